@@ -1,0 +1,46 @@
+# The two commands of the README, and what a contributor needs beside them.
+BIN := .venv/bin
+
+.PHONY: demo demo-down test lint lock bench
+
+# A lab of two hosts, deployed and proven.
+demo: .venv/installed
+	$(BIN)/llmrack lab up 2
+	$(BIN)/pyinfra inventory deploy.py -y
+	$(BIN)/llmrack curl
+
+# Removes everything that `make demo` made.
+demo-down: .venv/installed
+	$(BIN)/llmrack lab down --all
+
+# Formatter, linter, type checker, unit tests (seconds), tests on lab hosts (minutes; root).
+test: lint
+	$(BIN)/pytest tests
+
+lint: .venv/installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy llmrack
+
+bench: .venv/installed
+	$(BIN)/python -m bench.noop
+
+# Upgrade what is pinned: edit pyproject.toml or templates/gateway/requirements.in, then `make lock`.
+lock: .venv/installed
+	$(BIN)/uv pip compile -q --no-header --generate-hashes --universal --python-version 3.11 \
+		--all-extras -o requirements.lock pyproject.toml
+	cd templates/gateway && ../../$(BIN)/uv pip compile -q --no-header --generate-hashes --universal \
+		--python-version 3.10 --only-binary :all: -o requirements.txt requirements.in
+	cd templates/gateway && ../../$(BIN)/uv pip compile -q --no-header --generate-hashes --universal \
+		--python-version 3.10 --only-binary :all: -o uv.txt uv.in
+
+# The environment, from the lock file; Debian keeps venv in a package of its own.
+.venv/installed: requirements.lock pyproject.toml
+	python3 -c 'import ensurepip, venv' || { apt-get -q update && \
+		apt-get install -y -q --no-install-recommends python3-venv; }
+	test -x $(BIN)/python || python3 -m venv .venv
+	$(BIN)/pip install --disable-pip-version-check --progress-bar off --require-hashes -r requirements.lock
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	# pyinfra runs without writing bytecode, so llmrack is compiled here.
+	$(BIN)/python -m compileall -q llmrack
+	touch $@

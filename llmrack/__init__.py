@@ -1,0 +1,1 @@
+"""llmrack: from bare Linux boxes with GPUs to a proven LLM service, declared once."""
