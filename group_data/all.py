@@ -1,0 +1,13 @@
+"""Settings of every host. What is not set here has the value that is shown as its default."""
+
+# The declaration of what is served, and the file with the secrets (0600; see .env.example).
+stack_file = "stack.yaml"
+env_file = ".env"
+
+# The unprivileged user that the services run as, its home (releases and models live there: choose
+# a filesystem with room), and groups it joins where they exist (AMD cards need render and video).
+service_user = "llm"
+service_home = "/home/llm"
+service_groups = ("render", "video")
+
+# address: where other hosts reach this one. Default: ssh_hostname, or else its name.

@@ -1,0 +1,9 @@
+"""Settings of the hosts that run the gateway."""
+
+# The address and port it listens on. On loopback it is reached from the host itself (or through
+# an SSH tunnel); on any other address its keys guard it.
+gateway_bind = "127.0.0.1"
+gateway_port = 4000
+
+# Seconds that requests under way get to finish when the gateway is changed.
+gateway_drain = 300

@@ -1,0 +1,51 @@
+"""What is wrong with a declaration, said the same way everywhere: place, cause, way out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing that is wrong.
+
+    + file: the file to edit, as the user named it
+    + where: the key path in it (``providers.cloud.url``), empty for the whole file
+    + cause: what is wrong there, without a secret's value
+    + way_out: what to do
+    + line: 1-based line in ``file``, 0 where it is not known
+    """
+
+    file: str
+    where: str
+    cause: str
+    way_out: str
+    line: int = 0
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        where = f" {self.where}:" if self.where else ""
+        return f"{place}:{where} {self.cause}; {self.way_out}"
+
+    def as_dict(self) -> dict[str, str | int]:
+        """The same as plain data, for ``--json``."""
+        return asdict(self)
+
+
+class DeclarationError(Exception):
+    """The declaration cannot be used; ``problems`` says why (at least one)."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = sorted(set(problems))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """A way out for an unknown ``name``: the valid name nearest to it, or all that are valid."""
+    names = sorted(set(valid))
+    close = get_close_matches(name, names, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"valid: {', '.join(names)}" if names else "none is declared"

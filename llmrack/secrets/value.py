@@ -1,0 +1,55 @@
+"""A secret's value, which shows itself to nobody who does not ask for it by name."""
+
+from __future__ import annotations
+
+import re
+from typing import Never
+
+PLACEHOLDER = re.compile(
+    r"^(|<.*>|\.\.\.|x+|change-?me|replace-?me|todo|your[-_].*|placeholder)$", re.IGNORECASE
+)
+MASK = "********"
+
+
+class Secret:
+    """A value that prints, formats and compares without giving itself away."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The value itself: for a request's header or a file's content, never for a message."""
+        return self._value
+
+    @property
+    def is_placeholder(self) -> bool:
+        """Whether it is empty or obviously a text that waits to be replaced."""
+        return PLACEHOLDER.match(self._value.strip()) is not None
+
+    def __str__(self) -> str:
+        return MASK
+
+    def __repr__(self) -> str:
+        return f"Secret({MASK})"
+
+    def __format__(self, spec: str) -> str:
+        return format(MASK, spec)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __reduce__(self) -> Never:
+        raise TypeError("a Secret is not pickled")
+
+
+def redact(text: str, secrets: dict[str, Secret]) -> str:
+    """``text`` with every secret's value replaced by its name in angle brackets."""
+    for name, secret in sorted(secrets.items(), key=lambda item: -len(item[1].reveal())):
+        if len(secret.reveal()) >= 4:
+            text = text.replace(secret.reveal(), f"<{name}>")
+    return text

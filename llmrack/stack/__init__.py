@@ -1,0 +1,1 @@
+"""What is declared: the stack, the hosts and their settings, validated. Pure."""

@@ -1,0 +1,28 @@
+"""Everything declared, together, with the places to name when something is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from llmrack.problems import Problem
+from llmrack.stack.fleet import Fleet
+from llmrack.stack.load import Lines
+from llmrack.stack.schema import Stack
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """Everything declared, with the names of its files and lines for messages."""
+
+    stack: Stack
+    fleet: Fleet
+    secrets: Collection[str]
+    lines: Lines
+    stack_file: str = "stack.yaml"
+    env_file: str = ".env"
+
+    def problem(self, where: str, cause: str, way_out: str, *path: str) -> Problem:
+        """A problem in the stack file, at the line of ``path`` (default: ``where`` split)."""
+        keys = path or tuple(where.split("."))
+        return Problem(self.stack_file, where, cause, way_out, self.lines.get(keys, 0))

@@ -1,0 +1,149 @@
+"""What can be wrong with hosts: groups, addresses, reach, versions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from llmrack.problems import Problem, nearest
+from llmrack.stack.declaration import Declaration
+from llmrack.stack.fleet import Host, engine_url, is_engine
+from llmrack.stack.schema import OllamaProvider, Stack
+from llmrack.stack.settings import is_loopback
+
+# Below it: CVE-2026-7482 (remote code execution while a model is loaded).
+OLLAMA_OLDEST = (0, 17, 1)
+OLLAMA_CHECKS_DIGESTS = (0, 32, 10)
+
+
+def groups(d: Declaration) -> Iterator[Problem]:
+    """Every group that a provider names has a host, and somebody is the gateway."""
+    for name, provider in d.stack.providers.items():
+        if isinstance(provider, OllamaProvider) and provider.group not in d.fleet.groups:
+            yield d.problem(
+                f"providers.{name}.group",
+                f"the inventory has no host in a group {provider.group!r}",
+                nearest(provider.group, d.fleet.groups),
+            )
+    if not d.fleet.gateways:
+        hint = nearest("gateway", d.fleet.groups)
+        yield Problem(
+            "inventory",
+            "gateway",
+            "no host is in the group 'gateway'",
+            f"add a list named gateway with the host that shall run it; {hint}",
+        )
+
+
+def addresses(d: Declaration) -> Iterator[Problem]:
+    """No two providers share an address, and no two servers a port."""
+    seen: dict[str, str] = {}
+    for name, provider in d.stack.providers.items():
+        if isinstance(provider, OllamaProvider):
+            continue
+        other = seen.setdefault(provider.url, name)
+        if other != name:
+            yield d.problem(
+                f"providers.{name}.url",
+                f"{provider.url} is already the address of provider {other!r}",
+                "keep one provider for it and give its models to that one",
+            )
+    at: dict[tuple[str, int], str] = {}
+    for host in d.fleet.hosts:
+        for what, port in _ports(d.stack, host):
+            other = at.setdefault((host.address, port), f"{what} of {host.name}")
+            if other != f"{what} of {host.name}":
+                yield Problem(
+                    "inventory",
+                    host.name,
+                    f"{what} of {host.name} and {other} both claim {host.address}:{port}",
+                    "give each host its own address, or each server its own port",
+                )
+
+
+def _ports(stack: Stack, host: Host) -> Iterator[tuple[str, int]]:
+    if is_engine(stack, host):
+        yield "Ollama", host.settings.ollama_port
+    if "gateway" in host.groups:
+        yield "the gateway", host.settings.gateway_port
+
+
+def reachable_engines(d: Declaration) -> Iterator[Problem]:
+    """A gateway can reach Ollama on every other host."""
+    for gateway in d.fleet.gateways:
+        for host in d.fleet.hosts:
+            if not is_engine(d.stack, host) or host.name == gateway.name:
+                continue
+            if is_loopback(host.settings.ollama_bind):
+                yield Problem(
+                    "group_data",
+                    f"ollama_bind (host {host.name})",
+                    f"Ollama on {host.name} listens on loopback only, so the gateway on "
+                    f"{gateway.name} cannot reach {engine_url(host, gateway)}",
+                    "set ollama_bind to the host's LAN address or 0.0.0.0 (a firewall rule then "
+                    "lets only the gateways in)",
+                )
+
+
+def guard(d: Declaration) -> Iterator[Problem]:
+    """The firewall rule is made of addresses: a name could change under it."""
+    guarded = [
+        host
+        for host in d.fleet.hosts
+        if is_engine(d.stack, host)
+        and not is_loopback(host.settings.ollama_bind)
+        and host.settings.ollama_guard
+    ]
+    for gateway in d.fleet.gateways:
+        if any(host.name != gateway.name for host in guarded) and not _is_address(gateway.address):
+            yield Problem(
+                "inventory",
+                gateway.name,
+                f"{gateway.address!r} is no IP address, but the firewall rule that lets this "
+                "gateway reach Ollama needs one",
+                "give the host its IP address as 'address'",
+            )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def versions(d: Declaration) -> Iterator[Problem]:
+    """No Ollama with a hole that is known to be used."""
+    for host in d.fleet.hosts:
+        if is_engine(d.stack, host) and _version(host) < OLLAMA_OLDEST:
+            yield Problem(
+                "group_data",
+                f"ollama_version (host {host.name})",
+                f"{host.settings.ollama_version} has a hole that lets a model file run code "
+                "(CVE-2026-7482)",
+                "choose 0.32.10 or later",
+            )
+
+
+def warnings(declaration: Declaration) -> list[Problem]:
+    """What is not wrong but should be known before a deploy."""
+    return [
+        Problem(
+            "group_data",
+            f"ollama_version (host {host.name})",
+            f"{host.settings.ollama_version} can skip the digest check of what it pulls",
+            "choose 0.32.10 or later",
+        )
+        for host in declaration.fleet.hosts
+        if is_engine(declaration.stack, host)
+        and OLLAMA_OLDEST <= _version(host) < OLLAMA_CHECKS_DIGESTS
+    ]
+
+
+def _version(host: Host) -> tuple[int, ...]:
+    """Ollama's version as numbers; a build made by hand calls itself 0.0.0 and is taken as new."""
+    text = re.match(r"[\d.]+", host.settings.ollama_version)
+    numbers = tuple(int(part) for part in (text[0] if text else "").strip(".").split("."))
+    return numbers if any(numbers) else (999,)

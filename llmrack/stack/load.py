@@ -1,0 +1,189 @@
+"""Reading declarations from files, so that every complaint names file, line and key path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from llmrack.problems import DeclarationError, Problem, nearest
+from llmrack.stack.ollama_environment import MANAGED, OllamaEnvironment
+from llmrack.stack.schema import (
+    Model,
+    OllamaCloudProvider,
+    OllamaProvider,
+    OllamaRemoteProvider,
+    OpenAICompatibleProvider,
+    Stack,
+    VllmProvider,
+)
+from llmrack.stack.settings import Settings, is_own
+
+_KINDS: dict[str, type[BaseModel]] = {
+    "ollama": OllamaProvider,
+    "ollama-remote": OllamaRemoteProvider,
+    "ollama-cloud": OllamaCloudProvider,
+    "vllm": VllmProvider,
+    "openai-compatible": OpenAICompatibleProvider,
+}
+Lines = Mapping[tuple[str, ...], int]
+
+
+def load_stack(path: Path, name: str | None = None) -> tuple[Stack, Lines]:
+    """Read and validate a stack file.
+
+    + path: the file
+    + name: how messages call it (default: ``path``)
+
+    Returns the stack and the 1-based line of every key path. Raises DeclarationError.
+    """
+    name = name or str(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise _whole(name, "there is no such file", "copy stack.yaml from the project") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise _whole(name, f"cannot be read ({error})", "make it a readable text file") from None
+    data, lines = _parse(name, text)
+    if not isinstance(data, dict):
+        raise _whole(name, "is not a mapping", "start with 'providers:' and 'models:'")
+    try:
+        return Stack.model_validate(data), lines
+    except ValidationError as error:
+        raise DeclarationError(_explain(name, data, lines, error.errors())) from None
+
+
+def load_settings(host: str, data: Mapping[str, Any], name: str = "group_data") -> Settings:
+    """Validate what inventory and group data say for ``host``. Raises DeclarationError."""
+    own = {key: value for key, value in data.items() if is_own(key)}
+    try:
+        return Settings.model_validate(own)
+    except ValidationError as error:
+        problems = []
+        for detail in error.errors():
+            where = ".".join(str(part) for part in detail["loc"])
+            problems.append(_setting_problem(name, host, where, detail))
+        raise DeclarationError(problems) from None
+
+
+def _setting_problem(name: str, host: str, where: str, detail: ErrorDetails) -> Problem:
+    key = where.rsplit(".", 1)[-1]
+    cause, way_out = _say(detail)
+    if detail["type"] == "extra_forbidden":
+        inside = where.startswith("ollama_environment.")
+        if inside and key in MANAGED:
+            cause, way_out = "is set by llmrack itself", f"use {MANAGED[key]}"
+        else:
+            valid = (OllamaEnvironment if inside else Settings).model_fields
+            what = "variable of Ollama's server" if inside else "setting"
+            cause, way_out = f"is no known {what}", nearest(key, valid)
+    return Problem(name, f"{where} (host {host})", cause, way_out)
+
+
+def _whole(name: str, cause: str, way_out: str) -> DeclarationError:
+    return DeclarationError([Problem(name, "", cause, way_out)])
+
+
+def _parse(name: str, text: str) -> tuple[Any, Lines]:
+    """YAML to data, refusing duplicate keys (which YAML loaders silently let the last one win)."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if node is None:
+            raise _whole(name, "is empty", "start with 'providers:' and 'models:'")
+        lines: dict[tuple[str, ...], int] = {}
+        problems: list[Problem] = []
+        _walk(name, node, (), lines, problems)
+        if problems:
+            raise DeclarationError(problems)
+        return yaml.safe_load(text), lines
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        cause = f"is not YAML ({getattr(error, 'problem', None) or 'cannot be parsed'})"
+        line = mark.line + 1 if mark else 0
+        raise DeclarationError(
+            [Problem(name, "", cause, "mend indentation, quotes or colons there", line)]
+        ) from None
+
+
+def _walk(
+    name: str,
+    node: yaml.Node,
+    path: tuple[str, ...],
+    lines: dict[tuple[str, ...], int],
+    problems: list[Problem],
+) -> None:
+    lines.setdefault(path, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            here = (*path, str(key.value))
+            line = key.start_mark.line + 1
+            if key.value in seen:
+                problems.append(
+                    Problem(name, ".".join(here), "stands here twice", "keep one of them", line)
+                )
+            seen.add(str(key.value))
+            lines[here] = line
+            _walk(name, value, here, lines, problems)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            _walk(name, item, (*path, str(index)), lines, problems)
+
+
+def _explain(
+    name: str, data: dict[str, Any], lines: Lines, details: Iterable[ErrorDetails]
+) -> list[Problem]:
+    problems = []
+    found = list(details)
+    for detail in found:
+        # A list whose items are wrong is also called too short: the items are the cause.
+        inside = [other for other in found if other["loc"][:-1] == detail["loc"]]
+        if detail["type"] == "too_short" and inside:
+            continue
+        # Pydantic puts the union's tag and "[key]" into the path; they stand in no file.
+        path = tuple(
+            str(part)
+            for index, part in enumerate(detail["loc"])
+            if part != "[key]" and not (index == 2 and detail["loc"][0] == "providers")
+        )
+        cause, way_out = _say(detail)
+        if detail["type"] == "extra_forbidden":
+            cause, way_out = "is no known key", nearest(path[-1], _valid_keys(data, path))
+        if detail["type"] == "union_tag_invalid":
+            kind = str(data["providers"][path[1]].get("kind"))
+            path = (*path, "kind")
+            cause, way_out = f"{kind!r} is no kind of provider", nearest(kind, _KINDS)
+        if detail["type"] == "union_tag_not_found":
+            cause, way_out = "has no kind", nearest("", _KINDS)
+        if path[-1:] == ("api_key",):
+            way_out = "put the key into .env and name its variable here, never the key itself"
+        line = next((lines[path[:n]] for n in range(len(path), -1, -1) if path[:n] in lines), 0)
+        problems.append(Problem(name, ".".join(path), cause, way_out, line))
+    return problems
+
+
+def _valid_keys(data: dict[str, Any], path: tuple[str, ...]) -> Iterable[str]:
+    if len(path) == 1:
+        return Stack.model_fields
+    if path[0] == "models":
+        return Model.model_fields
+    kind = data["providers"][path[1]].get("kind")
+    return _KINDS[kind].model_fields
+
+
+def _say(detail: ErrorDetails) -> tuple[str, str]:
+    """Pydantic's finding as cause and way out; the value itself is never repeated."""
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "missing":
+        return "is missing", "add it"
+    if kind == "value_error":
+        return str(context.get("error")), "correct it"
+    if kind in ("literal_error", "enum"):
+        return "is none of the allowed values", f"use one of {context.get('expected')}"
+    if kind == "string_pattern_mismatch":
+        return "has characters that are not allowed", f"it must match {context.get('pattern')}"
+    return detail["msg"][:1].lower() + detail["msg"][1:], "correct it"

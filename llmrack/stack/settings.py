@@ -1,0 +1,73 @@
+"""The flat settings of a host: what ``group_data/`` and the inventory may say, and their types."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from llmrack.stack.ollama_environment import OllamaEnvironment
+
+Port = Annotated[int, Field(ge=1, le=65_535)]
+Bind = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]+$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+[A-Za-z0-9.+-]*$")]
+AbsolutePath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._/-]+$")]
+
+LOOPBACK = ("127.0.0.1", "::1")
+
+# Settings that llmrack reads start with one of these; whatever else stands in the inventory
+# (ssh_user, _sudo, a name of the user's own) belongs to pyinfra or to the user.
+OWN_PREFIXES = ("service_", "ollama_", "gateway_")
+OWN_NAMES = ("stack_file", "env_file", "address")
+
+
+class Settings(BaseModel):
+    """What is set for one host. Each field is explained once, in ``group_data/``.
+
+    The defaults are what ``group_data/`` ships, so that a host outside a group has them too.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    stack_file: str = "stack.yaml"
+    env_file: str = ".env"
+    address: str | None = None
+
+    service_user: Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")] = "llm"
+    service_home: AbsolutePath = "/home/llm"
+    service_groups: tuple[str, ...] = ("render", "video")
+
+    ollama_version: Version = "0.34.4"
+    ollama_sha256: dict[Literal["amd64", "arm64"], Sha256] = {
+        "amd64": "c238986e61d40c0cc5f4a9b9e40b9eea104350b77efa34741fc134e105cb9533",
+        "arm64": "96f50a1192133028cf4e010d8c333f8af14b1505db6be7b2034c11487e7fd7e6",
+    }
+    ollama_archive: str | None = None
+    ollama_mirror: str | None = None
+    ollama_bind: Bind = "127.0.0.1"
+    ollama_port: Port = 11434
+    ollama_guard: bool = True
+    ollama_pull_deadline: float = Field(120, gt=0)
+    ollama_environment: OllamaEnvironment = OllamaEnvironment()
+
+    gateway_bind: Bind = "127.0.0.1"
+    gateway_port: Port = 4000
+    gateway_drain: int = Field(300, ge=1, le=3600)
+
+    @model_validator(mode="after")
+    def _check_home(self) -> Settings:
+        if len(PurePosixPath(self.service_home).parts) < 3:
+            raise ValueError("service_home is a folder of its own, such as /home/llm")
+        return self
+
+
+def is_own(name: str) -> bool:
+    """Whether a piece of host data is meant for llmrack (and so must be known to it)."""
+    return name in OWN_NAMES or name.startswith(OWN_PREFIXES)
+
+
+def is_loopback(bind: str) -> bool:
+    """Whether a server bound to ``bind`` can be reached from its own host only."""
+    return bind in LOOPBACK or bind.startswith("127.")

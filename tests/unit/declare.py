@@ -1,0 +1,48 @@
+"""Small declarations for tests."""
+
+from __future__ import annotations
+
+import yaml
+
+from llmrack.stack.declaration import Declaration
+from llmrack.stack.fleet import Fleet, Host
+from llmrack.stack.schema import Stack
+from llmrack.stack.settings import Settings
+
+STACK = {
+    "providers": {
+        "local": {"kind": "ollama", "group": "gpu"},
+        "vllm": {"kind": "vllm", "url": "http://vllm:8000/v1"},
+        "cloud": {"kind": "ollama-cloud", "api_key": "OLLAMA_API_KEY"},
+    },
+    "models": {
+        "llama3.1:latest": {"provider": "local"},
+        "embed": {"provider": "local", "model": "nomic-embed-text", "capabilities": ["embedding"]},
+        "coder": {"provider": "vllm", "model": "Qwen/Coder"},
+        "gpt-oss:20b-cloud": {"provider": "cloud"},
+    },
+    "chains": {"llama3.1:latest": ["coder", "gpt-oss:20b-cloud"]},
+    "default_chain": ["gpt-oss:20b-cloud"],
+}
+SHA = {"amd64": "a" * 64, "arm64": "b" * 64}
+
+
+def stack(**changes) -> Stack:
+    return Stack.model_validate(yaml.safe_load(yaml.safe_dump(STACK)) | changes)
+
+
+def settings(**changes) -> Settings:
+    return Settings.model_validate({"ollama_version": "0.34.4", "ollama_sha256": SHA} | changes)
+
+
+def host(name="box1", groups=("gpu", "gateway"), address="10.0.0.1", **changes) -> Host:
+    return Host(name, frozenset(groups), address, settings(**changes))
+
+
+def two_boxes(**changes) -> Fleet:
+    lan = {"ollama_bind": "0.0.0.0"} | changes
+    return Fleet((host(**lan), host("box2", ("gpu",), "10.0.0.2", **lan)))
+
+
+def declaration(stack_=None, fleet=None, secrets=("OLLAMA_API_KEY",)) -> Declaration:
+    return Declaration(stack_ or stack(), fleet or two_boxes(), secrets, {})

@@ -1,0 +1,147 @@
+"""Cross-checks: each mistake is found, said with its way out, and a sound stack passes."""
+
+from __future__ import annotations
+
+import pytest
+
+from llmrack.stack.checks import check
+from llmrack.stack.fleet import Fleet
+from llmrack.stack.host_checks import warnings
+from tests.unit.declare import STACK, declaration, host, stack, two_boxes
+
+
+def found(*args, **kwargs) -> list[str]:
+    return [str(problem) for problem in check(declaration(*args, **kwargs))]
+
+
+def with_provider(name, **fields):
+    return stack(providers=STACK["providers"] | {name: fields})
+
+
+def with_model(name, **fields):
+    return stack(models=STACK["models"] | {name: fields})
+
+
+def test_sound_declaration_passes():
+    assert found() == []
+
+
+def test_unknown_provider_names_the_nearest():
+    (text,) = found(with_model("x", provider="clud"))
+    assert "models.x.provider: there is no provider 'clud'; did you mean 'cloud'?" in text
+
+
+def test_unknown_model_in_chain_names_the_nearest():
+    texts = found(stack(chains={"llama3.1:latest": ["codr"]}))
+    assert any("no provider serves a model 'codr'; did you mean 'coder'?" in t for t in texts)
+
+
+def test_chain_of_an_unknown_model_is_found():
+    assert any("'llama4'" in text for text in found(stack(chains={"llama4": ["coder"]})))
+
+
+def test_cycle_is_shown():
+    chains = {"llama3.1:latest": ["coder"], "coder": ["llama3.1:latest"]}
+    assert any(
+        "goes round in a circle: coder -> llama3.1:latest -> coder" in text
+        for text in found(stack(chains=chains))
+    )
+
+
+def test_model_that_follows_itself_is_a_cycle():
+    assert any("circle: coder -> coder" in t for t in found(stack(chains={"coder": ["coder"]})))
+
+
+@pytest.mark.parametrize("where", ["chains", "default_chain"])
+def test_explicit_only_model_stands_in_no_chain(where):
+    models = STACK["models"] | {"gpt-4o": {"provider": "cloud", "explicit_only": True}}
+    chain = (
+        {"chains": {"coder": ["gpt-4o"]}} if where == "chains" else {"default_chain": ["gpt-4o"]}
+    )
+    assert any(
+        "explicit_only and may stand in no chain" in t for t in found(stack(models=models, **chain))
+    )
+
+
+def test_chain_member_must_have_the_capabilities():
+    models = STACK["models"] | {"eyes": {"provider": "local", "capabilities": ["chat", "vision"]}}
+    texts = found(stack(models=models, chains={"eyes": ["coder"]}))
+    assert any("'coder' cannot stand in for 'eyes': it lacks vision" in t for t in texts)
+
+
+def test_api_path_of_ollama_com_is_the_known_trap():
+    (text,) = found(with_provider("cloud", kind="ollama-cloud", url="https://ollama.com/api"))
+    assert "requests would go to /api/api/chat" in text
+    assert "write https://ollama.com" in text
+
+
+def test_cloud_suffix_sent_to_ollama_com_is_the_known_trap():
+    (text,) = found(with_model("x", provider="cloud", model="kimi-k2:1t-cloud"))
+    assert "ollama.com itself does not know 'kimi-k2:1t-cloud'" in text
+
+
+def test_openai_style_base_must_end_in_v1():
+    (text,) = found(with_provider("vllm", kind="vllm", url="http://vllm:8000"))
+    assert "does not end in /v1" in text and "write http://vllm:8000/v1" in text
+
+
+def test_same_address_twice_is_found():
+    providers = STACK["providers"] | {"two": {"kind": "vllm", "url": "http://vllm:8000/v1/"}}
+    models = STACK["models"] | {"two": {"provider": "two"}}
+    texts = found(stack(providers=providers, models=models))
+    assert any("already the address of provider 'vllm'" in text for text in texts)
+
+
+def test_two_hosts_at_one_address_are_found():
+    fleet = Fleet((host(), host("box2", ("gpu",), "10.0.0.1", ollama_bind="0.0.0.0")))
+    assert any("both claim 10.0.0.1:11434" in text for text in found(fleet=fleet))
+
+
+def test_two_servers_on_one_port_are_found():
+    fleet = Fleet((host(gateway_port=11434),))
+    assert any("both claim 10.0.0.1:11434" in text for text in found(fleet=fleet))
+
+
+def test_unknown_group_names_the_nearest():
+    (text,) = found(with_provider("local", kind="ollama", group="gpus"))
+    assert "no host in a group 'gpus'; did you mean 'gpu'?" in text
+
+
+def test_fleet_without_gateway_is_refused():
+    assert any(
+        "no host is in the group 'gateway'" in t
+        for t in found(fleet=Fleet((host(groups=("gpu",)),)))
+    )
+
+
+def test_missing_secret_names_file_and_variable():
+    (text,) = found(secrets=())
+    assert "the secret OLLAMA_API_KEY is not set; put OLLAMA_API_KEY=... into .env" in text
+
+
+def test_engine_on_loopback_behind_another_gateway_is_found():
+    (text,) = found(fleet=two_boxes(ollama_bind="127.0.0.1"))
+    assert "box2 listens on loopback only" in text and "http://10.0.0.2:11434" in text
+
+
+def test_guard_needs_addresses_not_names():
+    fleet = Fleet(
+        (host(address="box1.lan"), host("box2", ("gpu",), "10.0.0.2", ollama_bind="0.0.0.0"))
+    )
+    assert any("'box1.lan' is no IP address" in text for text in found(fleet=fleet))
+
+
+def test_holed_ollama_is_refused():
+    assert any("CVE-2026-7482" in t for t in found(fleet=Fleet((host(ollama_version="0.17.0"),))))
+
+
+def test_provider_without_models_is_found():
+    (text,) = found(with_provider("idle", kind="vllm", url="http://idle/v1"))
+    assert "providers.idle: serves no model" in text
+
+
+def test_ollama_that_skips_digest_checks_is_warned_about():
+    old = declaration(fleet=Fleet((host(ollama_version="0.32.9"),)))
+    assert check(old) == []
+    assert "can skip the digest check" in str(warnings(old)[0])
+    assert warnings(declaration(fleet=Fleet((host(ollama_version="0.32.10"),)))) == []
