@@ -1,0 +1,101 @@
+"""What is to be done on a host: data that the room ``remote`` carries out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from shlex import quote
+from typing import Protocol
+
+from llmrack.resources.look import Look, Seen
+
+
+@dataclass(frozen=True)
+class Shell:
+    """A script for ``sh`` on the host, as root.
+
+    + script: what runs; never holds a secret
+    + stdin: what it reads, which may hold secrets
+    + timeout: seconds after which the host itself ends it
+    """
+
+    script: str
+    stdin: str | None = field(default=None, repr=False)
+    timeout: int = 60
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A local file that is put at ``remote`` on the host, readable by all."""
+
+    local: Path
+    remote: str
+
+
+@dataclass(frozen=True)
+class Pull:
+    """A model that the Ollama instance at ``url`` (seen from its host) pulls.
+
+    + stall: seconds without progress after which the attempt is given up
+    """
+
+    model: str
+    url: str
+    stall: float
+
+
+Action = Shell | Upload | Pull
+
+
+@dataclass(frozen=True)
+class Change:
+    """One resource that differs.
+
+    + resource: its name
+    + why: what differs, in a few words
+    + actions: what is done about it, in order
+    """
+
+    resource: str
+    why: str
+    actions: tuple[Action, ...]
+
+
+class Resource(Protocol):
+    """Something a host shall have."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in plans and messages; unique on its host."""
+
+    def look(self, look: Look) -> None:
+        """Add to ``look`` what must be seen to tell whether the host has it."""
+
+    def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
+        """What is to be done, or None; ``changed`` names resources that this run changes."""
+
+
+def plan(resources: Collection[Resource], seen: Seen) -> list[Change]:
+    """The changes that make a host as declared, in the order of ``resources``."""
+    changes: list[Change] = []
+    for resource in resources:
+        change = resource.change(seen, [done.resource for done in changes])
+        if change:
+            changes.append(change)
+    return changes
+
+
+def as_user(user: str, script: str) -> str:
+    """``script``, run by ``sh`` as ``user`` with its home, its groups and its user manager.
+
+    Neither su nor sudo reaches the user's bus; setpriv with XDG_RUNTIME_DIR does
+    (facts of pyinfra and systemd 252).
+    """
+    return (
+        f"i=$(id -u {user}) && exec setpriv --reuid=$i --regid=$(id -g {user}) --init-groups "
+        f"env -i HOME=$(getent passwd {user} | cut -d: -f6) USER={user} LANG=C.UTF-8 "
+        "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin XDG_RUNTIME_DIR=/run/user/$i "
+        # Not in root's home, where the user may read nothing.
+        f"sh -c {quote(f'cd; {script}')}"
+    )

@@ -1,0 +1,226 @@
+"""Directories, files, links and environment files; every file appears by rename."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from shlex import quote
+
+from llmrack.resources.change import Change, Shell, as_user
+from llmrack.resources.look import Look, Seen
+from llmrack.secrets.value import Secret
+
+
+def owned(owner: str, script: str) -> str:
+    """``script`` run as ``owner``.
+
+    Root never writes into a folder that an unprivileged user controls: a link planted there
+    would let that user choose what root overwrites.
+    """
+    return script if owner == "root" else as_user(owner, script)
+
+
+@dataclass(frozen=True)
+class Directory:
+    """A directory with its parents."""
+
+    path: str
+    owner: str
+    mode: int = 0o755
+
+    @property
+    def name(self) -> str:
+        """As in ``Directory /home/llm/.config``."""
+        return f"Directory {self.path}"
+
+    def look(self, look: Look) -> None:
+        """Its kind, owner and mode."""
+        look.paths.add(self.path)
+
+    def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
+        """Make it, or give it the right owner and mode."""
+        found = seen.paths.get(self.path)
+        if found and (found.kind, found.owner, found.mode) == ("d", self.owner, self.mode):
+            return None
+        make = f"mkdir -p {quote(self.path)} && chmod {self.mode:o} {quote(self.path)}"
+        why = "missing" if found is None else f"{found.owner} {found.mode:o}"
+        return Change(self.name, why, (Shell(owned(self.owner, make)),))
+
+
+@dataclass(frozen=True)
+class File:
+    """A file with exactly this content."""
+
+    path: str
+    content: str = field(repr=False)
+    owner: str = "root"
+    mode: int = 0o644
+
+    @property
+    def name(self) -> str:
+        """As in ``File /etc/x``."""
+        return f"File {self.path}"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the content, in hex."""
+        return hashlib.sha256(self.content.encode()).hexdigest()
+
+    def look(self, look: Look) -> None:
+        """Its owner, mode and digest."""
+        look.paths.add(self.path)
+        look.hashes.add(self.path)
+
+    def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
+        """Write it beside, then rename."""
+        found = seen.paths.get(self.path)
+        same = seen.hashes.get(self.path) == self.digest
+        if found and same and (found.kind, found.owner, found.mode) == ("f", self.owner, self.mode):
+            return None
+        why = "missing"
+        if found:
+            why = f"{found.owner} {found.mode:o}" if same else "content differs"
+        return Change(self.name, why, (self.write,))
+
+    @property
+    def write(self) -> Shell:
+        """What writes it."""
+        return Shell(owned(self.owner, _write(self.path, self.mode)), stdin=self.content)
+
+
+def _write(path: str, mode: int) -> str:
+    """Script that writes standard input to ``path``: whole or not at all, closed from the start."""
+    target = quote(path)
+    return (
+        f'umask 077; b=$(mktemp {target}.XXXXXX) && trap \'rm -f "$b"\' EXIT && cat >"$b" && '
+        f'chmod {mode:o} "$b" && mv -fT "$b" {target}'
+    )
+
+
+@dataclass(frozen=True)
+class Line:
+    """A file of somebody else's that has this line; one such line a file."""
+
+    path: str
+    line: str
+    owner: str
+
+    @property
+    def name(self) -> str:
+        """As in ``Line in /home/llm/.profile``."""
+        return f"Line in {self.path}"
+
+    def look(self, look: Look) -> None:
+        """Whether it is there."""
+        look.lines.add((self.path, self.line))
+
+    def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
+        """Append it."""
+        if self.path in seen.lines:
+            return None
+        append = f"printf '%s\\n' {quote(self.line)} >> {quote(self.path)}"
+        return Change(self.name, "missing", (Shell(owned(self.owner, append)),))
+
+
+@dataclass(frozen=True)
+class Link:
+    """A symbolic link, switched in one step."""
+
+    path: str
+    target: str
+    owner: str
+
+    @property
+    def name(self) -> str:
+        """As in ``Link /home/llm/.local/opt/ollama/current``."""
+        return f"Link {self.path}"
+
+    def look(self, look: Look) -> None:
+        """Where it leads."""
+        look.paths.add(self.path)
+
+    def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
+        """Point it at its target."""
+        found = seen.paths.get(self.path)
+        if found and (found.kind, found.link) == ("l", self.target):
+            return None
+        return Change(
+            self.name,
+            "missing" if found is None else f"leads to {found.link}",
+            (Shell(owned(self.owner, switch(self.path, self.target))),),
+        )
+
+
+def switch(path: str, target: str) -> str:
+    """Script that makes ``path`` a link to ``target`` by rename: never absent, never half."""
+    link = quote(path)
+    return f"ln -sfn {quote(target)} {link}.new && mv -fT {link}.new {link}"
+
+
+@dataclass(frozen=True)
+class EnvironmentFile:
+    """A systemd EnvironmentFile with secrets, merged key by key.
+
+    Keys that someone added on the host stay, and a key whose secret is empty or a placeholder is
+    left as it is there.
+
+    + nonce: the salt of this run's snapshot (see ``look.script``)
+    """
+
+    path: str
+    values: Mapping[str, Secret]
+    owner: str
+    nonce: str = field(repr=False)
+    mode: int = 0o600
+
+    @property
+    def name(self) -> str:
+        """As in ``EnvironmentFile /home/llm/.config/llmrack/gateway.env``."""
+        return f"EnvironmentFile {self.path}"
+
+    def look(self, look: Look) -> None:
+        """Its owner, mode, keys and the salted digests of their values."""
+        look.paths.add(self.path)
+        look.env_files.add(self.path)
+
+    def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
+        """Write the keys that differ; the values travel on standard input alone."""
+        real = {k: v for k, v in self.values.items() if not v.is_placeholder}
+        there = seen.env_keys.get(self.path, {})
+        differ = sorted(k for k, v in real.items() if there.get(k) != self._digest(v))
+        found = seen.paths.get(self.path)
+        right = found and (found.kind, found.owner, found.mode) == ("f", self.owner, self.mode)
+        if right and not differ:
+            return None
+        lines = "".join(f"{key}={quote_value(real[key])}\n" for key in differ)
+        why = "missing" if found is None else (f"keys {', '.join(differ)}" if differ else "mode")
+        script = owned(self.owner, _merge(self.path, self.mode))
+        return Change(self.name, why, (Shell(script, stdin=lines),))
+
+    def _digest(self, secret: Secret) -> str:
+        return hashlib.sha256((self.nonce + quote_value(secret)).encode()).hexdigest()
+
+
+def quote_value(secret: Secret) -> str:
+    """A value as systemd's EnvironmentFile reads it back (systemd.exec(5): double quotes)."""
+    value = secret.reveal()
+    if all(c.isalnum() or c in "-_.,:/+=@%~" for c in value):
+        return value
+    escaped = "".join(f"\\{c}" if c in '"\\`$' else c for c in value)
+    return f'"{escaped}"'
+
+
+def _merge(path: str, mode: int) -> str:
+    """Script that merges ``KEY=value`` lines from standard input into an environment file."""
+    target = quote(path)
+    program = (
+        '{k=$0; sub(/=.*/,"",k)} FNR==NR && FILENAME=="-" {new[k]=$0; order[++n]=k; next} '
+        "k in new {if (!(k in done)) print new[k]; done[k]=1; next} {print} "
+        "END {for (j=1;j<=n;j++) if (!(order[j] in done)) print new[order[j]]}"
+    )
+    return (
+        f"umask 077; b=$(mktemp {target}.XXXXXX) && trap 'rm -f \"$b\"' EXIT && "
+        f'{{ test -e {target} || : >{target}; }} && awk {quote(program)} - {target} >"$b" && '
+        f'chmod {mode:o} "$b" && mv -fT "$b" {target}'
+    )

@@ -1,0 +1,193 @@
+"""Releases: immutable directories that appear whole, by rename, and are never edited."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+
+from llmrack.resources.change import Action, Change, Shell, Upload
+from llmrack.resources.files import File, owned
+from llmrack.resources.look import Look, Seen
+
+# Written last into a release, read by the units' records of what they were started with.
+STAMP = "RELEASE"
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A ``.tar.zst`` unpacked at ``path``.
+
+    + sha256: the archive's digest, in hex
+    + upload: the archive on the controller, or None
+    + urls: where the host fetches it otherwise, in the order they are tried
+    """
+
+    path: str
+    sha256: str
+    owner: str
+    cache: str
+    upload: str | None
+    urls: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """As in ``Archive /home/llm/.local/opt/ollama/0.34.4-c238986e``."""
+        return f"Archive {self.path}"
+
+    def look(self, look: Look) -> None:
+        """Whether its stamp is there."""
+        look.paths.add(f"{self.path}/{STAMP}")
+
+    def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
+        """Fetch, check, unpack beside, rename."""
+        if f"{self.path}/{STAMP}" in seen.paths:
+            return None
+        local = f"{self.cache}/{self.sha256}.tar.zst"
+        actions: list[Action] = []
+        if self.upload:
+            arrived = f"/var/tmp/llmrack-{self.sha256}.tar.zst"  # noqa: S108  (checked by digest)
+            actions.append(Upload(Path(self.upload), arrived))
+            take = owned(self.owner, f"mkdir -p {self.cache} && cp {arrived} {local}")
+            actions.append(Shell(f"({take}) && rm -f {arrived}", timeout=600))
+        else:
+            actions.append(Shell(owned(self.owner, self._fetch(local)), timeout=7200))
+        actions.append(Shell(owned(self.owner, self._unpack(local)), timeout=1800))
+        return Change(self.name, "missing", tuple(actions))
+
+    def _fetch(self, local: str) -> str:
+        """Each source in turn; a partial file is continued, a wrong one thrown away."""
+        tries = " || ".join(f"try {quote(url)}" for url in self.urls)
+        return (
+            f"mkdir -p {self.cache} && cd {self.cache} || exit 1\n"
+            f"right() {{ echo '{self.sha256}  {local}' | sha256sum -c --status 2>/dev/null; }}\n"
+            f"get() {{ curl -fL -sS --retry 3 --retry-connrefused --speed-limit 1000 "
+            f'--speed-time 60 -o {local}.part "$@"; }}\n'
+            # 33: the server cannot continue a file, so it is fetched anew.
+            'try() { echo "fetching $1"; get -C - "$1" || '
+            f'{{ [ $? = 33 ] && rm -f {local}.part && get "$1"; }} || return 1; '
+            f"mv {local}.part {local}; right && return 0; rm -f {local}; "
+            'echo "$1 is not the pinned file: its SHA-256 differs from ollama_sha256"; '
+            "return 1; }\n"
+            f"right || {tries}"
+        )
+
+    def _unpack(self, local: str) -> str:
+        """GNU tar cannot tell zstd on a pipe (ollama/ollama#14159): it is given the file."""
+        beside = f"{self.path}.unpacking"
+        return (
+            f"echo '{self.sha256}  {local}' | sha256sum -c --status || "
+            f"{{ echo '{local} is damaged or not the pinned file: its SHA-256 differs from "
+            f"ollama_sha256'; rm -f {local}; exit 1; }}\n"
+            f"rm -rf {beside} {self.path} && mkdir -p {beside} && "
+            f"tar --zstd -xf {local} -C {beside} && test -x {beside}/bin/ollama && "
+            f"echo {self.sha256} > {beside}/{STAMP} && sync -f {beside}/{STAMP} && "
+            f"mv -T {beside} {self.path} && rm -f {local}"
+        )
+
+
+@dataclass(frozen=True)
+class Venv:
+    """A Python environment built from a lock file with hashes, by uv.
+
+    + lock: every package with its version and digests (``uv pip compile --generate-hashes``)
+    + uv_lock: the same for uv itself, which pip installs
+    """
+
+    path: str
+    lock: str
+    uv_lock: str
+    owner: str
+
+    @property
+    def name(self) -> str:
+        """As in ``Venv /home/llm/.local/opt/gateway/venvs/3f2a…``."""
+        return f"Venv {self.path}"
+
+    def look(self, look: Look) -> None:
+        """Whether its stamp is there."""
+        look.paths.add(f"{self.path}/{STAMP}")
+
+    def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
+        """Build it in place; without its stamp it counts as absent and is built anew."""
+        if f"{self.path}/{STAMP}" in seen.paths:
+            return None
+        tool = f"{self.path}.uv"
+        # An environment cannot be moved (its scripts name their path), so the stamp, written
+        # last, is what makes it whole.
+        build = (
+            f"set -e; umask 022; rm -rf {self.path} {tool}; mkdir -p {self.path}; "
+            f"cat > {self.path}.lock; "
+            f"python3 -m venv {tool}; "
+            f"sed '1,/^# --- uv ---$/d' {self.path}.lock > {tool}.lock; "
+            f"{tool}/bin/pip install -q --no-input --disable-pip-version-check --require-hashes "
+            f"-r {tool}.lock; "
+            f"export UV_LINK_MODE=copy UV_NO_PROGRESS=1 UV_PYTHON_DOWNLOADS=never; "
+            f"{tool}/bin/uv venv -q --allow-existing --python python3 {self.path}; "
+            f"sed -i '/^# --- uv ---$/,$d' {self.path}.lock; "
+            f"{tool}/bin/uv pip install -q --python {self.path}/bin/python --require-hashes "
+            f"--no-deps --compile-bytecode -r {self.path}.lock; "
+            # A clean install has no .pth file; one was how the malicious LiteLLM releases ran
+            # (BerriAI/litellm#24518). uv's own two are known.
+            f"bad=$(find {self.path} -name '*.pth' ! -name '_virtualenv.pth' "
+            "! -name 'distutils-precedence.pth'); "
+            'test -z "$bad" || { echo "unexpected $bad: code that runs at every start"; exit 1; }; '
+            f"rm -rf {tool} {tool}.lock; mv {self.path}.lock {self.path}/{STAMP}"
+        )
+        both = f"{self.lock}\n# --- uv ---\n{self.uv_lock}"
+        return Change(
+            self.name, "missing", (Shell(owned(self.owner, build), stdin=both, timeout=1800),)
+        )
+
+
+@dataclass(frozen=True)
+class Release:
+    """A directory of files, and links to other things, that appears whole.
+
+    + files: name in the release → content
+    + links: name in the release → absolute target
+    """
+
+    path: str
+    owner: str
+    files: tuple[tuple[str, str], ...]
+    links: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """As in ``Release /home/llm/.local/opt/gateway/releases/3f2a…``."""
+        return f"Release {self.path}"
+
+    def look(self, look: Look) -> None:
+        """Whether its stamp is there, and whether its files are as they were written."""
+        look.paths.add(f"{self.path}/{STAMP}")
+        look.hashes.update(f"{self.path}/{name}" for name, _ in self.files)
+
+    def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
+        """Write it beside, then rename; one edited by hand is put back as it was."""
+        edited = [
+            name
+            for name, content in self.files
+            if seen.hashes.get(f"{self.path}/{name}") != File("", content).digest
+        ]
+        whole = f"{self.path}/{STAMP}" in seen.paths
+        if whole and not edited:
+            return None
+        beside = f"{self.path}.new"
+        steps = [f"umask 022 && rm -rf {beside} && mkdir -p {beside}"]
+        # One file follows the other on standard input, each of a known number of bytes.
+        for name, content in self.files:
+            size = len(content.encode())
+            steps.append(f"head -c {size} > {beside}/{quote(name)}")
+        steps += [f"ln -s {quote(target)} {beside}/{quote(name)}" for name, target in self.links]
+        steps.append(f"basename {self.path} > {beside}/{STAMP}")
+        steps.append(
+            f"rm -rf {self.path}.old && {{ test ! -e {self.path} || "
+            f"mv -T {self.path} {self.path}.old; }} && mv -T {beside} {self.path} && "
+            f"rm -rf {self.path}.old"
+        )
+        why = f"edited by hand: {', '.join(edited)}" if whole else "missing"
+        stdin = "".join(content for _, content in self.files)
+        script = owned(self.owner, " && ".join(steps))
+        return Change(self.name, why, (Shell(script, stdin=stdin),))

@@ -1,0 +1,83 @@
+"""systemd units, of the system or of the service user.
+
+A unit's template records, when it starts, the digests of the files it depends on (``record`` in
+templates/); the snapshot compares them with the files as they are now. So a restart that an
+interrupted run did not get to is still due in the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from shlex import quote
+
+from llmrack.resources.change import Change, Shell, as_user
+from llmrack.resources.look import Look, Seen
+
+# A unit that was restarted so often before it answered even once is not going to.
+RESTARTS = 3
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit that is enabled, active, and was started with what is on disk now.
+
+    + user: whose user manager runs it; None for the system's
+    + depends: names of the resources whose change makes a restart due
+    + ready: script that exits 0 once the service answers, or empty
+    + deadline: seconds it may take to get ready
+    """
+
+    unit: str
+    user: str | None
+    depends: tuple[str, ...]
+    ready: str = ""
+    deadline: int = 60
+
+    @property
+    def name(self) -> str:
+        """As in ``Unit llmrack-ollama.service``."""
+        return f"Unit {self.unit}"
+
+    def look(self, look: Look) -> None:
+        """Its state, and whether it is fresh."""
+        if self.user:
+            look.user_units.add((self.user, self.unit))
+        else:
+            look.system_units.add(self.unit)
+
+    def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
+        """Reload the manager, enable, (re)start, wait until it answers."""
+        why = self._why(seen, changed)
+        if not why:
+            return None
+        manager = " --user" if self.user else ""
+        systemctl, unit = f"systemctl{manager}", quote(self.unit)
+        script = (
+            f'fail() {{ echo "{self.unit} $1; its journal ends with:"; '
+            f"journalctl{manager} -q -n 15 --no-pager -o cat -u {unit}; exit 1; }}\n"
+            f"{systemctl} daemon-reload && {systemctl} -q enable {unit} && "
+            f"{systemctl} reset-failed {unit} 2>/dev/null; "
+            f"{systemctl} restart {unit} || fail 'does not start'\n"
+        )
+        if self.ready:
+            script += (
+                f"end=$(($(date +%s) + {self.deadline})); until {self.ready}; do "
+                f'[ "$(date +%s)" -lt $end ] || fail "did not answer within {self.deadline} s"; '
+                f'[ "$({systemctl} show -P NRestarts {unit})" -lt {RESTARTS} ] || '
+                'fail "ends again and again"; sleep 0.2; done'
+            )
+        if self.user:
+            script = as_user(self.user, script)
+        return Change(self.name, why, (Shell(script, timeout=self.deadline + 60),))
+
+    def _why(self, seen: Seen, changed: Collection[str]) -> str:
+        found = seen.units.get(self.unit)
+        if found is None or found.active != "active":
+            return "not running" if found is None else found.active
+        if found.enabled != "enabled":
+            return "not enabled"
+        touched = [name for name in self.depends if name in changed]
+        if touched:
+            return f"after {touched[0]}"
+        return "" if found.fresh else "started with other files than are there now"
