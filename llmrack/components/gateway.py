@@ -1,0 +1,165 @@
+"""The gateway: LiteLLM in a release, its configuration from the stack, a socket, two colours."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from llmrack.components.paths import Home
+from llmrack.components.render import record, render, verbatim
+from llmrack.problems import Problem
+from llmrack.resources.change import Resource
+from llmrack.resources.files import EnvironmentFile, File, Line
+from llmrack.resources.gateway import SOCKET, GatewayService
+from llmrack.resources.releases import STAMP, Release, Venv
+from llmrack.resources.units import Unit
+from llmrack.secrets.dotenv import MASTER_KEY
+from llmrack.secrets.value import Secret
+from llmrack.stack.fleet import GATEWAY_GROUP, Fleet, Host, bracketed, deployments
+from llmrack.stack.schema import OllamaProvider, Stack
+
+SERVICE = "llmrack-gateway@.service"
+OLLAMA_KEY = "OLLAMA_API_KEY"
+OLDEST_LITELLM = (1, 84, 0)
+
+
+def secret_names(stack: Stack) -> list[str]:
+    """The secrets a gateway's environment holds where they are set, sorted."""
+    keys = {
+        provider.api_key
+        for provider in stack.providers.values()
+        if not isinstance(provider, OllamaProvider) and provider.api_key
+    }
+    # The gateway carries Ollama's key whenever there is one: tools of the service user expect it.
+    return sorted({MASTER_KEY, OLLAMA_KEY, *keys})
+
+
+def configuration(stack: Stack, fleet: Fleet, host: Host) -> str:
+    """LiteLLM's config.yaml for the gateway on ``host``."""
+    rows: list[dict[str, Any]] = []
+    for deployment in deployments(stack, fleet, host):
+        model = stack.models[deployment.model]
+        provider = stack.providers[deployment.provider]
+        rows.append(
+            {
+                "model": deployment.model,
+                "litellm_model": deployment.litellm_model,
+                "url": deployment.url,
+                "secret": deployment.secret,
+                "id": deployment.id,
+                "timeout": model.timeout or provider.timeout,
+                "stream_timeout": model.stream_timeout or provider.stream_timeout,
+                "embedding": "embedding" in model.capabilities,
+            }
+        )
+    fallbacks = {name: list(chain) for name in stack.models if (chain := stack.chain(name))}
+    return render("gateway/config.yaml.j2", deployments=rows, fallbacks=fallbacks)
+
+
+def litellm_version() -> str:
+    """The LiteLLM version that the lock pins."""
+    for line in verbatim("gateway/requirements.txt").splitlines():
+        if line.startswith("litellm=="):
+            return line.split("==")[1].split()[0]
+    raise ValueError("templates/gateway/requirements.txt pins no litellm: run make lock")
+
+
+def lock_problems() -> list[Problem]:
+    """A LiteLLM that must not be deployed: malicious releases, and known holes below 1.84.0.
+
+    Sources: BerriAI/litellm#24518; CVE-2026-42208, 42271, 40217, 49468.
+    """
+    version = litellm_version()
+    numbers = tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
+    if numbers >= OLDEST_LITELLM:
+        return []
+    known = "is malicious" if version in ("1.82.7", "1.82.8") else "has known holes"
+    return [
+        Problem(
+            "templates/gateway/requirements.txt",
+            "litellm",
+            f"{version} {known}",
+            "choose 1.84.0 or later in requirements.in, then run make lock",
+        )
+    ]
+
+
+def resources(
+    stack: Stack, fleet: Fleet, host: Host, secrets: Mapping[str, Secret], nonce: str
+) -> list[Resource]:
+    """What a host of the group ``gateway`` gets; nothing for others."""
+    if GATEWAY_GROUP not in host.groups:
+        return []
+    settings = host.settings
+    home = Home(settings.service_user, settings.service_home)
+    lock, uv_lock = verbatim("gateway/requirements.txt"), verbatim("gateway/uv.txt")
+    venv = Venv(f"{home.gateway}/venvs/{_short(lock + uv_lock)}", lock, uv_lock, home.user)
+    files = {
+        "config.yaml": configuration(stack, fleet, host),
+        "litellm.env": render("gateway/litellm.env.j2", drain=settings.gateway_drain),
+        **{
+            name: verbatim(f"gateway/{name}") for name in ("serve.py", "strict_check.py", "gate.py")
+        },
+    }
+    directory = f"{home.gateway}/releases/{_short(venv.path + repr(sorted(files.items())))}"
+    release = Release(directory, home.user, tuple(files.items()), links=(("venv", venv.path),))
+    environment = EnvironmentFile(
+        f"{home.config}/gateway.env",
+        {name: secrets[name] for name in secret_names(stack) if name in secrets},
+        home.user,
+        nonce,
+    )
+    units = _units(host, home, environment.path)
+    return [
+        venv,
+        release,
+        environment,
+        *_shell_key(home, environment),
+        *units,
+        Unit(SOCKET, home.user, depends=(units[0].name,)),
+        GatewayService(
+            home.user,
+            home.gateway,
+            directory,
+            environment.path,
+            settings.gateway_drain,
+            depends=(release.name, environment.name, units[1].name),
+        ),
+    ]
+
+
+def _units(host: Host, home: Home, env_file: str) -> list[File]:
+    settings = host.settings
+    bind = bracketed(settings.gateway_bind)
+    socket_path, service_path = f"{home.units}/{SOCKET}", f"{home.units}/{SERVICE}"
+    socket = render(
+        "gateway/llmrack-gateway.socket.j2",
+        bind=bind,
+        port=settings.gateway_port,
+        record=record("%t/llmrack", SOCKET, socket_path),
+    )
+    service = render(
+        "gateway/llmrack-gateway@.service.j2",
+        version=litellm_version(),
+        env_file=env_file,
+        base=home.gateway,
+        drain=settings.gateway_drain,
+        record=record("%t/llmrack", "%n", service_path, env_file, f"{home.gateway}/%i/{STAMP}"),
+    )
+    return [File(socket_path, socket, home.user), File(service_path, service, home.user)]
+
+
+def _shell_key(home: Home, environment: EnvironmentFile) -> list[Resource]:
+    """Later shells of the service user know OLLAMA_API_KEY too."""
+    if OLLAMA_KEY not in environment.values:
+        return []
+    line = (
+        f"[ -r {environment.path} ] && OLLAMA_API_KEY=$(sed -n 's/^OLLAMA_API_KEY=//p' "
+        f"{environment.path}) && export OLLAMA_API_KEY  # llmrack"
+    )
+    return [Line(f"{home.home}/.profile", line, home.user)]
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

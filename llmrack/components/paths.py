@@ -1,0 +1,43 @@
+"""Where things lie in the service user's home."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folders of the service user ``user`` below ``home``."""
+
+    user: str
+    home: str
+
+    @property
+    def units(self) -> str:
+        """Its user units."""
+        return f"{self.home}/.config/systemd/user"
+
+    @property
+    def config(self) -> str:
+        """What llmrack keeps of its own: environment files."""
+        return f"{self.home}/.config/llmrack"
+
+    @property
+    def cache(self) -> str:
+        """Downloads on their way."""
+        return f"{self.home}/.cache/llmrack"
+
+    @property
+    def ollama(self) -> str:
+        """Releases of Ollama, and ``current``."""
+        return f"{self.home}/.local/opt/ollama"
+
+    @property
+    def ollama_data(self) -> str:
+        """Ollama's models and keys, where it looks for them by itself."""
+        return f"{self.home}/.ollama"
+
+    @property
+    def gateway(self) -> str:
+        """Releases of the gateway, ``blue``, ``green`` and ``current``."""
+        return f"{self.home}/.local/opt/llmrack-gateway"

@@ -1,0 +1,63 @@
+"""The plan of a host as text: its resources, and its files with secrets left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from textwrap import indent
+
+from llmrack.components import gateway, ollama, system
+from llmrack.resources.change import Resource
+from llmrack.resources.files import EnvironmentFile, File
+from llmrack.resources.releases import Release
+from llmrack.secrets.value import MASK, Secret
+from llmrack.stack.fleet import Fleet, Host
+from llmrack.stack.schema import Stack
+
+
+def by_component(
+    stack: Stack, fleet: Fleet, host: Host, secrets: Mapping[str, Secret], nonce: str, arch: str
+) -> dict[str, list[Resource]]:
+    """Everything ``host`` shall have, in the order it is made.
+
+    + nonce: salt of this run's snapshot
+    + arch: the host's architecture, ``amd64`` or ``arm64``
+    """
+    return {
+        "system": system.resources(stack, host),
+        "ollama": ollama.resources(stack, fleet, host, arch),
+        "gateway": gateway.resources(stack, fleet, host, secrets, nonce),
+    }
+
+
+def plan_text(
+    stack: Stack, fleet: Fleet, host: Host, secrets: Mapping[str, Secret], files: bool
+) -> str:
+    """The plan, a line a resource; with ``files`` their content below them."""
+    groups = ", ".join(sorted(host.groups))
+    lines = [f"{host.name} ({host.address}; {groups})"]
+    # Without a look at the host its architecture is not known: the first one that is pinned.
+    arch = min(host.settings.ollama_sha256)
+    for component, resources in by_component(stack, fleet, host, secrets, "", arch).items():
+        lines.append(f"  {component}:" if resources else f"  {component}: nothing")
+        for resource in resources:
+            lines.append(f"    {resource.name}")
+            if files:
+                lines += [
+                    indent(text, "      | ", lambda line: True) for text in _contents(resource)
+                ]
+    return "\n".join(lines) + "\n"
+
+
+def _contents(resource: Resource) -> list[str]:
+    if isinstance(resource, File):
+        return [resource.content.rstrip("\n")]
+    if isinstance(resource, EnvironmentFile):
+        return [f"{name}={MASK}" for name in sorted(resource.values)]
+    if isinstance(resource, Release):
+        # Programs go to the host as they stand in templates/.
+        return [
+            f"--- {name}\n{content.rstrip()}"
+            for name, content in resource.files
+            if not name.endswith(".py")
+        ]
+    return []

@@ -1,0 +1,88 @@
+"""Prove a gateway release before it serves: strict check, then a real start on a spare port.
+
+Run in the release's environment, with the keys in it: ``python -P gate.py config.yaml``.
+Exits 0 when the release answers for exactly the models it configures, else 1 with the reason.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+import yaml
+
+HERE = Path(__file__).parent
+DEADLINE = 120.0
+
+
+def main() -> int:
+    """Run the checks in order of cost; the first that fails ends it."""
+    config = sys.argv[1]
+    check = [sys.executable, "-P", HERE / "strict_check.py", config]
+    strict = subprocess.run(check, check=False)  # noqa: S603  (our own programs, no shell)
+    if strict.returncode:
+        return 1
+    for line in (HERE / "litellm.env").read_text().splitlines():
+        if line and not line.startswith("#"):
+            name, _, value = line.partition("=")
+            os.environ[name] = value
+    os.environ["CONFIG_FILE_PATH"] = config
+    port = _spare_port()
+    with tempfile.TemporaryFile("w+", errors="replace") as log:
+        server = subprocess.Popen(  # noqa: S603  (as above)
+            [sys.executable, "-P", HERE / "serve.py", "--listen", f"127.0.0.1:{port}"],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            reason = _prove(server, f"http://127.0.0.1:{port}", config)
+        finally:
+            server.kill()
+            server.wait()
+        if reason:
+            log.seek(0)
+            print(f"the candidate on a spare port failed: {reason}")
+            print("".join(log.readlines()[-15:]))
+            return 1
+    return 0
+
+
+def _spare_port() -> int:
+    with socket.socket() as spare:
+        spare.bind(("127.0.0.1", 0))
+        return spare.getsockname()[1]
+
+
+def _prove(server: subprocess.Popen[bytes], url: str, config: str) -> str:
+    """The reason why it fails, or an empty text."""
+    declared = {row["model_name"] for row in yaml.safe_load(Path(config).read_text())["model_list"]}
+    key = {"Authorization": f"Bearer {os.environ['LITELLM_MASTER_KEY']}"}
+    end = time.monotonic() + DEADLINE
+    with httpx.Client(base_url=url, timeout=10, trust_env=False) as client:
+        while True:
+            if server.poll() is not None:
+                return f"it ended with {server.returncode}"
+            if time.monotonic() > end:
+                return f"it was not ready within {DEADLINE:.0f} s"
+            try:
+                if client.get("/health/readiness").status_code == 200:
+                    break
+            except httpx.TransportError:
+                time.sleep(0.1)
+        served = {row["id"] for row in client.get("/v1/models", headers=key).json()["data"]}
+        if served != declared:
+            return f"it serves {sorted(served)} where {sorted(declared)} is configured"
+        wrong = client.get("/v1/models", headers={"Authorization": "Bearer sk-wrong"})
+        if wrong.status_code < 400:
+            return "it accepts a wrong key"
+    return ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,135 @@
+"""Serve LiteLLM's proxy on one listening socket: systemd's, or for a candidate one of its own.
+
+    python serve.py                          the socket passed in by a systemd .socket unit
+    python serve.py --listen 127.0.0.1:4999  exactly this address, or an error
+
+LiteLLM's own command line takes a random port where the wanted one is taken; this takes none.
+The environment: CONFIG_FILE_PATH names LiteLLM's configuration; GRACEFUL_SHUTDOWN_TIMEOUT is how
+many seconds requests may go on after SIGTERM (LiteLLM's default: 30). systemd is told READY=1
+and STOPPING=1 (Type=notify; protocols: sd_listen_fds(3), sd_notify(3)).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import socket
+import sys
+from pathlib import Path
+
+import uvicorn
+
+FIRST_PASSED_FD = 3
+# How long a connection that was accepted just before the end has to bring its request.
+FIRST_REQUEST_SECONDS = 1.0
+
+
+def main() -> None:
+    """Serve until SIGTERM; exit 1 with one sentence where that cannot start, 3 if LiteLLM fails."""
+    parser = argparse.ArgumentParser(description="Serve LiteLLM's proxy on one socket.")
+    parser.add_argument("--listen", metavar="ADDR:PORT", help="bind this, take no passed socket")
+    args = parser.parse_args()
+    require_config()
+    listener = bind(args.listen) if args.listen else passed_socket()
+    config = uvicorn.Config(
+        "litellm.proxy.proxy_server:app",
+        server_header=False,
+        timeout_graceful_shutdown=drain_seconds(),
+    )
+    server = NotifyingServer(config)
+    server.run(sockets=[listener])
+    if not server.started:
+        sys.exit(3)
+
+
+class NotifyingServer(uvicorn.Server):
+    """A server that tells systemd when it answers and when it stops."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to answer, then say so."""
+        await super().startup(sockets=sockets)
+        if self.started:
+            notify("READY=1")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Say that it stops, take no more connections, then let the running requests end."""
+        notify("STOPPING=1")
+        for server in self.servers:
+            server.close()
+        notify("STATUS=accepts no more connections")
+        await self._first_requests()
+        await super().shutdown(sockets=sockets)
+
+    async def _first_requests(self) -> None:
+        """Wait for requests on connections that have brought none: uvicorn would just cut them."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + FIRST_REQUEST_SECONDS
+        while True:
+            # First of all a turn of the loop, for connections that were accepted in the last one.
+            await asyncio.sleep(0.02)
+            waiting = [
+                each for each in self.server_state.connections if getattr(each, "cycle", 1) is None
+            ]
+            if not waiting or loop.time() > end:
+                return
+
+
+def require_config() -> None:
+    """Exit unless CONFIG_FILE_PATH names a readable file: LiteLLM would serve no model then."""
+    name = os.environ.get("CONFIG_FILE_PATH", "")
+    if not name:
+        sys.exit("CONFIG_FILE_PATH is not set: set it to the gateway's config.yaml")
+    try:
+        Path(name).read_bytes()
+    except OSError as error:
+        sys.exit(f"CONFIG_FILE_PATH: cannot read {name}: {error.strerror}; correct the path")
+
+
+def drain_seconds() -> int:
+    """Return GRACEFUL_SHUTDOWN_TIMEOUT in whole seconds; exit where it is no number."""
+    text = os.environ.get("GRACEFUL_SHUTDOWN_TIMEOUT", "30")
+    try:
+        return int(float(text))
+    except ValueError:
+        sys.exit("GRACEFUL_SHUTDOWN_TIMEOUT is not a number of seconds: correct or unset it")
+
+
+def bind(address: str) -> socket.socket:
+    """Return a socket that listens on exactly `ADDR:PORT`; exit where that is not possible."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        sys.exit(f"--listen {address}: not an ADDR:PORT with a port of 1-65535; correct it")
+    try:
+        return socket.create_server((host, int(port)), backlog=2048)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else error
+        sys.exit(f"cannot listen on {address}: {reason}; free it or choose another port")
+
+
+def passed_socket() -> socket.socket:
+    """Return the one socket that systemd passed to this process; exit where it did not."""
+    count = int(os.environ.pop("LISTEN_FDS", "0"))
+    pid = os.environ.pop("LISTEN_PID", "")
+    if count != 1 or pid != str(os.getpid()):
+        sys.exit(
+            f"systemd passed {count if pid == str(os.getpid()) else 0} sockets, 1 is needed:"
+            " name the .socket unit in Sockets= of this service, or give --listen ADDR:PORT"
+        )
+    os.set_inheritable(FIRST_PASSED_FD, False)
+    return socket.socket(fileno=FIRST_PASSED_FD)
+
+
+def notify(state: str) -> None:
+    """Send `state` to systemd, where it asked for it by NOTIFY_SOCKET."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    if address.startswith("@"):  # an abstract socket
+        address = "\0" + address[1:]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.sendto(state.encode(), address)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""The program that a gateway release runs, with the pinned LiteLLM: its socket, start and end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+from llmrack.lab.standins.answers import Model
+from llmrack.lab.standins.program import StandIn
+from llmrack.lab.standins.provider import Fault
+from llmrack.lab.standins.vllm import VLLM
+
+SERVE = Path(__file__).parents[2] / "templates" / "gateway" / "serve.py"
+KEY = "sk-only-for-this-test"
+START_DEADLINE = 60.0
+ANYWHERE = ("127.0.0.1", 0)
+
+# What systemd does: the socket becomes descriptor 3 of the process that it names.
+PASS_SOCKET = (
+    "import os, sys; os.dup2(int(sys.argv[1]), 3);"
+    " os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()));"
+    " os.execv(sys.argv[2], sys.argv[2:])"
+)
+
+
+@pytest.fixture
+def vllm() -> Iterator[StandIn]:
+    with StandIn(VLLM([Model("qwen")], ""), ANYWHERE, ANYWHERE) as standin:
+        yield standin
+
+
+@pytest.fixture
+def config(tmp_path: Path, vllm: StandIn) -> Path:
+    base = "http://{}:{}/v1".format(*vllm.address)
+    params = {"model": "hosted_vllm/qwen", "api_base": base, "api_key": "none"}
+    file = tmp_path / "config.yaml"
+    file.write_text(yaml.safe_dump({"model_list": [{"model_name": "m", "litellm_params": params}]}))
+    return file
+
+
+def environment(config: Path | str) -> dict[str, str]:
+    return os.environ | {
+        "CONFIG_FILE_PATH": str(config),
+        "LITELLM_MODE": "PRODUCTION",
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_MASTER_KEY": KEY,
+        "GRACEFUL_SHUTDOWN_TIMEOUT": "30",
+    }
+
+
+def refused(gateway_python: Path, config: Path | str, *arguments: str) -> str:
+    """Start in vain and return what it said."""
+    command = [gateway_python, "-P", SERVE, *arguments]
+    env = environment(config)
+    result = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    return result.stderr
+
+
+def test_it_takes_no_other_port_than_the_one_asked_for(
+    gateway_python: Path, config: Path, vllm: StandIn
+) -> None:
+    taken = "{}:{}".format(*vllm.address)
+    said = refused(gateway_python, config, "--listen", taken)
+    assert f"cannot listen on {taken}: Address already in use" in said
+
+
+def test_it_needs_the_socket_of_systemd(gateway_python: Path, config: Path) -> None:
+    assert "systemd passed 0 sockets, 1 is needed" in refused(gateway_python, config)
+
+
+def test_it_names_a_configuration_that_is_missing(gateway_python: Path, tmp_path: Path) -> None:
+    said = refused(gateway_python, tmp_path / "none.yaml", "--listen", "127.0.0.1:1")
+    assert f"cannot read {tmp_path / 'none.yaml'}" in said
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """A gateway that serves a passed socket at `address`, and the socket that hears its states."""
+
+    process: subprocess.Popen[bytes]
+    address: tuple[str, int]
+    states: socket.socket
+
+
+@pytest.fixture
+def gateway(gateway_python: Path, config: Path, tmp_path: Path) -> Iterator[Gateway]:
+    states = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    states.bind(str(tmp_path / "notify"))
+    states.settimeout(START_DEADLINE)
+    listener = socket.create_server(ANYWHERE)
+    fd = str(listener.fileno())
+    with states, listener, (tmp_path / "log").open("w+") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", PASS_SOCKET, fd, gateway_python, "-P", SERVE],
+            env=environment(config) | {"NOTIFY_SOCKET": str(tmp_path / "notify")},
+            pass_fds=[listener.fileno()],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            assert states.recv(64) == b"READY=1"
+            yield Gateway(process, listener.getsockname(), states)
+        finally:
+            process.kill()
+            process.wait()
+            log.seek(0)
+            print(log.read()[-3000:])
+
+
+def test_it_serves_on_a_passed_socket_and_lets_a_stream_end_on_sigterm(
+    gateway: Gateway, vllm: StandIn
+) -> None:
+    vllm.set_fault(Fault("hang", after=5))
+    body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hello"}]}
+    url = "http://{}:{}/v1/chat/completions".format(*gateway.address)
+    headers = {"Authorization": f"Bearer {KEY}"}
+    with httpx.stream("POST", url, json=body, headers=headers, timeout=20) as response:
+        received = response.iter_lines()
+        assert "[vllm" in "".join(next(received) for _ in range(4))
+        gateway.process.send_signal(signal.SIGTERM)
+        assert gateway.states.recv(64) == b"STOPPING=1"
+        vllm.set_fault(Fault())
+        assert [line for line in received if line][-1] == "data: [DONE]"
+    assert gateway.process.wait(timeout=20) in (0, -signal.SIGTERM)
+
+
+def test_it_answers_a_connection_that_was_accepted_just_before_sigterm(gateway: Gateway) -> None:
+    request = b"GET /health/liveliness HTTP/1.1\r\nHost: gateway\r\n\r\n"
+    with socket.create_connection(gateway.address, timeout=20) as accepted:
+        # An answer on a later connection shows that this one has been accepted.
+        httpx.get("http://{}:{}/health/liveliness".format(*gateway.address), timeout=20)
+        gateway.process.send_signal(signal.SIGTERM)
+        assert gateway.states.recv(64) == b"STOPPING=1"
+        assert gateway.states.recv(64) == b"STATUS=accepts no more connections"
+        accepted.sendall(request)
+        assert accepted.recv(64).startswith(b"HTTP/1.1 200")

@@ -1,0 +1,176 @@
+"""The strict check of the gateway's configuration, with the pinned LiteLLM that it judges by."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+GATEWAY = Path(__file__).parents[2] / "templates" / "gateway"
+SECRET = "s3cret-never-shown"
+
+# Every key that llmrack or facts about LiteLLM ask for, in one configuration without a mistake.
+GOOD = """
+model_list:
+  - model_name: llama3.2
+    litellm_params:
+      model: ollama_chat/llama3.2
+      api_base: http://gpu1:11434
+      api_key: none
+      order: 1
+      weight: 2
+      keep_alive: 30m
+      num_ctx: 8192
+      timeout: 600
+      stream_timeout: 60
+    model_info: {id: gpu1/llama3.2, mode: chat, supports_assistant_prefill: true}
+  - model_name: qwen-cloud
+    litellm_params:
+      model: ollama_chat/qwen3-coder:480b
+      api_base: https://ollama.com
+      api_key: os.environ/CLOUD_KEY
+  - model_name: qwen-vllm
+    litellm_params: {model: hosted_vllm/Qwen/Qwen2.5, api_base: http://b:8000/v1, api_key: none}
+router_settings:
+  num_retries: 0
+  enable_weighted_failover: true
+  allowed_fails: 1
+  cooldown_time: 10
+  timeout: 600
+  stream_timeout: 60
+  model_group_alias: {llama: llama3.2}
+  fallbacks: [{llama3.2: [qwen-vllm, qwen-cloud]}, {"*": [qwen-cloud]}]
+  default_fallbacks: [llama]
+litellm_settings:
+  callbacks: [probe, request_log, prometheus]
+  drop_params: true
+  json_logs: true
+  turn_off_message_logging: true
+  cache: true
+  cache_params: {type: local}
+general_settings:
+  master_key: os.environ/MASTER_KEY
+  custom_auth_run_common_checks: true
+"""
+
+# What is written into the good configuration, and what the check has to say about it: the key
+# path and a part of the text. An edit is a path of keys and the value to put there.
+FIRST = ["model_list", 0, "litellm_params"]
+WRONG = {
+    "top level": (["modellist"], [], "modellist", "did you mean model_list?"),
+    "entry": (["model_list", 0, "modelname"], "x", "model_list[0].modelname", "model_name?"),
+    "parameter": ([*FIRST, "stream_timout"], 1, "stream_timout", "did you mean stream_timeout?"),
+    "model info": (["model_list", 0, "model_info", "mod"], 1, "model_info.mod", "mean mode?"),
+    "router": (["router_settings", "num_retry"], 3, "router_settings.num_retry", "num_retries?"),
+    "litellm": (["litellm_settings", "drop_parms"], True, "litellm_settings", "drop_params?"),
+    "general": (["general_settings", "mastr_key"], SECRET, "mastr_key", "master_key?"),
+    "unset": ([*FIRST, "api_key"], "os.environ/NOT_SET", "model_list[0]", "NOT_SET"),
+    "empty": ([*FIRST, "api_key"], "os.environ/EMPTY", "api_key", "EMPTY, which is not set"),
+    "no key": ([*FIRST, "api_key"], "", "litellm_params.api_key", "OLLAMA_API_KEY"),
+    "/api": ([*FIRST, "api_base"], "https://ollama.com/api", "api_base", "without a path"),
+    "/v1": ([*FIRST, "api_base"], "http://gpu1:11434/v1/", "api_base", "ends in /v1"),
+    "word": ([*FIRST, "timeout"], "fast", "litellm_params.timeout", "is a str"),
+    "digits": (["router_settings", "timeout"], "600", "router_settings.timeout", "is a str"),
+    "truth": ([*FIRST, "stream_timeout"], True, "stream_timeout", "is a bool"),
+    "provider": ([*FIRST, "model"], "olama/llama3.2", "litellm_params.model", "no provider"),
+    "no models": (["model_list"], [], "model_list", "names no model"),
+    "no params": (["model_list", 0], {"model_name": "a"}, "model_list[0]", "no deployment"),
+    "from": (["router_settings", "fallbacks"], [{"lama": ["qwen-vllm"]}], "fallbacks[0]", "'lama'"),
+    "to": (["router_settings", "fallbacks"], [{"llama": ["qwn-vllm"]}], "llama", "mean qwen-vllm?"),
+    "default": (["router_settings", "default_fallbacks"], ["gpt"], "default_fallbacks", "'gpt'"),
+    "section": (["router_settings"], ["timeout"], "router_settings", "not a mapping"),
+}
+TEXTS = {
+    "twice": ("a: {b: 1,\n  b: 2}", "a.b", "stands in line 1 and again in line 2"),
+    "broken": (f"a: [{SECRET}", "", "is not valid YAML at line 1"),
+    "tagged": (f"a: !{SECRET} x", "", "is not valid YAML at line 1"),
+    "nothing": ("", "", "holds no settings"),
+}
+
+
+def environment() -> dict[str, str]:
+    keys = {"CLOUD_KEY": SECRET, "MASTER_KEY": SECRET, "EMPTY": ""}
+    return {name: value for name, value in os.environ.items() if name != "NOT_SET"} | keys
+
+
+def edited(path: list, value: object) -> str:
+    config = yaml.safe_load(GOOD)
+    place = config
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    return yaml.safe_dump(config)
+
+
+@pytest.fixture(scope="module")
+def found(gateway_python: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list]:
+    """What the check finds in each case; all in one process, since LiteLLM takes 3 s to import."""
+    folder = tmp_path_factory.mktemp("configs")
+    cases = {name: edited(path, value) for name, (path, value, *_) in WRONG.items()}
+    cases |= {name: text for name, (text, *_) in TEXTS.items()} | {"good": GOOD}
+    files = {name: folder / f"{i}.yaml" for i, name in enumerate(cases)}
+    for name, file in files.items():
+        file.write_text(cases[name])
+    program = (
+        f"import sys; sys.path.insert(0, {str(GATEWAY)!r})\n"
+        "import json, pathlib, strict_check\n"
+        "files = json.loads(sys.argv[1]).items()\n"
+        "print(json.dumps({n: list(strict_check.check(pathlib.Path(f))) for n, f in files}))"
+    )
+    names = json.dumps({name: str(file) for name, file in files.items()})
+    command = [gateway_python, "-P", "-c", program, names]
+    result = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def strict_check(gateway_python: Path, file: Path) -> subprocess.CompletedProcess[str]:
+    command = [gateway_python, "-P", GATEWAY / "strict_check.py", file]
+    return subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+
+
+def test_a_configuration_without_a_mistake_passes(found: dict[str, list]) -> None:
+    assert found["good"] == []
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_mistake_is_named_with_its_place_and_the_way_out(
+    found: dict[str, list], case: str
+) -> None:
+    _, _, place, text = WRONG[case]
+    assert any(place in path and text in reason for path, reason in found[case]), found[case]
+
+
+@pytest.mark.parametrize("case", TEXTS)
+def test_a_text_that_is_no_configuration_is_refused(found: dict[str, list], case: str) -> None:
+    _, place, text = TEXTS[case]
+    assert any(path == place and text in reason for path, reason in found[case]), found[case]
+
+
+def test_no_value_is_ever_shown(found: dict[str, list]) -> None:
+    assert SECRET not in json.dumps(found)
+
+
+def test_the_program_prints_nothing_and_exits_0_when_all_is_well(
+    gateway_python: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(GOOD)
+    result = strict_check(gateway_python, file)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_the_program_prints_a_line_per_problem_and_exits_1(
+    gateway_python: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(edited(["model_list"], []))
+    result = strict_check(gateway_python, file)
+    lines = result.stdout.splitlines()
+    assert result.returncode == 1
+    assert lines[0].startswith(f"{file}: model_list: names no model")
+    assert all(line.startswith(f"{file}: ") for line in lines)
