@@ -1,0 +1,1 @@
+"""The proof: real requests to gateways and Ollama instances, and what they found out."""
