@@ -1,0 +1,21 @@
+"""The whole job, for each host: refuse or accept it, make it as declared, prove it.
+
+pyinfra inventory deploy.py          (asks before it changes anything)
+pyinfra inventory deploy.py --dry    (only says what it would change)
+pyinfra inventory deploy.py -y       (does not ask)
+"""
+
+from pyinfra import host, state
+
+from llmrack.remote.operations import accept, apply
+from llmrack.remote.proof import prove
+from llmrack.remote.rack import rack
+
+this = rack(state, host)
+sudo = this.sudo
+
+accept(this, name="Accept the host", _sudo=sudo)
+apply(this, "system", name="System: packages, service user, linger", _sudo=sudo)
+apply(this, "ollama", name="Ollama: release, unit, models", _sudo=sudo)
+apply(this, "gateway", name="Gateway: release, configuration, swap", _sudo=sudo)
+prove(this, name="Proof: real requests", _sudo=sudo)

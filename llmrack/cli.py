@@ -1,0 +1,177 @@
+"""The command line: thin; everything it does is a function elsewhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+from pyinfra.api.exceptions import PyinfraError
+
+from llmrack.components.plan import plan_text
+from llmrack.lab.cli import lab
+from llmrack.problems import DeclarationError, Problem
+from llmrack.remote.declared import Declared, read_inventory
+from llmrack.secrets.dotenv import MASTER_KEY
+from llmrack.stack.fleet import bracketed
+from llmrack.stack.host_checks import warnings
+from llmrack.stack.schema import Stack
+from llmrack.stack.settings import is_loopback
+from llmrack.verify.report import as_junit, from_json, table
+
+OK, MISTAKES, COULD_NOT_RUN = 0, 1, 2
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="llmrack")
+def main() -> None:
+    """From bare Linux boxes with GPUs to a proven LLM service.
+
+    \b
+    Deploy:  pyinfra inventory deploy.py
+    Verify:  llmrack verify
+    """
+
+
+main.add_command(lab)
+
+_inventory = click.option(
+    "--inventory",
+    "-i",
+    default="inventory",
+    show_default=True,
+    metavar="FILE",
+    help="The inventory, as pyinfra reads it.",
+)
+
+
+def _read(inventory: str) -> Declared:
+    """The declaration, or a plain sentence on why there is none."""
+    try:
+        return read_inventory(inventory, Path.cwd())
+    except (FileNotFoundError, DeclarationError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+@main.command()
+@_inventory
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def check(inventory: str, as_json: bool) -> None:
+    """Find mistakes in stack, inventory and settings; touches no host.
+
+    Exit code: 0 no mistakes, 1 mistakes, 2 it could not look.
+    """
+    problems: list[Problem] = []
+    code = OK
+    try:
+        declared = read_inventory(inventory, Path.cwd())
+        said = (
+            f"{len(declared.stack.models)} models of {len(declared.stack.providers)} providers on "
+            f"{len(declared.fleet.hosts)} hosts: no mistakes found"
+        )
+        for warning in warnings(declared.declaration):
+            click.echo(f"warning: {warning}", err=True)
+    except DeclarationError as error:
+        problems, code = error.problems, MISTAKES
+        said = f"{len(problems)} mistake{'s' if len(problems) > 1 else ''} found"
+    except FileNotFoundError as error:
+        said, code = str(error), COULD_NOT_RUN
+    except (PyinfraError, click.ClickException) as error:
+        said, code = f"{inventory} cannot be read: {error}", COULD_NOT_RUN
+    if as_json:
+        findings = [problem.as_dict() for problem in problems]
+        click.echo(json.dumps({"exit_code": code, "said": said, "problems": findings}, indent=2))
+    else:
+        for problem in problems:
+            click.echo(str(problem))
+        click.echo(said, err=code == COULD_NOT_RUN)
+    sys.exit(code)
+
+
+@main.command()
+@_inventory
+@click.option("--host", "only", metavar="HOST", help="Only this host.")
+@click.option("--files", is_flag=True, help="Also print the files, with secrets left out.")
+def plan(inventory: str, only: str | None, files: bool) -> None:
+    """Print what every host shall have; touches no host."""
+    declared = _read(inventory)
+    names = [host.name for host in declared.fleet.hosts]
+    if only and only not in names:
+        raise click.ClickException(f"no host {only!r}; the inventory has {', '.join(names)}")
+    for host in declared.fleet.hosts:
+        if only in (None, host.name):
+            click.echo(plan_text(declared.stack, declared.fleet, host, declared.secrets, files))
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON Schema of stack.yaml, from which editors complete it."""
+    described = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    click.echo(json.dumps(described | Stack.model_json_schema(), indent=2))
+
+
+@main.command()
+@_inventory
+@click.option("--limit", metavar="HOST", help="Only this host or group.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("--junit", type=click.Path(dir_okay=False), help="Write a JUnit XML file, too.")
+def verify(inventory: str, limit: str | None, as_json: bool, junit: str | None) -> None:
+    """Prove with real requests that what is declared is what is served.
+
+    Exit code: 0 all proven, 1 something failed, 2 it could not run.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "report.json"
+        command = [sys.executable, "-m", "pyinfra", inventory, "verify.py", "-y"]
+        run = subprocess.run(  # noqa: S603  (our own interpreter, no shell)
+            command + (["--limit", limit] if limit else []),
+            env={**os.environ, "LLMRACK_REPORT_FILE": str(file), "PYINFRA_PROGRESS": "off"},
+            stdout=subprocess.DEVNULL,
+            check=False,
+        )
+        text = file.read_text(encoding="utf-8") if file.exists() else ""
+    if not text:
+        click.echo("nothing could be asked: see the messages above", err=True)
+        sys.exit(COULD_NOT_RUN)
+    report, standins = from_json(text)
+    click.echo(text if as_json else table(report, standins))
+    if junit:
+        Path(junit).write_text(as_junit(report, standins), encoding="utf-8")
+    sys.exit(report.exit_code or (COULD_NOT_RUN if run.returncode else 0))
+
+
+@main.command()
+@_inventory
+def curl(inventory: str) -> None:
+    """Print a curl line that asks the first gateway; the key stays in its file."""
+    declared = _read(inventory)
+    gateway = declared.fleet.gateways[0]
+    settings = gateway.settings
+    chat = [name for name, model in declared.stack.models.items() if "chat" in model.capabilities]
+    if is_loopback(settings.gateway_bind):
+        address = "127.0.0.1"
+        click.echo(
+            f"# {gateway.name} listens on loopback; first, in another terminal:\n"
+            f"#   ssh -NL {settings.gateway_port}:127.0.0.1:{settings.gateway_port} "
+            f"{gateway.address}"
+        )
+    else:
+        address = gateway.address
+    env_file = os.path.relpath(declared.env_file)
+    body = json.dumps({"model": chat[0], "messages": [{"role": "user", "content": "Say hello."}]})
+    # The key goes from the file to curl's standard input: no process list shows it.
+    click.echo(
+        f"sed -n 's/^{MASTER_KEY}=\\(.*\\)/header = \"Authorization: Bearer \\1\"/p' "
+        f"{shlex.quote(env_file)} |\n  curl -sS -K - "
+        f"http://{bracketed(address)}:{settings.gateway_port}/v1/chat/completions \\\n"
+        f"  -H 'Content-Type: application/json' -d {shlex.quote(body)}"
+    )
+
+
+if __name__ == "__main__":
+    main()

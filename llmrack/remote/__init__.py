@@ -1,0 +1,1 @@
+"""The only room that knows pyinfra: one look, few touches, tunnels."""

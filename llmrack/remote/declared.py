@@ -1,0 +1,137 @@
+"""From pyinfra's inventory to the pure model: which hosts there are and what is set for them."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyinfra.api.inventory import Inventory
+from pyinfra.api.state import State
+from pyinfra.context import ctx_state
+from pyinfra_cli.exceptions import UnexpectedExternalError
+from pyinfra_cli.inventory import make_inventory
+
+from llmrack.components.gateway import lock_problems, secret_names
+from llmrack.problems import DeclarationError, Problem
+from llmrack.secrets.dotenv import load_secrets
+from llmrack.secrets.value import Secret
+from llmrack.stack.checks import check
+from llmrack.stack.declaration import Declaration
+from llmrack.stack.fleet import Fleet, Host
+from llmrack.stack.load import load_settings, load_stack
+from llmrack.stack.schema import Stack
+from llmrack.stack.settings import Settings, is_own
+
+# A box that deploys itself (``pyinfra @local deploy.py``) is the whole fleet.
+LOCAL = "@local"
+LOCAL_GROUPS = ("gpu", "gateway")
+
+
+@dataclass(frozen=True)
+class Declared:
+    """Everything that is declared, checked.
+
+    + secrets: those that have a value, by name
+    + env_file: where secrets are kept
+    """
+
+    stack: Stack
+    fleet: Fleet
+    secrets: Mapping[str, Secret]
+    env_file: Path
+    declaration: Declaration
+
+    def host(self, name: str) -> Host:
+        """The host called ``name``; KeyError when the inventory has none."""
+        for host in self.fleet.hosts:
+            if host.name == name:
+                return host
+        raise KeyError(name)
+
+
+def read_inventory(inventory: str, folder: Path) -> Declared:
+    """Load and validate everything from an inventory file, without a host being asked.
+
+    Raises FileNotFoundError, and DeclarationError also for a file that Python cannot run.
+    """
+    if "@" not in inventory and not (folder / inventory).is_file():
+        raise FileNotFoundError(f"there is no inventory {inventory!r}: name it with --inventory")
+    state = State()
+    state.cwd = str(folder)
+    with ctx_state.use(state):
+        try:
+            found = make_inventory(inventory, cwd=str(folder))
+        except SyntaxError as error:
+            cause = f"is not Python ({error.msg})"
+            place = Problem(str(error.filename), "", cause, "mend it there", error.lineno or 0)
+            raise DeclarationError([place]) from None
+        except UnexpectedExternalError as error:
+            cause = f"fails with {type(error.exception).__name__}: {error.exception}"
+            raise DeclarationError([Problem(error.filename, "", cause, "mend it")]) from None
+        return read(found, folder)
+
+
+def read(inventory: Inventory, folder: Path) -> Declared:
+    """Load and validate stack, settings and secrets; files are looked up from ``folder``.
+
+    Raises DeclarationError with everything that is wrong, as far as it can be told at once.
+    """
+    hosts, problems = [], []
+    for entry in inventory:
+        try:
+            data: dict[str, Any] = entry.data.dict()  # type: ignore[no-untyped-call]
+            hosts.append(_host(entry.name, entry.groups, data, folder))
+        except DeclarationError as error:
+            problems += error.problems
+    if problems:
+        raise DeclarationError(problems)
+    fleet = Fleet(tuple(hosts))
+    stack_file, env_file = _one(fleet, "stack_file"), _one(fleet, "env_file")
+    stack, lines = load_stack(folder / stack_file, stack_file)
+    secrets = load_secrets(folder / env_file, secret_names(stack))
+    declaration = Declaration(stack, fleet, secrets, lines, stack_file, env_file)
+    found = check(declaration) + lock_problems()
+    if found:
+        raise DeclarationError(found)
+    return Declared(stack, fleet, secrets, folder / env_file, declaration)
+
+
+def _host(name: str, groups: list[str], data: dict[str, Any], folder: Path) -> Host:
+    if name == LOCAL:
+        missing = [group for group in LOCAL_GROUPS if group not in groups]
+        for group in missing:
+            data = {**_group_data(folder, group), **data}
+        groups = [*groups, *missing]
+    settings = load_settings(name, data)
+    address = settings.address or data.get("ssh_hostname") or name
+    if name == LOCAL and not settings.address:
+        address = "127.0.0.1"
+    return Host(name, frozenset(groups), str(address), settings)
+
+
+def _group_data(folder: Path, group: str) -> dict[str, Any]:
+    path = folder / "group_data" / f"{group}.py"
+    values = runpy.run_path(str(path)) if path.exists() else {}
+    return {key: value for key, value in values.items() if is_own(key)}
+
+
+def _one(fleet: Fleet, setting: str) -> str:
+    """A setting that is one for all hosts."""
+    values = {str(getattr(host.settings, setting)) for host in fleet.hosts}
+    if not values:
+        return str(Settings.model_fields[setting].default)
+    if len(values) > 1:
+        raise DeclarationError(
+            [
+                Problem(
+                    "group_data",
+                    setting,
+                    f"differs between hosts ({', '.join(sorted(values))})",
+                    "set it once, in group_data/all.py",
+                )
+            ]
+        )
+    return values.pop()

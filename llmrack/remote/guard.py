@@ -1,0 +1,59 @@
+"""Runs that do nothing shall not look like success.
+
+pyinfra 3.10 exits 0 when the inventory cannot be resolved, when ``--limit`` matches nothing and
+on Ctrl-C. ``config.py`` installs this before the inventory is read.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+
+import gevent
+from pyinfra.api.config import Config
+from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.host import Host
+from pyinfra.api.inventory import Inventory
+from pyinfra.api.state import State
+from pyinfra_cli.exceptions import CliError
+
+INTERRUPTED = 130
+
+
+class Refusal(PyinfraError, CliError):
+    """A mistake of the user's: said as a plain sentence, without a place in our own code."""
+
+    def __init__(self, message: str) -> None:
+        CliError.__init__(self, message)
+
+
+def install(state: State) -> None:
+    """Make ``state`` refuse an empty selection, and an interrupt end the run with 130."""
+    initialise = state.init
+
+    def checked(
+        inventory: Inventory, config: Config | None, initial_limit: list[Host] | None = None
+    ) -> None:
+        if not len(inventory):
+            raise Refusal(
+                "the inventory has no hosts, so nothing was done: check its name and its groups"
+            )
+        if initial_limit is not None and not initial_limit:
+            raise Refusal(
+                "--limit/--exclude leave no host, so nothing was done; the inventory has: "
+                + ", ".join(sorted(host.name for host in inventory))
+            )
+        initialise(inventory, config, initial_limit=initial_limit)
+
+    state.init = checked  # type: ignore[method-assign]
+    # pyinfra sets its own handlers before it reads config.py; these replace them.
+    gevent.signal_handler(signal.SIGINT, _interrupted, signal.SIGINT, None)
+    signal.signal(signal.SIGINT, _interrupted)
+
+
+def _interrupted(signum: int, frame: FrameType | None) -> None:
+    sys.stderr.write("\nInterrupted: the run is incomplete. Run it again and it goes on.\n")
+    sys.stderr.flush()
+    os._exit(INTERRUPTED)

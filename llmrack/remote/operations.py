@@ -1,0 +1,149 @@
+"""pyinfra's operations: one that refuses a host, one per component, one that proves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+
+import gevent
+from pyinfra import host, logger, state
+from pyinfra.api import FileUploadCommand, FunctionCommand, QuoteString, StringCommand, operation
+from pyinfra.api.arguments import ConnectorArguments
+from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.host import Host
+from pyinfra.api.state import State
+from typing_extensions import override
+
+from llmrack.remote.rack import Rack
+from llmrack.resources.change import Action, Change, Pull, Shell, Upload
+from llmrack.secrets.value import redact
+
+# Seconds without a sign of life after which one is given.
+SILENCE = 3.0
+
+Work = Callable[[Rack, dict[str, Any]], bool]
+
+
+class Carry(FunctionCommand):
+    """Work on one host that reports in its own words and says whether it succeeded."""
+
+    def __init__(self, rack: Rack, work: Work) -> None:
+        super().__init__(work, (), {})
+        self._rack = rack
+
+    @override
+    def execute(self, state: State, host: Host, connector_arguments: Any) -> bool:
+        """Run it with the operation's own connection arguments (sudo and the like)."""
+        return bool(self.function(self._rack, dict(connector_arguments)))
+
+
+@operation()
+def accept(rack: Rack) -> Generator[Carry]:
+    """Refuse a host that cannot carry what is declared, before anything is changed there.
+
+    + rack: the host
+    """
+    try:
+        reasons = rack.refusals()
+    except PyinfraError as error:
+        # Raised from here it would end the run for every host.
+        reasons = [str(error)]
+    rack.refused = bool(reasons)
+    if not reasons:
+        host.noop("it can carry what is declared")
+        return
+    if not state.is_executing:
+        _refuse(rack, reasons)
+    yield Carry(rack, lambda rack, arguments: _refuse(rack, reasons))
+
+
+def _refuse(rack: Rack, reasons: Sequence[str]) -> bool:
+    for reason in reasons:
+        say(rack, f"refused, nothing was changed: {reason}", logger.error)
+    return False
+
+
+@operation()
+def apply(rack: Rack, component: str) -> Generator[Carry]:
+    """Make one component as declared.
+
+    + rack: the host
+    + component: ``system``, ``ollama`` or ``gateway``
+    """
+    if rack.refused:
+        host.noop("the host was refused")
+        return
+    changes = rack.changes_of(component)
+    if not changes:
+        host.noop(f"{component} is as declared")
+        return
+    if not state.is_executing:
+        for change in changes:
+            say(rack, f"would change {change.resource}: {change.why}")
+    yield Carry(rack, lambda rack, arguments: carry_out(rack, changes, arguments))
+
+
+def carry_out(rack: Rack, changes: Sequence[Change], arguments: dict[str, Any]) -> bool:
+    """Do every change in order; the first that fails ends it. Returns whether all went well."""
+    rack.run.changed.add(rack.host.name)
+    for change in changes:
+        say(rack, f"{change.resource}: {change.why}")
+        with signs_of_life(rack, change.resource):
+            for action in change.actions:
+                reason = _do(rack, action, arguments)
+                if reason:
+                    say(rack, f"{change.resource} failed: {reason}", logger.error)
+                    return False
+    return True
+
+
+@contextmanager
+def signs_of_life(rack: Rack, what: str) -> Iterator[None]:
+    """Say every few seconds that ``what`` is still under way."""
+    started = time.monotonic()
+
+    def tell() -> None:
+        while True:
+            gevent.sleep(SILENCE)
+            say(rack, f"{what}: {time.monotonic() - started:.0f} s so far")
+
+    teller = gevent.spawn(tell)
+    try:
+        yield
+    finally:
+        teller.kill()
+
+
+def _do(rack: Rack, action: Action, arguments: dict[str, Any]) -> str:
+    """The reason why it failed, or an empty text."""
+    if isinstance(action, Pull):
+        # httpx costs 0.2 s to import; a run that changes nothing does without.
+        from llmrack.remote.pull import pull
+
+        return pull(rack.pyinfra_host, action, lambda text: say(rack, text))
+    if isinstance(action, Upload):
+        command = FileUploadCommand(str(action.local), action.remote)
+        done = command.execute(rack.state, rack.pyinfra_host, cast(ConnectorArguments, arguments))
+        return "" if done else f"{action.local} could not be sent"
+    return shell(rack, action, arguments)
+
+
+def shell(rack: Rack, action: Shell, arguments: dict[str, Any]) -> str:
+    """Run a script on the host; what it printed is the reason when it fails."""
+    command = StringCommand("timeout", str(action.timeout), "sh", "-c", QuoteString(action.script))
+    extra = {"_stdin": action.stdin} if action.stdin is not None else {}
+    done, output = rack.pyinfra_host.run_shell_command(
+        command, print_input=rack.state.print_input, **{**arguments, **extra}
+    )
+    if done:
+        return ""
+    tail = [line.line for line in output][-20:]
+    text = "\n      ".join(tail) or f"no word within {action.timeout} s"
+    return redact(text, dict(rack.run.declared.secrets))
+
+
+def say(rack: Rack, text: str, log: Callable[[str], None] = logger.info) -> None:
+    """A line about this host."""
+    log(f"{rack.pyinfra_host.print_prefix}{text}")

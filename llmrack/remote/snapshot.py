@@ -1,0 +1,68 @@
+"""The one look: a pyinfra fact that answers everything a host's resources ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pyinfra.api import FactBase, QuoteString, StringCommand
+from typing_extensions import override
+
+from llmrack.resources.look import Look, script
+
+
+class Snapshot(FactBase[list[str]]):
+    """The lines that the host answered; ``llmrack.resources.look.parse`` reads them."""
+
+    default = list
+
+    @override
+    def command(self, look: Look, nonce: str) -> StringCommand:
+        """Run the script by plain ``sh``, whatever the login shell is."""
+        return StringCommand("sh", "-c", QuoteString(script(look, nonce)))
+
+    @override
+    def process(self, output: Iterable[str]) -> list[str]:
+        """The lines as they are."""
+        return list(output)
+
+
+class Sizes(FactBase[Any]):
+    """How large things are that a host has yet to fetch, in bytes, asked from that host.
+
+    Models are summed from their manifests, archives by Content-Length; what nobody answers for
+    is left out, so that an offline mirror is no obstacle.
+    """
+
+    default = dict
+
+    @override
+    def command(self, models: dict[str, str], archives: tuple[str, ...]) -> StringCommand:
+        """Ask for each manifest (``models``: name to URL) and the first archive that answers."""
+        curl = "curl -fsSL --max-time 10"
+        lines = [
+            f"printf 'model {name} %s\\n' \"$({curl} {url} 2>/dev/null | "
+            "grep -o '\"size\": *[0-9]*' | cut -d: -f2 | paste -sd+ | "
+            # dash takes a sum only as text, not as a variable's value.
+            '{ read -r s && echo "$(($s))"; })"'
+            for name, url in models.items()
+        ]
+        lines += [
+            f"s=$({curl} -I {url} 2>/dev/null | tr -d '\\r' | "
+            "sed -n 's/^[Cc]ontent-[Ll]ength: //p' | tail -n 1); "
+            'test -n "$s" && test "$s" -gt 0 && echo "archive release $s" && exit 0'
+            for url in archives
+        ]
+        return StringCommand("sh", "-c", QuoteString("\n".join([*lines, "exit 0"])))
+
+    @override
+    def process(self, output: Iterable[str]) -> dict[str, int]:
+        """Sizes by name; a packed release is counted with what it unpacks to."""
+        sizes = {}
+        for line in output:
+            kind, name, *size = line.split()
+            if size and size[0].isdigit():
+                # Ollama's archive unpacks to about four times its size (1.1 GB, over 4 GiB), and
+                # both are there while it is unpacked.
+                sizes[name] = int(size[0]) * (5 if kind == "archive" else 1)
+        return sizes

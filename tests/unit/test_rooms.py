@@ -1,0 +1,59 @@
+"""The structure: a room imports only rooms below it, and the pure ones nothing of the world."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "llmrack"
+PURE = ("stack", "secrets", "resources", "components")
+# For each room, the rooms it may import.
+BELOW = {
+    "problems": set(),
+    "stack": {"problems"},
+    "secrets": {"problems"},
+    "resources": {"secrets"},
+    "components": {"resources", "stack", "secrets", "problems"},
+    "verify": {"stack", "secrets"},
+    "remote": {"components", "resources", "stack", "secrets", "problems", "verify"},
+    "lab": set(),
+}
+WORLD = ("pyinfra", "paramiko", "socket", "subprocess", "httpx", "time", "datetime", "gevent")
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_room_imports_only_rooms_below(path):
+    here = room(path)
+    if here not in BELOW:
+        return
+    rooms = {name.split(".")[1] for name in imports(path) if name.startswith("llmrack.")}
+    assert rooms <= BELOW[here] | {here}
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if room(p) in PURE], ids=lambda p: str(p.relative_to(PACKAGE))
+)
+def test_pure_room_knows_nothing_of_the_world(path):
+    assert not {name.split(".")[0] for name in imports(path)} & set(WORLD)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_file_is_short(path):
+    assert len(path.read_text().splitlines()) <= 300

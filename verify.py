@@ -1,0 +1,10 @@
+"""The proof alone: ``pyinfra inventory verify.py -y``. Changes nothing but the proof's mark."""
+
+from pyinfra import host, state
+
+from llmrack.remote.proof import prove
+from llmrack.remote.rack import rack
+
+this = rack(state, host)
+
+prove(this, always=True, name="Proof: real requests", _sudo=this.sudo)
