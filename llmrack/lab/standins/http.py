@@ -1,0 +1,193 @@
+"""The HTTP/1.1 server that the provider stand-ins and their control ports share."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import select
+import socket
+import ssl
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
+from typing import Any, cast
+
+from llmrack.lab.standins.answers import JSON
+
+Address = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request as read from the wire: `path` without query, header names in Title-Case.
+
+    `body` is the JSON object sent, `{}` where there was none, None where it was no JSON object.
+    """
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: JSON | None
+
+    @property
+    def model(self) -> str | None:
+        """The model that the request asks for."""
+        return (self.body or {}).get("model")
+
+    @property
+    def token(self) -> str:
+        """The bearer token, empty where none was sent."""
+        scheme, _, token = self.headers.get("Authorization", "").partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else ""
+
+    def redacted_headers(self) -> JSON:
+        """Return the headers with `Authorization`'s token replaced by `sha256:<hex of it>`."""
+        headers = dict(self.headers)
+        scheme, space, token = headers.get("Authorization", "").partition(" ")
+        if token := token.strip():
+            digest = hashlib.sha256(token.encode()).hexdigest()
+            headers["Authorization"] = f"{scheme}{space}sha256:{digest}"
+        return headers
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A whole answer; a `str` body is sent as plain text, anything else as JSON."""
+
+    body: Any
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def encoded(self) -> tuple[str, bytes]:
+        """Return the content type and the bytes of the body."""
+        if isinstance(self.body, str):
+            return "text/plain; charset=utf-8", self.body.encode()
+        return "application/json", json.dumps(self.body).encode()
+
+
+@dataclass(frozen=True)
+class Stream:
+    """An answer sent piece by piece; each piece is one chunk on the wire."""
+
+    content_type: str
+    pieces: Iterator[bytes]
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Reads JSON requests and sends replies; `answer` is the subclass's part."""
+
+    protocol_version = "HTTP/1.1"
+    server_version = "llmrack-standin"
+    sys_version = ""
+    disable_nagle_algorithm = True
+
+    def answer(self, request: Request) -> None:
+        """Answer one request."""
+        raise NotImplementedError
+
+    def _serve(self) -> None:
+        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        try:
+            body = json.loads(raw) if raw else {}
+        except ValueError:
+            body = None
+        headers = {name.title(): value for name, value in self.headers.items()}
+        path = self.path.partition("?")[0]
+        valid = body if isinstance(body, dict) else None
+        self.answer(Request(self.command, path, headers, valid))
+
+    do_GET = do_HEAD = do_POST = do_DELETE = _serve
+
+    def send(self, reply: Reply, *, cut: bool = False) -> None:
+        """Send a whole reply, or with `cut` the first half of it and then drop the connection."""
+        content_type, body = reply.encoded()
+        self.send_response(reply.status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body[: len(body) // 2] if cut else body)
+        if cut:
+            self.drop()
+
+    def send_stream(self, stream: Stream, before: Callable[[int], bool]) -> None:
+        """Send a stream; `before(i)` is asked ahead of piece `i`, False ends the connection."""
+        self.send_response(200)
+        self.send_header("Content-Type", stream.content_type)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for i, piece in enumerate(stream.pieces):
+            if not before(i):
+                self.drop()
+                return
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+        self.wfile.write(b"0\r\n\r\n")
+
+    def drop(self) -> None:
+        """End the TCP connection at once, without TLS's or HTTP's farewell."""
+        drop(self.connection)
+        self.close_connection = True
+
+    def client_left(self) -> bool:
+        """Return whether the client hung up: it has nothing else to say while it waits."""
+        readable, _, _ = select.select([self.connection], [], [], 0)
+        return bool(readable)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing: the control port tells what was asked."""
+
+
+class Server(ThreadingHTTPServer):
+    """A threaded server, by TLS where a context is given, that can drop its connections."""
+
+    request_queue_size = 128
+
+    def __init__(
+        self, address: Address, handler: Callable[..., Handler], tls: ssl.SSLContext | None = None
+    ) -> None:
+        """Listen on `address`; OSError that names it where that is not possible."""
+        self._tls = tls
+        self._open: set[socket.socket] = set()
+        try:
+            super().__init__(address, cast(type[Handler], handler))
+        except OSError as error:
+            place = f"{address[0]}:{address[1]}"
+            raise OSError(
+                f"cannot listen on {place}: {error.strerror}; choose another address or stop"
+                " what listens there"
+            ) from error
+
+    def server_bind(self) -> None:
+        """Bind without HTTPServer's look-up of the host's name, which can take seconds."""
+        TCPServer.server_bind(self)
+
+    def finish_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  (inherited)
+        """Serve one connection; the TLS handshake is made here, in the connection's thread."""
+        connection = self._tls.wrap_socket(request, server_side=True) if self._tls else request
+        self._open.add(connection)
+        try:
+            super().finish_request(connection, client_address)
+        finally:
+            self._open.discard(connection)
+            connection.close()
+
+    def drop_connections(self) -> None:
+        """End every open connection, as the end of the process would."""
+        for connection in self._open.copy():
+            drop(connection)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  (inherited)
+        """Report what went wrong in a handler, unless it is just a client that left."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
+def drop(connection: socket.socket) -> None:
+    """Shut a connection down below TLS."""
+    with contextlib.suppress(OSError):  # the client was faster
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)

@@ -1,0 +1,140 @@
+"""``POST /api/create``: a new model from another one or from a GGUF blob."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Iterator
+
+from .errors import ApiError
+from .gguf import read_metadata
+from .names import ModelName
+from .pull import pull
+from .store import CONFIG_TYPE, LAYER_TYPE, MANIFEST_TYPE, Layer, Store
+from .types import JsonObject
+
+# Names of file types (ggml's docs/gguf.md); Ollama takes 0, which is F32, for unknown.
+_FILE_TYPES = {1: "F16"}
+
+_Steps = Generator[JsonObject, None, tuple[list[Layer], JsonObject]]
+
+
+def create(store: Store, body: JsonObject) -> Iterator[JsonObject]:
+    """Create a model; yields the progress lines.
+
+    Raises:
+        ApiError: the request or the base model is not usable.
+    """
+    try:
+        name = ModelName.parse(body.get("model") or body.get("name") or "")
+    except ValueError as error:
+        raise ApiError(400, str(error)) from None
+    for key in ("adapters", "quantize"):
+        if body.get(key):
+            raise ApiError(501, f"{key} is not supported: this is a stand-in, not Ollama")
+    return _create(store, name, body)
+
+
+def _create(store: Store, name: ModelName, body: JsonObject) -> Iterator[JsonObject]:
+    try:
+        before = [str(layer["digest"]) for layer in store.manifest(name).all_layers]
+    except FileNotFoundError:
+        before = []
+    if body.get("from"):
+        layers, config = yield from _from_model(store, str(body["from"]))
+    elif body.get("files"):
+        yield {"status": "parsing GGUF"}
+        layers, config = _from_files(store, body["files"])
+    else:
+        raise ApiError(400, "neither 'from' or 'files' was specified")
+    layers = yield from _overlay(store, layers, body)
+    config["rootfs"] = {"type": "layers", "diff_ids": [layer["digest"] for layer in layers]}
+    config_layer, _ = store.add([json.dumps(config).encode()], CONFIG_TYPE)
+    yield {"status": "writing manifest"}
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST_TYPE,
+        "config": config_layer,
+        "layers": layers,
+    }
+    store.write_manifest(name, json.dumps(manifest).encode())
+    store.remove_unused(before)
+    yield {"status": "success"}
+
+
+def _from_model(store: Store, text: str) -> _Steps:
+    """Layers and configuration of a model; it is pulled when it is not there."""
+    try:
+        name = ModelName.parse(text)
+    except ValueError as error:
+        raise ApiError(400, str(error)) from None
+    try:
+        manifest = store.manifest(name)
+    except FileNotFoundError:
+        yield from pull(store, name, insecure=False)
+        manifest = store.manifest(name)
+    config = json.loads(store.blob_path(manifest.config["digest"]).read_text())
+    for layer in manifest.layers:
+        yield {"status": f"using existing layer {layer['digest']}"}
+    return list(manifest.layers), config
+
+
+def _from_files(store: Store, files: dict[str, str]) -> tuple[list[Layer], JsonObject]:
+    layers: list[Layer] = []
+    config: JsonObject = {"model_format": "gguf", "architecture": "amd64", "os": "linux"}
+    for digest in files.values():
+        try:
+            path = store.blob_path(digest)
+            metadata = read_metadata(path)
+        except (OSError, ValueError) as error:
+            raise ApiError(400, str(error)) from None
+        family = metadata.get("general.architecture", "")
+        config.update(
+            model_family=family,
+            model_families=[family],
+            model_type=human_number(metadata["general.parameter_count"]),
+            file_type=_FILE_TYPES.get(metadata.get("general.file_type", -1), "unknown"),
+        )
+        media_type = f"{LAYER_TYPE}model"
+        layers.append({"mediaType": media_type, "digest": digest, "size": path.stat().st_size})
+    return layers, config
+
+
+def _overlay(
+    store: Store, layers: list[Layer], body: JsonObject
+) -> Generator[JsonObject, None, list[Layer]]:
+    """Replace the layers that the request gives anew."""
+    licenses = body.get("license") or []
+    new = [("license", text) for text in ([licenses] if isinstance(licenses, str) else licenses)]
+    new += [(kind, body[kind]) for kind in ("template", "system") if body.get(kind)]
+    if body.get("messages"):
+        new.append(("messages", json.dumps(body["messages"])))
+    if body.get("parameters"):
+        parameters = {**_parameters(store, layers), **body["parameters"]}
+        new.append(("params", json.dumps(parameters)))
+    for kind, text in new:
+        media_type = f"{LAYER_TYPE}{kind}"
+        if kind != "license":
+            layers = [layer for layer in layers if layer["mediaType"] != media_type]
+        layer, created = store.add([text.encode()], media_type)
+        layers.append(layer)
+        yield {
+            "status": f"{'creating new' if created else 'using existing'} layer {layer['digest']}"
+        }
+    return layers
+
+
+def _parameters(store: Store, layers: list[Layer]) -> JsonObject:
+    for layer in layers:
+        if layer["mediaType"] == f"{LAYER_TYPE}params":
+            found: JsonObject = json.loads(store.blob_path(layer["digest"]).read_text())
+            return found
+    return {}
+
+
+def human_number(number: int) -> str:
+    """A count of weights as Ollama writes it: ``123``, ``45K``, ``1.24M``, ``8.0B``."""
+    if number >= 1e9:
+        return f"{number / 1e9:.1f}B".replace(".0B", "B")
+    if number >= 1e6:
+        return f"{number / 1e6:.2f}M".replace(".00M", "M")
+    return f"{number / 1e3:.0f}K" if number >= 1e3 else str(number)

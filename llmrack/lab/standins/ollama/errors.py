@@ -1,0 +1,17 @@
+"""The one error that request handling raises."""
+
+from __future__ import annotations
+
+
+class ApiError(Exception):
+    """A request that is answered with an error.
+
+    Args:
+        status: HTTP status.
+        message: text of the ``error`` key in the answer.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message

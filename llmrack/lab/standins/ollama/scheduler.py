@@ -1,0 +1,124 @@
+"""Which models count as loaded, for how long, and how many requests may run or wait."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .errors import ApiError
+from .model import Model, timestamp
+from .settings import Settings
+from .types import JsonObject
+
+# Go's time.Duration ends after 292 years; "for ever" is that far away.
+_FOREVER_S = 292 * 365 * 86400.0
+
+
+@dataclass
+class _Loaded:
+    model: Model
+    context_length: int
+    gpu: bool
+    expires: float
+
+
+class Scheduler:
+    """Keeps the list of loaded models and limits the requests.
+
+    Args:
+        settings: keep-alive, queue and context as the environment gives them.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._loaded: dict[str, _Loaded] = {}
+        self._lock = threading.Lock()
+        self._running = threading.Semaphore(settings.num_parallel)
+        self._waiting = 0
+
+    def load(self, model: Model, options: JsonObject, keep_alive: float | None) -> int:
+        """Load a model, or keep it longer; returns its context length in tokens."""
+        wanted = int(options.get("num_ctx") or self._settings.context_length)
+        trained = model.architecture_value("context_length")
+        context = min(wanted, int(trained)) if trained else wanted
+        gpu = self._settings.gpu and options.get("num_gpu") != 0
+        with self._lock:
+            present = self._loaded.get(_key(model))
+            # Models that share their weights are loaded once, under the name that came first.
+            if present is None or (present.context_length, present.gpu) != (context, gpu):
+                self._loaded[_key(model)] = _Loaded(model, context, gpu, 0.0)
+        self.touch(model, keep_alive)
+        return context
+
+    def touch(self, model: Model, keep_alive: float | None) -> None:
+        """Let a loaded model expire ``keep_alive`` seconds from now; 0 unloads it.
+
+        None means the server's OLLAMA_KEEP_ALIVE.
+        """
+        seconds = self._settings.keep_alive if keep_alive is None else keep_alive
+        with self._lock:
+            loaded = self._loaded.get(_key(model))
+            if loaded is not None:
+                loaded.expires = time.time() + min(seconds, _FOREVER_S)
+
+    def unload(self, model: Model) -> None:
+        """Unload a model at once."""
+        with self._lock:
+            self._loaded.pop(_key(model), None)
+
+    def running(self) -> list[JsonObject]:
+        """The ``models`` of ``/api/ps``, the longest remaining first."""
+        with self._lock:
+            now = time.time()
+            self._loaded = {k: item for k, item in self._loaded.items() if item.expires > now}
+            items = sorted(self._loaded.values(), key=lambda item: item.expires, reverse=True)
+        return [_entry(item) for item in items]
+
+    @contextlib.contextmanager
+    def slot(self) -> Iterator[None]:
+        """Hold one of the OLLAMA_NUM_PARALLEL places; wait for it in the queue.
+
+        Raises:
+            ApiError: 503, OLLAMA_MAX_QUEUE requests wait already.
+        """
+        if not self._running.acquire(blocking=False):
+            with self._lock:
+                if self._waiting >= self._settings.max_queue:
+                    # The two blanks are Ollama's (server/sched.go).
+                    raise ApiError(
+                        503, "server busy, please try again.  maximum pending requests exceeded"
+                    )
+                self._waiting += 1
+            try:
+                self._running.acquire()
+            finally:
+                with self._lock:
+                    self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._running.release()
+
+
+def _key(model: Model) -> str:
+    """What Ollama's scheduler tells loaded models apart by: the file with the weights."""
+    return str(model.gguf)
+
+
+def _entry(item: _Loaded) -> JsonObject:
+    name = item.model.manifest.name.short
+    # Weights and the cache of the context; the cache's size per token is a plausible invention.
+    size = item.model.manifest.size + 1024 * item.context_length
+    return {
+        "name": name,
+        "model": name,
+        "size": size,
+        "digest": item.model.manifest.digest,
+        "details": item.model.details,
+        "expires_at": timestamp(item.expires),
+        "size_vram": size if item.gpu else 0,
+        "context_length": item.context_length,
+    }

@@ -1,0 +1,121 @@
+"""Stand-in of a vLLM server (`vllm serve`); the key is optional, as vLLM's `--api-key` is.
+
+Paths, error forms and metrics after vLLM's OpenAI-compatible server
+(https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html).
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import ClassVar
+
+from llmrack.lab.standins import openai_form
+from llmrack.lab.standins.answers import JSON, Model
+from llmrack.lab.standins.http import Reply, Request, Stream
+from llmrack.lab.standins.program import key_from_environment, parser, run
+from llmrack.lab.standins.provider import Provider, Refusal, Routes
+
+DEFAULT_MODEL = "Qwen/Qwen2.5-Coder-7B-Instruct"
+EMBEDDING_DIMENSIONS = 1024
+ERROR_TYPES = {
+    400: "BadRequestError",
+    404: "NotFoundError",
+    429: "TooManyRequestsError",
+    500: "InternalServerError",
+}
+
+
+class VLLM(Provider):
+    """`/v1/models|chat/completions|completions|embeddings`, `/health|version|metrics`."""
+
+    name: ClassVar[str] = "vllm"
+    stands_for: ClassVar[str] = "vLLM"
+
+    def routes(self) -> Routes:
+        """Return the paths served."""
+        return {
+            ("GET", "/health"): lambda _: Reply(""),
+            ("GET", "/version"): lambda _: Reply({"version": "0.0.0-standin"}),
+            ("GET", "/metrics"): lambda _: Reply(self._metrics()),
+            ("GET", "/v1/models"): lambda _: self._model_list(),
+            ("POST", "/v1/chat/completions"): self._chat,
+            ("POST", "/v1/completions"): self._completion,
+            ("POST", "/v1/embeddings"): self._embeddings,
+        }
+
+    def needs_key(self, path: str) -> bool:
+        """Only `/v1` is guarded: health and metrics stay open."""
+        return path.startswith("/v1")
+
+    def unauthorized(self, request: Request) -> Refusal:
+        """Missing and wrong keys are answered alike."""
+        return Refusal(401, "Unauthorized")
+
+    def error(self, path: str, refusal: Refusal) -> JSON:
+        """Return `{"error": "Unauthorized"}` for 401, else `{"error": {message, type, ...}}`."""
+        if refusal.status == 401:
+            return {"error": "Unauthorized"}
+        kind = ERROR_TYPES[refusal.status]
+        error = {"message": str(refusal), "type": kind, "param": None, "code": refusal.status}
+        return {"error": error}
+
+    def unknown(self, model: str) -> Refusal:
+        """Word it as vLLM does."""
+        return Refusal(404, f"The model `{model}` does not exist.")
+
+    def _model_list(self) -> Reply:
+        reply = openai_form.model_list(self, "vllm")
+        for entry in reply.body["data"]:
+            entry |= {"root": entry["id"], "parent": None, "max_model_len": 32768}
+        return reply
+
+    def _chat(self, request: Request) -> Reply | Stream:
+        return openai_form.chat(self, self._generating(request, "Chat Completions"), request)
+
+    def _completion(self, request: Request) -> Reply | Stream:
+        return openai_form.completion(self, self._generating(request, "Completions"), request)
+
+    def _generating(self, request: Request, api: str) -> Model:
+        model = self.find(request)
+        if model.dimensions:
+            raise Refusal(400, f"The model does not support {api} API")
+        return model
+
+    def _embeddings(self, request: Request) -> Reply:
+        model = self.find(request)
+        if not model.dimensions:
+            raise Refusal(400, "The model does not support Embeddings API")
+        return openai_form.embeddings(model, request)
+
+    def _metrics(self) -> str:
+        lines = ["# This is a stand-in of vLLM: the gauges never move."]
+        for metric in ("vllm:num_requests_running", "vllm:num_requests_waiting"):
+            lines.append(f"# TYPE {metric} gauge")
+            lines += [f'{metric}{{model_name="{name}"}} 0.0' for name in self.models]
+        return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Run the stand-in from the command line."""
+    cli = parser(__spec__.name, __doc__ or "")
+    cli.add_argument(
+        "--model",
+        action="append",
+        type=_model,
+        metavar="NAME[:chat|embedding]",
+        help=f"a model to serve, may be repeated; default {DEFAULT_MODEL}",
+    )
+    args = cli.parse_args()
+    models = args.model or [Model(DEFAULT_MODEL)]
+    run(VLLM(models, key_from_environment(required=False)), args)
+
+
+def _model(text: str) -> Model:
+    name, colon, kind = text.partition(":")
+    if not name or (colon and kind not in ("chat", "embedding")):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME, NAME:chat or NAME:embedding")
+    return Model(name, dimensions=EMBEDDING_DIMENSIONS if kind == "embedding" else 0)
+
+
+if __name__ == "__main__":
+    main()

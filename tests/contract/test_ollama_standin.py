@@ -1,0 +1,198 @@
+"""What the stand-in of Ollama has beyond the contract: marked answers, records and faults."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from llmrack.lab.standins.ollama_archive import STANDIN_VERSION, build_archive
+from tests.contract.ollama_process import HELLO, REAL_ARCHIVE, TOOL, OllamaProcess, StartOllama
+
+pytestmark = pytest.mark.skipif(
+    REAL_ARCHIVE is not None, reason="LLMRACK_TEST_OLLAMA_ARCHIVE names a real Ollama"
+)
+
+MARKER = f"[{socket.gethostname()} llama3.1]"
+
+
+@pytest.fixture
+def set_fault(ollama: OllamaProcess) -> Iterator[Callable[[str], None]]:
+    def set_mode(mode: str) -> None:
+        assert ollama.post("/__standin__/fault", mode=mode).status_code == 200
+
+    yield set_mode
+    set_mode("ok")
+
+
+def say(ollama: OllamaProcess, **body: Any) -> str:
+    answer = ollama.answer("/api/chat", **{"model": "llama3.1", "messages": HELLO, **body})
+    return str(answer["message"]["content"])
+
+
+def test_archive_has_the_same_bytes_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = build_archive(tmp_path / "1").read_bytes()
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    assert build_archive(tmp_path / "2").read_bytes() == first
+
+
+def test_server_says_what_it_is(ollama: OllamaProcess) -> None:
+    assert ollama.get("/api/version") == {"version": STANDIN_VERSION}
+    assert "llmrack stand-in, not Ollama: answers are canned" in ollama.log.read_text()
+
+
+def test_client_names_its_version_when_the_server_has_another(ollama: OllamaProcess) -> None:
+    shown = ollama.run("-v", OLLAMA_HOST="127.0.0.1:9").stdout.splitlines()
+    assert shown[-1] == f"Warning: client version is {STANDIN_VERSION}"
+
+
+def test_text_starts_with_host_and_model(ollama: OllamaProcess) -> None:
+    assert say(ollama).startswith(f"{MARKER} ")
+    generated = ollama.answer("/api/generate", model="llama3.1", prompt="x")["response"]
+    assert generated.startswith(f"{MARKER} ")
+
+
+def test_text_repeats_what_the_model_was_told(ollama: OllamaProcess) -> None:
+    system = {"role": "system", "content": "Be brief."}
+    text = say(ollama, messages=[system, *HELLO], options={"temperature": 0.7, "seed": 3})
+    assert '"hello"' in text
+    assert 'System prompt: "Be brief."' in text
+    assert "temperature=0.7 seed=3" in text
+
+
+def test_created_model_uses_its_system_prompt_and_parameters(ollama: OllamaProcess) -> None:
+    body = {"from": "llama3.1", "system": "You write code.", "parameters": {"temperature": 0.7}}
+    ollama.answer("/api/create", model="coder", **body)
+    text = say(ollama, model="coder")
+    assert 'System prompt: "You write code."' in text
+    assert "temperature=0.7" in text
+
+
+def test_stop_ends_the_text(ollama: OllamaProcess) -> None:
+    assert say(ollama, options={"stop": [" canned"]}) == f"{MARKER} This is a"
+
+
+def test_tool_is_called_with_arguments_that_fit(ollama: OllamaProcess) -> None:
+    answer = ollama.answer("/api/chat", model="llama3.1", messages=HELLO, tools=[TOOL])
+    (call,) = answer["message"]["tool_calls"]
+    assert call["function"]["name"] == "get_weather"
+    assert call["function"]["arguments"] == {"city": MARKER}
+
+
+def test_tool_call_has_the_openai_form_under_v1(ollama: OllamaProcess) -> None:
+    body = {"model": "llama3.1", "messages": HELLO, "tools": [TOOL]}
+    (choice,) = ollama.post("/v1/chat/completions", **body).json()["choices"]
+    assert choice["finish_reason"] == "tool_calls"
+    (call,) = choice["message"]["tool_calls"]
+    assert json.loads(call["function"]["arguments"]) == {"city": MARKER}
+    *events, _ = ollama.events("/v1/chat/completions", **body)
+    chunks = [json.loads(event) for event in events]
+    assert chunks[0]["choices"][0]["delta"]["tool_calls"][0]["id"] == call["id"]
+    assert chunks[-1]["choices"][0]["finish_reason"] == "tool_calls"
+
+
+def test_vision_model_tells_number_and_sizes_of_images(ollama: OllamaProcess, picture: str) -> None:
+    messages = [{"role": "user", "content": "What?", "images": [picture, picture]}]
+    assert re.search(
+        r"Images: 2 \(\d+ bytes, \d+ bytes\)", say(ollama, model="llava", messages=messages)
+    )
+    assert "Images" not in say(ollama, messages=messages)
+
+
+def test_json_without_a_schema_is_an_object_with_the_marker(ollama: OllamaProcess) -> None:
+    assert json.loads(say(ollama, format="json")) == {"answer": MARKER}
+
+
+def test_invalid_gpu_id_means_the_cpu(start_ollama: StartOllama, ollama: OllamaProcess) -> None:
+    server = start_ollama(CUDA_VISIBLE_DEVICES="-1", OLLAMA_MODELS=str(ollama.models))
+    server.post("/api/generate", model="llama3.1")
+    assert server.loaded()["llama3.1:latest"]["size_vram"] == 0
+    assert "100% CPU" in server.run("ps").stdout
+
+
+def test_requests_are_recorded_with_tokens_hashed(ollama: OllamaProcess) -> None:
+    headers = {"Authorization": "Bearer secret-token", "X-Client-ID": "me"}
+    ollama.client.post("/api/show", json={"model": "llama3.1"}, headers=headers)
+    answer = ollama.get("/__standin__/requests")
+    last = answer["requests"][-1]
+    assert (last["method"], last["path"]) == ("POST", "/api/show")
+    assert last["body"] == {"model": "llama3.1"}
+    shown = {name.lower(): value for name, value in last["headers"].items()}
+    assert shown["x-client-id"] == "me"
+    digest = hashlib.sha256(b"secret-token").hexdigest()
+    assert shown["authorization"] == f"sha256:{digest}"
+    assert "secret-token" not in json.dumps(answer)
+
+
+def test_last_200_requests_are_kept(ollama: OllamaProcess) -> None:
+    for number in range(201):
+        ollama.post("/api/show", model=f"m{number}")
+    requests = ollama.get("/__standin__/requests")["requests"]
+    assert [each["body"]["model"] for each in requests] == [f"m{n}" for n in range(1, 201)]
+
+
+def test_unknown_fault_is_refused(ollama: OllamaProcess) -> None:
+    assert ollama.post("/__standin__/fault", mode="explode").status_code == 400
+
+
+def test_fault_500_fails_inference_alone(
+    ollama: OllamaProcess, set_fault: Callable[[str], None]
+) -> None:
+    set_fault("500")
+    assert ollama.post("/api/chat", model="llama3.1", messages=HELLO).status_code == 500
+    assert ollama.post("/v1/chat/completions", model="llama3.1", messages=HELLO).json()["error"]
+    assert ollama.get("/api/tags")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_fault_cut_breaks_the_answer_off(
+    ollama: OllamaProcess, set_fault: Callable[[str], None], stream: bool
+) -> None:
+    set_fault("cut")
+    with pytest.raises(httpx.RemoteProtocolError):
+        ollama.post("/api/chat", model="llama3.1", messages=HELLO, stream=stream)
+
+
+def test_fault_hang_lasts_until_it_is_ended(
+    ollama: OllamaProcess, set_fault: Callable[[str], None]
+) -> None:
+    set_fault("hang")
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(
+            f"{ollama.url}/api/chat", json={"model": "llama3.1", "messages": HELLO}, timeout=0.3
+        )
+    answers: list[str] = []
+    waiting = threading.Thread(target=lambda: answers.append(say(ollama)))
+    waiting.start()
+    set_fault("ok")
+    waiting.join(timeout=10)
+    assert answers[0].startswith(MARKER)
+
+
+def test_full_queue_is_503(start_ollama: StartOllama, ollama: OllamaProcess) -> None:
+    server = start_ollama(
+        OLLAMA_MODELS=str(ollama.models), OLLAMA_NUM_PARALLEL="1", OLLAMA_MAX_QUEUE="0"
+    )
+    server.post("/__standin__/fault", mode="hang")
+    first = threading.Thread(target=lambda: say(server))
+    first.start()
+    deadline = time.monotonic() + 10
+    while server.get("/__standin__/requests")["requests"][-1]["path"] != "/api/chat":
+        assert time.monotonic() < deadline
+    answer = server.post("/api/chat", model="llama3.1", messages=HELLO)
+    server.post("/__standin__/fault", mode="ok")
+    first.join(timeout=10)
+    assert answer.status_code == 503
+    message = "server busy, please try again.  maximum pending requests exceeded"
+    assert answer.json() == {"error": message}
