@@ -1,0 +1,1 @@
+"""Throw-away hosts on one machine, and the stand-ins that serve where the internet does not."""

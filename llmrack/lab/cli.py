@@ -1,0 +1,169 @@
+"""`llmrack lab …`: throw-away hosts to try everything on."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from llmrack.lab.lab import Lab
+from llmrack.lab.needs import require_root
+from llmrack.lab.shell import LabError, Progress
+
+ROOT = Path(".lab")
+
+
+class _Group(click.Group):
+    def invoke(self, context: click.Context) -> Any:  # noqa: ANN401  (click's own signature)
+        try:
+            return super().invoke(context)
+        except LabError as error:
+            raise click.ClickException(str(error)) from None
+
+
+@click.group("lab", cls=_Group)
+@click.option(
+    "--lab",
+    "name",
+    default="demo",
+    envvar="LLMRACK_LAB",
+    show_default=True,
+    show_envvar=True,
+    help="Name of the lab.",
+)
+@click.pass_context
+def lab(context: click.Context, name: str) -> None:
+    """Throw-away Linux hosts on this machine, and stand-ins for the services on the internet."""
+    context.obj = name
+
+
+def _with_lab(function: Callable[..., None]) -> Callable[..., None]:
+    @wraps(function)
+    @click.pass_obj
+    def wrapped(name: str, *arguments: Any, **options: Any) -> None:  # noqa: ANN401  (click's)
+        require_root()
+        function(Lab(name, ROOT), *arguments, **options)
+
+    return wrapped
+
+
+@lab.command()
+@click.argument("count", default=2, metavar="[N]")
+@click.option("--subnet", help="Its IPv4 network; the labs demo and test have one of their own.")
+@click.pass_obj
+def up(name: str, count: int, subnet: str | None) -> None:
+    """Boot N hosts (2) and the stand-ins, or whatever of them does not run."""
+    Lab(name, ROOT, subnet).up(count, _progress(name))
+    _show(Lab(name, ROOT))
+
+
+@lab.command()
+@click.option("--all", "everything", is_flag=True, help="Also the base system and all caches.")
+@_with_lab
+def down(lab: Lab, everything: bool) -> None:
+    """Remove the lab and its hosts' disks."""
+    lab.down(_progress(lab.name))
+    if everything:
+        others = sorted(file.parent.name for file in ROOT.glob("*/lab.json"))
+        if others:
+            raise LabError(f"the base is in use by: {', '.join(others)}; take them down first")
+        if ROOT.exists():
+            shutil.rmtree(ROOT)
+    click.echo(f"lab {lab.name} is gone")
+
+
+@lab.command()
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+@_with_lab
+def status(lab: Lab, as_json: bool) -> None:
+    """Show the hosts and services: running or not, stand-in or official."""
+    _show(lab, as_json=as_json)
+
+
+@lab.command(context_settings={"ignore_unknown_options": True})
+@click.argument("host")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@_with_lab
+def ssh(lab: Lab, host: str, command: tuple[str, ...]) -> None:
+    """Log in to HOST as root, or run COMMAND there."""
+    lab.host(host.rpartition("@")[2])
+    sys.stdout.flush()
+    os.execvp("ssh", ["ssh", "-F", str(lab.ssh_config), host, *command])  # noqa: S606, S607  (ssh itself)
+
+
+@lab.command()
+@click.argument("host")
+@_with_lab
+def reboot(lab: Lab, host: str) -> None:
+    """Reboot HOST in good order and wait until it is back."""
+    _act(lab, host, "reboot")
+
+
+@lab.command("power-cut")
+@click.argument("host")
+@_with_lab
+def power_cut(lab: Lab, host: str) -> None:
+    """End everything on HOST at once, boot it from the same disk, wait until it is back."""
+    _act(lab, host, "power_cut")
+
+
+@lab.command()
+@click.argument("host")
+@_with_lab
+def reset(lab: Lab, host: str) -> None:
+    """Wipe HOST's disk and boot it fresh."""
+    _act(lab, host, "reset")
+
+
+@lab.command()
+@click.argument("service", type=click.Choice(["cloud", "vllm", "openai", "registry"]))
+@click.argument("mode")
+@click.option("--model", help="Only for this model (cloud, vllm, openai).")
+@_with_lab
+def fault(lab: Lab, service: str, mode: str, model: str | None) -> None:
+    """Make a stand-in misbehave until MODE is `ok`.
+
+    cloud, vllm and openai know refuse, hang, 401, 429, 500 and cut; registry knows stall and reset.
+    """
+    lab.fault(service, mode, model)
+    click.echo(f"{service}: {mode}" + (f" for {model}" if model else ""))
+
+
+def _act(lab: Lab, name: str, action: str) -> None:
+    started = time.monotonic()
+    getattr(lab.host(name), action)()
+    click.echo(f"{name} is ready again ({time.monotonic() - started:.1f} s)")
+
+
+def _progress(name: str) -> Progress:
+    started = time.monotonic()
+    return lambda message: click.echo(f"lab {name} {time.monotonic() - started:5.1f} s  {message}")
+
+
+def _show(lab: Lab, *, as_json: bool = False) -> None:
+    lines = lab.status()
+    if as_json:
+        click.echo(json.dumps([asdict(line) for line in lines], indent=2))
+        return
+    if not lines:
+        click.echo(f"lab {lab.name} is not up: `llmrack lab up` makes it")
+        return
+    table = Table("name", "address", "state", "what it is", box=None, pad_edge=False)
+    for line in lines:
+        table.add_row(line.name, line.address, line.state, line.what)
+    Console(width=min(80, shutil.get_terminal_size().columns), highlight=False).print(table)
+
+
+if __name__ == "__main__":
+    lab()
