@@ -1,0 +1,82 @@
+"""Fixtures for tests on lab hosts: one lab a session, its hosts reset cheaply."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from llmrack.lab.lab import Lab
+from tests.lab.site import ROOT, Site
+
+HOSTS = 4
+FOLDERS = ("lab", "scenarios")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Quick tests first, so that a plain mistake shows in seconds."""
+    items.sort(key=lambda item: item.path.parent.name in FOLDERS)
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """A lab of four hosts, its own network; removed at the end unless LLMRACK_TEST_KEEP is set."""
+    name = os.environ.get("LLMRACK_TEST_LAB", "test")
+    made = Lab(name, ROOT / ".lab", os.environ.get("LLMRACK_TEST_SUBNET"))
+    made.up(HOSTS)
+    yield made
+    if "LLMRACK_TEST_KEEP" not in os.environ:
+        made.down()
+
+
+@pytest.fixture(autouse=True)
+def _providers_are_well(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No fault outlives the test that caused it."""
+    yield
+    if "lab" in request.fixturenames:
+        made: Lab = request.getfixturevalue("lab")
+        for service in ("cloud", "vllm", "openai"):
+            made.fault(service, "ok")
+
+
+@pytest.fixture(scope="module")
+def module_site(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """A site for the tests of one module; they declare it and share what is deployed."""
+    return Site(lab, tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture
+def site(lab: Lab, tmp_path: Path) -> Site:
+    """A site of one's own, on hosts as they are."""
+    return Site(lab, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def fresh(lab: Lab) -> Callable[[str], None]:
+    """Make a host as new: its disk is wiped."""
+    return lambda name: lab.host(name).reset()
+
+
+@pytest.fixture(scope="session")
+def gateway_python() -> Path:
+    """A Python with the pinned LiteLLM, as a gateway release has it; kept across sessions."""
+    lock = ROOT / "templates" / "gateway" / "requirements.txt"
+    digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
+    venv = ROOT / ".lab" / "cache" / f"gateway-{digest}"
+    python = venv / "bin" / "python"
+    if not (venv / "whole").exists():
+        uv = str(Path(sys.executable).parent / "uv")
+        subprocess.run([uv, "venv", "-q", "--clear", "--python", sys.executable, venv], check=True)
+        subprocess.run(
+            [uv, "pip", "install", "-q", "--python", python, "--require-hashes", "--no-deps",
+             "--compile-bytecode", "-r", lock],
+            env={**os.environ, "UV_CACHE_DIR": str(ROOT / ".lab" / "cache" / "uv")},
+            check=True,
+        )  # fmt: skip
+        (venv / "whole").touch()
+    return python
