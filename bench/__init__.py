@@ -1,0 +1,1 @@
+"""Measurements: what a run costs, beside other tools and beside what is possible at all."""
