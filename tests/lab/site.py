@@ -153,6 +153,10 @@ class Site:
         """What ``command`` prints on a host."""
         return self.lab.host(host).ssh(command, user=user, check=check).stdout.strip()
 
+    def listening(self, host: str) -> set[str]:
+        """Every address and port on which something on a host listens (TCP)."""
+        return {line.split()[3] for line in self.on(host, "ss -Hltn").splitlines()}
+
     def as_service(self, host: str, command: str, check: bool = True) -> str:
         """The same as the service user, with its user manager."""
         return self.on(

@@ -189,7 +189,7 @@ def test_nothing_listens_that_was_not_declared(site: Site) -> None:
     ssh = {"0.0.0.0:22", "[::]:22"}
     ollama, gateway = "0.0.0.0:11434", "0.0.0.0:4000"
     for host, declared in ((BOX, {ollama, gateway}), (ENGINE, {ollama})):
-        listening = {line.split()[3] for line in site.on(host, "ss -Hltn").splitlines()}
+        listening = site.listening(host)
         assert {address.replace("*", "0.0.0.0") for address in listening} == ssh | declared
 
 
