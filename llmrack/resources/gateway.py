@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from llmrack.resources.change import Change, Shell, as_user
 from llmrack.resources.files import switch
 from llmrack.resources.look import Look, Seen
+from llmrack.resources.units import due
 
 COLOURS = ("blue", "green")
 SOCKET = "llmrack-gateway.socket"
@@ -85,12 +86,7 @@ class GatewayService:
             found = seen.paths.get(f"{self.base}/{link}")
             if found is None or found.link != self.release:
                 return "another release runs"
-        if unit.enabled != "enabled":
-            return "not enabled"
-        touched = [name for name in self.depends if name in changed]
-        if touched:
-            return f"after {touched[0]}"
-        return "" if unit.fresh else "started with other files than are there now"
+        return due(unit, self.depends, changed)
 
     def _gate(self, new: str) -> str:
         """Try the release as the unit would run it; nothing that serves is touched."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from shlex import quote
 
 from llmrack.resources.change import Change, Shell, as_user
-from llmrack.resources.look import Look, Seen
+from llmrack.resources.look import Look, Seen, UnitSeen
 
 # A unit that was restarted so often before it answered even once is not going to.
 RESTARTS = 3
@@ -75,9 +75,18 @@ class Unit:
         found = seen.units.get(self.unit)
         if found is None or found.active != "active":
             return "not running" if found is None else found.active
-        if found.enabled != "enabled":
-            return "not enabled"
-        touched = [name for name in self.depends if name in changed]
-        if touched:
-            return f"after {touched[0]}"
-        return "" if found.fresh else "started with other files than are there now"
+        return due(found, self.depends, changed)
+
+
+def due(found: UnitSeen, depends: Collection[str], changed: Collection[str]) -> str:
+    """Why a unit that runs must be started anew, or an empty text.
+
+    + depends: names of the resources it is started with
+    + changed: names of the resources that this run changes
+    """
+    if found.enabled != "enabled":
+        return "not enabled"
+    touched = [name for name in depends if name in changed]
+    if touched:
+        return f"after {touched[0]}"
+    return "" if found.fresh else "started with other files than are there now"
