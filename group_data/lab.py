@@ -8,8 +8,8 @@ _file = _Path(".lab") / _os.environ.get("LLMRACK_LAB", "demo") / "settings.json"
 _settings = _json.loads(_file.read_text()) if _file.exists() else {}
 
 # The stand-in release, the mirror that has it, and the keys that the stand-ins accept; each is
-# absent where the lab uses the real thing.
-globals().update({k: v for k, v in _settings.items() if k.startswith("ollama_")})
+# absent where the lab uses the real thing. A real Ollama cannot use the pretended GPUs.
+globals().update({k: v for k, v in _settings.items() if k.startswith(("ollama_", "gpu_"))})
 env_file = _settings.get("env_file", ".env")
 
 # What answers in place of the real thing; the proof's table says so.

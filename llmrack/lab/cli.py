@@ -17,11 +17,13 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from llmrack.lab.gpus import DRIVER, DRIVER_PACKAGES, STATES
 from llmrack.lab.lab import Lab
 from llmrack.lab.needs import require_root
 from llmrack.lab.shell import LabError, Progress
 
 ROOT = Path(".lab")
+_STATES = [f"{vendor}: {', '.join(states)}" for vendor, states in STATES.items()]
 
 
 class _Group(click.Group):
@@ -61,10 +63,11 @@ def _with_lab(function: Callable[..., None]) -> Callable[..., None]:
 @lab.command()
 @click.argument("count", default=2, metavar="[N]")
 @click.option("--subnet", help="Its IPv4 network; the labs demo and test have one of their own.")
+@click.option("--gpus", type=int, metavar="M", help="Pretended GPUs of each new host (1).")
 @click.pass_obj
-def up(name: str, count: int, subnet: str | None) -> None:
+def up(name: str, count: int, subnet: str | None, gpus: int | None) -> None:
     """Boot N hosts (2) and the stand-ins, or whatever of them does not run."""
-    Lab(name, ROOT, subnet).up(count, _progress(name))
+    Lab(name, ROOT, subnet).up(count, _progress(name), gpus)
     _show(Lab(name, ROOT))
 
 
@@ -124,6 +127,39 @@ def power_cut(lab: Lab, host: str) -> None:
 def reset(lab: Lab, host: str) -> None:
     """Wipe HOST's disk and boot it fresh."""
     _act(lab, host, "reset")
+
+
+@lab.command()
+@click.argument("host")
+@click.argument("count", type=int)
+@click.option("--state", default="fine", show_default=True, help="; ".join(_STATES))
+@click.option("--vendor", type=click.Choice(list(STATES)), default="nvidia", show_default=True)
+@click.option("--reverse", is_flag=True, help="The same cards, the other way round on the bus.")
+@click.option("--seconds", type=float, help="With not-ready: fine so long after each boot.")
+@_with_lab
+def gpus(
+    lab: Lab,
+    host: str,
+    count: int,
+    state: str,
+    vendor: str,
+    reverse: bool,
+    seconds: float | None,
+) -> None:
+    """Pretend that HOST has COUNT GPUs."""
+    lab.host(host).set_gpus(count, state, vendor, reverse=reverse, seconds=seconds)
+    click.echo(f"{host}: {count} {vendor}, {state}")
+
+
+@lab.command("gpu-driver")
+@click.argument("host")
+@click.argument("version", default=DRIVER)
+@click.option("--package", "packages", multiple=True, help="Name of a package (Debian's names).")
+@_with_lab
+def gpu_driver(lab: Lab, host: str, version: str, packages: tuple[str, ...]) -> None:
+    """Let apt on HOST install a pretended NVIDIA driver; it is loaded from the next boot on."""
+    lab.host(host).offer_gpu_driver(version, packages or DRIVER_PACKAGES)
+    click.echo(f"{host}: apt-get install finds NVIDIA's driver {version}, pretended")
 
 
 @lab.command()

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import signal
 import socket
 import struct
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmrack.lab import processes
+from llmrack.lab import gpus, processes
 from llmrack.lab.files import HostFiles, write_archive
 from llmrack.lab.shell import LabError, Progress, run, wait_until
 
@@ -196,6 +197,34 @@ class LabHost:
             shutil.rmtree(self._place.folder / name, ignore_errors=True)
         self.boot()
         self.wait_ready(deadline)
+
+    def set_gpus(
+        self,
+        count: int,
+        state: str = "fine",
+        vendor: str = "nvidia",
+        *,
+        reverse: bool = False,
+        seconds: float | None = None,
+    ) -> None:
+        """Pretend that the host has `count` GPUs, from now on and after each boot and reset.
+
+        States, `reverse` and `seconds`: see `gpus.pretence`. Raises LabError for a state that there
+        is not.
+        """
+        pretended = gpus.pretence(self.name, count, state, vendor, reverse=reverse, seconds=seconds)
+        self.ssh("pretended-gpus set", input=pretended.to_json())
+        gpus.declare(self._place.folder, pretended)
+
+    def offer_gpu_driver(
+        self, version: str = gpus.DRIVER, packages: Sequence[str] = gpus.DRIVER_PACKAGES
+    ) -> None:
+        """Let apt on the host install a pretended driver under these names of packages.
+
+        The GPUs work from the first boot on after it was installed.
+        """
+        headers = f"linux-headers-{os.uname().release}"
+        self.ssh(shlex.join(["pretended-gpus", "offer", version, *packages, headers]))
 
     def kill(self) -> None:
         """Cut the power; the disk stays."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from llmrack.lab import files, keys, needs, processes, release, services, state
+from llmrack.lab import files, gpus, keys, needs, processes, release, services, state
 from llmrack.lab.base import ensure_base, host_architecture
 from llmrack.lab.host import HostPlace, LabHost
 from llmrack.lab.machine import mount_points
@@ -54,11 +54,15 @@ class Lab:
         self._shown_folder = root / name
         self._subnet = subnet
 
-    def up(self, count: int = 2, progress: Progress = _silent) -> list[LabHost]:
+    def up(
+        self, count: int = 2, progress: Progress = _silent, gpu_count: int | None = None
+    ) -> list[LabHost]:
         """Boot the hosts box1 … box`count` and the stand-ins; what runs already is kept.
 
-        Returns these hosts, ready for ssh. Raises LabError when the machine lacks something, or a
-        name or the subnet is taken by somebody else.
+        A new host gets `gpu_count` pretended GPUs: one if that is left open, none where a real
+        Ollama runs, which could not use them. Returns these hosts, ready for ssh. Raises
+        LabError when the machine lacks something, or a name or the subnet is taken by somebody
+        else.
         """
         if not 1 <= count <= MOST_HOSTS:
             raise LabError(f"a lab has 1 to {MOST_HOSTS} hosts, not {count}")
@@ -80,8 +84,11 @@ class Lab:
             authority = keys.Authority(self._authority_folder)
             needed = services.needed(its.release)
             self._services(its).up(needed, api_keys, authority, progress)
+            pretends = chosen.kind == "stand-in"
+            cards = int(pretends) if gpu_count is None else gpu_count
             for name in names:
                 (self.folder / name).mkdir(exist_ok=True)
+                gpus.ensure_declared(self.folder / name, name, cards)
             base_link = self.folder / "base"
             if not base_link.is_symlink():
                 base_link.symlink_to(base)
@@ -119,8 +126,9 @@ class Lab:
         if its is None:
             return []
         lines = [
-            Line(host.name, host.address, _host_state(host), "Debian 12 host")
+            Line(host.name, host.address, _host_state(host), f"Debian 12 host{told}")
             for host in self._hosts(its)
+            for told in [gpus.told(self.folder / host.name)]
         ]
         servers, needed = self._services(its), services.needed(its.release)
         for service in (*services.RELEASE_SERVICES, *services.PROVIDERS):
@@ -218,13 +226,16 @@ class Lab:
             cache=self._root / "cache",
             namespace=network.namespace_file(name),
             ssh_config=self.ssh_config,
-            files=lambda: files.host_files(
-                name,
-                hosts=self._hosts_file(its),
-                host_key=self.folder / "ssh" / "host_key",
-                authorized_key=keys.ensure_ssh_key(self.folder / "ssh" / "id_ed25519"),
-                authority=self.authority,
-            ),
+            files=lambda: {
+                **gpus.host_files(gpus.declared(self.folder / name)),
+                **files.host_files(
+                    name,
+                    hosts=self._hosts_file(its),
+                    host_key=self.folder / "ssh" / "host_key",
+                    authorized_key=keys.ensure_ssh_key(self.folder / "ssh" / "id_ed25519"),
+                    authority=self.authority,
+                ),
+            },
         )
         return LabHost(name, network.address(FIRST_HOST + number), place)
 
@@ -249,6 +260,7 @@ class Lab:
         stands_in = chosen.kind != "official"
         settings = chosen.settings(host_architecture()) | {
             "env_file": str(self._shown_folder / "env"),
+            "gpu_required": chosen.kind == "stand-in",
             "standins": {
                 "ollama": chosen.kind == "stand-in",
                 "registry": stands_in,
