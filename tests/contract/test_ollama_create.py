@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
+import gguf
+import numpy as np
+
+from llmrack.lab.standins.weights import write_llama
 from tests.contract.ollama_process import OllamaProcess
 
 
@@ -64,6 +69,73 @@ def test_model_is_created_from_a_gguf_file(ollama: OllamaProcess) -> None:
     details = ollama.answer("/api/show", model="from-file")["details"]
     assert (details["format"], details["family"]) == ("gguf", "llama")
     assert details["parameter_size"] == "120K"
+
+
+def upload(ollama: OllamaProcess, file: Path) -> str:
+    content = file.read_bytes()
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    assert ollama.client.post(f"/api/blobs/{digest}", content=content).status_code in (200, 201)
+    return digest
+
+
+def write_adapter(file: Path, scale: float = 16.0) -> Path:
+    """A LoRA for the lab's language models, as llama.cpp's convert_lora_to_gguf.py writes it."""
+    writer = gguf.GGUFWriter(file, "llama")
+    writer.add_type(gguf.GGUFType.ADAPTER)
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", scale)
+    writer.add_tensor("blk.0.attn_q.weight.lora_a", np.zeros((2, 64), dtype=np.float32))
+    writer.add_tensor("blk.0.attn_q.weight.lora_b", np.zeros((64, 2), dtype=np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return file
+
+
+def test_model_is_created_with_an_adapter(ollama: OllamaProcess, tmp_path: Path) -> None:
+    digest = upload(ollama, write_adapter(tmp_path / "tune.gguf"))
+    lines = ollama.lines(
+        "/api/create", model="tuned", **{"from": "llama3.1"}, adapters={"tune.gguf": digest}
+    )
+    assert lines[-1] == {"status": "success"}
+    shown = ollama.answer("/api/show", model="tuned")
+    hexadecimal = digest.removeprefix("sha256:")
+    assert any(
+        line.startswith("ADAPTER ") and line.endswith(f"sha256-{hexadecimal}")
+        for line in shown["modelfile"].splitlines()
+    )
+    assert shown["details"]["family"] == "llama"
+
+
+def test_two_adapters_are_400(ollama: OllamaProcess, tmp_path: Path) -> None:
+    digests = {
+        name: upload(ollama, write_adapter(tmp_path / name, scale))
+        for name, scale in (("a.gguf", 1.0), ("b.gguf", 2.0))
+    }
+    body = {"from": "llama3.1", "adapters": digests}
+    response = ollama.post("/api/create", model="two", stream=False, **body)
+    assert response.status_code == 400
+    assert response.json() == {"error": "only one adapter is currently supported"}
+
+
+def test_adapter_that_is_no_gguf_is_400(ollama: OllamaProcess, tmp_path: Path) -> None:
+    file = tmp_path / "x.gguf"
+    file.write_bytes(b"no gguf at all")
+    body = {"from": "llama3.1", "adapters": {"x.gguf": upload(ollama, file)}}
+    response = ollama.post("/api/create", model="bad", stream=False, **body)
+    assert response.status_code == 400
+    assert response.json() == {"error": "supplied file was not in GGUF format"}
+
+
+def test_gguf_file_that_was_uploaded_becomes_a_model(ollama: OllamaProcess, tmp_path: Path) -> None:
+    file = tmp_path / "own.gguf"
+    write_llama(file, "own", 2048)
+    body = {"files": {"own.gguf": upload(ollama, file)}, "parameters": {"num_ctx": 512}}
+    assert ollama.answer("/api/create", model="own", **body) == {"status": "success"}
+    shown = ollama.answer("/api/show", model="own")
+    assert shown["model_info"]["llama.context_length"] == 2048
+    assert shown["parameters"].split() == ["num_ctx", "512"]
 
 
 def test_create_from_nothing_is_400(ollama: OllamaProcess) -> None:

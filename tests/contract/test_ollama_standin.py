@@ -119,6 +119,7 @@ def test_invalid_gpu_id_means_the_cpu(start_ollama: StartOllama, ollama: OllamaP
     server.post("/api/generate", model="llama3.1")
     assert server.loaded()["llama3.1:latest"]["size_vram"] == 0
     assert "100% CPU" in server.run("ps").stdout
+    assert 'msg="inference compute" id=cpu library=cpu' in server.log.read_text()
 
 
 def test_requests_are_recorded_with_tokens_hashed(ollama: OllamaProcess) -> None:
@@ -153,6 +154,18 @@ def test_fault_500_fails_inference_alone(
     assert ollama.post("/api/chat", model="llama3.1", messages=HELLO).status_code == 500
     assert ollama.post("/v1/chat/completions", model="llama3.1", messages=HELLO).json()["error"]
     assert ollama.get("/api/tags")
+
+
+def test_fault_slow_gives_few_tokens_a_second(
+    ollama: OllamaProcess, set_fault: Callable[[str], None]
+) -> None:
+    set_fault("slow")
+    body = {"model": "llama3.1", "messages": HELLO, "options": {"num_predict": 3}}
+    answer = ollama.answer("/api/chat", **body)
+    assert 2 < answer["eval_count"] / answer["eval_duration"] * 1e9 < 3
+    set_fault("ok")
+    answer = ollama.answer("/api/chat", **body)
+    assert answer["eval_count"] / answer["eval_duration"] * 1e9 > 30
 
 
 @pytest.mark.parametrize("stream", [True, False])

@@ -1,7 +1,7 @@
 """``/__standin__``: what a test may ask of the stand-in and a real Ollama does not have.
 
 ``GET /__standin__/requests`` shows the last requests, ``POST /__standin__/fault`` makes inference
-fail on command.
+fail or crawl on command.
 """
 
 from __future__ import annotations
@@ -15,7 +15,12 @@ from .errors import ApiError
 from .types import JsonObject, JsonValue
 
 PREFIX = "/__standin__/"
-FAULTS = ("ok", "hang", "500", "cut")
+FAULTS = ("ok", "hang", "500", "cut", "slow")
+
+# Seconds between two tokens: some pace, so that a stream takes a while and can be cut; and the pace
+# of a model that does not fit.
+_TOKEN_INTERVAL_S = 0.002
+_SLOW_TOKEN_INTERVAL_S = 0.4
 _KEPT_REQUESTS = 200
 _LOOK_S = 0.25
 
@@ -27,6 +32,10 @@ class Backstage:
         self._requests: deque[JsonObject] = deque(maxlen=_KEPT_REQUESTS)
         self._fault = "ok"
         self._changed = threading.Condition()
+
+    def token_interval(self) -> float:
+        """Seconds from one token to the next; 500 tokens a second, or 2.5 when it is slow."""
+        return _SLOW_TOKEN_INTERVAL_S if self._fault == "slow" else _TOKEN_INTERVAL_S
 
     def record(
         self, method: str, path: str, headers: list[tuple[str, str]], body: JsonValue

@@ -1,9 +1,10 @@
-"""``POST /api/create``: a new model from another one or from a GGUF blob."""
+"""``POST /api/create``: a new model from another one or from GGUF blobs (``server/create.go``)."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Generator, Iterator
+from pathlib import PurePosixPath
 
 from .errors import ApiError
 from .gguf import read_metadata
@@ -28,9 +29,13 @@ def create(store: Store, body: JsonObject) -> Iterator[JsonObject]:
         name = ModelName.parse(body.get("model") or body.get("name") or "")
     except ValueError as error:
         raise ApiError(400, str(error)) from None
-    for key in ("adapters", "quantize"):
-        if body.get(key):
-            raise ApiError(501, f"{key} is not supported: this is a stand-in, not Ollama")
+    if body.get("quantize"):
+        raise ApiError(501, "quantize is not supported: this is a stand-in, not Ollama")
+    files, adapters = body.get("files") or {}, body.get("adapters") or {}
+    if any(path.startswith("/") or ".." in PurePosixPath(path).parts for path in files):
+        raise ApiError(400, "file path must be relative")
+    if not all((*files.values(), *adapters.values())):
+        raise ApiError(400, "invalid digest format")
     return _create(store, name, body)
 
 
@@ -42,10 +47,15 @@ def _create(store: Store, name: ModelName, body: JsonObject) -> Iterator[JsonObj
     if body.get("from"):
         layers, config = yield from _from_model(store, str(body["from"]))
     elif body.get("files"):
-        yield {"status": "parsing GGUF"}
-        layers, config = _from_files(store, body["files"])
+        layers, config = yield from _from_files(store, body["files"])
     else:
         raise ApiError(400, "neither 'from' or 'files' was specified")
+    if body.get("adapters"):
+        if len(body["adapters"]) > 1:
+            raise ApiError(400, "only one adapter is currently supported")
+        adapters, described = yield from _from_files(store, body["adapters"])
+        layers += adapters
+        config["model_families"] = [*config["model_families"], *described["model_families"]]
     layers = yield from _overlay(store, layers, body)
     config["rootfs"] = {"type": "layers", "diff_ids": [layer["digest"] for layer in layers]}
     config_layer, _ = store.add([json.dumps(config).encode()], CONFIG_TYPE)
@@ -78,25 +88,33 @@ def _from_model(store: Store, text: str) -> _Steps:
     return list(manifest.layers), config
 
 
-def _from_files(store: Store, files: dict[str, str]) -> tuple[list[Layer], JsonObject]:
+def _from_files(store: Store, files: dict[str, str]) -> _Steps:
+    """Layers of GGUF files, and the configuration that the first of them makes."""
     layers: list[Layer] = []
     config: JsonObject = {"model_format": "gguf", "architecture": "amd64", "os": "linux"}
+    families: list[str] = []
     for digest in files.values():
+        yield {"status": "parsing GGUF"}
         try:
             path = store.blob_path(digest)
             metadata = read_metadata(path)
         except (OSError, ValueError) as error:
             raise ApiError(400, str(error)) from None
-        family = metadata.get("general.architecture", "")
-        config.update(
-            model_family=family,
-            model_families=[family],
-            model_type=human_number(metadata["general.parameter_count"]),
-            file_type=_FILE_TYPES.get(metadata.get("general.file_type", -1), "unknown"),
-        )
-        media_type = f"{LAYER_TYPE}model"
+        families.append(metadata.get("general.architecture", ""))
+        if not layers:
+            config["model_family"] = families[0]
+            config["model_type"] = human_number(metadata["general.parameter_count"])
+            config["file_type"] = _FILE_TYPES.get(metadata.get("general.file_type", -1), "unknown")
+        media_type = f"{LAYER_TYPE}{_kind(metadata)}"
         layers.append({"mediaType": media_type, "digest": digest, "size": path.stat().st_size})
-    return layers, config
+        yield {"status": f"using existing layer {digest}"}
+    return layers, {**config, "model_families": families}
+
+
+def _kind(metadata: JsonObject) -> str:
+    """What a GGUF file is to a model: the model itself, an adapter or a projector."""
+    kind = metadata.get("general.type")
+    return kind if kind in ("adapter", "projector") else "model"
 
 
 def _overlay(

@@ -9,9 +9,6 @@ from dataclasses import dataclass
 from .model import timestamp
 from .types import JsonObject
 
-# Some pace, so that a stream takes a while and can be cut: 500 tokens per second.
-TOKEN_INTERVAL_S = 0.002
-
 
 @dataclass(frozen=True)
 class Generation:
@@ -25,6 +22,7 @@ class Generation:
         calls: the tools that are called, before the text.
         shape: wraps a piece of text as chat or generate does.
         started: when the request came, by ``time.perf_counter_ns``.
+        token_interval: gives the seconds from one token to the next.
     """
 
     name: str
@@ -34,6 +32,7 @@ class Generation:
     calls: list[JsonObject]
     shape: Callable[[str], JsonObject]
     started: int
+    token_interval: Callable[[], float]
 
     def chunks(self) -> Iterator[JsonObject]:
         """The chunks of the answer; the last one has the counts, durations in nanoseconds."""
@@ -43,7 +42,7 @@ class Generation:
             message = {**self.shape("")["message"], "tool_calls": self.calls}
             yield _chunk(self.name, {"message": message})
         for token in tokens:
-            time.sleep(TOKEN_INTERVAL_S)
+            time.sleep(self.token_interval())
             yield _chunk(self.name, self.shape(token))
         ended = time.perf_counter_ns()
         yield {

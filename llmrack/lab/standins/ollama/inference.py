@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from . import answers
 from .errors import ApiError
@@ -28,11 +28,15 @@ class Inference:
     Args:
         store: the models.
         scheduler: loads them and limits the requests.
+        token_interval: gives the seconds from one token of an answer to the next.
     """
 
-    def __init__(self, store: Store, scheduler: Scheduler) -> None:
+    def __init__(
+        self, store: Store, scheduler: Scheduler, token_interval: Callable[[], float]
+    ) -> None:
         self._store = store
         self._scheduler = scheduler
+        self._token_interval = token_interval
 
     def chat(self, body: JsonObject) -> Answer:
         """``POST /api/chat``: one object, or an iterator of them when ``stream`` is not false."""
@@ -68,6 +72,7 @@ class Inference:
             calls=calls,
             shape=lambda text: {"message": {"role": "assistant", "content": text}},
             started=started,
+            token_interval=self._token_interval,
         )
         chunks = self._run(model, keep_alive, generation)
         return chunks if body.get("stream") is not False else collect_chat(chunks)
@@ -99,6 +104,7 @@ class Inference:
             calls=[],
             shape=lambda text: {"response": text},
             started=started,
+            token_interval=self._token_interval,
         )
         chunks = self._run(model, keep_alive, generation)
         return chunks if body.get("stream") is not False else collect_generate(chunks)

@@ -25,6 +25,7 @@ class Model:
     manifest: Manifest
     config: JsonObject
     gguf: Path | None
+    adapters: list[Path]
     template: str
     system: str
     licenses: list[str]
@@ -51,6 +52,7 @@ class Model:
             manifest=manifest,
             config=json.loads(store.blob_path(manifest.config["digest"]).read_text()),
             gguf=paths["model"][-1] if "model" in paths else None,
+            adapters=paths.get("adapter", []),
             template=text("template", _DEFAULT_TEMPLATE),
             system=text("system", ""),
             licenses=[path.read_text() for path in paths.get("license", [])],
@@ -147,6 +149,7 @@ class Model:
             f"# FROM {self.manifest.name.short}",
             "",
             f"FROM {self.gguf}",
+            *(f"ADAPTER {path}" for path in self.adapters),
             f"TEMPLATE {_quoted(self.template)}",
         ]
         if system:

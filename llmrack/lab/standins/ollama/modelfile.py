@@ -38,12 +38,14 @@ def parse_modelfile(text: str, directory: Path) -> tuple[JsonObject, dict[str, P
     parameters: JsonObject = {}
     for match in _INSTRUCTION.finditer(_COMMENT.sub("", text)):
         word, value = match["word"].lower(), _unquoted(match["value"].strip())
-        if word == "from":
+        if word in ("from", "adapter"):
             path = directory / Path(value).expanduser()
             if path.is_file():
                 digest = f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
                 files[digest] = path
-                request["files"] = {path.name: digest}
+                request["files" if word == "from" else "adapters"] = {path.name: digest}
+            elif word == "adapter":
+                raise ModelfileError(f"no such file: {path}")
             else:
                 request["from"] = value
         elif word in ("system", "template"):
@@ -61,7 +63,7 @@ def parse_modelfile(text: str, directory: Path) -> tuple[JsonObject, dict[str, P
         else:
             raise ModelfileError(
                 f'unknown instruction {match["word"]!r}: command must be one of "from", "license", '
-                '"template", "system", "parameter" or "message"'
+                '"template", "system", "adapter", "parameter" or "message"'
             )
     if parameters:
         request["parameters"] = parameters

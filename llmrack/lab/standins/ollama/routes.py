@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from . import STANDIN_VERSION, openai
+from .backstage import Backstage
 from .create import create
 from .errors import ApiError
 from .inference import Answer, Inference
@@ -45,7 +46,8 @@ class Routes:
     def __init__(self, settings: Settings) -> None:
         self.store = Store(settings.models)
         self.scheduler = Scheduler(settings)
-        self._inference = Inference(self.store, self.scheduler)
+        self.backstage = Backstage()
+        self._inference = Inference(self.store, self.scheduler, self.backstage.token_interval)
         tags = Route(lambda _: self._tags())
         version = Route(lambda _: {"version": STANDIN_VERSION})
         running = Route(lambda _: "Ollama is running")

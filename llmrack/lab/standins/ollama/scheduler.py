@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .errors import ApiError
+from .gpus import Gpu
 from .model import Model, timestamp
 from .settings import Settings
 from .types import JsonObject
@@ -21,7 +22,8 @@ _FOREVER_S = 292 * 365 * 86400.0
 class _Loaded:
     model: Model
     context_length: int
-    gpu: bool
+    size: int
+    size_vram: int
     expires: float
 
 
@@ -34,24 +36,41 @@ class Scheduler:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._gpus: Sequence[Gpu] = ()
         self._loaded: dict[str, _Loaded] = {}
         self._lock = threading.Lock()
         self._running = threading.Semaphore(settings.num_parallel)
         self._waiting = 0
+
+    def use(self, gpus: Sequence[Gpu]) -> None:
+        """Load models into the memory of these GPUs from now on, as long as they work."""
+        self._gpus = gpus
 
     def load(self, model: Model, options: JsonObject, keep_alive: float | None) -> int:
         """Load a model, or keep it longer; returns its context length in tokens."""
         wanted = int(options.get("num_ctx") or self._settings.context_length)
         trained = model.architecture_value("context_length")
         context = min(wanted, int(trained)) if trained else wanted
-        gpu = self._settings.gpu and options.get("num_gpu") != 0
+        # Weights and the cache of the context; the cache's size per token is a plausible invention.
+        size = model.manifest.size + 1024 * context
+        size_vram = self._size_vram(model, size, options)
         with self._lock:
             present = self._loaded.get(_key(model))
             # Models that share their weights are loaded once, under the name that came first.
-            if present is None or (present.context_length, present.gpu) != (context, gpu):
-                self._loaded[_key(model)] = _Loaded(model, context, gpu, 0.0)
+            wanted_place = (context, size_vram)
+            if present is None or (present.context_length, present.size_vram) != wanted_place:
+                self._loaded[_key(model)] = _Loaded(model, context, size, size_vram, 0.0)
         self.touch(model, keep_alive)
         return context
+
+    def _size_vram(self, model: Model, size: int, options: JsonObject) -> int:
+        """How many bytes of a model lie in the memory of the GPUs; the rest is the processor's."""
+        fitting = min(size, sum(gpu.available for gpu in self._gpus if gpu.works))
+        layers = int(model.architecture_value("block_count") or 0) + 1
+        offloaded = int(options.get("num_gpu", -1))
+        if offloaded < 0:
+            return fitting
+        return min(fitting, size * min(offloaded, layers) // layers)
 
     def touch(self, model: Model, keep_alive: float | None) -> None:
         """Let a loaded model expire ``keep_alive`` seconds from now; 0 unloads it.
@@ -110,15 +129,13 @@ def _key(model: Model) -> str:
 
 def _entry(item: _Loaded) -> JsonObject:
     name = item.model.manifest.name.short
-    # Weights and the cache of the context; the cache's size per token is a plausible invention.
-    size = item.model.manifest.size + 1024 * item.context_length
     return {
         "name": name,
         "model": name,
-        "size": size,
+        "size": item.size,
         "digest": item.model.manifest.digest,
         "details": item.model.details,
         "expires_at": timestamp(item.expires),
-        "size_vram": size if item.gpu else 0,
+        "size_vram": item.size_vram,
         "context_length": item.context_length,
     }

@@ -16,8 +16,10 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from . import STANDIN_VERSION, openai
-from .backstage import PREFIX, Backstage
+from .backstage import PREFIX
 from .errors import ApiError
+from .gpus import discover
+from .log import log
 from .routes import Result, Route, Routes
 from .settings import Settings
 from .types import JsonObject
@@ -40,19 +42,15 @@ def serve(settings: Settings) -> None:
         reason = (error.strerror or str(error)).lower()
         raise OSError(f"listen tcp {settings.host}:{settings.port}: bind: {reason}") from None
     if not settings.no_prune:
-        _log(f"total unused blobs removed: {routes.store.prune()}")
+        log(f"total unused blobs removed: {routes.store.prune()}")
     for number in (signal.SIGTERM, signal.SIGINT):
         # Raised in the main thread, which serves; the other threads are daemons.
         signal.signal(number, lambda *_: sys.exit(0))
-    _log("llmrack stand-in, not Ollama: answers are canned")
+    log("llmrack stand-in, not Ollama: answers are canned")
     host, port = server.server_address[:2]
-    _log(f"Listening on {host!s}:{port} (version {STANDIN_VERSION})")
+    log(f"Listening on {host!s}:{port} (version {STANDIN_VERSION})")
+    routes.scheduler.use(discover(settings))
     server.serve_forever()
-
-
-def _log(message: str) -> None:
-    now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-    print(f'time={now} level=INFO source=standin msg="{message}"', file=sys.stderr, flush=True)
 
 
 class Server(ThreadingHTTPServer):
@@ -69,7 +67,6 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, settings: Settings, routes: Routes) -> None:
         self.routes = routes
-        self.backstage = Backstage()
         if ":" in settings.host:
             self.address_family = socket.AF_INET6
         super().__init__((settings.host, settings.port), Handler)
@@ -119,8 +116,8 @@ class Handler(BaseHTTPRequestHandler):
             return self._blob(path.removeprefix("/api/blobs/"))
         body = self._json_body()
         if path.startswith(PREFIX):
-            return self._json(self.server.backstage.answer(self.command, path, body or {}))
-        self.server.backstage.record(self.command, path, self.headers.items(), body)
+            return self._json(self.server.routes.backstage.answer(self.command, path, body or {}))
+        self.server.routes.backstage.record(self.command, path, self.headers.items(), body)
         if self.command == "GET" and path.startswith("/v1/models/"):
             return self._json(self.server.routes.v1_model(path.removeprefix("/v1/models/")))
         table = self.server.routes.table
@@ -137,7 +134,7 @@ class Handler(BaseHTTPRequestHandler):
         if not route.inference:
             return self._result(route.answer(body), cut=False)
         with self.server.routes.scheduler.slot():
-            cut = self.server.backstage.suffer(self._client_is_gone)
+            cut = self.server.routes.backstage.suffer(self._client_is_gone)
             self._result(route.answer(body), cut)
 
     def _result(self, result: Result, cut: bool) -> None:

@@ -48,8 +48,9 @@ class Settings:
         context_length: tokens of context for a request that names none.
         max_queue: requests that may wait before 503.
         num_parallel: requests that are answered at the same time.
-        gpu: whether models count as loaded into video memory. An invalid GPU id such as ``-1``
-            in ``CUDA_VISIBLE_DEVICES`` forces the CPU (Ollama's docs/gpu.md).
+        cuda_devices: CUDA_VISIBLE_DEVICES; None leaves all cards of NVIDIA's visible. An invalid
+            GPU id such as ``-1`` forces the CPU (Ollama's docs/gpu.mdx).
+        rocm_devices: ROCR_VISIBLE_DEVICES, the same for AMD's.
     """
 
     host: str
@@ -60,7 +61,8 @@ class Settings:
     context_length: int
     max_queue: int
     num_parallel: int
-    gpu: bool
+    cuda_devices: str | None
+    rocm_devices: str | None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -79,7 +81,8 @@ class Settings:
             context_length=_uint(values, "OLLAMA_CONTEXT_LENGTH") or DEFAULT_CONTEXT_LENGTH,
             max_queue=_uint(values, "OLLAMA_MAX_QUEUE", 512),
             num_parallel=max(1, _uint(values, "OLLAMA_NUM_PARALLEL", 1)),
-            gpu=not values.get("CUDA_VISIBLE_DEVICES", "").startswith("-"),
+            cuda_devices=values.get("CUDA_VISIBLE_DEVICES"),
+            rocm_devices=values.get("ROCR_VISIBLE_DEVICES"),
         )
 
 

@@ -1,0 +1,219 @@
+"""The GPUs that a server finds at its start, as far as the host shows them.
+
+Nothing runs on them; but a model counts as loaded into their memory only where a real Ollama would
+put it there. Rules and log lines follow Ollama's ``discover/`` (``types.go``, ``cuda_compat.go``).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .log import log
+from .settings import Settings
+
+UVM = Path("/dev/nvidia-uvm")
+KFD = Path("/dev/kfd")
+KFD_NODES = Path("/sys/class/kfd/kfd/topology/nodes")
+PCI = Path("/sys/bus/pci/devices")
+
+# The oldest driver for the libraries of a release, and for cards below compute capability 7
+# (Ollama's docs/gpu.mdx; pull request ollama/ollama#16895).
+_OLDEST_DRIVER, _OLDEST_DRIVER_OLD_CARD = 550, 570
+_SMI_FIELDS = "uuid,name,driver_version,compute_cap,memory.total,memory.used,pci.bus_id"
+_SMI_DEADLINE_S = 10
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A card that models may be loaded into.
+
+    Attributes:
+        uuid: what it is selected by, beside its index.
+        library: ``CUDA`` or ``ROCm``.
+        compute: compute capability, or LLVM target.
+        description: the product's name.
+        driver: version of the NVIDIA driver; empty for AMD.
+        pci_id: address on the bus.
+        total: bytes of its memory.
+        available: bytes of it that nobody uses.
+        device: what has to be opened to work with it.
+    """
+
+    uuid: str
+    library: str
+    compute: str
+    description: str
+    driver: str
+    pci_id: str
+    total: int
+    available: int
+    device: Path
+
+    @property
+    def works(self) -> bool:
+        """Whether its driver still lets this user in."""
+        return _opens(self.device)
+
+
+def discover(settings: Settings) -> list[Gpu]:
+    """The GPUs that this server may use; tells in the log what it finds, as Ollama does."""
+    log("discovering available GPUs...", source="runner.go:60")
+    cuda = [gpu for gpu in _selected(_cuda(), settings.cuda_devices) if _supported(gpu)]
+    rocm = _selected(_rocm(), settings.rocm_devices)
+    found = [gpu for gpu in (*cuda, *rocm) if gpu.works]
+    for number, gpu in enumerate(found):
+        _log_compute(gpu, number)
+    if not found:
+        _log_processor()
+    return found
+
+
+def _cuda() -> list[Gpu]:
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return []
+    words = [program, f"--query-gpu={_SMI_FIELDS}", "--format=csv,noheader,nounits"]
+    try:
+        done = subprocess.run(  # noqa: S603  (the host's own nvidia-smi, no shell)
+            words, capture_output=True, text=True, timeout=_SMI_DEADLINE_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    if done.returncode:
+        return []
+    return [_cuda_card(line.split(", ")) for line in done.stdout.splitlines()]
+
+
+def _cuda_card(values: list[str]) -> Gpu:
+    uuid, name, driver, compute, total, used, bus = values
+    return Gpu(
+        uuid=uuid,
+        library="CUDA",
+        compute=compute,
+        description=name,
+        driver=driver,
+        pci_id=bus[4:].lower(),
+        total=int(total) << 20,
+        available=(int(total) - int(used)) << 20,
+        device=UVM,
+    )
+
+
+def _rocm() -> list[Gpu]:
+    """AMD's cards, from the topology that amdgpu shows (Linux, drivers/gpu/drm/amd/amdkfd)."""
+    found = []
+    for path in sorted(KFD_NODES.glob("*/properties"), key=lambda path: int(path.parent.name)):
+        lines = (line.split() for line in path.read_text().splitlines())
+        values = {name: int(value) for name, value in lines}
+        if not values["simd_count"]:
+            continue
+        bus = f"0000:{values['location_id'] >> 8:02x}:00.0"
+        total = int((PCI / bus / "mem_info_vram_total").read_text())
+        target = values["gfx_target_version"]
+        found.append(
+            Gpu(
+                uuid=f"GPU-{values['unique_id']:016x}",
+                library="ROCm",
+                compute=f"gfx{target // 10000}{target // 100 % 100:x}{target % 100:x}",
+                description="AMD Radeon Graphics",
+                driver="",
+                pci_id=bus,
+                total=total,
+                available=total,
+                device=KFD,
+            )
+        )
+    return found
+
+
+def _selected(gpus: list[Gpu], selection: str | None) -> list[Gpu]:
+    """Those of the cards that a variable such as CUDA_VISIBLE_DEVICES leaves visible.
+
+    It lists indices or beginnings of UUIDs; what comes after an invalid one is invisible, too
+    (CUDA C++ Programming Guide, "CUDA Environment Variables").
+    """
+    if selection is None:
+        return gpus
+    chosen: list[Gpu] = []
+    for word in map(str.strip, selection.split(",")):
+        matching = gpus[int(word) :][:1] if word.isdigit() else _beginning_with(gpus, word)
+        if len(matching) != 1 or matching[0] in chosen:
+            break
+        chosen += matching
+    return chosen
+
+
+def _beginning_with(gpus: Iterable[Gpu], word: str) -> list[Gpu]:
+    return [gpu for gpu in gpus if word and gpu.uuid.startswith(word)]
+
+
+def _supported(gpu: Gpu) -> bool:
+    old_card = int(gpu.compute.partition(".")[0]) < 7
+    required = _OLDEST_DRIVER_OLD_CARD if old_card else _OLDEST_DRIVER
+    driver = int(gpu.driver.partition(".")[0])
+    if driver < required:
+        log(
+            "NVIDIA driver too old",
+            level="WARN",
+            source="cuda_compat.go:65",
+            device=gpu.description,
+            compute=gpu.compute,
+            driver=driver,
+            required_driver=f"{required} or newer",
+        )
+    return driver >= required
+
+
+def _log_compute(gpu: Gpu, number: int) -> None:
+    log(
+        "inference compute",
+        source="types.go:50",
+        id=gpu.uuid if gpu.library == "CUDA" else number,
+        filter_id="" if gpu.library == "CUDA" else number,
+        library=gpu.library,
+        compute=gpu.compute,
+        name=f"{gpu.library}{number}",
+        description=gpu.description,
+        libdirs="ollama,cuda_v12" if gpu.library == "CUDA" else "ollama,rocm",
+        driver=gpu.driver,
+        pci_id=gpu.pci_id,
+        type="discrete",
+        total=_gib(gpu.total),
+        available=_gib(gpu.available),
+    )
+
+
+def _log_processor() -> None:
+    page = os.sysconf("SC_PAGE_SIZE")
+    log(
+        "inference compute",
+        source="types.go:50",
+        id="cpu",
+        library="cpu",
+        compute="",
+        name="cpu",
+        description="cpu",
+        libdirs="ollama",
+        driver="",
+        pci_id="",
+        type="",
+        total=_gib(os.sysconf("SC_PHYS_PAGES") * page),
+        available=_gib(os.sysconf("SC_AVPHYS_PAGES") * page),
+    )
+
+
+def _opens(device: Path) -> bool:
+    try:
+        os.close(os.open(device, os.O_RDWR))
+    except OSError:
+        return False
+    return True
+
+
+def _gib(number: int) -> str:
+    return f"{number / 2**30:.1f} GiB"
