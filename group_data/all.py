@@ -4,6 +4,10 @@
 stack_file = "stack.yaml"
 env_file = ".env"
 
+# A directory made by `llmrack bundle create`: everything comes from there, nothing from the
+# internet. docs/offline.md
+bundle = None
+
 # The unprivileged user that the services run as, its home (releases and models live there: choose
 # a filesystem with room), and groups it joins where they exist (AMD cards need render and video).
 service_user = "llm"

@@ -7,10 +7,36 @@ ollama_sha256 = {
     "arm64": "96f50a1192133028cf4e010d8c333f8af14b1505db6be7b2034c11487e7fd7e6",
 }
 
+# A host that has no GPU Ollama can use is refused, and a model that fell back to the CPU fails the
+# proof. False: this box serves from its CPU.
+gpu_required = True
+
+# Where NVIDIA's driver comes from: None (it is your affair), "distribution" (Debian's or Ubuntu's
+# packages) or "nvidia" (NVIDIA's own apt repository). docs/gpus.md
+gpu_driver = None
+
+# Whether a run may reboot hosts for their driver, one at a time. Otherwise it says what needs it.
+gpu_reboot = False
+
 # Where it comes from, in this order: a file on this machine (ollama-linux-ARCH.tar.zst), a mirror
 # (MIRROR/vVERSION/ollama-linux-ARCH.tar.zst), GitHub.
 ollama_archive = None
 ollama_mirror = None
+
+# "one": an instance with every card. "per-gpu": one a card, pinned by its UUID, on ollama_port and
+# the ports after it. Or a list (`llmrack status --gpus --uuids` names the cards):
+#   [{"name": "big", "gpus": ["GPU-...", "GPU-..."], "environment": {"OLLAMA_NUM_PARALLEL": 4}},
+#    {"name": "small", "gpus": ["GPU-..."], "port": 11500}]
+ollama_instances = "one"
+
+# The models directory, which all instances share (None: service_home/.ollama/models), and the mount
+# point it must be on: a run stops where nothing is mounted there.
+ollama_models = None
+ollama_models_mount = None
+
+# Limits of each instance: memory ("48G", "50%") and the number of its threads and processes.
+ollama_memory_max = None
+ollama_tasks_max = None
 
 # The address and port it listens on. Anything but loopback is open to the network, and Ollama has
 # no authentication: with ollama_guard a firewall rule (nftables) lets only the gateways in.
@@ -21,7 +47,9 @@ ollama_guard = True
 # Seconds a pull may go without progress before it is tried again.
 ollama_pull_deadline = 120
 
-# Ollama's own variables, by their own names; unknown ones are refused.
+# Ollama's own variables, by their own names; unknown ones are refused. Those worth knowing:
+# OLLAMA_KEEP_ALIVE, OLLAMA_NUM_PARALLEL, OLLAMA_MAX_LOADED_MODELS, OLLAMA_MAX_QUEUE,
+# OLLAMA_LOAD_TIMEOUT, OLLAMA_FLASH_ATTENTION, OLLAMA_KV_CACHE_TYPE, OLLAMA_SCHED_SPREAD.
 # OLLAMA_CONTEXT_LENGTH is always set: Ollama's default follows the card's memory, so that the same
 # box behaves differently after a card swap.
 ollama_environment = {

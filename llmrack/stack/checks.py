@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 from llmrack.problems import Problem, nearest
-from llmrack.stack import host_checks
+from llmrack.stack import engine_checks, host_checks
 from llmrack.stack.declaration import Declaration
 from llmrack.stack.schema import OllamaCloudProvider, OllamaProvider, OllamaRemoteProvider, Stack
 
@@ -40,8 +40,10 @@ def _dangling_names(d: Declaration) -> Iterator[Problem]:
 
 
 def _unused_providers(d: Declaration) -> Iterator[Problem]:
-    for name in d.stack.providers:
-        if not d.stack.models_of(name):
+    for name, provider in d.stack.providers.items():
+        # engine_checks.pruning has a word on those.
+        pruning = isinstance(provider, OllamaProvider) and provider.prune
+        if not d.stack.models_of(name) and not pruning:
             yield d.problem(
                 f"providers.{name}", "serves no model", "declare one of its models or remove it"
             )
@@ -163,4 +165,9 @@ _RULES: tuple[Callable[[Declaration], Iterator[Problem]], ...] = (
     _secrets,
     _traps,
     host_checks.versions,
+    engine_checks.ours_alone,
+    engine_checks.created_models,
+    engine_checks.instance_names,
+    engine_checks.models_directory,
+    engine_checks.pruning,
 )

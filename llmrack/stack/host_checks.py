@@ -8,7 +8,8 @@ from ipaddress import ip_address
 
 from llmrack.problems import Problem, nearest
 from llmrack.stack.declaration import Declaration
-from llmrack.stack.fleet import Host, engine_url, is_engine
+from llmrack.stack.engines import instance_name, instances
+from llmrack.stack.fleet import Host, is_engine
 from llmrack.stack.schema import OllamaProvider, Stack
 from llmrack.stack.settings import is_loopback
 
@@ -64,7 +65,9 @@ def addresses(d: Declaration) -> Iterator[Problem]:
 
 def _ports(stack: Stack, host: Host) -> Iterator[tuple[str, int]]:
     if is_engine(stack, host):
-        yield "Ollama", host.settings.ollama_port
+        for instance in instances(host):
+            name = instance_name(host, instance).removeprefix(host.name).lstrip("/")
+            yield f"Ollama {name}".rstrip(), instance.port
     if "gateway" in host.groups:
         yield "the gateway", host.settings.gateway_port
 
@@ -80,7 +83,7 @@ def reachable_engines(d: Declaration) -> Iterator[Problem]:
                     "group_data",
                     f"ollama_bind (host {host.name})",
                     f"Ollama on {host.name} listens on loopback only, so the gateway on "
-                    f"{gateway.name} cannot reach {engine_url(host, gateway)}",
+                    f"{gateway.name} cannot reach it",
                     "set ollama_bind to the host's LAN address or 0.0.0.0 (a firewall rule then "
                     "lets only the gateways in)",
                 )

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from llmrack.problems import DeclarationError, Problem, nearest
+from llmrack.stack.models import Adapter, Create, Model, Parameters
 from llmrack.stack.ollama_environment import MANAGED, OllamaEnvironment
 from llmrack.stack.schema import (
-    Model,
     OllamaCloudProvider,
     OllamaProvider,
     OllamaRemoteProvider,
@@ -21,7 +21,7 @@ from llmrack.stack.schema import (
     Stack,
     VllmProvider,
 )
-from llmrack.stack.settings import Settings, is_own
+from llmrack.stack.settings import DeclaredInstance, Settings, is_own
 
 _KINDS: dict[str, type[BaseModel]] = {
     "ollama": OllamaProvider,
@@ -29,6 +29,11 @@ _KINDS: dict[str, type[BaseModel]] = {
     "ollama-cloud": OllamaCloudProvider,
     "vllm": VllmProvider,
     "openai-compatible": OpenAICompatibleProvider,
+}
+_SHAPES = {
+    "model_type": ("is not a mapping", "give keys with their values"),
+    "dict_type": ("is not a mapping", "give keys with their values"),
+    "tuple_type": ("is not a list", "give a list, as in [one, two]"),
 }
 Lines = Mapping[tuple[str, ...], int]
 
@@ -65,7 +70,13 @@ def load_settings(host: str, data: Mapping[str, Any], name: str = "group_data") 
     except ValidationError as error:
         problems = []
         for detail in error.errors():
-            where = ".".join(str(part) for part in detail["loc"])
+            parts = [str(part) for part in detail["loc"]]
+            # ollama_instances is a word or a list; pydantic finds fault with it as both.
+            given = own.get("ollama_instances")
+            other_kind = "literal[" if isinstance(given, list | tuple) else "tuple["
+            if any(part.startswith(other_kind) for part in parts):
+                continue
+            where = ".".join(part for part in parts if "[" not in part)
             problems.append(_setting_problem(name, host, where, detail))
         raise DeclarationError(problems) from None
 
@@ -78,8 +89,10 @@ def _setting_problem(name: str, host: str, where: str, detail: ErrorDetails) -> 
         if inside and key in MANAGED:
             cause, way_out = "is set by llmrack itself", f"use {MANAGED[key]}"
         else:
-            valid = (OllamaEnvironment if inside else Settings).model_fields
+            valid: Iterable[str] = (OllamaEnvironment if inside else Settings).model_fields
             what = "variable of Ollama's server" if inside else "setting"
+            if where.startswith("ollama_instances."):
+                valid, what = DeclaredInstance.model_fields, "key of an instance"
             cause, way_out = f"is no known {what}", nearest(key, valid)
     return Problem(name, f"{where} (host {host})", cause, way_out)
 
@@ -170,7 +183,11 @@ def _valid_keys(data: dict[str, Any], path: tuple[str, ...]) -> Iterable[str]:
     if len(path) == 1:
         return Stack.model_fields
     if path[0] == "models":
-        return Model.model_fields
+        inside: dict[str, type[BaseModel]]
+        inside = {"create": Create, "parameters": Parameters, "adapters": Adapter}
+        parts = [part for part in path[2:-1] if part in inside]
+        fields = inside[parts[-1]].model_fields if parts else Model.model_fields
+        return [field.alias or name for name, field in fields.items()]
     kind = data["providers"][path[1]].get("kind")
     return _KINDS[kind].model_fields
 
@@ -180,6 +197,8 @@ def _say(detail: ErrorDetails) -> tuple[str, str]:
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "missing":
         return "is missing", "add it"
+    if kind in _SHAPES:
+        return _SHAPES[kind]
     if kind == "value_error":
         return str(context.get("error")), "correct it"
     if kind in ("literal_error", "enum"):

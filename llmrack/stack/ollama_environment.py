@@ -54,9 +54,12 @@ class OllamaEnvironment(BaseModel):
     HTTPS_PROXY: Text | None = None
     NO_PROXY: Text | None = None
 
-    def variables(self) -> dict[str, str]:
-        """The variables that are set, as systemd's ``Environment=`` takes them."""
-        values = self.model_dump(exclude_none=True)
+    def variables(self, only_set: bool = False) -> dict[str, str]:
+        """The variables with a value, as systemd's ``Environment=`` takes them.
+
+        + only_set: leave out those that have their default
+        """
+        values = self.model_dump(exclude_none=True, exclude_unset=only_set)
         return {
             name: str(int(value)) if isinstance(value, bool) else str(value)
             for name, value in sorted(values.items())

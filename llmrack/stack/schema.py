@@ -9,23 +9,14 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import Field, field_validator
 
-# A public model name may carry a tag ("llama3.1:8b") or a namespace ("org/name"); nothing that a
-# shell, YAML, Jinja or systemd would read as its own.
-ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$")]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
-Capability = Literal["chat", "embedding", "vision", "tools"]
+from llmrack.stack.models import Closed, Model, ModelName, Name, Seconds
 
 _SECRET_NAME = re.compile(r"^[A-Z][A-Z0-9_]*$")
 
 
-class _Closed(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class _Provider(_Closed):
+class _Provider(Closed):
     timeout: Seconds = Field(
         600,
         description="Seconds a whole answer may take when it is not streamed.",
@@ -71,6 +62,12 @@ class OllamaProvider(_Provider):
         "gpu",
         description="Inventory group whose hosts run these models.",
         examples=["gpu"],
+    )
+    prune: Literal[False, True, "everything"] = Field(
+        False,
+        description="Remove models from these hosts that nobody declares. 'everything' also when "
+        "none is declared at all.",
+        examples=[True],
     )
 
 
@@ -122,52 +119,13 @@ Provider = Annotated[
 ]
 
 
-class Model(_Closed):
-    """A public name that clients ask for."""
-
-    provider: Name = Field(description="The provider that runs it.", examples=["local"])
-    model: ModelName | None = Field(
-        None,
-        description="The provider's own name for it. Default: the public name; for ollama-cloud "
-        "without its -cloud suffix, which ollama.com itself does not know.",
-        examples=["Qwen/Qwen2.5-Coder-7B-Instruct"],
-    )
-    capabilities: tuple[Capability, ...] = Field(
-        ("chat",),
-        min_length=1,
-        description="What it can do; each is proven by a request. An embedding model has only "
-        "'embedding'.",
-        examples=[["chat", "tools"]],
-    )
-    dimensions: int | None = Field(
-        None,
-        gt=0,
-        description="Length of an embedding model's vectors; proven when given.",
-        examples=[768],
-    )
-    explicit_only: bool = Field(
-        False,
-        description="Served only to those who ask for it by name: stands in no chain, and has no "
-        "fallback.",
-        examples=[True],
-    )
-    timeout: Seconds | None = Field(
-        None, description="Instead of the provider's timeout, in seconds.", examples=[60]
-    )
-    stream_timeout: Seconds | None = Field(
-        None, description="Instead of the provider's stream_timeout, in seconds.", examples=[10]
-    )
-
-
-class Stack(_Closed):
+class Stack(Closed):
     """What is served: a whole ``stack.yaml``."""
 
     providers: dict[Name, Provider] = Field(
         min_length=1, description="Where models run, by a name of your choice."
     )
-    models: dict[ModelName, Model] = Field(
-        min_length=1, description="What clients can ask for, by public name."
-    )
+    models: dict[ModelName, Model] = Field(description="What clients can ask for, by public name.")
     chains: dict[ModelName, tuple[ModelName, ...]] = Field(
         default_factory=dict,
         description="For a model, the models that are tried in turn when it fails.",
@@ -182,6 +140,10 @@ class Stack(_Closed):
     def upstream(self, name: str) -> str:
         """The name by which the provider of model ``name`` knows it."""
         model = self.models[name]
+        if model.create:
+            return name
+        if model.context_length:
+            return f"{normalised(model.model or name)}-ctx{model.context_length}"
         if model.model is not None:
             return model.model
         if isinstance(self.providers[model.provider], OllamaCloudProvider):
@@ -209,3 +171,8 @@ def without_cloud(name: str) -> str:
     without (ollama/ollama docs/cloud.mdx).
     """
     return name.removesuffix(":cloud").removesuffix("-cloud")
+
+
+def normalised(name: str) -> str:
+    """A model's full local name: ``gemma3`` means ``gemma3:latest``."""
+    return name if ":" in name.rsplit("/", 1)[-1] else f"{name}:latest"

@@ -15,12 +15,34 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+[A-Za-z0-9.+-]*$")]
 AbsolutePath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._/-]+$")]
 
+# systemd's MemoryMax=: bytes with a suffix, or a share of the host's memory.
+Memory = Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)?[KMGT%]$")]
+# nvidia-smi's UUID of a card or of a MIG slice, or rocminfo's of an AMD card.
+GpuUuid = Annotated[str, StringConstraints(pattern=r"^(GPU|MIG)-[0-9A-Za-z-]{8,}$")]
+
 LOOPBACK = ("127.0.0.1", "::1")
 
 # Settings that llmrack reads start with one of these; whatever else stands in the inventory
 # (ssh_user, _sudo, a name of the user's own) belongs to pyinfra or to the user.
-OWN_PREFIXES = ("service_", "ollama_", "gateway_")
-OWN_NAMES = ("stack_file", "env_file", "address")
+OWN_PREFIXES = ("service_", "gpu_", "ollama_", "gateway_")
+OWN_NAMES = ("stack_file", "env_file", "address", "bundle")
+
+
+class DeclaredInstance(BaseModel):
+    """An entry of ``ollama_instances``: one Ollama server with cards of its own.
+
+    + name: what its unit is called after ``llmrack-ollama@``
+    + gpus: UUIDs of its cards (``nvidia-smi -L``); empty for one that uses no card
+    + port: default: ``ollama_port`` and the ones that follow it, in the order declared
+    + environment: on top of ``ollama_environment``
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
+    gpus: tuple[GpuUuid, ...]
+    port: Port | None = None
+    environment: OllamaEnvironment | None = None
 
 
 class Settings(BaseModel):
@@ -34,10 +56,15 @@ class Settings(BaseModel):
     stack_file: str = "stack.yaml"
     env_file: str = ".env"
     address: str | None = None
+    bundle: str | None = None
 
     service_user: Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")] = "llm"
     service_home: AbsolutePath = "/home/llm"
     service_groups: tuple[str, ...] = ("render", "video")
+
+    gpu_required: bool = True
+    gpu_driver: Literal["distribution", "nvidia"] | None = None
+    gpu_reboot: bool = False
 
     ollama_version: Version = "0.34.4"
     ollama_sha256: dict[Literal["amd64", "arm64"], Sha256] = {
@@ -51,6 +78,11 @@ class Settings(BaseModel):
     ollama_guard: bool = True
     ollama_pull_deadline: float = Field(120, gt=0)
     ollama_environment: OllamaEnvironment = OllamaEnvironment()
+    ollama_instances: Literal["one", "per-gpu"] | tuple[DeclaredInstance, ...] = "one"
+    ollama_models: AbsolutePath | None = None
+    ollama_models_mount: AbsolutePath | None = None
+    ollama_memory_max: Memory | None = None
+    ollama_tasks_max: int | None = Field(None, ge=16)
 
     gateway_bind: Bind = "127.0.0.1"
     gateway_port: Port = 4000

@@ -121,7 +121,7 @@ def test_missing_secret_names_file_and_variable():
 
 def test_engine_on_loopback_behind_another_gateway_is_found():
     (text,) = found(fleet=two_boxes(ollama_bind="127.0.0.1"))
-    assert "box2 listens on loopback only" in text and "http://10.0.0.2:11434" in text
+    assert "box2 listens on loopback only" in text
 
 
 def test_guard_needs_addresses_not_names():

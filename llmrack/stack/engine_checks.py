@@ -1,0 +1,159 @@
+"""What can be wrong with Ollama's instances and models on our own hosts."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from llmrack.problems import Problem
+from llmrack.stack.declaration import Declaration
+from llmrack.stack.engines import SELECTORS, models_folder, source_of
+from llmrack.stack.fleet import is_engine
+from llmrack.stack.models import Model
+from llmrack.stack.schema import OllamaProvider, normalised
+from llmrack.stack.settings import DeclaredInstance
+
+# host/namespace/model:tag, all but the model left out where Ollama knows a default (ollama/ollama
+# types/model/name.go).
+_OLLAMA_NAME = re.compile(r"([\w.:-]+/)?([\w-]+/)?[\w.-]{1,80}(:[\w.-]{1,80})?", re.ASCII)
+# What only an Ollama of ours can be told.
+_ENGINE_FIELDS = ("create", "context_length", "preload", "gpu_split", "min_tokens_per_second")
+
+
+def ours_alone(d: Declaration) -> Iterator[Problem]:
+    """What is declared of a model can be done where it runs."""
+    for name, model in d.stack.models.items():
+        provider = d.stack.providers.get(model.provider)
+        if provider is None or isinstance(provider, OllamaProvider):
+            continue
+        for field in _ENGINE_FIELDS:
+            if field in model.model_fields_set:
+                yield d.problem(
+                    f"models.{name}.{field}",
+                    f"{model.provider!r} is of kind {provider.kind}, whose models are not ours "
+                    "to make or to load",
+                    f"leave {field} out, or choose a provider of kind ollama",
+                    *("models", name, field),
+                )
+
+
+def created_models(d: Declaration) -> Iterator[Problem]:
+    """Each model that is made can have its name, and comes to an end in its bases."""
+    made = {normalised(name): model for name, model in _created(d)}
+    for name, model in _created(d):
+        path = ("models", name, "create")
+        if not _OLLAMA_NAME.fullmatch(name):
+            yield d.problem(
+                f"models.{name}",
+                "Ollama cannot name a model like this",
+                "write it as name, name:tag or namespace/name:tag",
+                *("models", name),
+            )
+        if model.model:
+            yield d.problem(
+                f"models.{name}.model",
+                "a model that is made has its public name on the hosts, too",
+                "leave 'model' out",
+                *("models", name, "model"),
+            )
+        same = [other for other, _ in _created(d) if normalised(other) == normalised(name)]
+        if same[0] != name:
+            yield d.problem(f"models.{name}", f"is {same[0]!r} to Ollama", "declare it once", *path)
+        if model.create and model.create.parameters.num_ctx and model.context_length:
+            yield d.problem(
+                f"models.{name}.create.parameters.num_ctx",
+                "is said by context_length already",
+                "keep context_length alone",
+                *path,
+            )
+        if model.create and model.create.copy_of and model.context_length:
+            yield d.problem(
+                f"models.{name}.context_length",
+                "a copy is the same model, so it has the context of the other one",
+                "use 'from' instead of 'copy'",
+                *("models", name, "context_length"),
+            )
+        trail = [normalised(name)]
+        while (here := made.get(trail[-1])) and here.create and (base := source_of(here.create)):
+            if base in trail:
+                yield d.problem(
+                    f"models.{name}.create",
+                    f"goes round in a circle: {' from '.join([*trail, base])}",
+                    "name a model that is pulled, or a file",
+                    *path,
+                )
+                break
+            trail.append(base)
+
+
+def _created(d: Declaration) -> list[tuple[str, Model]]:
+    return [(name, model) for name, model in d.stack.models.items() if model.create]
+
+
+def instance_names(d: Declaration) -> Iterator[Problem]:
+    """Instances differ in name and cards, and their cards are chosen in one place."""
+    for host in d.fleet.hosts:
+        declared = host.settings.ollama_instances
+        if not is_engine(d.stack, host) or declared == "one":
+            continue
+        where = f"ollama_instances (host {host.name})"
+        for variable in SELECTORS:
+            if getattr(host.settings.ollama_environment, variable) is not None:
+                yield Problem(
+                    "group_data",
+                    f"ollama_environment.{variable} (host {host.name})",
+                    "the instances choose their cards themselves",
+                    "leave it out, or set ollama_instances to 'one'",
+                )
+        if not isinstance(declared, tuple):
+            continue
+        if not declared:
+            yield Problem(
+                "group_data", where, "is an empty list", "use 'one', 'per-gpu' or name instances"
+            )
+        yield from _doubles(where, declared)
+
+
+def _doubles(where: str, declared: tuple[DeclaredInstance, ...]) -> Iterator[Problem]:
+    names = Counter(each.name for each in declared)
+    cards = Counter(uuid for each in declared for uuid in each.gpus)
+    for what, counted in (("the name", names), ("the card", cards)):
+        for value, times in counted.items():
+            if times > 1:
+                yield Problem(
+                    "group_data", where, f"{what} {value} stands there twice", "give it to one"
+                )
+
+
+def models_directory(d: Declaration) -> Iterator[Problem]:
+    """A mount that is declared holds the models."""
+    for host in d.fleet.hosts:
+        mount = host.settings.ollama_models_mount
+        folder = models_folder(host.settings)
+        if mount and PurePosixPath(mount) not in [PurePosixPath(folder), *_parents(folder)]:
+            yield Problem(
+                "group_data",
+                f"ollama_models_mount (host {host.name})",
+                f"{mount} does not hold the models directory {folder}",
+                f"set ollama_models to a folder below {mount}",
+            )
+
+
+def _parents(folder: str) -> tuple[PurePosixPath, ...]:
+    return tuple(PurePosixPath(folder).parents)
+
+
+def pruning(d: Declaration) -> Iterator[Problem]:
+    """Nobody loses all models by an empty list."""
+    for name, provider in d.stack.providers.items():
+        if not isinstance(provider, OllamaProvider) or d.stack.models_of(name):
+            continue
+        if provider.prune is True:
+            yield d.problem(
+                f"providers.{name}.prune",
+                "no model is declared, so every model would be removed from its hosts",
+                "declare models, or write prune: everything if that is what you want",
+                *("providers", name, "prune"),
+            )

@@ -1,0 +1,190 @@
+"""The shape of a model in ``stack.yaml``, and of the declaration that makes one of one's own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+# A public model name may carry a tag ("llama3.1:8b") or a namespace ("org/name"); nothing that a
+# shell, YAML, Jinja or systemd would read as its own.
+ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Capability = Literal["chat", "embedding", "vision", "tools"]
+
+
+class Closed(BaseModel):
+    """A part of the declaration: unknown keys are refused, and values stay out of errors."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, populate_by_name=True
+    )
+
+
+class Parameters(Closed):
+    """PARAMETER lines of a Modelfile, by their own names (ollama/ollama docs/modelfile.mdx)."""
+
+    num_ctx: int | None = Field(None, ge=256, description="Context length in tokens.")
+    num_predict: int | None = Field(None, description="Most tokens of an answer; -1: no limit.")
+    num_keep: int | None = Field(None, description="Tokens of the prompt that are kept.")
+    num_batch: int | None = Field(None, gt=0, description="Batch size of prompt processing.")
+    num_gpu: int | None = Field(None, description="Layers on the GPU; unset: Ollama decides.")
+    main_gpu: int | None = Field(None, ge=0, description="GPU of the small tensors.")
+    num_thread: int | None = Field(None, ge=0, description="Threads of the CPU.")
+    use_mmap: bool | None = Field(None, description="Whether the file is mapped into memory.")
+    seed: int | None = Field(None, description="Seed of the sampling.")
+    temperature: float | None = Field(None, ge=0, description="Higher is more creative.")
+    top_k: int | None = Field(None, description="Choose among so many tokens.")
+    top_p: float | None = Field(None, description="Choose among tokens of this probability.")
+    min_p: float | None = Field(None, description="Least probability, relative to the best token.")
+    typical_p: float | None = Field(None, description="Locally typical sampling.")
+    repeat_last_n: int | None = Field(None, description="Tokens looked back at for repetition.")
+    repeat_penalty: float | None = Field(None, description="Penalty of repetition.")
+    presence_penalty: float | None = Field(None, description="Penalty of what was there.")
+    frequency_penalty: float | None = Field(None, description="Penalty of what was there often.")
+    stop: tuple[str, ...] = Field((), description="Texts that end an answer.")
+
+
+class Adapter(Closed):
+    """A LoRA adapter on the machine that deploys."""
+
+    file: str = Field(description="A GGUF file.", examples=["adapters/support.gguf"])
+    sha256: Sha256 = Field(description="Its SHA-256, in hex.")
+
+
+class Create(Closed):
+    """A model made on the hosts, as a Modelfile would: from another model or from a local file."""
+
+    base: ModelName | None = Field(
+        None,
+        alias="from",
+        description="The model it is made from; pulled when it is not there.",
+        examples=["llama3.2"],
+    )
+    gguf: str | None = Field(
+        None,
+        description="Instead: a GGUF file on the machine that deploys.",
+        examples=["models/support.gguf"],
+    )
+    sha256: Sha256 | None = Field(None, description="SHA-256 of the GGUF file, in hex.")
+    copy_of: ModelName | None = Field(
+        None,
+        alias="copy",
+        description="Instead: a model that gets this name as a second one.",
+        examples=["llama3.2:1b"],
+    )
+    system: str | None = Field(None, description="SYSTEM: what it is told before each talk.")
+    template: str | None = Field(None, description="TEMPLATE: its prompt, as a Go template.")
+    parameters: Parameters = Field(
+        Parameters(), description="PARAMETER lines.", examples=[{"temperature": 0.7}]
+    )
+    adapters: tuple[Adapter, ...] = Field((), description="LoRA adapter laid over the weights.")
+
+    @model_validator(mode="after")
+    def _check_source(self) -> Create:
+        sources = [self.base, self.gguf, self.copy_of]
+        if sum(source is not None for source in sources) != 1:
+            raise ValueError("needs exactly one of 'from', 'gguf' and 'copy'")
+        if (self.gguf is None) != (self.sha256 is None):
+            raise ValueError("'gguf' and 'sha256' belong together (`sha256sum FILE` prints it)")
+        if self.copy_of and self.request:
+            raise ValueError("a copy is the same model: use 'from' to change something")
+        if len(self.adapters) > 1:
+            raise ValueError("Ollama takes one adapter a model")
+        return self
+
+    @property
+    def files(self) -> tuple[Adapter, ...]:
+        """The local files it needs, with their digests."""
+        weights = (Adapter(file=self.gguf, sha256=self.sha256),) if self.gguf else ()
+        return weights + self.adapters
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """What is laid over its source, in the words of ``POST /api/create``."""
+        parameters = self.parameters.model_dump(exclude_none=True)
+        # The API takes stop as a list, and a list that is empty as one that is given.
+        parameters = {key: value for key, value in parameters.items() if value != ()}
+        laid_over = {"system": self.system, "template": self.template, "parameters": parameters}
+        found: dict[str, Any] = {key: value for key, value in laid_over.items() if value}
+        if self.adapters:
+            found["adapters"] = {
+                each.file.rsplit("/", 1)[-1]: f"sha256:{each.sha256}" for each in self.adapters
+            }
+        return found
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of everything that decides what the model is, in hex."""
+        decides = [self.base, self.sha256, self.copy_of, self.request]
+        return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+
+
+class Model(Closed):
+    """A public name that clients ask for."""
+
+    provider: Name = Field(description="The provider that runs it.", examples=["local"])
+    model: ModelName | None = Field(
+        None,
+        description="The provider's own name for it. Default: the public name; for ollama-cloud "
+        "without its -cloud suffix, which ollama.com itself does not know.",
+        examples=["Qwen/Qwen2.5-Coder-7B-Instruct"],
+    )
+    create: Create | None = Field(
+        None,
+        description="Makes the model on the hosts of an ollama provider, instead of pulling it.",
+        examples=[{"from": "llama3.2", "system": "You help with code."}],
+    )
+    capabilities: tuple[Capability, ...] = Field(
+        ("chat",),
+        min_length=1,
+        description="What it can do; each is proven by a request. An embedding model has only "
+        "'embedding'.",
+        examples=[["chat", "tools"]],
+    )
+    context_length: int | None = Field(
+        None,
+        ge=256,
+        description="Tokens of context, on an ollama provider: baked into the model, because "
+        "OpenAI's API cannot ask for it. Default: OLLAMA_CONTEXT_LENGTH.",
+        examples=[16384],
+    )
+    dimensions: int | None = Field(
+        None,
+        gt=0,
+        description="Length of an embedding model's vectors; proven when given.",
+        examples=[768],
+    )
+    preload: bool = Field(
+        False,
+        description="On an ollama provider: loaded whenever the server starts.",
+        examples=[True],
+    )
+    gpu_split: bool = Field(
+        False,
+        description="On an ollama provider: may lie partly in the host's memory. Otherwise the "
+        "proof fails unless all of it is on GPUs.",
+        examples=[True],
+    )
+    min_tokens_per_second: float | None = Field(
+        None,
+        gt=0,
+        description="On an ollama provider: the least speed of generation that the proof accepts.",
+        examples=[30],
+    )
+    explicit_only: bool = Field(
+        False,
+        description="Served only to those who ask for it by name: stands in no chain, and has no "
+        "fallback.",
+        examples=[True],
+    )
+    timeout: Seconds | None = Field(
+        None, description="Instead of the provider's timeout, in seconds.", examples=[60]
+    )
+    stream_timeout: Seconds | None = Field(
+        None, description="Instead of the provider's stream_timeout, in seconds.", examples=[10]
+    )
