@@ -16,6 +16,7 @@ sudo = this.sudo
 
 accept(this, name="Accept the host", _sudo=sudo)
 apply(this, "system", name="System: packages, service user, linger", _sudo=sudo)
-apply(this, "ollama", name="Ollama: release, unit, models", _sudo=sudo)
+apply(this, "gpu", name="GPUs: driver, boot, suspend", _sudo=sudo)
+apply(this, "ollama", name="Ollama: release, instances, models", _sudo=sudo)
 apply(this, "gateway", name="Gateway: release, configuration, swap", _sudo=sudo)
 prove(this, name="Proof: real requests", _sudo=sudo)

@@ -16,7 +16,9 @@ from llmrack.resources.releases import STAMP, Release, Venv
 from llmrack.resources.units import Unit
 from llmrack.secrets.dotenv import MASTER_KEY
 from llmrack.secrets.value import Secret
-from llmrack.stack.fleet import GATEWAY_GROUP, Fleet, Host, bracketed, deployments
+from llmrack.stack.bundle import LOCK, UV_LOCK, Bundle
+from llmrack.stack.deployments import deployments
+from llmrack.stack.fleet import GATEWAY_GROUP, Fleet, Host, bracketed
 from llmrack.stack.schema import OllamaProvider, Stack
 
 SERVICE = "llmrack-gateway@.service"
@@ -57,32 +59,34 @@ def configuration(stack: Stack, fleet: Fleet, host: Host) -> str:
     return render("gateway/config.yaml.j2", deployments=rows, fallbacks=fallbacks)
 
 
-def litellm_version() -> str:
-    """The LiteLLM version that the lock pins."""
-    for line in verbatim("gateway/requirements.txt").splitlines():
+def locks(bundle: Bundle | None) -> tuple[str, str]:
+    """The lock files of the gateway and of uv: the bundle's, or else this project's."""
+    return bundle.locks if bundle else (verbatim(LOCK), verbatim(UV_LOCK))
+
+
+def litellm_version(lock: str) -> str:
+    """The LiteLLM version that a lock file pins."""
+    for line in lock.splitlines():
         if line.startswith("litellm=="):
             return line.split("==")[1].split()[0]
     raise ValueError("templates/gateway/requirements.txt pins no litellm: run make lock")
 
 
-def lock_problems() -> list[Problem]:
+def lock_problems(bundle: Bundle | None = None) -> list[Problem]:
     """A LiteLLM that must not be deployed: malicious releases, and known holes below 1.84.0.
 
     Sources: BerriAI/litellm#24518; CVE-2026-42208, 42271, 40217, 49468.
     """
-    version = litellm_version()
+    version = litellm_version(locks(bundle)[0])
     numbers = tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
     if numbers >= OLDEST_LITELLM:
         return []
     known = "is malicious" if version in ("1.82.7", "1.82.8") else "has known holes"
-    return [
-        Problem(
-            "templates/gateway/requirements.txt",
-            "litellm",
-            f"{version} {known}",
-            "choose 1.84.0 or later in requirements.in, then run make lock",
-        )
-    ]
+    way_out = "choose 1.84.0 or later in requirements.in, then run make lock"
+    if bundle:
+        way_out += " and llmrack bundle create"
+    place = str(bundle.folder / LOCK) if bundle else f"templates/{LOCK}"
+    return [Problem(place, "litellm", f"{version} {known}", way_out)]
 
 
 def resources(
@@ -93,8 +97,9 @@ def resources(
         return []
     settings = host.settings
     home = Home(settings.service_user, settings.service_home)
-    lock, uv_lock = verbatim("gateway/requirements.txt"), verbatim("gateway/uv.txt")
-    venv = Venv(f"{home.gateway}/venvs/{_short(lock + uv_lock)}", lock, uv_lock, home.user)
+    lock, uv_lock = locks(host.bundle)
+    folder = host.bundle.folder if host.bundle else None
+    venv = Venv(f"{home.gateway}/venvs/{_short(lock + uv_lock)}", lock, uv_lock, home.user, folder)
     files = {
         "config.yaml": configuration(stack, fleet, host),
         "litellm.env": render("gateway/litellm.env.j2", drain=settings.gateway_drain),
@@ -141,7 +146,7 @@ def _units(host: Host, home: Home, env_file: str) -> list[File]:
     )
     service = render(
         "gateway/llmrack-gateway@.service.j2",
-        version=litellm_version(),
+        version=litellm_version(locks(host.bundle)[0]),
         env_file=env_file,
         base=home.gateway,
         drain=settings.gateway_drain,

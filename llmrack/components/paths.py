@@ -34,8 +34,18 @@ class Home:
 
     @property
     def ollama_data(self) -> str:
-        """Ollama's models and keys, where it looks for them by itself."""
+        """What Ollama writes: a home an instance, and the models unless they are elsewhere."""
         return f"{self.home}/.ollama"
+
+    @property
+    def instances(self) -> str:
+        """Environment files of Ollama's instances."""
+        return f"{self.config}/ollama"
+
+    @property
+    def notes(self) -> str:
+        """What models were made from."""
+        return f"{self.config}/models"
 
     @property
     def gateway(self) -> str:

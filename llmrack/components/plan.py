@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from textwrap import indent
 
-from llmrack.components import gateway, ollama, system
+from llmrack.components import gateway, gpu, ollama, system
 from llmrack.resources.change import Resource
 from llmrack.resources.files import EnvironmentFile, File
 from llmrack.resources.releases import Release
 from llmrack.secrets.value import MASK, Secret
-from llmrack.stack.fleet import Fleet, Host
+from llmrack.stack.engines import instances
+from llmrack.stack.fleet import Fleet, Host, is_engine
 from llmrack.stack.schema import Stack
+
+COMPONENTS = ("system", "gpu", "ollama", "gateway")
 
 
 def by_component(
@@ -22,11 +25,13 @@ def by_component(
     + nonce: salt of this run's snapshot
     + arch: the host's architecture, ``amd64`` or ``arm64``
     """
-    return {
-        "system": system.resources(stack, host),
-        "ollama": ollama.resources(stack, fleet, host, arch),
-        "gateway": gateway.resources(stack, fleet, host, secrets, nonce),
-    }
+    found = (
+        system.resources(stack, host),
+        gpu.resources(host) if is_engine(stack, host) else [],
+        ollama.resources(stack, fleet, host, arch),
+        gateway.resources(stack, fleet, host, secrets, nonce),
+    )
+    return dict(zip(COMPONENTS, found, strict=True))
 
 
 def plan_text(
@@ -35,6 +40,10 @@ def plan_text(
     """The plan, a line a resource; with ``files`` their content below them."""
     groups = ", ".join(sorted(host.groups))
     lines = [f"{host.name} ({host.address}; {groups})"]
+    if is_engine(stack, host) and not instances(host):
+        lines.append(
+            "  one instance per GPU, and nobody has looked yet (llmrack status --gpus does)"
+        )
     # Without a look at the host its architecture is not known: the first one that is pinned.
     arch = min(host.settings.ollama_sha256)
     for component, resources in by_component(stack, fleet, host, secrets, "", arch).items():

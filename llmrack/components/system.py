@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from llmrack.components.paths import Home
 from llmrack.resources.account import Linger, User
 from llmrack.resources.change import Resource
 from llmrack.resources.files import Directory
-from llmrack.resources.look import Seen
-from llmrack.resources.packages import Packages
+from llmrack.resources.look import Look, Seen
+from llmrack.resources.packages import ARCHITECTURES, Packages
+from llmrack.stack.engines import models_folder
 from llmrack.stack.fleet import GATEWAY_GROUP, Host, is_engine
 from llmrack.stack.schema import Stack
 
 # The oldest systemd that carries out the units' hardening for user managers (Ubuntu 22.04).
 OLDEST_SYSTEMD = 249
 OLDEST_PYTHON = (3, 10)
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 MIB = 1024 * 1024
 # On disk: 719 MB of LiteLLM's environment measured, and as much again while uv unpacks it.
 GATEWAY_DISK = 1600 * MIB
+# Where files from the controller arrive.
+UPLOADS = "/var/tmp"  # noqa: S108  (what arrives there is checked by its digest)
 # Kept free beside everything that is installed.
 DISK_RESERVE = 500 * MIB
 
@@ -35,7 +39,7 @@ def resources(stack: Stack, host: Host) -> list[Resource]:
     if is_engine(stack, host):
         folders += [home.ollama, home.ollama_data]
     return [
-        Packages(tuple(sorted(packages))),
+        Packages(tuple(sorted(packages)), bundle=host.bundle_folder),
         User(home.user, home.home, settings.service_groups),
         Linger(home.user),
         *(Directory(path, home.user, 0o700 if path == home.config else 0o755) for path in folders),
@@ -76,16 +80,82 @@ def refusals(host: Host, seen: Seen) -> list[str]:
     return reasons
 
 
-def short_of_disk(host: Host, seen: Seen, needed: dict[str, int]) -> str | None:
-    """The reason when ``needed`` (bytes, by what they are for) does not fit, else None."""
-    free = int(seen.fact("disk_free") or 0)
-    total = sum(needed.values())
-    if not total or total + DISK_RESERVE <= free:
+def look(stack: Stack, host: Host, look: Look) -> None:
+    """What refusals and warnings need to see, beside what resources ask."""
+    settings = host.settings
+    if not is_engine(stack, host):
+        return
+    look.gpus = True
+    look.access.add((settings.service_user, models_folder(settings)))
+    if settings.ollama_models_mount:
+        look.mounts.add(settings.ollama_models_mount)
+    if settings.ollama_memory_max or settings.ollama_tasks_max:
+        look.controllers.add(settings.service_user)
+
+
+def unusable_folder(host: Host, seen: Seen) -> str | None:
+    """Why the models directory cannot be used, else None."""
+    settings = host.settings
+    folder, mount = models_folder(settings), settings.ollama_models_mount
+    if mount and mount not in seen.mounts:
+        return (
+            f"nothing is mounted at {mount}, and the models would fill the disk below it: "
+            "mount it (see /etc/fstab), or drop ollama_models_mount"
+        )
+    verdict, where = seen.access.get(folder, ("ok", ""))
+    if verdict in ("ok", "root"):
         return None
-    parts = ", ".join(f"{what} {size / MIB:,.0f} MiB" for what, size in needed.items())
-    return (
-        f"{host.settings.service_home} has {free / MIB:,.0f} MiB free, but "
-        f"{(total + DISK_RESERVE) / MIB:,.0f} MiB are needed ({parts}, and "
-        f"{DISK_RESERVE / MIB:,.0f} MiB are kept free): make room or set service_home to a larger "
-        "filesystem"
-    )
+    if where.startswith(settings.service_home) and settings.service_user not in seen.users:
+        return None
+    user = settings.service_user
+    cause, way_out = {
+        "closed": (
+            f"{user} may not enter {where}",
+            f"chmod o+x {where}, or add {user} to its group",
+        ),
+        "read-only": (f"{user} may not write to {where}", f"chown {user}: {where}"),
+    }.get(verdict, (f"{where} is not a folder", "move it away"))
+    return f"the models directory {folder} cannot be used: {cause}; {way_out}, or set ollama_models"
+
+
+def not_enforced(host: Host, seen: Seen) -> list[str]:
+    """Limits that are declared and that this host's user managers cannot carry out."""
+    limits = {"memory": host.settings.ollama_memory_max, "pids": host.settings.ollama_tasks_max}
+    known = seen.fact("controllers").split()
+    if not seen.users or "controllers" not in seen.facts:
+        return []
+    names = {"memory": "ollama_memory_max", "pids": "ollama_tasks_max"}
+    return [
+        f"{names[controller]} has no effect here: the {controller} controller is not delegated to "
+        "user managers (a unified cgroup hierarchy does that)"
+        for controller, limit in limits.items()
+        if limit and controller not in known
+    ]
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something that is to come: what, the path where it goes, its bytes."""
+
+    what: str
+    path: str
+    size: int
+
+
+def short_of_disk(seen: Seen, needs: list[Need]) -> list[str]:
+    """For each filesystem on which ``needs`` do not fit, the reason."""
+    reasons = []
+    for mount in sorted({seen.disks[need.path].mount for need in needs}):
+        here = [need for need in needs if seen.disks[need.path].mount == mount]
+        free = seen.disks[here[0].path].free
+        total = sum(need.size for need in here)
+        if total + DISK_RESERVE <= free:
+            continue
+        parts = ", ".join(f"{need.what} {need.size / MIB:,.0f} MiB" for need in here)
+        reasons.append(
+            f"the filesystem at {mount} has {free / MIB:,.0f} MiB free, but "
+            f"{(total + DISK_RESERVE) / MIB:,.0f} MiB are needed ({parts}, and "
+            f"{DISK_RESERVE / MIB:,.0f} MiB are kept free): make room, or set service_home or "
+            "ollama_models to a larger filesystem"
+        )
+    return reasons

@@ -16,12 +16,15 @@ from pyinfra_cli.inventory import make_inventory
 
 from llmrack.components.gateway import lock_problems, secret_names
 from llmrack.problems import DeclarationError, Problem
+from llmrack.remote.known_cards import with_known_cards
 from llmrack.secrets.dotenv import load_secrets
 from llmrack.secrets.value import Secret
+from llmrack.stack.bundle import Bundle, load_bundle
 from llmrack.stack.checks import check
 from llmrack.stack.declaration import Declaration
 from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.load import load_settings, load_stack
+from llmrack.stack.offline import from_bundle, not_in_bundle
 from llmrack.stack.schema import Stack
 from llmrack.stack.settings import Settings, is_own
 
@@ -52,18 +55,26 @@ class Declared:
         raise KeyError(name)
 
 
-def read_inventory(inventory: str, folder: Path) -> Declared:
+def read_inventory(inventory: str, folder: Path, with_bundle: bool = True) -> Declared:
     """Load and validate everything from an inventory file, without a host being asked.
+
+    + with_bundle: take what the setting ``bundle`` names for granted; False where one is made
 
     Raises FileNotFoundError, and DeclarationError also for a file that Python cannot run.
     """
+    return read(open_inventory(inventory, folder), folder, with_bundle)
+
+
+def open_inventory(inventory: str, folder: Path) -> Inventory:
+    """The hosts of an inventory file, as pyinfra reads it; raises like ``read_inventory``."""
     if "@" not in inventory and not (folder / inventory).is_file():
         raise FileNotFoundError(f"there is no inventory {inventory!r}: name it with --inventory")
     state = State()
     state.cwd = str(folder)
     with ctx_state.use(state):
         try:
-            found = make_inventory(inventory, cwd=str(folder))
+            found: Inventory = make_inventory(inventory, cwd=str(folder))
+            return found
         except SyntaxError as error:
             cause = f"is not Python ({error.msg})"
             place = Problem(str(error.filename), "", cause, "mend it there", error.lineno or 0)
@@ -71,10 +82,9 @@ def read_inventory(inventory: str, folder: Path) -> Declared:
         except UnexpectedExternalError as error:
             cause = f"fails with {type(error.exception).__name__}: {error.exception}"
             raise DeclarationError([Problem(error.filename, "", cause, "mend it")]) from None
-        return read(found, folder)
 
 
-def read(inventory: Inventory, folder: Path) -> Declared:
+def read(inventory: Inventory, folder: Path, with_bundle: bool = True) -> Declared:
     """Load and validate stack, settings and secrets; files are looked up from ``folder``.
 
     Raises DeclarationError with everything that is wrong, as far as it can be told at once.
@@ -88,15 +98,35 @@ def read(inventory: Inventory, folder: Path) -> Declared:
             problems += error.problems
     if problems:
         raise DeclarationError(problems)
-    fleet = Fleet(tuple(hosts))
+    fleet = with_known_cards(Fleet(tuple(hosts)), folder)
+    bundle = _bundle(fleet, folder) if with_bundle else None
+    if bundle:
+        fleet = from_bundle(fleet, bundle)
     stack_file, env_file = _one(fleet, "stack_file"), _one(fleet, "env_file")
     stack, lines = load_stack(folder / stack_file, stack_file)
     secrets = load_secrets(folder / env_file, secret_names(stack))
     declaration = Declaration(stack, fleet, secrets, lines, stack_file, env_file)
-    found = check(declaration) + lock_problems()
+    found = check(declaration) + _missing_files(declaration, folder)
+    found += lock_problems(bundle) + (not_in_bundle(stack, fleet, bundle) if bundle else [])
     if found:
         raise DeclarationError(found)
     return Declared(stack, fleet, secrets, folder / env_file, declaration)
+
+
+def _missing_files(declaration: Declaration, folder: Path) -> list[Problem]:
+    """Local files that models are made from, and that are not there."""
+    return [
+        declaration.problem(
+            f"models.{name}.create",
+            f"there is no file {file.file}",
+            f"correct the path, which counts from {folder.resolve()}",
+            *("models", name, "create"),
+        )
+        for name, model in declaration.stack.models.items()
+        if model.create
+        for file in model.create.files
+        if not (folder / file.file).is_file()
+    ]
 
 
 def _host(name: str, groups: list[str], data: dict[str, Any], folder: Path) -> Host:
@@ -112,6 +142,11 @@ def _host(name: str, groups: list[str], data: dict[str, Any], folder: Path) -> H
     return Host(name, frozenset(groups), str(address), settings)
 
 
+def _bundle(fleet: Fleet, folder: Path) -> Bundle | None:
+    name = _one(fleet, "bundle")
+    return load_bundle(folder / name, name) if name else None
+
+
 def _group_data(folder: Path, group: str) -> dict[str, Any]:
     path = folder / "group_data" / f"{group}.py"
     values = runpy.run_path(str(path)) if path.exists() else {}
@@ -119,10 +154,10 @@ def _group_data(folder: Path, group: str) -> dict[str, Any]:
 
 
 def _one(fleet: Fleet, setting: str) -> str:
-    """A setting that is one for all hosts."""
-    values = {str(getattr(host.settings, setting)) for host in fleet.hosts}
+    """A setting that is one for all hosts; empty when it is None."""
+    values = {str(getattr(host.settings, setting) or "") for host in fleet.hosts}
     if not values:
-        return str(Settings.model_fields[setting].default)
+        return str(Settings.model_fields[setting].default or "")
     if len(values) > 1:
         raise DeclarationError(
             [

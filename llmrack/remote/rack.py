@@ -1,72 +1,63 @@
-"""One host during one run: what is declared for it, what was seen of it, what differs."""
+"""A host in a run: what is declared for it, what was seen of it, what differs."""
 
 from __future__ import annotations
 
 import gc
-import hashlib
 import secrets as random
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
+import gevent
 from pyinfra import logger
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host as PyinfraHost
-from pyinfra.api.state import State
+from pyinfra.api.state import State as PyinfraState
+from pyinfra.context import ctx_config, ctx_host
 
-from llmrack.components import ollama, system
+from llmrack.components import gpu, system
 from llmrack.components.paths import Home
-from llmrack.components.plan import by_component, plan_text
+from llmrack.components.plan import COMPONENTS, by_component
 from llmrack.problems import DeclarationError
 from llmrack.remote.connection import needs_sudo, no_delay
-from llmrack.remote.declared import Declared, read
+from llmrack.remote.declared import read
 from llmrack.remote.guard import Refusal
-from llmrack.remote.snapshot import Sizes, Snapshot
+from llmrack.remote.needs import needs
+from llmrack.remote.run import Run
+from llmrack.remote.snapshot import Snapshot
 from llmrack.resources.change import Change, Resource, plan
 from llmrack.resources.files import File
-from llmrack.resources.look import Look, Seen, parse
-from llmrack.resources.model import OllamaModel
+from llmrack.resources.gpu_states import State
+from llmrack.resources.gpus import Gpus, gpus, line, uuids
+from llmrack.resources.look import Look, ModelSeen, Seen, parse
+from llmrack.resources.packages import ARCHITECTURES
 from llmrack.secrets.dotenv import ensure_master_key
-from llmrack.stack.fleet import Host
+from llmrack.stack.engines import models_folder
+from llmrack.stack.fleet import Host, is_engine
 from llmrack.stack.host_checks import warnings
-
-COMPONENTS = ("system", "ollama", "gateway")
-
-
-class Run:
-    """What all hosts of a run share: the declaration, and which hosts were changed."""
-
-    def __init__(self, declared: Declared, nonce: str) -> None:
-        self.declared = declared
-        self.nonce = nonce
-        self.changed: set[str] = set()
-
-    @cached_property
-    def digest(self) -> str:
-        """Digest of every host's plan: what a recorded proof is a proof of."""
-        declared = self.declared
-        plans = [
-            plan_text(declared.stack, declared.fleet, host, declared.secrets, files=True)
-            for host in declared.fleet.hosts
-        ]
-        return hashlib.sha256("".join(plans).encode()).hexdigest()
 
 
 class Rack:
     """The host that is being deployed."""
 
-    def __init__(self, run: Run, host: PyinfraHost, state: State) -> None:
+    def __init__(self, run: Run, host: PyinfraHost, state: PyinfraState) -> None:
         self.run = run
         self.pyinfra_host = host
         self.state = state
-        self.host: Host = run.declared.host(host.name)
         self.sudo = needs_sudo(host)
         self.refused = False
         self._seen: Seen | None = None
-        self._resources: dict[str, dict[str, list[Resource]]] = {}
         self._seen_in_execute = False
+        self._seen_edition = -1
+        self._resources: dict[tuple[str, int], dict[str, list[Resource]]] = {}
+        self._got: dict[str, ModelSeen] = {}
         no_delay(host)
+
+    @property
+    def host(self) -> Host:
+        """What is declared for the host, with its cards as far as they are known."""
+        return next(each for each in self.run.fleet.hosts if each.name == self.pyinfra_host.name)
 
     @property
     def home(self) -> Home:
@@ -85,28 +76,46 @@ class Rack:
         if arch not in pinned:
             # Such a host is refused; until then it is planned for like any other.
             arch = min(pinned)
-        if arch not in self._resources:
+        key = arch, self.run.edition
+        if key not in self._resources:
             declared = self.run.declared
-            self._resources[arch] = by_component(
-                declared.stack, declared.fleet, self.host, declared.secrets, self.run.nonce, arch
+            self._resources[key] = by_component(
+                declared.stack, self.run.fleet, self.host, declared.secrets, self.run.nonce, arch
             )
-        return self._resources[arch]
+        return self._resources[key]
 
     @property
     def seen(self) -> Seen:
-        """The snapshot: taken once, and once more when a plan has waited for a person's word."""
+        """The snapshot.
+
+        It is taken once; once more when a plan has waited for a person's word, and whenever the
+        fleet's cards turn out to be others than those it was taken for.
+        """
         if self.state.is_executing and not self._seen_in_execute and self.state.check_for_changes:
             self._seen = None
-        if self._seen is None:
+        while self._seen is None or self._seen_edition != self.run.edition:
+            self._seen_edition = self.run.edition
             self._seen = self._look()
             self._seen_in_execute = self.state.is_executing
             self.__dict__.pop("changes", None)
+            self._note_cards()
         return self._seen
 
+    @property
+    def is_seen(self) -> bool:
+        """Whether the host has answered."""
+        return self._seen is not None
+
+    def forget(self) -> None:
+        """The host is another one now: look again before the next component."""
+        self._seen = None
+
     def _look(self) -> Seen:
-        look = Look(disk=self.host.settings.service_home)
+        settings = self.host.settings
+        look = Look(disks={settings.service_home, models_folder(settings), system.UPLOADS})
+        system.look(self.run.declared.stack, self.host, look)
         # Until the host has said what it is, its architecture is not known: all that are pinned.
-        for arch in self.host.settings.ollama_sha256:
+        for arch in settings.ollama_sha256:
             for resources in self.resources(arch).values():
                 for resource in resources:
                     resource.look(look)
@@ -125,9 +134,47 @@ class Rack:
             raise PyinfraError(f"{self.host.name}: {error}") from None
 
     @property
+    def gpus(self) -> Gpus:
+        """The host's GPUs."""
+        return gpus(self.seen, self.host.settings.service_user)
+
+    def _note_cards(self) -> None:
+        """Instances follow from the cards. A host whose cards fail keeps those it had."""
+        if not self.has_instance_per_gpu or self._seen is None:
+            return
+        its = gpus(self._seen, self.host.settings.service_user)
+        if its.state == State.FINE or not self.host.settings.gpu_required:
+            self.run.has_cards(self.host.name, tuple(uuids(its)))
+
+    @property
+    def has_instance_per_gpu(self) -> bool:
+        """Whether what runs here follows from the cards that are here."""
+        return self.host.settings.ollama_instances == "per-gpu" and is_engine(
+            self.run.declared.stack, self.host
+        )
+
+    @property
+    def models_folder(self) -> str:
+        """The models directory, an absolute path on the host."""
+        return models_folder(self.host.settings)
+
+    @property
+    def known_models(self) -> Mapping[str, ModelSeen]:
+        """The models that are known to be there, from what was seen and from what was done."""
+        return {**(self._seen.models if self._seen else {}), **self._got}
+
+    def has_models(self) -> set[str]:
+        """Their names, with tags."""
+        return set(self.known_models)
+
+    def got_model(self, name: str) -> None:
+        """Note that this run has brought a model here."""
+        self._got[name] = ModelSeen("")
+
+    @property
     def arch(self) -> str:
         """The host's architecture as Ollama's releases name it."""
-        return system.ARCHITECTURES.get(self.seen.fact("arch"), "")
+        return ARCHITECTURES.get(self.seen.fact("arch"), "")
 
     def changes_of(self, component: str) -> list[Change]:
         """What differs in one component."""
@@ -153,36 +200,26 @@ class Rack:
         upload = self.host.settings.ollama_archive
         if upload and not Path(upload).is_file():
             return [f"there is no file {upload}: correct ollama_archive"]
-        short = system.short_of_disk(self.host, self.seen, self._needed_disk())
-        return [short] if short else []
+        card = gpu.refusal(self.host, self.seen) if self._is_engine else None
+        if card:
+            return [card]
+        folder = system.unusable_folder(self.host, self.seen) if self._is_engine else None
+        if folder:
+            return [folder]
+        return system.short_of_disk(self.seen, needs(self))
 
-    def _needed_disk(self) -> dict[str, int]:
-        """Bytes still to come, by what they are for; nothing is asked when nothing is missing."""
-        missing = [change.resource.split(" ")[0] for p in self.changes.values() for change in p]
-        models = [
-            resource.model
-            for resource in self.resources(self.arch)["ollama"]
-            if isinstance(resource, OllamaModel)
-            and any(change.resource == resource.name for change in self.changes["ollama"])
-        ]
-        needed: dict[str, int] = {}
-        archives = ollama.archive_urls(self.host, self.arch) if "Archive" in missing else ()
-        upload = self.host.settings.ollama_archive
-        if archives and upload:
-            needed["release"] = Path(upload).stat().st_size * 5
-            archives = ()
-        if models or archives:
-            manifests = {model: ollama.manifest_url(model) for model in models}
-            sizes: dict[str, int] = self.pyinfra_host.get_fact(
-                Sizes, models=manifests, archives=archives, _sudo=self.sudo
-            )
-            needed |= sizes
-        if "Venv" in missing:
-            needed["gateway"] = system.GATEWAY_DISK
-        return needed
+    def notes(self) -> list[str]:
+        """What should be known of an accepted host: its GPUs, and limits that have no effect."""
+        if not self._is_engine:
+            return []
+        return [line(self.gpus), *system.not_enforced(self.host, self.seen)]
+
+    @property
+    def _is_engine(self) -> bool:
+        return is_engine(self.run.declared.stack, self.host)
 
 
-def rack(state: State, host: PyinfraHost) -> Rack:
+def rack(state: PyinfraState, host: PyinfraHost) -> Rack:
     """The rack of ``host`` in this run; the declaration is read once for all hosts.
 
     Raises Refusal with every mistake in the declaration, before any host is touched.
@@ -191,18 +228,40 @@ def rack(state: State, host: PyinfraHost) -> Rack:
     if run is None:
         run = _start(state)
         state.llmrack_run = run  # type: ignore[attr-defined]
-    racks: dict[str, Rack] = state.__dict__.setdefault("llmrack_racks", {})
-    if host.name not in racks:
-        # The host itself, not pyinfra's stand-in for the current one: greenlets outlive that.
-        its = racks[host.name] = Rack(run, state.inventory.get_host(host.name), state)
-        # Looked at now, the hosts answer while the operations of the others are registered.
-        # What fails is told by the operation that needs it, for this host alone.
-        with suppress(PyinfraError):
-            _ = its.seen
-    return racks[host.name]
+        for active in state.inventory.get_active_hosts():
+            # Not pyinfra's stand-in for the current host: greenlets outlive that.
+            run.racks[str(active.name)] = Rack(run, active, state)
+        _look_at_cards(state, run)
+    run.ready.wait()
+    its = run.racks[host.name]
+    # Looked at now, the hosts answer while the operations of the others are registered.
+    # What fails is told by the operation that needs it, for this host alone.
+    with suppress(PyinfraError):
+        _ = its.seen
+    if its.host.bundle and its.is_seen:
+        from llmrack.remote.bundled import insist_on_sound_files
+
+        insist_on_sound_files(its, its.host.bundle)
+    return its
 
 
-def _start(state: State) -> Run:
+def _look_at_cards(state: PyinfraState, run: Run) -> None:
+    """Hosts whose cards decide what others are told come first, all at once."""
+
+    def look(rack: Rack) -> None:
+        with (
+            ctx_config.use(state.config.copy()),
+            ctx_host.use(rack.pyinfra_host),
+            suppress(PyinfraError),
+        ):
+            _ = rack.seen
+
+    looks = [gevent.spawn(look, each) for each in run.racks.values() if each.has_instance_per_gpu]
+    gevent.joinall(looks)
+    run.ready.set()
+
+
+def _start(state: PyinfraState) -> Run:
     folder = Path(state.cwd or ".")
     try:
         declared = read(state.inventory, folder)
@@ -215,4 +274,4 @@ def _start(state: State) -> Run:
         logger.warning(f"{warning}")
     # What was imported so far stays: searching it for garbage, at the latest at exit, costs 70 ms.
     gc.freeze()
-    return Run(declared, random.token_hex(16))
+    return Run(declared, random.token_hex(16), folder)

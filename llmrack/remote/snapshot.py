@@ -8,7 +8,8 @@ from typing import Any
 from pyinfra.api import FactBase, QuoteString, StringCommand
 from typing_extensions import override
 
-from llmrack.resources.look import Look, script
+from llmrack.resources.look import Look
+from llmrack.resources.look_script import script
 
 
 class Snapshot(FactBase[list[str]]):
@@ -57,12 +58,10 @@ class Sizes(FactBase[Any]):
 
     @override
     def process(self, output: Iterable[str]) -> dict[str, int]:
-        """Sizes by name; a packed release is counted with what it unpacks to."""
+        """Sizes by name."""
         sizes = {}
         for line in output:
-            kind, name, *size = line.split()
+            _, name, *size = line.split()
             if size and size[0].isdigit():
-                # Ollama's archive unpacks to about four times its size (1.1 GB, over 4 GiB), and
-                # both are there while it is unpacked.
-                sizes[name] = int(size[0]) * (5 if kind == "archive" else 1)
+                sizes[name] = int(size[0])
         return sizes

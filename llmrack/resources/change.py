@@ -34,6 +34,23 @@ class Upload:
 
 
 @dataclass(frozen=True)
+class Send:
+    """The files of a local folder, with nothing below it, put into a folder of a host's user."""
+
+    folder: Path
+    remote: str
+    owner: str
+
+
+@dataclass(frozen=True)
+class InstallBundled:
+    """Debian packages, with what they need, from a local folder that has them and their index."""
+
+    packages: tuple[str, ...]
+    folder: Path
+
+
+@dataclass(frozen=True)
 class Pull:
     """A model that the Ollama instance at ``url`` (seen from its host) pulls.
 
@@ -45,7 +62,37 @@ class Pull:
     stall: float
 
 
-Action = Shell | Upload | Pull
+@dataclass(frozen=True)
+class Build:
+    """A model that the Ollama instance at ``url`` makes: a request, after the files it names.
+
+    + path: ``/api/create`` or ``/api/copy``
+    + request: the JSON body
+    + files: files on the controller that go to the host first: path and SHA-256 (hex)
+    + stall: seconds without progress after which it is given up
+    """
+
+    model: str
+    url: str
+    path: str
+    request: str
+    files: tuple[tuple[str, str], ...]
+    stall: float
+
+
+@dataclass(frozen=True)
+class Reboot:
+    """The host restarts, and is waited for; one host of the fleet at a time.
+
+    + why: what needs it
+    + deadline: seconds it may take to come back
+    """
+
+    why: str
+    deadline: int = 600
+
+
+Action = Shell | Upload | Send | InstallBundled | Pull | Build | Reboot
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,16 @@ def owned(owner: str, script: str) -> str:
 
 @dataclass(frozen=True)
 class Directory:
-    """A directory with its parents."""
+    """A directory with its parents.
+
+    + by_root: root makes it for its owner, who could not; only where no unprivileged user owns a
+      parent
+    """
 
     path: str
     owner: str
     mode: int = 0o755
+    by_root: bool = False
 
     @property
     def name(self) -> str:
@@ -45,6 +50,8 @@ class Directory:
             return None
         make = f"mkdir -p {quote(self.path)} && chmod {self.mode:o} {quote(self.path)}"
         why = "missing" if found is None else f"{found.owner} {found.mode:o}"
+        if self.by_root:
+            return Change(self.name, why, (Shell(f"{make} && chown {self.owner}: {self.path}"),))
         return Change(self.name, why, (Shell(owned(self.owner, make)),))
 
 

@@ -1,27 +1,35 @@
-"""A model in an Ollama instance."""
+"""Models of a host's Ollama: pulled, made, removed.
+
+They are seen on disk, as manifests (the server reads them anew on each request), and changed
+through the one instance that writes. Names carry their tag.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
+from shlex import quote
 
-from llmrack.resources.change import Change, Pull
+from llmrack.resources.change import Build, Change, Pull, Shell
+from llmrack.resources.files import owned
 from llmrack.resources.look import Look, Seen
 
-
-def normalised(name: str) -> str:
-    """A model's full local name: ``gemma3`` means ``gemma3:latest``."""
-    return name if ":" in name.rsplit("/", 1)[-1] else f"{name}:latest"
+GB = 1e9
 
 
 @dataclass(frozen=True)
 class OllamaModel:
-    """A model that the instance at ``url`` (as its own host reaches it) has.
+    """A model that is pulled.
 
+    + folder: the models directory
+    + url: the instance that writes there, as its own host reaches it
     + stall: seconds a pull may go without progress
     """
 
     model: str
+    folder: str
     url: str
     stall: float
 
@@ -31,13 +39,184 @@ class OllamaModel:
         return f"OllamaModel {self.model}"
 
     def look(self, look: Look) -> None:
-        """The instance's list of models."""
-        look.urls["tags"] = f"{self.url}/api/tags"
+        """The models directory."""
+        look.models = self.folder
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
-        """Pull it when it is not in the list."""
-        tags = seen.answers.get("tags") or {}
-        there = {str(model.get("name")) for model in tags.get("models") or ()}
-        if normalised(self.model) in there:
+        """Pull it when it is not there."""
+        if self.model in seen.models:
             return None
         return Change(self.name, "missing", (Pull(self.model, self.url, self.stall),))
+
+
+@dataclass(frozen=True)
+class CreatedModel:
+    """A model that is made from another one or from local files, or a copy of another one.
+
+    What it was made by is noted on the host (``note``: the recipe's digest, its own and its
+    source's manifest), so that an unchanged declaration costs nothing and a changed one is seen.
+
+    + source: the model it is made from, or empty
+    + is_copy: whether it is the same model under another name
+    + recipe: digest of the declaration
+    + request: what ``POST /api/create`` is told, as JSON, beside model and source
+    + weights: SHA-256 of the GGUF file it is made from, or empty
+    + files: local files it needs: path and SHA-256
+    + note: absolute path
+    """
+
+    model: str
+    folder: str
+    url: str
+    source: str
+    is_copy: bool
+    recipe: str
+    request: str
+    weights: str
+    files: tuple[tuple[str, str], ...]
+    note: str
+    user: str
+    stall: float
+
+    @property
+    def name(self) -> str:
+        """As in ``CreatedModel coding-assistant:latest``."""
+        return f"CreatedModel {self.model}"
+
+    def look(self, look: Look) -> None:
+        """The models directory, and the note."""
+        look.models = self.folder
+        look.notes.add(self.note)
+
+    def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
+        """Make it anew when it, its declaration or its source is not what the note says."""
+        why = self._why(seen, changed)
+        if not why:
+            return None
+        body = json.loads(self.request) | {"model": self.model}
+        if self.source:
+            body["from"] = self.source
+        if self.weights:
+            body["files"] = {"model.gguf": f"sha256:{self.weights}"}
+        if self.is_copy:
+            body = {"source": self.source, "destination": self.model}
+        path = "/api/copy" if self.is_copy else "/api/create"
+        request = json.dumps(body, sort_keys=True)
+        build = Build(self.model, self.url, path, request, self.files, self.stall)
+        return Change(self.name, why, (build, Shell(self._write_note())))
+
+    def _why(self, seen: Seen, changed: Collection[str]) -> str:
+        found = seen.models.get(self.model)
+        if found is None:
+            return "missing"
+        recipe, own, source = [*seen.notes.get(self.note, "").split(), "", "", ""][:3]
+        if recipe != self.recipe:
+            return "declared differently" if recipe else "not made from the declaration"
+        if own != found.digest:
+            return "changed on the host"
+        if not self.source:
+            return ""
+        base = seen.models.get(self.source)
+        made_anew = {f"OllamaModel {self.source}", f"CreatedModel {self.source}"} & set(changed)
+        if made_anew or base is None or base.digest != source:
+            return f"{self.source} is another one now"
+        return ""
+
+    def _write_note(self) -> str:
+        manifests = f"{self.folder}/manifests"
+        own, source = (manifest_path(each) for each in (self.model, self.source))
+        digest = f"d() {{ sha256sum < {quote(manifests)}/\"$1\" | cut -d ' ' -f 1; }}"
+        second = f"$(d {quote(source)})" if self.source else "-"
+        line = f"{self.recipe} $(d {quote(own)}) {second}"
+        beside = f"{self.note}.new"
+        script = (
+            f'{digest}; echo "{line}" > {quote(beside)} && mv -f {quote(beside)} {quote(self.note)}'
+        )
+        return owned(self.user, script)
+
+
+@dataclass(frozen=True)
+class DeclaredModelsOnly:
+    """Every model that is not in ``keep`` is removed."""
+
+    keep: frozenset[str]
+    folder: str
+    url: str
+
+    @property
+    def name(self) -> str:
+        """As plans call it."""
+        return "Models that nobody declares"
+
+    def look(self, look: Look) -> None:
+        """The models directory."""
+        look.models = self.folder
+
+    def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
+        """Ask the server to delete them: it keeps what other models share."""
+        gone = sorted(name for name in seen.models if name not in self.keep)
+        if not gone:
+            return None
+        names = [f"{name} ({seen.models[name].size / GB:,.1f} GB)" for name in gone]
+        delete = [
+            f"curl -fsS --noproxy '*' --max-time 60 -X DELETE {self.url}/api/delete "
+            f"-H 'Content-Type: application/json' -d {quote(json.dumps({'model': name}))}"
+            for name in gone
+        ]
+        return Change(
+            self.name, f"to be removed: {', '.join(names)}", (Shell(" && ".join(delete)),)
+        )
+
+
+@dataclass(frozen=True)
+class ModelsKept:
+    """After a restart (an upgrade above all) the server still has the models it had before.
+
+    Models were lost by upgrades (ollama/ollama#18595, #17661).
+
+    + unit: name of the resource that restarts the writing instance
+    """
+
+    unit: str
+    folder: str
+    url: str
+
+    @property
+    def name(self) -> str:
+        """As plans call it."""
+        return "Models before and after the restart"
+
+    def look(self, look: Look) -> None:
+        """The models directory."""
+        look.models = self.folder
+
+    def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
+        """Compare what was there with what the new server lists."""
+        if self.unit not in changed or not seen.models:
+            return None
+        names = " ".join(quote(name) for name in sorted(seen.models))
+        script = (
+            f"l=$(curl -fsS --noproxy '*' --max-time 30 {self.url}/api/tags) || exit 1\n"
+            f'for n in {names}; do case $l in *"\\"name\\":\\"$n\\""*|*"\\"name\\": \\"$n\\""*) ;; '
+            '*) echo "$n was there before the restart and Ollama no longer lists it: its files '
+            f'are still below {self.folder}; go back to the release before"; e=1;; esac; done\n'
+            "exit ${e:-0}"
+        )
+        return Change(self.name, f"{len(seen.models)} to compare", (Shell(script),))
+
+
+def manifest_path(model: str) -> str:
+    """Where a model's manifest lies below ``manifests/``; see ``look.model_name``."""
+    if not model:
+        return ""
+    name, _, tag = model.rpartition(":")
+    parts = name.split("/")
+    host = parts.pop(0) if len(parts) > 2 else "registry.ollama.ai"
+    namespace = parts.pop(0) if len(parts) > 1 else "library"
+    return "/".join([host, namespace, *parts, tag])
+
+
+def note_name(model: str) -> str:
+    """A file name for what is noted of a model."""
+    safe = "".join(char if char.isalnum() or char in "._-" else "-" for char in model)
+    return f"{safe}.{hashlib.sha256(model.encode()).hexdigest()[:8]}"

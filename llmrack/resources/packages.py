@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 
-from llmrack.resources.change import Change, Shell
+from llmrack.resources.change import Change, InstallBundled, Shell
 from llmrack.resources.look import Look, Seen
+
+# How Debian and Ollama's releases name what ``uname -m`` says.
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def target(seen: Seen) -> str:
+    """What a host runs, as bundles name it: ``debian-12-amd64``."""
+    arch = ARCHITECTURES.get(seen.fact("arch"), seen.fact("arch"))
+    return f"{seen.fact('os')}-{seen.fact('os_version')}-{arch}"
 
 
 @dataclass(frozen=True)
@@ -14,10 +24,12 @@ class Packages:
     """Packages that are installed, in whatever version the distribution has.
 
     + name: what plans call it; unique on its host
+    + bundle: the bundle that they come from, or None
     """
 
     packages: tuple[str, ...]
     name: str = "Packages"
+    bundle: Path | None = None
 
     def look(self, look: Look) -> None:
         """Their states."""
@@ -28,6 +40,10 @@ class Packages:
         missing = sorted(set(self.packages) - seen.packages)
         if not missing:
             return None
+        why = f"missing: {', '.join(missing)}"
+        if self.bundle:
+            folder = self.bundle / target(seen) / "packages"
+            return Change(self.name, why, (InstallBundled(tuple(missing), folder),))
         names = " ".join(missing)
         install = (
             f"apt-get -y -q --no-install-recommends -o DPkg::Lock::Timeout=300 install {names}"
@@ -37,4 +53,4 @@ class Packages:
             f"apt-cache show {names} >/dev/null 2>&1 || apt-get -q update || exit 1; "
             f"{install} || {{ apt-get -q update && {install}; }}"
         )
-        return Change(self.name, f"missing: {', '.join(missing)}", (Shell(script, timeout=1800),))
+        return Change(self.name, why, (Shell(script, timeout=1800),))

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
-from llmrack.resources.change import Action, Change, Shell, Upload
+from llmrack.resources.change import Action, Change, Send, Shell, Upload
 from llmrack.resources.files import File, owned
 from llmrack.resources.look import Look, Seen
+from llmrack.resources.packages import target
 
 # Written last into a release, read by the units' records of what they were started with.
 STAMP = "RELEASE"
@@ -93,12 +94,14 @@ class Venv:
 
     + lock: every package with its version and digests (``uv pip compile --generate-hashes``)
     + uv_lock: the same for uv itself, which pip installs
+    + bundle: the bundle that the wheels come from, or None
     """
 
     path: str
     lock: str
     uv_lock: str
     owner: str
+    bundle: Path | None = None
 
     @property
     def name(self) -> str:
@@ -113,21 +116,27 @@ class Venv:
         """Build it in place; without its stamp it counts as absent and is built anew."""
         if f"{self.path}/{STAMP}" in seen.paths:
             return None
-        tool = f"{self.path}.uv"
+        tool, wheels = f"{self.path}.uv", f"{self.path}.wheels"
+        actions: list[Action] = []
+        only = offline = ""
+        if self.bundle:
+            actions.append(Send(self.bundle / target(seen) / "wheels", wheels, self.owner))
+            only, offline = f"--no-index --find-links {wheels} ", "--offline "
         # An environment cannot be moved (its scripts name their path), so the stamp, written
         # last, is what makes it whole.
         build = (
-            f"set -e; umask 022; rm -rf {self.path} {tool}; mkdir -p {self.path}; "
+            f"set -e; umask 022; trap 'rm -rf {wheels}' EXIT; "
+            f"rm -rf {self.path} {tool}; mkdir -p {self.path}; "
             f"cat > {self.path}.lock; "
             f"python3 -m venv {tool}; "
             f"sed '1,/^# --- uv ---$/d' {self.path}.lock > {tool}.lock; "
             f"{tool}/bin/pip install -q --no-input --disable-pip-version-check --require-hashes "
-            f"-r {tool}.lock; "
+            f"{only}-r {tool}.lock; "
             f"export UV_LINK_MODE=copy UV_NO_PROGRESS=1 UV_PYTHON_DOWNLOADS=never; "
             f"{tool}/bin/uv venv -q --allow-existing --python python3 {self.path}; "
             f"sed -i '/^# --- uv ---$/,$d' {self.path}.lock; "
             f"{tool}/bin/uv pip install -q --python {self.path}/bin/python --require-hashes "
-            f"--no-deps --compile-bytecode -r {self.path}.lock; "
+            f"{offline}{only}--no-deps --compile-bytecode -r {self.path}.lock; "
             # A clean install has no .pth file; one was how the malicious LiteLLM releases ran
             # (BerriAI/litellm#24518). uv's own two are known.
             f"bad=$(find {self.path} -name '*.pth' ! -name '_virtualenv.pth' "
@@ -136,9 +145,8 @@ class Venv:
             f"rm -rf {tool} {tool}.lock; mv {self.path}.lock {self.path}/{STAMP}"
         )
         both = f"{self.lock}\n# --- uv ---\n{self.uv_lock}"
-        return Change(
-            self.name, "missing", (Shell(owned(self.owner, build), stdin=both, timeout=1800),)
-        )
+        actions.append(Shell(owned(self.owner, build), stdin=both, timeout=1800))
+        return Change(self.name, "missing", tuple(actions))
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,13 @@ import yaml
 from llmrack.components import gateway, ollama, system
 from llmrack.components.plan import by_component, plan_text
 from llmrack.components.render import render
+from llmrack.components.system import Need
 from llmrack.resources.files import EnvironmentFile, File
-from llmrack.resources.look import Seen
+from llmrack.resources.look import DiskSeen, Seen
 from llmrack.resources.releases import Archive, Release
 from llmrack.secrets.value import Secret
-from llmrack.stack.fleet import Fleet, deployments
+from llmrack.stack.deployments import deployments
+from llmrack.stack.fleet import Fleet
 from tests.unit.declare import STACK, host, stack, two_boxes
 
 SECRETS = {"LITELLM_MASTER_KEY": Secret("sk-canary-1"), "OLLAMA_API_KEY": Secret("canary-2")}
@@ -105,7 +107,7 @@ def test_a_models_timeout_overrides_the_providers():
 def test_plan_shows_files_and_no_secret():
     text = plan_text(stack(), two_boxes(), two_boxes().hosts[0], SECRETS, files=True)
     assert "OLLAMA_API_KEY=********" in text and "canary" not in text
-    assert "llmrack-ollama.service" in text and "model_list:" in text
+    assert "llmrack-ollama@main.service" in text and "model_list:" in text
 
 
 def test_gateway_environment_holds_only_secrets_that_are_set():
@@ -122,13 +124,20 @@ def test_release_changes_with_the_configuration_alone():
 
 def test_ollama_unit_carries_its_environment():
     text = resource(File, "ollama", ollama_environment={"OLLAMA_KEEP_ALIVE": "24h"})[0].content
-    assert 'Environment="OLLAMA_KEEP_ALIVE=24h"' in text
-    assert 'Environment="OLLAMA_CONTEXT_LENGTH=8192"' in text
-    assert 'Environment="OLLAMA_HOST=127.0.0.1:11434"' in text
+    lines = text.splitlines()
+    assert "OLLAMA_KEEP_ALIVE=24h" in lines
+    assert "OLLAMA_CONTEXT_LENGTH=8192" in lines
+    assert "OLLAMA_HOST=127.0.0.1:11434" in lines
 
 
 def test_ollama_unit_carries_no_key():
-    assert "API_KEY" not in resource(File, "ollama")[0].content
+    settings = [
+        line
+        for file in resource(File, "ollama")
+        for line in file.content.splitlines()
+        if not line.startswith("#")
+    ]
+    assert settings and not [line for line in settings if "API_KEY" in line]
 
 
 @pytest.mark.parametrize("component", ["ollama", "gateway"])
@@ -136,7 +145,7 @@ def test_units_parse_and_are_hardened_so_that_it_works(component):
     services = [
         unit(f.content)["Service"]
         for f in resource(File, component)
-        if f.path.endswith(".service") and "guard" not in f.path
+        if f.path.endswith(".service") and "guard" not in f.path and "warm-up" not in f.path
     ]
     assert services
     for service in services:
@@ -157,8 +166,8 @@ def test_loopback_needs_no_guard():
 def test_lan_bind_is_open_to_gateways_alone():
     fleet = Fleet(two_boxes().hosts[::-1])  # box2, which is no gateway
     rules = next(f for f in resource(File, "ollama", fleet=fleet) if f.path.endswith(".nft"))
-    assert "ip saddr 10.0.0.1 tcp dport 11434 accept" in rules.content
-    assert "tcp dport 11434 drop" in rules.content
+    assert "ip saddr 10.0.0.1 tcp dport { 11434 } accept" in rules.content
+    assert "tcp dport { 11434 } drop" in rules.content
 
 
 def test_guard_can_be_declined():
@@ -194,7 +203,7 @@ def test_manifest_is_asked_from_the_registry(model, url):
 
 
 GOOD = {"pid1": "systemd", "systemd": "252", "arch": "x86_64", "apt": "yes", "uid": "0",
-        "python": "3.11", "disk_free": str(10**12)}  # fmt: skip
+        "python": "3.11"}  # fmt: skip
 
 
 def refusals(users=None, **facts) -> list[str]:
@@ -228,11 +237,18 @@ def test_a_user_with_another_home_is_refused():
 
 
 def test_disk_is_summed_before_the_first_byte():
-    seen = Seen(facts={"disk_free": str(3 * 10**9)})
-    needed = {"release": 2 * 10**9, "llama3.1:latest": 10**9}
-    reason = system.short_of_disk(host(), seen, needed)
-    assert "release 1,907 MiB, llama3.1:latest 954 MiB" in reason
-    assert system.short_of_disk(host(), seen, {"release": 10**9}) is None
+    seen = Seen(disks={"/home/llm": DiskSeen("/", 3 * 10**9)})
+    needed = [Need("release", "/home/llm", 2 * 10**9), Need("m:latest", "/home/llm", 10**9)]
+    (reason,) = system.short_of_disk(seen, needed)
+    assert "release 1,907 MiB, m:latest 954 MiB" in reason
+    assert system.short_of_disk(seen, needed[1:]) == []
+
+
+def test_disk_is_summed_for_each_filesystem():
+    seen = Seen(disks={"/home/llm": DiskSeen("/", 10**10), "/srv/m": DiskSeen("/srv", 10**9)})
+    needed = [Need("release", "/home/llm", 2 * 10**9), Need("m:latest", "/srv/m", 10**9)]
+    (reason,) = system.short_of_disk(seen, needed)
+    assert reason.startswith("the filesystem at /srv has 954 MiB free") and "release" not in reason
 
 
 def test_template_with_a_missing_name_is_an_error():
@@ -246,5 +262,5 @@ def test_pinned_litellm_is_accepted():
 
 @pytest.mark.parametrize(("version", "why"), [("1.82.8", "is malicious"), ("1.83.9", "has known")])
 def test_bad_litellm_is_refused(monkeypatch, version, why):
-    monkeypatch.setattr(gateway, "litellm_version", lambda: version)
+    monkeypatch.setattr(gateway, "litellm_version", lambda lock: version)
     assert why in str(gateway.lock_problems()[0])

@@ -7,11 +7,11 @@ import subprocess
 import pytest
 
 from llmrack.resources.account import Linger, User
-from llmrack.resources.change import Pull, Shell, Upload, plan
+from llmrack.resources.change import Shell, Upload, plan
 from llmrack.resources.files import Directory, EnvironmentFile, File, Line, Link, quote_value
 from llmrack.resources.gateway import GatewayService, service
-from llmrack.resources.look import Look, PathSeen, Seen, UnitSeen, parse, script
-from llmrack.resources.model import OllamaModel, normalised
+from llmrack.resources.look import Look, PathSeen, Seen, UnitSeen, parse
+from llmrack.resources.look_script import script
 from llmrack.resources.packages import Packages
 from llmrack.resources.releases import Archive, Release, Venv
 from llmrack.resources.units import Unit
@@ -263,25 +263,6 @@ def test_gateway_swaps_to_the_idle_colour_and_gates_it_first():
     assert "gate.py" in gate.script and f"stop {service('green')}" not in gate.script
     assert f"start {service('blue')}" in swap.script
     assert f"stop --no-block {service('green')}" in swap.script
-
-
-def test_missing_model_is_pulled_and_a_present_one_is_not():
-    model = OllamaModel("gemma3", "http://127.0.0.1:11434", 60)
-    assert isinstance(model.change(Seen(), ()).actions[0], Pull)
-    there = Seen(answers={"tags": {"models": [{"name": "gemma3:latest"}]}})
-    assert model.change(there, ()) is None
-
-
-def test_another_tag_of_a_model_is_another_model():
-    there = Seen(answers={"tags": {"models": [{"name": "gemma3:27b"}]}})
-    assert OllamaModel("gemma3", "http://x", 60).change(there, ())
-
-
-@pytest.mark.parametrize(
-    ("name", "full"), [("a", "a:latest"), ("a:b", "a:b"), ("h:5000/n/a", "h:5000/n/a:latest")]
-)
-def test_model_name_is_normalised(name, full):
-    assert normalised(name) == full
 
 
 def test_only_missing_packages_are_installed():

@@ -1,0 +1,167 @@
+"""Models on hosts: what is pulled, made, removed, and what the notes on the host decide."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from llmrack.resources.change import Build, Pull, Shell
+from llmrack.resources.look import Look, ModelSeen, Seen, model_name, parse
+from llmrack.resources.look_script import script
+from llmrack.resources.model import (
+    CreatedModel,
+    DeclaredModelsOnly,
+    ModelsKept,
+    OllamaModel,
+    manifest_path,
+    note_name,
+)
+
+FOLDER, URL = "/home/llm/.ollama/models", "http://127.0.0.1:11434"
+NOTE = "/home/llm/.config/llmrack/models/note"
+
+
+def seen(note: str = "", **models: str) -> Seen:
+    """A host with models (their digests by name, ``_`` for ``:``) and a note."""
+    there = {name.replace("_", ":"): ModelSeen(digest, 10**9) for name, digest in models.items()}
+    return Seen(models=there, notes={NOTE: note} if note else {})
+
+
+def look_at(look: Look) -> Seen:
+    """What this machine's own shell says, by the script that hosts run."""
+    done = subprocess.run(["sh", "-c", script(look, "n")], capture_output=True, text=True)
+    return parse(done.stdout.splitlines())
+
+
+def created(**changes) -> CreatedModel:
+    fields = {
+        "model": "assistant:latest",
+        "folder": FOLDER,
+        "url": URL,
+        "source": "base:latest",
+        "is_copy": False,
+        "recipe": "r1",
+        "request": json.dumps({"system": "Help.", "parameters": {"temperature": 0.7}}),
+        "weights": "",
+        "files": (),
+        "note": NOTE,
+        "user": "llm",
+        "stall": 60,
+    }
+    return CreatedModel(**(fields | changes))
+
+
+def test_missing_model_is_pulled_and_a_present_one_is_not():
+    model = OllamaModel("gemma3:latest", FOLDER, URL, 60)
+    assert model.change(Seen(), ()).actions == (Pull("gemma3:latest", URL, 60),)
+    assert model.change(seen(gemma3_latest="d"), ()) is None
+
+
+def test_another_tag_of_a_model_is_another_model():
+    assert OllamaModel("gemma3:latest", FOLDER, URL, 60).change(seen(gemma3_27b="d"), ())
+
+
+def test_created_model_is_asked_for_as_declared():
+    build, note = created().change(Seen(), ()).actions
+    assert isinstance(build, Build) and build.path == "/api/create"
+    assert json.loads(build.request) == {
+        "model": "assistant:latest",
+        "from": "base:latest",
+        "system": "Help.",
+        "parameters": {"temperature": 0.7},
+    }
+    assert isinstance(note, Shell)
+
+
+def test_model_from_a_file_names_its_blob():
+    file = ("support.gguf", "a" * 64)
+    model = created(source="", weights="a" * 64, files=(file,), request="{}")
+    build = model.change(Seen(), ()).actions[0]
+    assert build.files == (file,)
+    assert json.loads(build.request)["files"] == {"model.gguf": f"sha256:{'a' * 64}"}
+
+
+def test_copy_gives_a_model_a_second_name():
+    build = created(is_copy=True, request="{}").change(Seen(), ()).actions[0]
+    assert build.path == "/api/copy"
+    assert json.loads(build.request) == {
+        "source": "base:latest",
+        "destination": "assistant:latest",
+    }
+
+
+def test_unchanged_created_model_costs_nothing():
+    there = seen("r1 own base", assistant_latest="own", base_latest="base")
+    assert created().change(there, ()) is None
+
+
+@pytest.mark.parametrize(
+    ("note", "models", "changed", "why"),
+    [
+        ("", {}, (), "missing"),
+        ("r0 own base", {}, (), "declared differently"),
+        ("", {"assistant_latest": "own"}, (), "not made from the declaration"),
+        ("r1 other base", {}, (), "changed on the host"),
+        ("r1 own older", {}, (), "base:latest is another one now"),
+        ("r1 own base", {}, ("OllamaModel base:latest",), "base:latest is another one now"),
+    ],
+)
+def test_created_model_is_made_anew_when_something_differs(note, models, changed, why):
+    whole = {"assistant_latest": "own", "base_latest": "base"} if why != "missing" else {}
+    there = seen(note, **(models or whole))
+    assert created().change(there, changed).why == why
+
+
+def test_prune_removes_by_exact_name():
+    only = DeclaredModelsOnly(frozenset({"gemma3:latest"}), FOLDER, URL)
+    change = only.change(seen(gemma3_latest="a", gemma3_27b="b"), ())
+    assert change.why == "to be removed: gemma3:27b (1.0 GB)"
+    assert "gemma3:latest" not in change.actions[0].script
+    assert only.change(seen(gemma3_latest="a"), ()) is None
+
+
+def test_prune_quotes_what_it_finds_on_a_host():
+    only = DeclaredModelsOnly(frozenset(), FOLDER, URL)
+    there = Seen(models={"a'; reboot #:x": ModelSeen("d")})
+    assert '\'{"model": "a\'"\'"\'; reboot #:x"}\'' in only.change(there, ()).actions[0].script
+
+
+def test_models_are_compared_after_a_restart_alone():
+    kept = ModelsKept("Unit llmrack-ollama@main.service", FOLDER, URL)
+    assert kept.change(seen(a_b="d"), ()) is None
+    assert kept.change(Seen(), (kept.unit,)) is None
+    assert "a:b" in kept.change(seen(a_b="d"), (kept.unit,)).actions[0].script
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("llama3.2:1b", "registry.ollama.ai/library/llama3.2/1b"),
+        ("me/mine:v1", "registry.ollama.ai/me/mine/v1"),
+        ("hf.co/me/mine:Q4", "hf.co/me/mine/Q4"),
+    ],
+)
+def test_manifest_path_is_ollamas_and_reads_back(name, path):
+    assert manifest_path(name) == path
+    assert model_name(path) == name
+
+
+def test_notes_of_two_models_never_share_a_file():
+    assert note_name("a/b:c") != note_name("a-b:c")
+    assert "/" not in note_name("a/b:c")
+
+
+def test_snapshot_sees_models_and_their_sizes(tmp_path):
+    manifest = tmp_path / "models/manifests" / manifest_path("llama3.2:1b")
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text('{"config":{"size":5},"layers":[{"size": 3000000000},{"size":2}]}')
+    found = look_at(Look(models=str(tmp_path / "models"))).models
+    assert found["llama3.2:1b"].size == 3000000007
+    assert len(found["llama3.2:1b"].digest) == 64
+
+
+def test_snapshot_of_a_host_without_models_is_empty(tmp_path):
+    assert look_at(Look(models=str(tmp_path / "none"))).models == {}
+    assert "sha256sum" not in script(Look(), "n")
