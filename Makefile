@@ -24,6 +24,7 @@ lint: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/python -m bench.noop
+	$(BIN)/python -m bench.fleet_pull
 
 # Upgrade what is pinned: edit pyproject.toml or templates/gateway/requirements.in, then `make lock`.
 lock: .venv/installed

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, cast
 
-import gevent
 from pyinfra import host, logger, state
 from pyinfra.api import FileUploadCommand, FunctionCommand, QuoteString, StringCommand, operation
 from pyinfra.api.arguments import ConnectorArguments
@@ -16,12 +13,20 @@ from pyinfra.api.host import Host
 from pyinfra.api.state import State
 from typing_extensions import override
 
+from llmrack.remote.progress import say, signs_of_life
 from llmrack.remote.rack import Rack
-from llmrack.resources.change import Action, Change, Pull, Shell, Upload
+from llmrack.resources.change import (
+    Action,
+    Build,
+    Change,
+    InstallBundled,
+    Pull,
+    Reboot,
+    Send,
+    Shell,
+    Upload,
+)
 from llmrack.secrets.value import redact
-
-# Seconds without a sign of life after which one is given.
-SILENCE = 3.0
 
 Work = Callable[[Rack, dict[str, Any]], bool]
 
@@ -45,13 +50,22 @@ def accept(rack: Rack) -> Generator[Carry]:
 
     + rack: the host
     """
+    reasons: list[str] = []
     try:
-        reasons = rack.refusals()
+        if rack.host.bundle:
+            from llmrack.remote import bundled
+
+            reasons = bundled.refusals(rack)
+        reasons = reasons or rack.refusals()
     except PyinfraError as error:
         # Raised from here it would end the run for every host.
         reasons = [str(error)]
     rack.refused = bool(reasons)
     if not reasons:
+        # Told with the plan, where there is one.
+        if not (state.is_executing and state.check_for_changes):
+            for note in rack.notes():
+                say(rack, note)
         host.noop("it can carry what is declared")
         return
     if not state.is_executing:
@@ -83,12 +97,15 @@ def apply(rack: Rack, component: str) -> Generator[Carry]:
         for change in changes:
             say(rack, f"would change {change.resource}: {change.why}")
     yield Carry(rack, lambda rack, arguments: carry_out(rack, changes, arguments))
+    if component == "gpu":
+        # A driver shows cards that instances follow from.
+        rack.forget()
 
 
 def carry_out(rack: Rack, changes: Sequence[Change], arguments: dict[str, Any]) -> bool:
     """Do every change in order; the first that fails ends it. Returns whether all went well."""
     rack.run.changed.add(rack.host.name)
-    for change in changes:
+    for change in rack.run.supply.order(rack, changes):
         say(rack, f"{change.resource}: {change.why}")
         with signs_of_life(rack, change.resource):
             for action in change.actions:
@@ -99,35 +116,41 @@ def carry_out(rack: Rack, changes: Sequence[Change], arguments: dict[str, Any]) 
     return True
 
 
-@contextmanager
-def signs_of_life(rack: Rack, what: str) -> Iterator[None]:
-    """Say every few seconds that ``what`` is still under way."""
-    started = time.monotonic()
-
-    def tell() -> None:
-        while True:
-            gevent.sleep(SILENCE)
-            say(rack, f"{what}: {time.monotonic() - started:.0f} s so far")
-
-    teller = gevent.spawn(tell)
-    try:
-        yield
-    finally:
-        teller.kill()
-
-
 def _do(rack: Rack, action: Action, arguments: dict[str, Any]) -> str:
     """The reason why it failed, or an empty text."""
+    # httpx costs 0.2 s to import; a run that changes nothing does without.
     if isinstance(action, Pull):
-        # httpx costs 0.2 s to import; a run that changes nothing does without.
-        from llmrack.remote.pull import pull
+        return rack.run.supply.obtain(rack, action, lambda: _fetch(rack, action, arguments))
+    if isinstance(action, Send | InstallBundled):
+        from llmrack.remote import bundled
 
-        return pull(rack.pyinfra_host, action, lambda text: say(rack, text))
+        if isinstance(action, Send):
+            return bundled.send(rack, action, arguments)
+        return bundled.install(rack, action, arguments)
+    if isinstance(action, Build):
+        from llmrack.remote.build import build
+
+        return build(rack, action)
+    if isinstance(action, Reboot):
+        from llmrack.remote.reboot import reboot
+
+        return reboot(rack, action, arguments)
     if isinstance(action, Upload):
         command = FileUploadCommand(str(action.local), action.remote)
         done = command.execute(rack.state, rack.pyinfra_host, cast(ConnectorArguments, arguments))
         return "" if done else f"{action.local} could not be sent"
     return shell(rack, action, arguments)
+
+
+def _fetch(rack: Rack, action: Pull, arguments: dict[str, Any]) -> str:
+    """Bring a model to the host that no other one has; the reason why it failed."""
+    if rack.host.bundle:
+        from llmrack.remote.bundled import put_model
+
+        return put_model(rack, action, arguments)
+    from llmrack.remote.pull import pull
+
+    return pull(rack, action)
 
 
 def shell(rack: Rack, action: Shell, arguments: dict[str, Any]) -> str:
@@ -142,8 +165,3 @@ def shell(rack: Rack, action: Shell, arguments: dict[str, Any]) -> str:
     tail = [line.line for line in output][-20:]
     text = "\n      ".join(tail) or f"no word within {action.timeout} s"
     return redact(text, dict(rack.run.declared.secrets))
-
-
-def say(rack: Rack, text: str, log: Callable[[str], None] = logger.info) -> None:
-    """A line about this host."""
-    log(f"{rack.pyinfra_host.print_prefix}{text}")

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 
 import httpx
-from pyinfra.api.host import Host
 
+from llmrack.remote.progress import Meter, OnHost, say, transfer
 from llmrack.remote.tunnel import http_client
 from llmrack.resources.change import Pull
 
 ATTEMPTS = 4
-# Seconds between two lines about the same pull.
-PACE = 2.0
 
 
-def pull(host: Host, action: Pull, say: Callable[[str], None]) -> str:
+def pull(rack: OnHost, action: Pull) -> str:
     """Pull a model; the reason why it failed, or an empty text.
 
     Ollama continues a broken pull where it was and retries stalled parts without limit, so the
@@ -26,19 +23,20 @@ def pull(host: Host, action: Pull, say: Callable[[str], None]) -> str:
     """
     reason = ""
     for attempt in range(1, ATTEMPTS + 1):
-        reason, final = _attempt(host, action, say)
+        with transfer(rack, action.model) as meter:
+            reason, final = _attempt(rack, action, meter)
         if not reason or final:
             return reason
-        say(f"{action.model}: {reason} (attempt {attempt} of {ATTEMPTS})")
+        say(rack, f"{action.model}: {reason} (attempt {attempt} of {ATTEMPTS})")
     return f"{reason}; {ATTEMPTS} attempts were made, the next deploy goes on where this one ended"
 
 
-def _attempt(host: Host, action: Pull, say: Callable[[str], None]) -> tuple[str, bool]:
+def _attempt(rack: OnHost, action: Pull, meter: Meter) -> tuple[str, bool]:
     """The reason (empty on success), and whether another attempt is of no use."""
-    progress = _Progress(action, say)
+    progress = _Progress(action.stall, meter)
     try:
         with (
-            http_client(host, action.url) as client,
+            http_client(rack.pyinfra_host, action.url) as client,
             client.stream(
                 "POST",
                 "/api/pull",
@@ -76,13 +74,13 @@ def _explain(model: str, error: str) -> tuple[str, bool]:
 
 
 class _Progress:
-    """Bytes so far over all layers, told at a reader's pace."""
+    """Bytes so far over all layers."""
 
-    def __init__(self, action: Pull, say: Callable[[str], None]) -> None:
-        self._action, self._say = action, say
+    def __init__(self, stall: float, meter: Meter) -> None:
+        self._stall, self._meter = stall, meter
         self._layers: dict[str, tuple[int, int]] = {}
         self._bytes = 0
-        self._started = self._moved = self._told = time.monotonic()
+        self._moved = time.monotonic()
 
     def stalled(self, message: dict[str, object]) -> bool:
         """Note a message; whether nothing has moved for too long."""
@@ -94,16 +92,6 @@ class _Progress:
         have = sum(completed for completed, _ in self._layers.values())
         if have != self._bytes or not self._layers or not digest:
             self._bytes, self._moved = have, now
-        if now - self._told >= PACE and self._layers:
-            self._told = now
-            self._tell(have, now)
-        return now - self._moved > self._action.stall
-
-    def _tell(self, have: int, now: float) -> None:
-        whole = sum(total for _, total in self._layers.values()) or 1
-        rate = have / max(now - self._started, 0.1)
-        left = (whole - have) / rate if rate else 0
-        self._say(
-            f"{self._action.model}: {have / whole:4.0%} of {whole / 1e6:,.0f} MB, "
-            f"{rate / 1e6:,.1f} MB/s, {left:.0f} s left"
-        )
+        if self._layers:
+            self._meter(have, sum(total for _, total in self._layers.values()))
+        return now - self._moved > self._stall

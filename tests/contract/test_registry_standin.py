@@ -85,6 +85,28 @@ def test_sent_bytes_are_counted(client: httpx.Client, blob: tuple[str, int]) -> 
     assert client.get("/__standin__/bytes").json()["bytes_sent"] == before + 1000
 
 
+def test_rate_is_shared_by_all_answers(client: httpx.Client, blob: tuple[str, int]) -> None:
+    path, size = blob
+    rate = {"bytes_per_s": size * 4}
+    assert client.post("/__standin__/rate", json=rate).json() == rate
+    url, begun = str(client.base_url.join(path)), time.monotonic()
+    readers = [threading.Thread(target=httpx.get, args=(url,)) for _ in range(2)]
+    try:
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join(timeout=10)
+        # Two blobs, each a quarter of a second's worth; the last chunk is not waited for.
+        assert time.monotonic() - begun > 0.45
+    finally:
+        client.post("/__standin__/rate", json={"bytes_per_s": None})
+
+
+@pytest.mark.parametrize("rate", [0, -1, "fast"])
+def test_rate_that_is_none_is_refused(client: httpx.Client, rate: object) -> None:
+    assert client.post("/__standin__/rate", json={"bytes_per_s": rate}).status_code == 400
+
+
 def test_reset_breaks_a_blob_off(client: httpx.Client, blob: tuple[str, int]) -> None:
     assert client.post("/__standin__/fault", json={"mode": "reset"}).json() == {"mode": "reset"}
     try:

@@ -2,10 +2,11 @@
 
     python -m llmrack.lab.standins.registry --listen ADDR:PORT --cert FILE --key FILE --dir DIR
 
-Without ``--cert`` it speaks plain http, which a pull with ``insecure`` uses. ``--rate`` limits
-each answer to so many bytes per second. ``GET /__standin__/bytes`` says how many bytes of blobs
-it has sent, ``POST /__standin__/fault`` with ``{"mode": "stall" | "reset" | "ok"}`` makes blobs
-stop coming after their first bytes, or makes their connections break.
+Without ``--cert`` it speaks plain http, which a pull with ``insecure`` uses. ``GET
+/__standin__/bytes`` says how many bytes of blobs it has sent. ``POST /__standin__/rate`` with
+``{"bytes_per_s": N | null}`` limits what all answers together send, as a slow line to the internet
+does. ``POST /__standin__/fault`` with ``{"mode": "stall" | "reset" | "ok"}`` makes blobs stop
+coming after their first bytes, or makes their connections break.
 """
 
 from __future__ import annotations
@@ -37,7 +38,6 @@ class Registry(Server):
         address: host and port to listen on; port 0 takes a free one.
         directory: a models directory as Ollama lays it out.
         tls: speak https with this context; None for plain http.
-        rate: bytes per second of one answer, or None for no limit.
 
     Raises:
         OSError: the address cannot be bound.
@@ -50,14 +50,15 @@ class Registry(Server):
         address: Address,
         directory: Path,
         tls: ssl.SSLContext | None = None,
-        rate: int | None = None,
     ) -> None:
         super().__init__(address, _Handler, tls)
         self.manifests = directory / "manifests" / "registry.ollama.ai"
         self.blobs = directory / "blobs"
         self.scheme = "https" if tls else "http"
-        self.rate = rate
+        self.rate: int | None = None
+        """Bytes per second of all answers together; None for no limit."""
         self.bytes_sent = 0
+        self._due = 0.0
         self._fault = "ok"
         self._changed = threading.Condition()
 
@@ -67,10 +68,15 @@ class Registry(Server):
             self._fault = mode
             self._changed.notify_all()
 
-    def count(self, number: int) -> None:
-        """Note that bytes of a blob were sent."""
+    def count(self, number: int) -> float:
+        """Note that bytes of a blob were sent; returns the seconds to wait before the next."""
         with self._changed:
             self.bytes_sent += number
+            if not self.rate:
+                return 0.0
+            now = time.monotonic()
+            self._due = max(self._due, now) + number / self.rate
+            return self._due - now
 
     def breaks(self) -> bool:
         """Wait while blobs stall; whether their connections have to break."""
@@ -96,6 +102,12 @@ class _Handler(Handler):
         match request.method, request.path:
             case "GET", "/__standin__/bytes":
                 return Reply({"bytes_sent": self.server.bytes_sent})
+            case "POST", "/__standin__/rate":
+                rate = (request.body or {}).get("bytes_per_s")
+                if rate is not None and not (isinstance(rate, int) and rate > 0):
+                    return _error(400, "UNSUPPORTED", "bytes_per_s must be a whole number or null")
+                self.server.rate = rate
+                return Reply({"bytes_per_s": rate})
             case "POST", "/__standin__/fault":
                 mode = (request.body or {}).get("mode")
                 if mode not in FAULTS:
@@ -137,16 +149,13 @@ class _Handler(Handler):
     def _send(self, path: Path, start: int, length: int) -> None:
         with path.open("rb") as file:
             file.seek(start)
-            begun, sent = time.monotonic(), 0
+            sent = 0
             while sent < length:
                 if sent and self.server.breaks():
                     return self.drop()
                 written = self.wfile.write(file.read(min(_CHUNK_BYTES, length - sent)))
-                self.server.count(written)
                 sent += written
-                if self.server.rate:
-                    # Wait until so many bytes are due.
-                    time.sleep(max(0.0, begun + sent / self.server.rate - time.monotonic()))
+                time.sleep(self.server.count(written))
         return None
 
     def _head(self, status: int, length: int, kind: str, headers: dict[str, str]) -> None:
@@ -172,7 +181,6 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--dir", required=True, type=Path, help="models directory to serve")
     parser.add_argument("--cert", type=Path, help="PEM file: serve https with this certificate")
     parser.add_argument("--key", type=Path, help="PEM file: the certificate's private key")
-    parser.add_argument("--rate", type=int, metavar="BYTES_PER_S", help="limit of each answer")
     given = parser.parse_args(arguments)
     host, _, port = given.listen.rpartition(":")
     tls = None
@@ -180,7 +188,7 @@ def main(arguments: list[str]) -> None:
         if given.cert:
             tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             tls.load_cert_chain(given.cert, given.key)
-        server = Registry((host, int(port)), given.dir, tls, given.rate)
+        server = Registry((host, int(port)), given.dir, tls)
     except (OSError, ValueError) as error:
         sys.exit(f"the registry stand-in cannot start: {error}")
     for number in (signal.SIGTERM, signal.SIGINT):
