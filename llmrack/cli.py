@@ -13,9 +13,11 @@ from pathlib import Path
 import click
 from pyinfra.api.exceptions import PyinfraError
 
+from llmrack.bundle.cli import bundle
 from llmrack.components.plan import plan_text
 from llmrack.lab.cli import lab
 from llmrack.problems import DeclarationError, Problem
+from llmrack.remote import status as host_status
 from llmrack.remote.declared import Declared, read_inventory
 from llmrack.secrets.dotenv import MASTER_KEY
 from llmrack.stack.fleet import bracketed
@@ -39,6 +41,7 @@ def main() -> None:
 
 
 main.add_command(lab)
+main.add_command(bundle)
 
 _inventory = click.option(
     "--inventory",
@@ -143,6 +146,27 @@ def verify(inventory: str, limit: str | None, as_json: bool, junit: str | None) 
     if junit:
         Path(junit).write_text(as_junit(report, standins), encoding="utf-8")
     sys.exit(report.exit_code or (COULD_NOT_RUN if run.returncode else 0))
+
+
+@main.command()
+@_inventory
+@click.option("--gpus", is_flag=True, help="The GPUs of every host: cards, driver, state.")
+@click.option("--uuids", is_flag=True, help="With --gpus: also a line for each card.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def status(inventory: str, gpus: bool, uuids: bool, as_json: bool) -> None:
+    """Ask every host what it has; changes nothing.
+
+    Exit code: 0 all is well, 1 something is not, 2 a host could not be asked.
+    """
+    if not gpus:
+        raise click.UsageError("say what to ask for; there is: --gpus")
+    try:
+        rows = host_status.ask_gpus(inventory, Path.cwd())
+    except (FileNotFoundError, DeclarationError, PyinfraError) as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(COULD_NOT_RUN)
+    click.echo(host_status.as_json(rows) if as_json else host_status.table(rows, uuids), nl=as_json)
+    sys.exit(host_status.exit_code(rows))
 
 
 @main.command()

@@ -13,6 +13,7 @@ import pytest
 
 from llmrack.lab.lab import Lab
 from tests.lab.site import ROOT
+from tests.lab.sources import mirror_of, registry_of, trusted
 
 PAGES = ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
 
@@ -40,7 +41,9 @@ def project(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
     inventory = (folder / "inventory").read_text().replace(".lab/demo", f".lab/{lab.name}")
     for number in (1, 2):
         inventory = inventory.replace(f"10.77.0.1{number}", lab.host(f"box{number}").address)
-    (folder / "inventory").write_text(inventory)
+    # Bundles are made on this machine, which knows the lab's mirror by its address alone.
+    mirror = f'"ssh_user": "root", "ollama_mirror": "{mirror_of(lab)}",'
+    (folder / "inventory").write_text(inventory.replace('"ssh_user": "root",', mirror))
     return folder
 
 
@@ -55,6 +58,8 @@ def test_commands_of_the_page_run(project: Path, lab: Lab, page: str) -> None:
                 "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
                 "LLMRACK_LAB": lab.name,
                 "PYINFRA_PROGRESS": "off",
+                "LLMRACK_REGISTRY": registry_of(lab),
+                "SSL_CERT_FILE": trusted(lab, project),
             },
             input="\n",  # the answer to pyinfra's "Press enter to execute"
             capture_output=True,

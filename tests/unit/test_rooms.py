@@ -18,6 +18,7 @@ BELOW = {
     "components": {"resources", "stack", "secrets", "problems"},
     "verify": {"stack", "secrets"},
     "remote": {"components", "resources", "stack", "secrets", "problems", "verify"},
+    "bundle": {"remote", "components", "resources", "stack", "problems"},
     "lab": set(),
 }
 WORLD = ("pyinfra", "paramiko", "socket", "subprocess", "httpx", "time", "datetime", "gevent")

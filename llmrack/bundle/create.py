@@ -1,0 +1,154 @@
+"""Gathering a bundle. Run again, it goes on and keeps what is right."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import httpx
+
+from llmrack.bundle.fetch import BundleError, Say, client, fetch
+from llmrack.bundle.models import get_model
+from llmrack.bundle.packages import get_packages
+from llmrack.bundle.targets import Target
+from llmrack.bundle.wheels import get_wheels
+from llmrack.components.ollama import archive_urls
+from llmrack.components.plan import by_component
+from llmrack.components.render import verbatim
+from llmrack.resources.packages import Packages
+from llmrack.stack.bundle import (
+    INDEX,
+    LOCK,
+    PACKAGES,
+    UV_LOCK,
+    WHEELS,
+    Bundle,
+    Index,
+    Listed,
+    archive_name,
+    digest,
+)
+from llmrack.stack.engines import pulled_models
+from llmrack.stack.fleet import Fleet, Host, is_engine
+from llmrack.stack.schema import Stack
+
+# There from the start on: the folder is ours, and its bundle not finished.
+UNFINISHED = f"{INDEX}.part"
+
+
+def create(
+    stack: Stack,
+    fleet: Fleet,
+    targets: Sequence[Target],
+    folder: Path,
+    registry: str | None,
+    say: Say,
+) -> Bundle:
+    """Gather in ``folder`` what a deploy of ``stack`` to hosts like ``targets`` fetches.
+
+    + registry: the URL that stands in for Ollama's own registry
+
+    The index is written last. Raises BundleError.
+    """
+    _take(folder)
+    engine = _engine(stack, fleet)
+    models = {}
+    locks = (verbatim(LOCK), verbatim(UV_LOCK))
+    needed = {LOCK, UV_LOCK}
+    with client() as web:
+        for arch in sorted({target.arch for target in targets}):
+            needed.add(archive_name(arch))
+            say(f"Ollama {engine.settings.ollama_version} for {arch}")
+            _archive(web, engine, arch, folder / archive_name(arch))
+        for name in sorted({name for host in fleet.hosts for name in pulled_models(stack, host)}):
+            models[name] = model = get_model(web, name, registry, folder, say)
+            needed |= {model.manifest, *model.blobs}
+    for name, text in zip((LOCK, UV_LOCK), locks, strict=True):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    for target in targets:
+        say(f"{target.name}: packages")
+        get_packages(_packages(stack, fleet, target), target, folder / target.name / PACKAGES)
+        say(f"{target.name}: wheels")
+        get_wheels(locks, target, folder / target.name / WHEELS)
+        needed |= {str(path.relative_to(folder)) for path in (folder / target.name).rglob("*")}
+    say("checksums")
+    files = _keep_only(folder, needed)
+    index = Index(
+        targets=tuple(target.name for target in targets),
+        ollama_version=engine.settings.ollama_version,
+        ollama_sha256={
+            arch: sha256
+            for arch, sha256 in engine.settings.ollama_sha256.items()
+            if archive_name(arch) in files
+        },
+        models=models,
+        files=files,
+    )
+    (folder / UNFINISHED).write_text(index.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    (folder / UNFINISHED).rename(folder / INDEX)
+    return Bundle(folder, index)
+
+
+def _take(folder: Path) -> None:
+    """Make the folder ours; what an earlier bundle there no longer needs will be removed."""
+    here = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if here and not here & {INDEX, UNFINISHED}:
+        raise BundleError(f"{folder} holds other things: name a folder that is new, or a bundle")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / UNFINISHED).touch()
+    (folder / INDEX).unlink(missing_ok=True)
+
+
+def _engine(stack: Stack, fleet: Fleet) -> Host:
+    """A host that says which Ollama all of them get."""
+    engines = [host for host in fleet.hosts if is_engine(stack, host)] or list(fleet.hosts)
+    versions = sorted({host.settings.ollama_version for host in engines})
+    if len(versions) > 1:
+        raise BundleError(f"hosts differ in ollama_version ({', '.join(versions)}): set one")
+    return engines[0]
+
+
+def _archive(web: httpx.Client, engine: Host, arch: str, path: Path) -> None:
+    settings = engine.settings
+    sha256 = settings.ollama_sha256.get(arch)  # type: ignore[call-overload]
+    if not sha256:
+        raise BundleError(f"ollama_sha256 has no digest for {arch}: add the one of that archive")
+    given = Path(settings.ollama_archive or "")
+    if given.is_file() and digest(given) == sha256:
+        path.parent.mkdir(exist_ok=True)
+        shutil.copyfile(given, path)
+        return
+    reasons = []
+    for url in archive_urls(engine, arch):
+        try:
+            return fetch(web, url, path, sha256)
+        except BundleError as error:
+            reasons.append(str(error))
+    raise BundleError("; ".join(reasons))
+
+
+def _packages(stack: Stack, fleet: Fleet, target: Target) -> set[str]:
+    """Every package that some host of the fleet gets."""
+    parts = [by_component(stack, fleet, host, {}, "", target.arch) for host in fleet.hosts]
+    return {
+        package
+        for part in parts
+        for resources in part.values()
+        for resource in resources
+        if isinstance(resource, Packages)
+        for package in resource.packages
+    }
+
+
+def _keep_only(folder: Path, needed: set[str]) -> dict[str, Listed]:
+    """Remove what an earlier bundle has left; the rest with its checksums."""
+    files = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = str(path.relative_to(folder))
+        if name in needed:
+            files[name] = Listed(sha256=digest(path), size=path.stat().st_size)
+        elif name != UNFINISHED:
+            path.unlink()
+    return files

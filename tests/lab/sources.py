@@ -1,0 +1,26 @@
+"""The lab's mirror and registry as this machine, which does not know their names, reaches them."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+from llmrack.lab.lab import Lab
+
+
+def registry_of(lab: Lab) -> str:
+    """The URL of the registry."""
+    return lab.control("registry").removesuffix("/__standin__")
+
+
+def mirror_of(lab: Lab) -> str:
+    """The URL of the mirror, which is at the same address."""
+    return registry_of(lab).replace("https://", "http://")
+
+
+def trusted(lab: Lab, folder: Path) -> str:
+    """A file in ``folder`` with this machine's authorities and the lab's."""
+    own = Path(ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificates.crt")
+    file = folder / "trusted.pem"
+    file.write_text(f"{own.read_text()}\n{lab.authority.read_text()}")
+    return str(file)
