@@ -16,16 +16,15 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.api.state import BaseStateCallback, State
 
-from llmrack.components.ollama import UNIT as OLLAMA_UNIT
-from llmrack.remote.operations import Carry, say, shell, signs_of_life
+from llmrack.components.ollama import unit
+from llmrack.remote.operations import Carry, shell
+from llmrack.remote.progress import say, signs_of_life
 from llmrack.remote.rack import Rack
 from llmrack.resources.change import Shell
 from llmrack.resources.gateway import COLOURS, service
 from llmrack.secrets.value import redact
-from llmrack.stack.fleet import (
-    GATEWAY_GROUP,
-    is_engine,
-)
+from llmrack.stack.engines import instances
+from llmrack.stack.fleet import GATEWAY_GROUP, is_engine
 from llmrack.verify.results import Report, Result
 
 # Where `llmrack verify` finds the report of the run that it started.
@@ -100,7 +99,8 @@ def _report(state: State) -> ReportAtEnd:
 
 def _journal(rack: Rack, arguments: dict[str, Any]) -> list[str]:
     """The last lines of the units' journals, redacted."""
-    units = [OLLAMA_UNIT, *(service(colour) for colour in COLOURS)]
+    its = [unit(instance.name) for instance in instances(rack.host)]
+    units = [*its, *(service(colour) for colour in COLOURS)]
     fields = " ".join(f"_SYSTEMD_USER_UNIT={unit}" for unit in units)
     # Requests that went well explain nothing.
     command = (

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
 
-from llmrack.verify.exchange import Bounds, ask, dig
+from llmrack.stack.schema import normalised
+from llmrack.verify.exchange import Answer, Bounds, ask, dig, parse
 from llmrack.verify.results import Failed, Result, one_line
 
 # What a build made by hand calls itself (ollama/ollama version/version.go).
 HAND_MADE = "0.0.0"
-BOUNDS = Bounds(30, 30)
+# For answers that need no model.
+QUICK = Bounds(30, 30)
 
 
 def prove_engine(
-    client: httpx.Client, host: str, version: str, models: Sequence[str]
+    client: httpx.Client, host: str, instance: str, version: str, models: Sequence[str]
 ) -> list[Result]:
     """Ask Ollama for its version and its models.
 
     + client: with Ollama's address as ``base_url``
     + host: the host it runs on
+    + instance: the instance, as reports call it
     + version: the declared one; ``0.0.0`` stands for any build made by hand
     + models: upstream names that must be there; no tag means ``latest``
     """
@@ -29,29 +32,46 @@ def prove_engine(
     for check, path in (("version", "/api/version"), ("models present", "/api/tags")):
         latency = None
         try:
-            with ask(client, "GET", path, who=f"Ollama on {host}", bounds=BOUNDS) as answer:
-                if answer.status != 200:
-                    raise Failed(
-                        f"{path} answers {answer.status}: {one_line(answer.text(), 120)}; "
-                        "see its journal"
-                    )
-                data = answer.json()
-                latency = answer.elapsed
+            data, latency = ask_engine(client, instance, "GET", path)
             if check == "version":
                 _check_version(data, version)
             else:
                 _check_models(data, models)
-            results.append(Result(host, "ollama", check, True, host, latency))
+            results.append(Result(host, "ollama", check, True, instance, latency))
         except Failed as failed:
             results.append(
-                Result(host, "ollama", check, False, host, latency, detail=failed.detail)
+                Result(host, "ollama", check, False, instance, latency, detail=failed.detail)
             )
     return results
 
 
-def with_tag(name: str) -> str:
-    """A model's name with the tag that Ollama assumes where there is none."""
-    return name if ":" in name.rsplit("/", 1)[-1] else f"{name}:latest"
+def ask_engine(
+    client: httpx.Client,
+    instance: str,
+    method: str,
+    path: str,
+    body: Mapping[str, object] | None = None,
+    bounds: Bounds = QUICK,
+) -> tuple[Any, float]:
+    """What Ollama answers, and after how many seconds.
+
+    Raises Failed, with Ollama's own words where it refuses.
+    """
+    who = f"Ollama on {instance}"
+    with ask(client, method, path, who=who, bounds=bounds, body=body) as answer:
+        if answer.status != 200:
+            raise Failed(
+                f"{path} answers {answer.status}: {one_line(_error(answer), 200)}; see its journal"
+            )
+        return answer.json(), answer.elapsed
+
+
+def _error(answer: Answer) -> str:
+    text = answer.text()
+    try:
+        return str(dig(parse(text, answer.who), "error") or text)
+    except Failed:
+        return text
 
 
 def _check_version(data: Any, declared: str) -> None:  # noqa: ANN401  (whatever the server sent)
@@ -66,7 +86,7 @@ def _check_version(data: Any, declared: str) -> None:  # noqa: ANN401  (whatever
 def _check_models(data: Any, declared: Sequence[str]) -> None:  # noqa: ANN401  (as above)
     listed = dig(data, "models")
     names = [dig(each, "name") for each in listed] if isinstance(listed, list) else []
-    present = {with_tag(name) for name in names if isinstance(name, str)}
-    missing = [name for name in declared if with_tag(name) not in present]
+    present = {normalised(name) for name in names if isinstance(name, str)}
+    missing = [name for name in declared if normalised(name) not in present]
     if missing:
         raise Failed(f"not there: {', '.join(missing)}; deploy again, so that they are pulled")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from llmrack.stack.fleet import Deployment
+from llmrack.stack.deployments import Deployment
 from llmrack.verify.results import one_line
 
 KEY_REFUSED = "the gateway refuses its own master key; deploy it again, so that both ends agree"

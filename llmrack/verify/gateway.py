@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import httpx
 
 from llmrack.secrets.value import Secret, redact
-from llmrack.stack.fleet import Deployment
+from llmrack.stack.deployments import Deployment
 from llmrack.stack.schema import Stack
 from llmrack.verify import probes
 from llmrack.verify.exchange import Bounds, ask, dig

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import httpx
 
 from llmrack.secrets.value import Secret
-from llmrack.stack.fleet import Deployment
+from llmrack.stack.deployments import Deployment
 from llmrack.verify.exchange import Answer, Bounds, ask, dig, parse
 from llmrack.verify.explain import explain
 from llmrack.verify.results import Failed

@@ -15,7 +15,7 @@ class Result:
     + host: the host whose gateway or Ollama was asked
     + subject: the public model name, or ``gateway`` or ``ollama``
     + check: health, models, wrong key, no key, chat, stream, embedding, vision, tools, name,
-      version or models present
+      version, models present, journal, resident, capabilities or speed
     + ok: whether it was proven
     + instance: the instance that was asked; when ``ok``, the one that answered. Empty where none
       is concerned or none could be made out

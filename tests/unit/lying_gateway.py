@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from llmrack.secrets.value import Secret
-from llmrack.stack.fleet import Deployment
+from llmrack.stack.deployments import Deployment
 from llmrack.stack.schema import Stack
 from llmrack.verify.gateway import prove_gateway
 from llmrack.verify.results import Result

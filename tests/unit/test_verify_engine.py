@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from llmrack.verify.engine import prove_engine, with_tag
+from llmrack.verify.engine import prove_engine
 from llmrack.verify.results import Result
 
 
@@ -22,14 +22,14 @@ def prove(
     replies = honest | (answers or {})
     transport = httpx.MockTransport(lambda request: replies[request.url.path])
     with httpx.Client(transport=transport, base_url="http://box1") as client:
-        return prove_engine(client, "box1", version, models)
+        return prove_engine(client, "box1", "box1/big", version, models)
 
 
 def test_the_declared_version_and_models_are_proven() -> None:
     results = prove()
-    assert [(each.check, each.ok, each.instance) for each in results] == [
-        ("version", True, "box1"),
-        ("models present", True, "box1"),
+    assert [(each.check, each.ok, each.host, each.instance) for each in results] == [
+        ("version", True, "box1", "box1/big"),
+        ("models present", True, "box1", "box1/big"),
     ]
 
 
@@ -66,13 +66,7 @@ def test_a_strange_answer_fails_with_a_reason(reply: httpx.Response) -> None:
     assert not result.ok and ";" in result.detail
 
 
-@pytest.mark.parametrize(
-    ("name", "full"),
-    [
-        ("llava", "llava:latest"),
-        ("llava:7b", "llava:7b"),
-        ("host:5000/org/m", "host:5000/org/m:latest"),
-    ],
-)
-def test_a_name_without_a_tag_means_latest(name: str, full: str) -> None:
-    assert with_tag(name) == full
+def test_ollamas_own_words_are_told() -> None:
+    reply = httpx.Response(503, json={"error": "server busy"})
+    result = prove(answers={"/api/tags": reply})[1]
+    assert "/api/tags answers 503: server busy; see its journal" in result.detail
