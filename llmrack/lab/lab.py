@@ -69,6 +69,7 @@ class Lab:
         needs.require_root()
         self._root.mkdir(parents=True, exist_ok=True)
         needs.install_missing(progress, self._root / "packages.log")
+        needs.allow_watching(progress)
         with locked(self._lock, progress):
             its = state.ensure(self.folder, self._subnet)
             names = [f"box{number}" for number in range(1, count + 1)]

@@ -23,6 +23,27 @@ PACKAGES = {
 """Command → the Debian package that brings it."""
 
 
+INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+# systemd takes about seven of a host; the kernel's default of 128 is used up by 18 hosts.
+INOTIFY_INSTANCES = 1024
+
+
+def allow_watching(progress: Progress) -> None:
+    """Raise the kernel's limit of inotify instances to what the hosts of a few labs need.
+
+    Beyond it a host hangs while it boots, without a word. The limit lasts until the machine's
+    next boot.
+    """
+    try:
+        if int(INOTIFY.read_text()) >= INOTIFY_INSTANCES:
+            return
+        INOTIFY.write_text(str(INOTIFY_INSTANCES))
+    except OSError as error:
+        progress(f"{INOTIFY} stays as it is ({error}): more than 18 hosts at once will not boot")
+        return
+    progress(f"raised {INOTIFY} to {INOTIFY_INSTANCES}")
+
+
 def require_root() -> None:
     """Raise LabError unless this process is root: namespaces, mounts and firewall need it."""
     if os.geteuid() != 0:
