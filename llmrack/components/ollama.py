@@ -82,9 +82,10 @@ def resources(stack: Stack, fleet: Fleet, host: Host, arch: str) -> list[Resourc
     settings = host.settings
     home = Home(settings.service_user, settings.service_home)
     its = instances(host) if is_engine(stack, host) else ()
-    undeclared = UndeclaredInstances(
-        home.user, home.units, home.instances, frozenset(each.name for each in its)
-    )
+    warm_up = _warm_up(stack, host, home, its)
+    declared = [unit(each.name) for each in its]
+    declared += [each.unit for each in warm_up if isinstance(each, Unit)]
+    undeclared = UndeclaredInstances(home.user, home.units, home.instances, frozenset(declared))
     if not its:
         return [undeclared]
     directory = release(host, arch)
@@ -105,7 +106,7 @@ def resources(stack: Stack, fleet: Fleet, host: Host, arch: str) -> list[Resourc
         undeclared,
         *(_unit(host, home, each, current) for each in its),
         *_models(stack, host, home, its[0]),
-        *_warm_up(stack, host, home, its),
+        *warm_up,
     ]
 
 

@@ -1,4 +1,4 @@
-"""Instances that are no longer declared."""
+"""Instances, and what warms them up, that are no longer declared."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from llmrack.resources.look import Look, Seen
 
 @dataclass(frozen=True)
 class UndeclaredInstances:
-    """User units ``llmrack-ollama@NAME.service`` other than the declared ones are removed.
+    """User units ``llmrack-ollama@NAME.service`` (and their warm-ups) but the declared are removed.
 
     Their models stay, and so do their homes with the keys by which ollama.com knows them.
 
     + units: the folder of the user's units
     + environments: the folder of the instances' environment files
-    + declared: names of the instances that stay
+    + declared: names of the units that stay
     """
 
     user: str
@@ -32,31 +32,36 @@ class UndeclaredInstances:
         """As plans call it."""
         return "Instances that nobody declares"
 
-    @property
-    def _enabled(self) -> str:
-        return f"{self.units}/default.target.wants"
-
     def look(self, look: Look) -> None:
-        """The units that start with the user's manager."""
-        look.globs.add(f"{self._enabled}/llmrack-ollama*.service")
+        """The units that start with the user's manager, or with an instance."""
+        look.globs.add(f"{self.units}/default.target.wants/llmrack-ollama*.service")
+        look.globs.add(f"{self.units}/llmrack-ollama@*.service.wants/llmrack-warm-up@*.service")
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
         """Stop and disable them, remove their environment files."""
-        there = [PurePosixPath(path) for path in seen.paths]
-        found = {
-            path.name: path.stem.partition("@")[2]
-            for path in there
-            if str(path.parent) == self._enabled and path.name.startswith("llmrack-ollama")
+        enabled = {
+            PurePosixPath(path).name
+            for path in seen.paths
+            if path.startswith(f"{self.units}/") and ".wants/llmrack-" in path
         }
-        gone = sorted(unit for unit, name in found.items() if name not in self.declared)
+        gone = sorted(
+            unit
+            for unit in enabled - self.declared
+            if unit.startswith(("llmrack-ollama", "llmrack-warm-up"))
+        )
         if not gone:
             return None
-        steps = []
-        for unit in gone:
-            name = found[unit]
-            warm_up = quote(f"llmrack-warm-up@{name}.service")
-            steps.append(f"systemctl --user -q disable --now {warm_up} 2>/dev/null; :")
-            steps.append(f"systemctl --user -q disable --now {quote(unit)}")
-            steps.append(f"rm -f {quote(f'{self.environments}/{name}.env')}")
-        script = as_user(self.user, " && ".join(f"{{ {step}; }}" for step in steps))
-        return Change(self.name, f"to be removed: {', '.join(gone)}", (Shell(script, timeout=120),))
+        units = " ".join(map(quote, gone))
+        files = " ".join(
+            quote(f"{self.environments}/{PurePosixPath(unit).stem.partition('@')[2]}.env")
+            for unit in gone
+            if unit.startswith("llmrack-ollama@")
+        )
+        script = f"systemctl --user -q disable --now {units}" + (
+            f" && rm -f {files}" if files else ""
+        )
+        return Change(
+            self.name,
+            f"to be removed: {', '.join(gone)}",
+            (Shell(as_user(self.user, script), timeout=120),),
+        )
