@@ -165,6 +165,7 @@ _RULES: tuple[Callable[[Declaration], Iterator[Problem]], ...] = (
     _secrets,
     _traps,
     host_checks.versions,
+    host_checks.adapters,
     engine_checks.ours_alone,
     engine_checks.created_models,
     engine_checks.instance_names,

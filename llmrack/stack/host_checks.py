@@ -16,6 +16,8 @@ from llmrack.stack.settings import is_loopback
 # Below it: CVE-2026-7482 (remote code execution while a model is loaded).
 OLLAMA_OLDEST = (0, 17, 1)
 OLLAMA_CHECKS_DIGESTS = (0, 32, 10)
+# The last one that takes LoRA adapters (errAdaptersUnsupported in server/create.go of v0.34.1).
+OLLAMA_WITH_ADAPTERS = (0, 34, 0)
 
 
 def groups(d: Declaration) -> Iterator[Problem]:
@@ -128,6 +130,24 @@ def versions(d: Declaration) -> Iterator[Problem]:
                 "(CVE-2026-7482)",
                 "choose 0.32.10 or later",
             )
+
+
+def adapters(d: Declaration) -> Iterator[Problem]:
+    """No adapter is declared for an Ollama that takes none."""
+    for name, model in d.stack.models.items():
+        provider = d.stack.providers.get(model.provider)
+        if not (isinstance(provider, OllamaProvider) and model.create and model.create.adapters):
+            continue
+        for host in d.fleet.group(provider.group):
+            if _version(host) > OLLAMA_WITH_ADAPTERS:
+                yield d.problem(
+                    f"models.{name}.create.adapters",
+                    f"Ollama {host.settings.ollama_version} on {host.name} takes no LoRA adapters, "
+                    "the last that did is 0.34.0",
+                    "merge it into the weights and declare those as 'gguf', or set ollama_version "
+                    "to 0.34.0",
+                    *("models", name, "create", "adapters"),
+                )
 
 
 def warnings(declaration: Declaration) -> list[Problem]:

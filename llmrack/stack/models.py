@@ -41,7 +41,6 @@ class Parameters(Closed):
     top_k: int | None = Field(None, description="Choose among so many tokens.")
     top_p: float | None = Field(None, description="Choose among tokens of this probability.")
     min_p: float | None = Field(None, description="Least probability, relative to the best token.")
-    typical_p: float | None = Field(None, description="Locally typical sampling.")
     repeat_last_n: int | None = Field(None, description="Tokens looked back at for repetition.")
     repeat_penalty: float | None = Field(None, description="Penalty of repetition.")
     presence_penalty: float | None = Field(None, description="Penalty of what was there.")
@@ -82,7 +81,7 @@ class Create(Closed):
     parameters: Parameters = Field(
         Parameters(), description="PARAMETER lines.", examples=[{"temperature": 0.7}]
     )
-    adapters: tuple[Adapter, ...] = Field((), description="LoRA adapter laid over the weights.")
+    adapters: tuple[Adapter, ...] = Field((), description="A LoRA adapter, up to Ollama 0.34.0.")
 
     @model_validator(mode="after")
     def _check_source(self) -> Create:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import gguf
 import numpy as np
+import pytest
 
+from llmrack.lab.standins.ollama.create import LAST_WITH_ADAPTERS
 from llmrack.lab.standins.weights import write_llama
 from tests.contract.ollama_process import OllamaProcess
 
@@ -93,7 +95,31 @@ def write_adapter(file: Path, scale: float = 16.0) -> Path:
     return file
 
 
-def test_model_is_created_with_an_adapter(ollama: OllamaProcess, tmp_path: Path) -> None:
+@pytest.fixture
+def older(ollama: OllamaProcess) -> OllamaProcess:
+    """An Ollama that still takes adapters; a build made by hand calls itself 0.0.0."""
+    if not takes_adapters(ollama):
+        pytest.skip("adapters are taken up to 0.34.0, and this is a later one")
+    return ollama
+
+
+def takes_adapters(ollama: OllamaProcess) -> bool:
+    version = ollama.client.get("/api/version").json()["version"].partition("-")[0]
+    return tuple(map(int, version.split("."))) <= LAST_WITH_ADAPTERS
+
+
+def test_adapters_are_400_since_0_34_1(ollama: OllamaProcess, tmp_path: Path) -> None:
+    if takes_adapters(ollama):
+        pytest.skip("this is an older one")
+    digest = upload(ollama, write_adapter(tmp_path / "tune.gguf"))
+    body = {"from": "llama3.1", "adapters": {"tune.gguf": digest}}
+    response = ollama.post("/api/create", model="tuned", stream=False, **body)
+    assert response.status_code == 400
+    assert response.json() == {"error": "LoRA adapters are no longer supported"}
+
+
+def test_model_is_created_with_an_adapter(older: OllamaProcess, tmp_path: Path) -> None:
+    ollama = older
     digest = upload(ollama, write_adapter(tmp_path / "tune.gguf"))
     lines = ollama.lines(
         "/api/create", model="tuned", **{"from": "llama3.1"}, adapters={"tune.gguf": digest}
@@ -108,7 +134,8 @@ def test_model_is_created_with_an_adapter(ollama: OllamaProcess, tmp_path: Path)
     assert shown["details"]["family"] == "llama"
 
 
-def test_two_adapters_are_400(ollama: OllamaProcess, tmp_path: Path) -> None:
+def test_two_adapters_are_400(older: OllamaProcess, tmp_path: Path) -> None:
+    ollama = older
     digests = {
         name: upload(ollama, write_adapter(tmp_path / name, scale))
         for name, scale in (("a.gguf", 1.0), ("b.gguf", 2.0))
@@ -119,7 +146,8 @@ def test_two_adapters_are_400(ollama: OllamaProcess, tmp_path: Path) -> None:
     assert response.json() == {"error": "only one adapter is currently supported"}
 
 
-def test_adapter_that_is_no_gguf_is_400(ollama: OllamaProcess, tmp_path: Path) -> None:
+def test_adapter_that_is_no_gguf_is_400(older: OllamaProcess, tmp_path: Path) -> None:
+    ollama = older
     file = tmp_path / "x.gguf"
     file.write_bytes(b"no gguf at all")
     body = {"from": "llama3.1", "adapters": {"x.gguf": upload(ollama, file)}}

@@ -65,6 +65,19 @@ def test_models_that_are_made_hold_together():
     assert found(a={"create": {"from": "b"}}, b={"create": {"from": "llama3.2"}}) == []
 
 
+@pytest.mark.parametrize(
+    ("version", "taken"), [("0.34.0", True), ("0.34.1", False), ("0.34.4", False)]
+)
+def test_an_adapter_is_refused_for_an_ollama_that_takes_none(version, taken):
+    adapter = {"file": "a.gguf", "sha256": "a" * 64}
+    said = found(
+        fleet=Fleet((host(ollama_version=version),)),
+        m={"create": {"from": "x", "adapters": [adapter]}},
+    )
+    refused = f"models.m.create.adapters: Ollama {version} on box1 takes no LoRA adapters"
+    assert any(refused in text for text in said) != taken
+
+
 def test_an_empty_list_is_not_pruned_by_one_word():
     providers = {"local": {"kind": "ollama", "prune": True}, "cloud": {"kind": "ollama-cloud"}}
     (text,) = found(providers=providers, gpt={"provider": "cloud"})

@@ -6,6 +6,7 @@ import json
 from collections.abc import Generator, Iterator
 from pathlib import PurePosixPath
 
+from . import STANDIN_VERSION
 from .errors import ApiError
 from .gguf import read_metadata
 from .names import ModelName
@@ -15,6 +16,9 @@ from .types import JsonObject
 
 # Names of file types (ggml's docs/gguf.md); Ollama takes 0, which is F32, for unknown.
 _FILE_TYPES = {1: "F16"}
+
+LAST_WITH_ADAPTERS = (0, 34, 0)
+"""``errAdaptersUnsupported`` in server/create.go of v0.34.1."""
 
 _Steps = Generator[JsonObject, None, tuple[list[Layer], JsonObject]]
 
@@ -34,9 +38,15 @@ def create(store: Store, body: JsonObject) -> Iterator[JsonObject]:
     files, adapters = body.get("files") or {}, body.get("adapters") or {}
     if any(path.startswith("/") or ".." in PurePosixPath(path).parts for path in files):
         raise ApiError(400, "file path must be relative")
+    if adapters and _version() > LAST_WITH_ADAPTERS:
+        raise ApiError(400, "LoRA adapters are no longer supported")
     if not all((*files.values(), *adapters.values())):
         raise ApiError(400, "invalid digest format")
     return _create(store, name, body)
+
+
+def _version() -> tuple[int, ...]:
+    return tuple(map(int, STANDIN_VERSION.partition("-")[0].split(".")))
 
 
 def _create(store: Store, name: ModelName, body: JsonObject) -> Iterator[JsonObject]:
