@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from functools import partial
@@ -25,9 +24,6 @@ def build(rack: Rack, action: Build) -> str:
     """Make a model; the reason why it failed, or an empty text."""
     for name, digest in action.files:
         path = rack.run.folder / name
-        reason = _wrong(path, digest)
-        if reason:
-            return reason
         put = partial(_put, rack, action, path, digest)
         reason = rack.run.supply.blob(rack, f"sha256:{digest}", put, action.stall)
         if reason:
@@ -36,18 +32,6 @@ def build(rack: Rack, action: Build) -> str:
     if not reason:
         rack.got_model(action.model)
     return reason
-
-
-def _wrong(path: Path, digest: str) -> str:
-    """Why a local file is not the declared one, or an empty text."""
-    try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        return f"{path} cannot be read ({error.strerror}): correct its path in stack.yaml"
-    if found != digest:
-        return f"{path} has the SHA-256 {found}, not the declared one: one of them is wrong"
-    return ""
 
 
 def _put(rack: Rack, action: Build, path: Path, digest: str) -> str:
@@ -90,7 +74,8 @@ def _ask(rack: Rack, action: Build) -> str:
             for line in response.iter_lines():
                 said = json.loads(line) if line else said
                 if "error" in said:
-                    return f"Ollama says: {said['error']}"
+                    its = " or ".join(["its declaration", *(name for name, _ in action.files)])
+                    return f"Ollama says: {said['error']}; correct {its}"
             if response.status_code != 200:
                 return f"Ollama answered {response.status_code}"
             # A copy is answered without a word.

@@ -23,6 +23,7 @@ from llmrack.problems import DeclarationError
 from llmrack.remote.connection import needs_sudo, no_delay
 from llmrack.remote.declared import read
 from llmrack.remote.guard import Refusal
+from llmrack.remote.local_files import wrong_files
 from llmrack.remote.needs import needs
 from llmrack.remote.run import Run
 from llmrack.remote.snapshot import Snapshot
@@ -206,7 +207,7 @@ class Rack:
         folder = system.unusable_folder(self.host, self.seen) if self._is_engine else None
         if folder:
             return [folder]
-        return system.short_of_disk(self.seen, needs(self))
+        return wrong_files(self) or system.short_of_disk(self.seen, needs(self))
 
     def notes(self) -> list[str]:
         """What should be known of an accepted host: its GPUs, and limits that have no effect."""

@@ -25,6 +25,7 @@ class Run:
 
     + racks: by the name of the host
     + changed: names of the hosts that this run changes
+    + local_files: for files to be sent (path and declared SHA-256), why not, or an empty text
     + fleet: the hosts with their cards, as far as they are known
     + edition: counts up when the fleet changes, and with it what hosts shall have
     + ready: set once the cards that instances depend on have been looked at
@@ -37,6 +38,7 @@ class Run:
         self.changed: set[str] = set()
         self.racks: dict[str, Rack] = {}
         self.supply = Supply()
+        self.local_files: dict[tuple[str, str], str] = {}
         self.ready = Event()
         self.fleet = declared.fleet
         self.edition = 0
