@@ -171,7 +171,7 @@ def _not_loaded(told: Told) -> Finding:
 
 
 def _no_driver(why: str) -> Finding:
-    way_out = f'install one, or set `gpu_driver = "nvidia"` and deploy; {_CPU_ONLY}'
+    way_out = f'install its driver, or set `gpu_driver = "nvidia"` and deploy; {_CPU_ONLY}'
     return Finding(State.NO_DRIVER, why, way_out, Cure.DRIVER)
 
 
