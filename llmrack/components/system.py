@@ -113,7 +113,11 @@ def unusable_folder(host: Host, seen: Seen) -> str | None:
             f"{user} may not enter {where}",
             f"chmod o+x {where}, or add {user} to its group",
         ),
-        "read-only": (f"{user} may not write to {where}", f"chown {user}: {where}"),
+        "read-only": (
+            f"{user} may not write to {where}",
+            # It cannot be given to a user who is still to be made.
+            f"chown {user}: {where}" if user in seen.users else "name a folder below it",
+        ),
     }.get(verdict, (f"{where} is not a folder", "move it away"))
     return f"the models directory {folder} cannot be used: {cause}; {way_out}, or set ollama_models"
 

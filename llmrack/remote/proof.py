@@ -104,7 +104,8 @@ def _journal(rack: Rack, arguments: dict[str, Any]) -> list[str]:
     fields = " ".join(f"_SYSTEMD_USER_UNIT={unit}" for unit in units)
     # Requests that went well explain nothing.
     command = (
-        f"journalctl -q --no-pager -o short-iso -n 300 {fields} | grep -v '\" 200 OK' | tail -n 15"
+        f"journalctl -q --no-pager -o short-iso -n 300 {fields} | "
+        "grep -v -e '\" 200 ' -e '| 200 |' | tail -n 15"
     )
     _, output = rack.pyinfra_host.run_shell_command(command, **arguments)
     secrets = dict(rack.run.declared.secrets)

@@ -73,8 +73,10 @@ class Unit:
 
     def _why(self, seen: Seen, changed: Collection[str]) -> str:
         found = seen.units.get(self.unit)
-        if found is None or found.active != "active":
-            return "not running" if found is None else found.active
+        if found is None or found.active == "inactive":
+            return "not running"
+        if found.active != "active":
+            return found.active
         return due(found, self.depends, changed)
 
 

@@ -12,6 +12,7 @@ import errno
 import json
 import mmap
 import os
+import pwd
 import socket
 import stat
 import sys
@@ -20,6 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 MARKER = Path("/tmp/hardening-probe")
+# Not $HOME: each instance of Ollama has one of its own.
+HOME = pwd.getpwuid(os.getuid()).pw_dir
 ADDR_NO_RANDOMIZE = 0x0040000
 PTRACE_TRACEME = 0
 # getpid() by the i386 entry: mov eax, 20; int 0x80; ret
@@ -101,8 +104,8 @@ def main() -> None:
         "NoNewPrivileges": fields["NoNewPrivs"] == "0",
         "PrivateTmp": MARKER.exists(),
         "ProtectSystem": can_write(sys.argv[1]),
-        "ProtectHome": can_write(os.environ["HOME"]),
-        "ReadWritePaths": can_write(os.environ["HOME"] + "/.ollama"),
+        "ProtectHome": can_write(HOME),
+        "ReadWritePaths": can_write(f"{HOME}/.ollama"),
         "InaccessiblePaths": can(reach_user_manager),
         "LockPersonality": error_in_child(lambda: libc.personality(ADDR_NO_RANDOMIZE)) == 0,
         "RestrictRealtime": realtime_is_considered(),

@@ -21,8 +21,9 @@ from tests.lab.load import Load
 from tests.lab.site import STACK, Run, Site
 
 BOXES = {"box1": ("gpu", "gateway"), "box2": ("gpu",)}
-OLLAMA = "llmrack-ollama.service"
-UNIT_FILE = f"/home/llm/.config/systemd/user/{OLLAMA}"
+OLLAMA = "llmrack-ollama@main.service"
+UNIT_FILE = "/home/llm/.config/systemd/user/llmrack-ollama@.service"
+ENVIRONMENT = "/home/llm/.config/llmrack/ollama/main.env"
 KEYS = "/home/llm/.config/llmrack/gateway.env"
 LOCAL_ONLY = {
     "providers": {"local": STACK["providers"]["local"]},
@@ -75,7 +76,7 @@ def changed(run: Run) -> set[str]:
     """What a run says that it changes, in the same words."""
     kinds = (
         "Packages|User|Linger|Directory|File|Link|Line|EnvironmentFile|Archive|Venv|Release|Unit"
-        "|OllamaModel|Gateway"
+        "|OllamaModel|Models|Instances|GPU driver|Gateway"
     )
     lines = re.findall(rf"^ +(\[box\d\]) ((?:{kinds})\b.+)$", run.output, re.MULTILINE)
     return {line for line in lines if not line[1].endswith("so far")}
@@ -243,7 +244,7 @@ def test_a_run_killed_before_ollamas_restart_is_made_up_for_by_the_next(site: Si
     site.declare(BOXES, ollama_environment=environment)
     with held(site, "box1", "systemctl", "restart") as reached:
         killed_deploy(site, reached)
-    assert "OLLAMA_KEEP_ALIVE=66s" in site.on("box1", f"cat {UNIT_FILE}")
+    assert "OLLAMA_KEEP_ALIVE=66s" in site.on("box1", f"cat {ENVIRONMENT}")
     assert site.environment_of("box1", OLLAMA)["OLLAMA_KEEP_ALIVE"] != "66s"
     site.deployed()
     assert site.environment_of("box1", OLLAMA)["OLLAMA_KEEP_ALIVE"] == "66s"

@@ -23,6 +23,7 @@ BOX = {"box1": ("gpu", "gateway")}
 def site(module_site: Site) -> Site:
     module_site.declare(BOX)
     module_site.deployed()
+    module_site.settled()
     return module_site
 
 

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from llmrack.lab.shell import wait_until
 from tests.lab.site import STACK, Run, Site
 
 BOX = {"box4": ("gpu", "gateway")}
-OLLAMA = "llmrack-ollama.service"
+OLLAMA = "llmrack-ollama@main.service"
 GATEWAY = "/home/llm/.local/opt/llmrack-gateway"
 WRONG = "0" * 64
 # Another chain is another configuration, and so another release of the gateway.
@@ -42,13 +43,16 @@ def made(bare: Site) -> Iterator[Callable[[str, str], None]]:
 
 
 def refused(site: Site, reason: str) -> None:
-    """The plan says that the host is refused, and so does the run; neither changes anything."""
+    """The plan says that the host is refused, and so does the run; neither changes anything.
+
+    + reason: how the reason begins, a regular expression
+    """
     before = site.listing("box4")
     plan = site.run("pyinfra", site.inventory, "deploy.py", "--dry")
     run = site.deploy()
     assert run.code == 1
     for said in (plan.output, run.output):
-        assert f"[box4] refused, nothing was changed: {reason}" in said, said
+        assert re.search(rf"\[box4\] refused, nothing was changed: {reason}", said), said
         assert "Traceback" not in said
     assert "would change" not in plan.output
     assert site.listing("box4") == before
@@ -60,10 +64,46 @@ def test_a_disk_that_is_too_small_is_refused(bare: Site, made: Callable[[str, st
         "umount /mnt/small && rmdir /mnt/small",
     )
     bare.declare(BOX, service_home="/mnt/small/llm")
-    refused(bare, "/mnt/small/llm has 600 MiB free, but ")
+    refused(bare, "the filesystem at /mnt/small has 600 MiB free, but ")
     said = bare.deploy().output
     for part in (r"llama3\.2:1b \d+ MiB", r"release \d+ MiB", r"gateway 1,600 MiB", "make room"):
         assert re.search(part, said), said
+
+
+def test_models_that_do_not_fit_where_they_go_are_refused(
+    bare: Site, made: Callable[[str, str], None]
+) -> None:
+    made(
+        "mkdir /mnt/small && mount -t tmpfs -o size=500m small /mnt/small",
+        "umount /mnt/small && rmdir /mnt/small",
+    )
+    bare.declare(BOX, ollama_models="/mnt/small/models")
+    # What goes elsewhere does not count.
+    refused(
+        bare,
+        r"the filesystem at /mnt/small has 500 MiB free, but \d+ MiB are needed "
+        r"\(llama3\.2:1b \d+ MiB, and 500 MiB are kept free\): make room",
+    )
+
+
+@pytest.mark.parametrize(
+    ("mode", "folder", "reason"),
+    [
+        (700, "/srv/disk/models", r"llm may not enter /srv/disk; chmod o\+x /srv/disk"),
+        (755, "/srv/disk", "llm may not write to /srv/disk; name a folder below it"),
+    ],
+)
+def test_a_models_directory_that_the_service_user_cannot_use_is_refused(
+    bare: Site, made: Callable[[str, str], None], mode: int, folder: str, reason: str
+) -> None:
+    made(f"mkdir -m {mode} /srv/disk", "rmdir /srv/disk")
+    bare.declare(BOX, ollama_models=folder)
+    refused(bare, f"the models directory {folder} cannot be used: {reason}")
+
+
+def test_a_declared_mount_that_is_absent_is_refused(bare: Site) -> None:
+    bare.declare(BOX, ollama_models="/srv/models", ollama_models_mount="/srv/models")
+    refused(bare, "nothing is mounted at /srv/models, and the models would fill the disk below it")
 
 
 def test_a_service_user_that_lives_elsewhere_is_refused(
@@ -211,4 +251,44 @@ def test_a_pull_that_stalls_is_tried_again_given_up_and_made_up_for(deployed: Si
     site.lab.fault("registry", "ok")
     site.deployed()
     assert site.chat("box4", "qwen2.5-coder:7b").status_code == 200
+    site.settled()
+
+
+def test_a_models_directory_that_root_must_make_is_made_and_used(
+    site: Site, made: Callable[[str, str], None]
+) -> None:
+    made(":", "rm -r /srv/models")
+    site.declare(BOX, ollama_models="/srv/models")
+    site.deployed()
+    assert site.on("box4", "stat -c '%U %a' /srv/models") == "llm 755"
+    assert site.on("box4", "find /srv/models/manifests -type f -printf '%f\\n'") == "1b"
+    assert site.chat("box4", "llama3.2:1b").status_code == 200
+    site.settled()
+
+
+@pytest.mark.parametrize("folder", ["/srv/models", "/srv/models/ollama"])
+def test_models_on_a_mount_are_served_from_there_alone(
+    site: Site, made: Callable[[str, str], None], folder: str
+) -> None:
+    mount = "mount --bind /mnt/disk /srv/models"
+    made(
+        f"mkdir /mnt/disk /srv/models && chown llm /mnt/disk /srv/models && {mount}",
+        f"umount /srv/models; systemctl --user -M llm@.host stop {OLLAMA}; "
+        "rm -r /mnt/disk /srv/models",
+    )
+    site.declare(BOX, ollama_models=folder, ollama_models_mount="/srv/models")
+    site.deployed()
+    assert site.chat("box4", "llama3.2:1b").status_code == 200
+    site.settled()
+
+    site.on("box4", "umount /srv/models")
+    site.as_service("box4", f"systemctl --user restart {OLLAMA}", check=False)
+    journal = f"journalctl -q -o cat _SYSTEMD_USER_UNIT={OLLAMA} _SYSTEMD_INVOCATION_ID="
+    started = site.as_service("box4", f"systemctl --user show -P InvocationID {OLLAMA}")
+    assert site.on("box4", f"{journal}{started}") == "/srv/models is not mounted"
+    assert site.on("box4", "ls /srv/models") == ""
+
+    site.on("box4", mount)
+    answers = "curl -fs 127.0.0.1:11434/api/version"
+    assert wait_until(lambda: bool(site.on("box4", answers, check=False)), 30)
     site.settled()

@@ -42,7 +42,8 @@ STACK: dict[str, Any] = {
         "cloud": {"kind": "ollama-cloud"},
     },
     "models": {
-        "llama3.2:1b": {"provider": "local"},
+        "llama3.2:1b": {"provider": "local", "preload": True},
+        "assistant": {"provider": "local", "create": {"from": "llama3.2:1b", "system": "Help."}},
         "qwen-coder-vllm": {"provider": "vllm", "model": "Qwen/Qwen2.5-Coder-7B-Instruct"},
         "gpt-4o": {"provider": "openai"},
         "gpt-oss:20b-cloud": {"provider": "cloud"},
@@ -81,7 +82,12 @@ class Evidence:
     def declare(self, stack: dict[str, Any], **keys: str) -> None:
         self.keys |= keys
         write_private(self.env_file, "".join(f"{k}={v}\n" for k, v in self.keys.items()))
-        self.site.declare({BOX: ("gpu", "gateway")}, stack, env_file=str(self.env_file))
+        self.site.declare(
+            {BOX: ("gpu", "gateway")},
+            stack,
+            env_file=str(self.env_file),
+            ollama_instances="per-gpu",
+        )
 
 
 @contextmanager
@@ -117,6 +123,7 @@ def evidence(lab: Lab, module_site: Site, fresh: Callable[[str], None]) -> Evide
         runs["debug-operations"] = site.deploy("--debug-operations", *LOUD)
         runs["debug-inventory"] = site.run("pyinfra", site.inventory, "debug-inventory", "--debug")
         runs["first"] = site.deploy(*LOUD, "--debug-all")
+        runs["llmrack status"] = site.run("llmrack", "status", "--gpus", "-i", site.inventory)
         runs["llmrack plan"] = site.run("llmrack", "plan", "--files", "-i", site.inventory)
         runs["llmrack check"] = site.run("llmrack", "check", "--json", "-i", site.inventory)
         runs["llmrack verify"] = site.run("llmrack", "verify", "--json", "-i", site.inventory)
@@ -159,7 +166,9 @@ def test_the_runs_went_as_they_were_meant_to(evidence: Evidence) -> None:
     }
     for name, reason in reasons.items():
         assert reason in evidence.runs[name].output
-    assert not evidence.runs["settled"].changed
+    settled = evidence.runs["settled"]
+    assert not settled.changed
+    assert settled.commands == {BOX: 1}
 
 
 def test_no_run_prints_a_secret(evidence: Evidence) -> None:
@@ -196,6 +205,8 @@ def test_on_the_host_the_environment_file_alone_has_the_secrets(
         "grep -rlaF -f /dev/stdin --devices=skip --exclude-dir=proc --exclude-dir=sys "
         "--exclude-dir=lab / 2>/dev/null"
     )
+    others = evidence.site.on(BOX, f"cd {CONFIG} && ls ollama/*.env models/* warm-up").split()
+    assert len(others) == 3, others
     patterns = "\n".join(evidence.values.values())
     found = lab.host(BOX).ssh(search, input=patterns, check=False).stdout.split()
     assert found == [ENV_FILE]
@@ -216,6 +227,7 @@ def test_the_old_master_key_is_gone_from_the_host(evidence: Evidence) -> None:
 
 
 def test_the_controller_keeps_secrets_in_private_files_alone(evidence: Evidence, lab: Lab) -> None:
+    assert (ROOT / ".llmrack" / "gpus.json").stat().st_mtime >= evidence.started
     boxes = {folder.name for folder in lab.folder.glob("box*")}
     others = {".git", ".venv", ".lab"} | boxes
     holders = []

@@ -61,7 +61,7 @@ FORBIDDEN = {
 }
 INSIDE = {"ollama": FORBIDDEN | {"ReadWritePaths": True}, "gateway": FORBIDDEN}
 TEMPLATES = {
-    "ollama": "ollama/llmrack-ollama.service.j2",
+    "ollama": "ollama/llmrack-ollama@.service.j2",
     "gateway": "gateway/llmrack-gateway@.service.j2",
 }
 CASES = [
@@ -82,7 +82,7 @@ class Units:
 
     def unit(self, role: str) -> str:
         """The unit that is active."""
-        units = "llmrack-ollama.service" if role == "ollama" else "'llmrack-gateway@*.service'"
+        units = "llmrack-ollama@main.service" if role == "ollama" else "'llmrack-gateway@*.service'"
         listed = self.site.as_service(
             BOX, f"systemctl --user list-units --plain --no-legend --state=active {units}"
         )
@@ -191,6 +191,21 @@ def test_nothing_listens_that_was_not_declared(site: Site) -> None:
     for host, declared in ((BOX, {ollama, gateway}), (ENGINE, {ollama})):
         listening = site.listening(host)
         assert {address.replace("*", "0.0.0.0") for address in listening} == ssh | declared
+
+
+def test_the_one_unit_of_an_earlier_version_gives_way_to_its_instance(site: Site) -> None:
+    old = "llmrack-ollama.service"
+    text = "[Service]\\nExecStart=sleep 31415\\n[Install]\\nWantedBy=default.target\\n"
+    site.as_service(
+        ENGINE,
+        f"printf '{text}' > ~/.config/systemd/user/{old} && systemctl --user daemon-reload && "
+        f"systemctl --user -q enable --now {old}",
+    )
+    assert f"to be removed: {old}" in site.deployed().output
+    states = site.as_service(ENGINE, f"systemctl --user show -P ActiveState -P UnitFileState {old}")
+    assert states.split() == ["inactive", "disabled"]
+    assert reaches(site, ENGINE, "127.0.0.1")
+    site.settled()
 
 
 def is_open(address: str, timeout: float = 1.0) -> bool:

@@ -89,7 +89,7 @@ def wait_for_answer(site: Site, model: str, marker: str) -> None:
 
 
 def ollama(site: Site, action: str) -> None:
-    site.as_service(BOX, f"systemctl --user {action} llmrack-ollama.service")
+    site.as_service(BOX, f"systemctl --user {action} llmrack-ollama@main.service")
 
 
 @pytest.fixture
@@ -262,7 +262,7 @@ def test_an_unknown_model_is_refused_and_not_answered_by_a_fallback(site: Site) 
 @pytest.mark.parametrize("outage", ["reboot", "power_cut"])
 def test_everything_is_back_without_a_login_after(site: Site, lab: Lab, outage: str) -> None:
     getattr(lab.host(BOX), outage)()
-    units = "llmrack-ollama.service 'llmrack-gateway@*.service'"
+    units = "llmrack-ollama@main.service 'llmrack-gateway@*.service'"
     states = f"systemctl --user show --state=active,activating -P ActiveState {units}"
     assert wait_until(
         lambda: site.as_service(BOX, states, check=False).split() == ["active", "active"], RECOVERY
