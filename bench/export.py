@@ -18,6 +18,7 @@ from llmrack.resources.gateway import GatewayService, service
 from llmrack.resources.model import OllamaModel
 from llmrack.resources.packages import Packages
 from llmrack.resources.releases import STAMP, Archive, Release, Venv
+from llmrack.resources.units import Unit
 from llmrack.stack.fleet import GATEWAY_GROUP, Host
 
 Variables = dict[str, Any]
@@ -67,6 +68,7 @@ class Export:
             "system_files": [
                 self._file(each) for each in _each(everything, File) if each.owner == "root"
             ],
+            "system_units": [each.unit for each in _each(everything, Unit) if not each.user],
             "ollama": self._ollama(parts["ollama"]),
         }
         if parts["gateway"]:
@@ -76,7 +78,6 @@ class Export:
 
     def _ollama(self, resources: list[Resource]) -> Variables:
         [archive], [current] = _each(resources, Archive), _each(resources, Link)
-        [unit] = [each for each in _each(resources, File) if each.owner != "root"]
         models = _each(resources, OllamaModel)
         return {
             "release": archive.path,
@@ -84,7 +85,8 @@ class Export:
             "sha256": archive.sha256,
             "archive": f"{archive.cache}/{archive.sha256}.tar.zst",
             "current": current.path,
-            "unit": self._file(unit),
+            "files": [self._file(each) for each in _each(resources, File) if each.owner != "root"],
+            "units": [each.unit for each in _each(resources, Unit) if each.user],
             "api": models[0].url,
             "models": [model.model for model in models],
         }

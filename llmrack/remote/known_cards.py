@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,9 @@ def remember_cards(fleet: Fleet, folder: Path) -> None:
     }
     file = folder / KNOWN
     file.parent.mkdir(exist_ok=True)
-    file.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
+    beside = file.with_name(f"{file.name}.{os.getpid()}")
+    beside.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
+    beside.replace(file)
 
 
 def with_known_cards(fleet: Fleet, folder: Path) -> Fleet:
