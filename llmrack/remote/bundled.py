@@ -152,7 +152,7 @@ def _put_blob(rack: Rack, bundle: Bundle, name: str, arguments: Arguments) -> No
     """Send what the host lacks of a blob; only a whole and right one gets its name."""
     listed, models, user = bundle.index.files[name], rack.models_folder, rack.home.user
     # Where copies from other hosts keep what they have of it, too.
-    part, blob = f".llmrack/{listed.sha256}.part", f"blobs/sha256-{listed.sha256}"
+    part, blob = f".llmrack/sha256-{listed.sha256}.part", f"blobs/sha256-{listed.sha256}"
     ask = (
         f"mkdir -p {models}/blobs {models}/.llmrack && cd {models} || exit 1; "
         f"if [ -e {blob} ]; then echo there; exit; fi; touch {part}; s=$(stat -c %s {part}); "
