@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -11,11 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from llmrack.lab import gpus
 from llmrack.lab.lab import Lab
 from tests.lab.site import ROOT, Site
 
 HOSTS = 4
 FOLDERS = ("lab", "scenarios")
+
+# The session's lab, once there is one.
+_labs: list[Lab] = []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -29,9 +34,24 @@ def lab() -> Iterator[Lab]:
     name = os.environ.get("LLMRACK_TEST_LAB", "test")
     made = Lab(name, ROOT / ".lab", os.environ.get("LLMRACK_TEST_SUBNET"))
     made.up(HOSTS)
+    _labs.append(made)
     yield made
     if "LLMRACK_TEST_KEEP" not in os.environ:
         made.down()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _cards_are_well(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every host ends a module with the cards that the lab gave it."""
+    yield
+    if request.node.path.parent.name not in FOLDERS or not _labs:
+        return
+    (made,) = _labs
+    settings = json.loads((made.folder / "settings.json").read_text())
+    for host in made.hosts():
+        usual = gpus.pretence(host.name, int(settings["gpu_required"]))
+        if gpus.declared(made.folder / host.name) != usual:
+            host.set_gpus(len(usual.cards))
 
 
 @pytest.fixture(autouse=True)

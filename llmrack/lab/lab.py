@@ -107,6 +107,8 @@ class Lab:
         if not self.folder.exists():
             return
         with locked(self._lock, progress):
+            if not self.folder.exists():
+                return  # another command has removed it meanwhile
             if its := state.read(self.folder):
                 network = self._network(its)
                 progress("ending hosts and stand-ins")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 
 from llmrack.stack.fleet import Fleet, Host
@@ -14,14 +14,15 @@ KNOWN = Path(".llmrack/gpus.json")
 
 def remember_cards(fleet: Fleet, folder: Path) -> None:
     """Keep the cards of ``fleet``, beside those of hosts that are not in it."""
-    known = _known(folder) | {
-        host.address: list(host.gpus) for host in fleet.hosts if host.gpus is not None
-    }
+    seen = {host.address: list(host.gpus) for host in fleet.hosts if host.gpus is not None}
     file = folder / KNOWN
     file.parent.mkdir(exist_ok=True)
-    beside = file.with_name(f"{file.name}.{os.getpid()}")
-    beside.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
-    beside.replace(file)
+    # Two runs at a time must not lose what the other one saw.
+    with file.with_suffix(".lock").open("a") as lock:
+        flock(lock, LOCK_EX)
+        beside = file.with_suffix(".new")
+        beside.write_text(json.dumps(_known(folder) | seen, indent=2) + "\n", encoding="utf-8")
+        beside.replace(file)
 
 
 def with_known_cards(fleet: Fleet, folder: Path) -> Fleet:

@@ -60,8 +60,8 @@ class Site:
     lab: Lab
     folder: Path
     hosts: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    # The host that is deployed, if not all are: a gateway takes half a minute, and most tests of
-    # engines are not about it.
+    # The host or group that is deployed, if not all are: a gateway takes half a minute, and most
+    # tests of engines are not about it.
     only: str = ""
 
     def declare(

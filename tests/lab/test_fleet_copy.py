@@ -1,6 +1,6 @@
 """Models travel once per fleet: one host pulls, the others copy, and nothing of it stays.
 
-Hosts: box2 (gpu, gateway), box3 and box4 (gpu).
+Hosts: box2, box3 and box4 (gpu); the gateway on box1 is declared and left alone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from llmrack.lab.shell import wait_until
 from llmrack.lab.standins.weights import write_llama
 from tests.lab.site import Run, Site
 
-BOXES = {"box2": ("gpu", "gateway"), "box3": ("gpu",), "box4": ("gpu",)}
+BOXES = {"box2": ("gpu",), "box3": ("gpu",), "box4": ("gpu",)}
+HOSTS = BOXES | {"box1": ("gateway",)}
 SOURCES = ("box2", "box4")
 SMALL, LARGE = "llama3.2:1b", "qwen2.5-coder:7b"
 STACK = {
@@ -37,7 +38,8 @@ def first(module_site: Site, fresh: Callable[[str], None]) -> tuple[Site, int, R
     """The boxes, the bytes of blobs that the registry sent for them, and the run."""
     for name in BOXES:
         fresh(name)
-    module_site.declare(BOXES, STACK)
+    module_site.declare(HOSTS, STACK)
+    module_site.only = "gpu"
     before = sent(module_site.lab)
     run = module_site.deploy()
     return module_site, sent(module_site.lab) - before, run
@@ -194,11 +196,11 @@ def test_a_source_that_lets_the_service_user_not_in_is_passed_over(site: Site) -
 def test_a_source_that_sends_nothing_is_given_up(site: Site) -> None:
     remove(site, "box3", LARGE)
     send_by(site, "sleep 600")
-    site.declare(BOXES, STACK, ollama_pull_deadline=3)
+    site.declare(HOSTS, STACK, ollama_pull_deadline=3)
     run = site.deployed()
     reason = rf"{LARGE} cannot be copied from box\d: nothing came for 3 s"
     assert len(re.findall(reason, run.output)) == len(SOURCES), run.output
-    site.declare(BOXES, STACK)
+    site.declare(HOSTS, STACK)
 
 
 def test_what_a_killed_run_left_on_the_source_goes_with_the_next_copy(site: Site) -> None:
@@ -247,7 +249,7 @@ def test_a_local_file_is_sent_once_and_copied_from_there(site: Site, tmp_path: P
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     create = {"gguf": str(path), "sha256": digest}
     models = STACK["models"] | {"support": {"provider": "local", "create": create}}
-    site.declare(BOXES, STACK | {"models": models})
+    site.declare(HOSTS, STACK | {"models": models})
     run = site.deployed()
     assert len(re.findall(f"sha256:{digest}: copied from", run.output)) == 2
     for box in BOXES:
