@@ -206,13 +206,14 @@ def test_model_that_arrives_damaged_is_not_used_and_sent_anew_by_the_next_run(
     blobs = index["models"]["llama3.2:1b"]["blobs"]
     weights = max(blobs, key=lambda name: index["files"][name]["size"])
     # Half of it lies there from an earlier run, and is wrong.
-    folder, part = "/home/llm/.ollama/models/.llmrack", index["files"][weights]["sha256"]
+    folder = "/home/llm/.ollama/models/.llmrack"
+    part = f"sha256-{index['files'][weights]['sha256']}.part"
     half = index["files"][weights]["size"] // 2
     assert offline.deploy("--limit", "lab", "--dry").code == 0
     for name in BOXES:
         offline.on(name, f"useradd -m llm && mkdir -p {folder} && chown -R llm: /home/llm && "
-                         f"head -c {half} /dev/urandom > {folder}/{part}.part && "
-                         f"chown llm: {folder}/{part}.part")  # fmt: skip
+                         f"head -c {half} /dev/urandom > {folder}/{part} && "
+                         f"chown llm: {folder}/{part}")  # fmt: skip
     run = offline.deploy()
     assert run.code == 1
     assert "it arrived damaged" in run.output
