@@ -23,12 +23,12 @@ import click
 import httpx
 import yaml
 
+from bench.figures import keep
 from llmrack.lab.lab import Lab
 from llmrack.lab.shell import LabError
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
-README = ROOT / "bench" / "README.md"
 BEGIN, END = "<!-- begin: written by bench.fleet_pull -->", "<!-- end -->"
 
 LAB, SUBNET = "bench", "10.83.0.0/24"
@@ -191,9 +191,7 @@ def main() -> None:
     finally:
         lab.down()
     click.echo(text)
-    before, _, rest = README.read_text(encoding="utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    README.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+    keep(text, BEGIN, END)
 
 
 if __name__ == "__main__":
