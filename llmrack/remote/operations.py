@@ -84,7 +84,7 @@ def apply(rack: Rack, component: str) -> Generator[Carry]:
     """Make one component as declared.
 
     + rack: the host
-    + component: ``system``, ``ollama`` or ``gateway``
+    + component: ``system``, ``gpu``, ``ollama`` or ``gateway``
     """
     if rack.refused:
         host.noop("the host was refused")
