@@ -8,6 +8,7 @@ from typing import Any
 
 from llmrack.components.paths import Home
 from llmrack.components.render import record, render, verbatim
+from llmrack.components.routing import authorities, routing
 from llmrack.problems import Problem
 from llmrack.resources.change import Resource
 from llmrack.resources.files import EnvironmentFile, File, Line
@@ -19,19 +20,33 @@ from llmrack.secrets.value import Secret
 from llmrack.stack.bundle import LOCK, UV_LOCK, Bundle
 from llmrack.stack.deployments import deployments
 from llmrack.stack.fleet import GATEWAY_GROUP, Fleet, Host, bracketed
-from llmrack.stack.schema import OllamaProvider, Stack
+from llmrack.stack.providers import OllamaProvider, Provider
+from llmrack.stack.schema import Stack
 
 SERVICE = "llmrack-gateway@.service"
 OLLAMA_KEY = "OLLAMA_API_KEY"
+PROGRAMS = (
+    "serve.py",
+    "strict_check.py",
+    "gate.py",
+    "routing.py",
+    "routing_attempt.py",
+    "routing_choice.py",
+    "routing_chunks.py",
+    "routing_clients.py",
+    "routing_health.py",
+    "routing_watch.py",
+)
 OLDEST_LITELLM = (1, 84, 0)
 
 
 def secret_names(stack: Stack) -> list[str]:
     """The secrets a gateway's environment holds where they are set, sorted."""
     keys = {
-        provider.api_key
+        secret
         for provider in stack.providers.values()
-        if not isinstance(provider, OllamaProvider) and provider.api_key
+        if provider.enabled and not isinstance(provider, OllamaProvider)
+        for secret in provider.secrets
     }
     # The gateway carries Ollama's key whenever there is one: tools of the service user expect it.
     return sorted({MASTER_KEY, OLLAMA_KEY, *keys})
@@ -45,18 +60,49 @@ def configuration(stack: Stack, fleet: Fleet, host: Host) -> str:
         provider = stack.providers[deployment.provider]
         rows.append(
             {
-                "model": deployment.model,
+                "name": deployment.name,
                 "litellm_model": deployment.litellm_model,
                 "url": deployment.url,
                 "secret": deployment.secret,
                 "id": deployment.id,
                 "timeout": model.timeout or provider.timeout,
                 "stream_timeout": model.stream_timeout or provider.stream_timeout,
+                "max_parallel_requests": model.max_parallel_requests
+                or provider.max_parallel_requests,
+                "rpm": model.rpm or provider.rpm,
+                "headers": _headers(provider),
                 "embedding": "embedding" in model.capabilities,
             }
         )
-    fallbacks = {name: list(chain) for name in stack.models if (chain := stack.chain(name))}
-    return render("gateway/config.yaml.j2", deployments=rows, fallbacks=fallbacks)
+    # LiteLLM looks them up by the name that was asked for, an alias as well as any other.
+    chains = {
+        "fallbacks": {name: stack.chain(name) for name in stack.names},
+        "context_window_fallbacks": {
+            name: stack.special_chain(stack.context_window_chains, name) for name in stack.names
+        },
+        "content_policy_fallbacks": {
+            name: stack.special_chain(stack.content_policy_chains, name) for name in stack.names
+        },
+    }
+    chains = {
+        kind: {name: chain for name, chain in found.items() if chain}
+        for kind, found in chains.items()
+    }
+    return render(
+        "gateway/config.yaml.j2",
+        deployments=rows,
+        chains={kind: found for kind, found in chains.items() if found},
+        aliases={name: to for name, to in stack.aliases.items() if name in stack.names},
+        limited=any(row["rpm"] for row in rows),
+    )
+
+
+def _headers(provider: Provider) -> dict[str, str]:
+    """LiteLLM's ``extra_headers``."""
+    if isinstance(provider, OllamaProvider):
+        return {}
+    references = {name: f"os.environ/{key}" for name, key in provider.secret_headers.items()}
+    return provider.headers | references
 
 
 def locks(bundle: Bundle | None) -> tuple[str, str]:
@@ -102,10 +148,10 @@ def resources(
     venv = Venv(f"{home.gateway}/venvs/{_short(lock + uv_lock)}", lock, uv_lock, home.user, folder)
     files = {
         "config.yaml": configuration(stack, fleet, host),
+        "routing.json": routing(stack, fleet, host),
+        **authorities(stack),
         "litellm.env": render("gateway/litellm.env.j2", drain=settings.gateway_drain),
-        **{
-            name: verbatim(f"gateway/{name}") for name in ("serve.py", "strict_check.py", "gate.py")
-        },
+        **{name: verbatim(f"gateway/{name}") for name in PROGRAMS},
     }
     directory = f"{home.gateway}/releases/{_short(venv.path + repr(sorted(files.items())))}"
     release = Release(directory, home.user, tuple(files.items()), links=(("venv", venv.path),))

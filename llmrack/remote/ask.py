@@ -42,6 +42,7 @@ def ask(rack: Rack) -> list[Result]:
                 host.name,
                 deployments(declared.stack, rack.run.fleet, host),
                 declared.secrets[MASTER_KEY],
+                host.settings.gateway_cooldown,
                 lambda text: say(rack, f"asking: {text.removeprefix(host.name)[2:]}"),
             )
     return results

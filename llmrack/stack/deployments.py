@@ -1,25 +1,30 @@
-"""What follows for each model: who serves it where, and under which name a gateway asks for it."""
+"""What follows for each public name: who serves it where, and how a gateway asks for it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from llmrack.stack.engines import instance_name, instance_url, instances
 from llmrack.stack.fleet import Fleet, Host
-from llmrack.stack.schema import (
+from llmrack.stack.providers import (
     OllamaProvider,
     OpenAICompatibleProvider,
     Provider,
-    Stack,
     VllmProvider,
 )
+from llmrack.stack.schema import Stack
+
+# Priorities are 1 to 10; a tier's members follow each other in steps of this.
+_STEP = 100
 
 
 @dataclass(frozen=True)
 class Deployment:
     """A model on an instance (LiteLLM's word): one thing a gateway can send a request to.
 
-    + model: the public name
+    + name: the public name it stands under: the model's own, or a tier's or a mix's
+    + model: the declared model
     + upstream: the name by which the instance knows the model
     + instance: ``host`` or ``host/name`` for our own Ollama instances, the provider's name for
       others
@@ -27,8 +32,11 @@ class Deployment:
     + provider: the provider's name
     + litellm_model: model with LiteLLM's provider prefix
     + secret: name of the secret that is its key, or None
+    + level: those of the lowest level serve; the next ones when none of them can
+    + weight: share of the requests, relative to the others of the level
     """
 
+    name: str
     model: str
     upstream: str
     instance: str
@@ -36,50 +44,86 @@ class Deployment:
     provider: str
     litellm_model: str
     secret: str | None
+    level: int = 1
+    weight: float = 1
 
     @property
     def id(self) -> str:
         """Unique in a gateway; LiteLLM returns it in ``x-litellm-model-id``."""
-        return f"{self.instance}/{self.model}"
+        own = f"{self.instance}/{self.model}"
+        return own if self.name == self.model else f"{own}@{self.name}"
 
 
 def deployments(stack: Stack, fleet: Fleet, gateway: Host) -> list[Deployment]:
     """Everything ``gateway`` can send requests to, in the stack's and the inventory's order.
 
     Instances follow from the inventory: each host of a group that a provider names has one, or as
-    many as its settings say.
+    many as its settings say. Aliases have none of their own.
     """
-    found = []
-    for model, declared in stack.models.items():
-        provider = stack.providers[declared.provider]
-        upstream = stack.upstream(model)
-        embedding = "embedding" in declared.capabilities
-        for instance, base in _instances(declared.provider, provider, fleet, gateway):
-            prefix, url = _asked(provider, base, embedding)
-            found.append(
-                Deployment(
-                    model=model,
-                    upstream=upstream,
-                    instance=instance,
-                    url=url,
-                    provider=declared.provider,
-                    litellm_model=f"{prefix}/{upstream}",
-                    secret=None if isinstance(provider, OllamaProvider) else provider.api_key,
-                )
-            )
+    own = {name: list(_of_model(stack, name, fleet, gateway)) for name in stack.models}
+    found = [each for group in own.values() for each in group]
+    for tier, members in stack.tiers.items():
+        for number, member in enumerate(members):
+            found += [
+                replace(each, name=tier, level=number * _STEP + each.level) for each in own[member]
+            ]
+    for mix, shares in stack.mixes.items():
+        for member, share in shares.items():
+            found += [replace(each, name=mix) for each in _shared(own[member], share)]
     return found
 
 
-def _instances(name: str, provider: Provider, fleet: Fleet, gateway: Host) -> list[tuple[str, str]]:
-    if isinstance(provider, OllamaProvider):
-        # A gateway's own instance comes first: nothing is nearer.
-        hosts = sorted(fleet.group(provider.group), key=lambda host: host.name != gateway.name)
-        return [
-            (instance_name(host, instance), instance_url(host, instance, gateway))
-            for host in hosts
-            for instance in instances(host)
-        ]
-    return [(name, provider.url)]
+def _shared(group: list[Deployment], share: float) -> Iterator[Deployment]:
+    """A model's deployments with ``share`` among those that serve first, and again among the next.
+
+    Their levels begin at 1, whatever the priorities: the share of a mix's member is its share.
+    """
+    levels = sorted({each.level for each in group})
+    for each in group:
+        whole = sum(other.weight for other in group if other.level == each.level)
+        yield replace(each, level=levels.index(each.level) + 1, weight=share * each.weight / whole)
+
+
+def _of_model(stack: Stack, name: str, fleet: Fleet, gateway: Host) -> Iterator[Deployment]:
+    embedding = "embedding" in stack.models[name].capabilities
+    seen: set[str] = set()
+    for at in stack.served_by(name):
+        provider = stack.providers[at]
+        upstream = stack.upstream(name, at)
+        for instance, base, level, weight in _instances(at, provider, fleet, gateway):
+            # A host of two providers' groups has the model once.
+            if instance in seen:
+                continue
+            seen.add(instance)
+            prefix, url = _asked(provider, base, embedding)
+            yield Deployment(
+                name=name,
+                model=name,
+                upstream=upstream,
+                instance=instance,
+                url=url,
+                provider=at,
+                litellm_model=f"{prefix}/{upstream}",
+                secret=None if isinstance(provider, OllamaProvider) else provider.api_key,
+                level=level,
+                weight=weight,
+            )
+
+
+def _instances(
+    name: str, provider: Provider, fleet: Fleet, gateway: Host
+) -> Iterator[tuple[str, str, int, float]]:
+    """Name, address, priority and weight of each."""
+    if not isinstance(provider, OllamaProvider):
+        yield name, provider.url, provider.priority, provider.weight
+        return
+    # A gateway's own instance comes first: nothing is nearer.
+    for host in sorted(fleet.group(provider.group), key=lambda host: host.name != gateway.name):
+        priority = host.settings.ollama_priority or provider.priority
+        weight = host.settings.ollama_weight or provider.weight
+        for instance in instances(host):
+            address = instance_url(host, instance, gateway)
+            yield instance_name(host, instance), address, priority, weight
 
 
 def _asked(provider: Provider, url: str, embedding: bool) -> tuple[str, str]:

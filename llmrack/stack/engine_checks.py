@@ -12,7 +12,8 @@ from llmrack.stack.declaration import Declaration
 from llmrack.stack.engines import SELECTORS, models_folder, source_of
 from llmrack.stack.fleet import is_engine
 from llmrack.stack.models import Model
-from llmrack.stack.schema import OllamaProvider, normalised
+from llmrack.stack.providers import OllamaProvider
+from llmrack.stack.schema import normalised
 from llmrack.stack.settings import DeclaredInstance
 
 # host/namespace/model:tag, all but the model left out where Ollama knows a default (ollama/ollama
@@ -25,14 +26,15 @@ _ENGINE_FIELDS = ("create", "context_length", "preload", "gpu_split", "min_token
 def ours_alone(d: Declaration) -> Iterator[Problem]:
     """What is declared of a model can be done where it runs."""
     for name, model in d.stack.models.items():
-        provider = d.stack.providers.get(model.provider)
-        if provider is None or isinstance(provider, OllamaProvider):
+        known = {at: d.stack.providers[at] for at in model.provider if at in d.stack.providers}
+        if not known or any(isinstance(each, OllamaProvider) for each in known.values()):
             continue
+        first, provider = next(iter(known.items()))
         for field in _ENGINE_FIELDS:
             if field in model.model_fields_set:
                 yield d.problem(
                     f"models.{name}.{field}",
-                    f"{model.provider!r} is of kind {provider.kind}, whose models are not ours "
+                    f"{first!r} is of kind {provider.kind}, whose models are not ours "
                     "to make or to load",
                     f"leave {field} out, or choose a provider of kind ollama",
                     *("models", name, field),

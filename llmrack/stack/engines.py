@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from llmrack.stack.fleet import Host, bracketed, own_address
 from llmrack.stack.models import Create, Parameters
-from llmrack.stack.schema import OllamaProvider, Stack, normalised
+from llmrack.stack.providers import OllamaProvider
+from llmrack.stack.schema import Stack, normalised
 from llmrack.stack.settings import DeclaredInstance, Settings
 
 # The instance of a host that has only one.
@@ -115,9 +116,9 @@ def engine_models(stack: Stack, host: Host) -> list[EngineModel]:
     """The models that ``host`` must have: bases before what is made from them, else by name."""
     public: dict[str, list[str]] = {}
     made: dict[str, Create] = {}
-    for name in _served(stack, host):
+    for provider, name in _models(stack, host):
         model = stack.models[name]
-        upstream = normalised(stack.upstream(name))
+        upstream = normalised(stack.upstream(name, provider))
         public.setdefault(upstream, []).append(name)
         if model.create:
             made[upstream] = with_context(model.create, model.context_length)
@@ -171,5 +172,16 @@ def _providers(stack: Stack, host: Host) -> dict[str, OllamaProvider]:
     }
 
 
-def _served(stack: Stack, host: Host) -> list[str]:
-    return [name for provider in _providers(stack, host) for name in stack.models_of(provider)]
+def served(stack: Stack, host: Host) -> list[str]:
+    """Public names of the models that ``host`` runs."""
+    return [name for _, name in _models(stack, host)]
+
+
+def _models(stack: Stack, host: Host) -> Iterator[tuple[str, str]]:
+    """Providers with their models; a model of several providers of the host stands once."""
+    found: set[str] = set()
+    for provider in _providers(stack, host):
+        for name in stack.models_of(provider):
+            if name not in found:
+                found.add(name)
+                yield provider, name

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmrack.stack.bundle import Bundle
-from llmrack.stack.schema import OllamaProvider, Stack
+from llmrack.stack.providers import OllamaProvider
+from llmrack.stack.schema import Stack
 from llmrack.stack.settings import Settings
 
 GATEWAY_GROUP = "gateway"

@@ -8,9 +8,10 @@ from ipaddress import ip_address
 
 from llmrack.problems import Problem, nearest
 from llmrack.stack.declaration import Declaration
-from llmrack.stack.engines import instance_name, instances
+from llmrack.stack.engines import instance_name, instances, served
 from llmrack.stack.fleet import Host, is_engine
-from llmrack.stack.schema import OllamaProvider, Stack
+from llmrack.stack.providers import OllamaProvider
+from llmrack.stack.schema import Stack
 from llmrack.stack.settings import is_loopback
 
 # Below it: CVE-2026-7482 (remote code execution while a model is loaded).
@@ -40,16 +41,19 @@ def groups(d: Declaration) -> Iterator[Problem]:
 
 
 def addresses(d: Declaration) -> Iterator[Problem]:
-    """No two providers share an address, and no two servers a port."""
+    """No two providers ask the same server as the same client, and no two servers share a port."""
     seen: dict[str, str] = {}
     for name, provider in d.stack.providers.items():
         if isinstance(provider, OllamaProvider):
             continue
-        other = seen.setdefault(provider.url, name)
+        client = [provider.api_key, sorted(provider.headers.items())]
+        client.append(sorted(provider.secret_headers.items()))
+        other = seen.setdefault(f"{provider.url} {client}", name)
         if other != name:
             yield d.problem(
                 f"providers.{name}.url",
-                f"{provider.url} is already the address of provider {other!r}",
+                f"{provider.url} is already the address of provider {other!r}, with the same key "
+                "and headers",
                 "keep one provider for it and give its models to that one",
             )
     at: dict[tuple[str, int], str] = {}
@@ -63,6 +67,18 @@ def addresses(d: Declaration) -> Iterator[Problem]:
                     f"{what} of {host.name} and {other} both claim {host.address}:{port}",
                     "give each host its own address, or each server its own port",
                 )
+
+
+def instance_names(d: Declaration) -> Iterator[Problem]:
+    """What a gateway calls its instances by, hosts and providers, are different names."""
+    hosts = {host.name for host in d.fleet.hosts}
+    for name, provider in d.stack.providers.items():
+        if name in hosts and not isinstance(provider, OllamaProvider):
+            yield d.problem(
+                f"providers.{name}",
+                "is the name of a host, too, so that reports could not tell them apart",
+                "give the provider another name",
+            )
 
 
 def _ports(stack: Stack, host: Host) -> Iterator[tuple[str, int]]:
@@ -135,11 +151,10 @@ def versions(d: Declaration) -> Iterator[Problem]:
 def adapters(d: Declaration) -> Iterator[Problem]:
     """No adapter is declared for an Ollama that takes none."""
     for name, model in d.stack.models.items():
-        provider = d.stack.providers.get(model.provider)
-        if not (isinstance(provider, OllamaProvider) and model.create and model.create.adapters):
+        if not (model.create and model.create.adapters):
             continue
-        for host in d.fleet.group(provider.group):
-            if _version(host) > OLLAMA_WITH_ADAPTERS:
+        for host in d.fleet.hosts:
+            if name in served(d.stack, host) and _version(host) > OLLAMA_WITH_ADAPTERS:
                 yield d.problem(
                     f"models.{name}.create.adapters",
                     f"Ollama {host.settings.ollama_version} on {host.name} takes no LoRA adapters, "

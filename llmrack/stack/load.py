@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,16 @@ from pydantic_core import ErrorDetails
 from llmrack.problems import DeclarationError, Problem, nearest
 from llmrack.stack.models import Adapter, Create, Model, Parameters
 from llmrack.stack.ollama_environment import MANAGED, OllamaEnvironment
-from llmrack.stack.schema import (
+from llmrack.stack.providers import (
     OllamaCloudProvider,
     OllamaProvider,
     OllamaRemoteProvider,
     OpenAICompatibleProvider,
-    Stack,
+    Paths,
+    Provider,
     VllmProvider,
 )
+from llmrack.stack.schema import Stack
 from llmrack.stack.settings import DeclaredInstance, Settings, is_own
 
 _KINDS: dict[str, type[BaseModel]] = {
@@ -57,9 +60,46 @@ def load_stack(path: Path, name: str | None = None) -> tuple[Stack, Lines]:
     if not isinstance(data, dict):
         raise _whole(name, "is not a mapping", "start with 'providers:' and 'models:'")
     try:
-        return Stack.model_validate(data), lines
+        return _with_authorities(name, path.parent, Stack.model_validate(data), lines), lines
     except ValidationError as error:
         raise DeclarationError(_explain(name, data, lines, error.errors())) from None
+
+
+def _with_authorities(name: str, folder: Path, stack: Stack, lines: Lines) -> Stack:
+    """The stack with the contents of its ``tls_ca`` files in place of their names."""
+    providers: dict[str, Provider] = {}
+    problems = []
+    for key, provider in stack.providers.items():
+        providers[key] = provider
+        if isinstance(provider, OllamaProvider) or provider.tls_ca is None:
+            continue
+        try:
+            text = _authority(folder / provider.tls_ca)
+        except ValueError as error:
+            where = ("providers", key, "tls_ca")
+            cause = f"{folder / provider.tls_ca} cannot be used ({error})"
+            way_out = "name the PEM file of the authority, relative to this file"
+            problems.append(Problem(name, ".".join(where), cause, way_out, lines.get(where, 0)))
+        else:
+            providers[key] = provider.model_copy(update={"tls_ca": text})
+    if problems:
+        raise DeclarationError(problems)
+    return stack.model_copy(update={"providers": providers})
+
+
+def _authority(file: Path) -> str:
+    """The text of a file with certificates; ValueError when it holds none, or a key as well."""
+    try:
+        text = file.read_text(encoding="ascii")
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
+    except (ssl.SSLError, ValueError):
+        raise ValueError("no certificate in PEM form") from None
+    except OSError as error:
+        raise ValueError((error.strerror or "unreadable").lower()) from None
+    # It is copied to the gateway, where a certificate need not be kept from anybody.
+    if "PRIVATE KEY" in text:
+        raise ValueError("it holds a private key")
+    return text
 
 
 def load_settings(host: str, data: Mapping[str, Any], name: str = "group_data") -> Settings:
@@ -188,6 +228,8 @@ def _valid_keys(data: dict[str, Any], path: tuple[str, ...]) -> Iterable[str]:
         parts = [part for part in path[2:-1] if part in inside]
         fields = inside[parts[-1]].model_fields if parts else Model.model_fields
         return [field.alias or name for name, field in fields.items()]
+    if path[2:-1] == ("paths",):
+        return Paths.model_fields
     kind = data["providers"][path[1]].get("kind")
     return _KINDS[kind].model_fields
 
@@ -200,7 +242,8 @@ def _say(detail: ErrorDetails) -> tuple[str, str]:
     if kind in _SHAPES:
         return _SHAPES[kind]
     if kind == "value_error":
-        return str(context.get("error")), "correct it"
+        cause, _, way_out = str(context.get("error")).partition("; ")
+        return cause, way_out or "correct it"
     if kind in ("literal_error", "enum"):
         return "is none of the allowed values", f"use one of {context.get('expected')}"
     if kind == "string_pattern_mismatch":

@@ -6,15 +6,30 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 # A public model name may carry a tag ("llama3.1:8b") or a namespace ("org/name"); nothing that a
 # shell, YAML, Jinja or systemd would read as its own.
 ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$")]
+# What clients ask for; one that ends in * stands for every model of a provider that begins so.
+PublicName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*\*?$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Capability = Literal["chat", "embedding", "vision", "tools"]
+Strategy = Literal["weighted", "round-robin", "least-busy", "latency"]
+
+
+def _one_or_list(schema: dict[str, Any]) -> None:
+    listed = {key: schema.pop(key) for key in ("type", "items", "minItems")}
+    schema["anyOf"] = [listed["items"], listed]
 
 
 class Closed(BaseModel):
@@ -126,12 +141,20 @@ class Create(Closed):
 class Model(Closed):
     """A public name that clients ask for."""
 
-    provider: Name = Field(description="The provider that runs it.", examples=["local"])
-    model: ModelName | None = Field(
+    provider: tuple[Name, ...] = Field(
+        min_length=1,
+        description="The provider that runs it, or a list of several that all do.",
+        examples=["local", ["local", "office"]],
+        json_schema_extra=_one_or_list,
+    )
+    model: PublicName | None = Field(
         None,
         description="The provider's own name for it. Default: the public name; for ollama-cloud "
         "without its -cloud suffix, which ollama.com itself does not know.",
         examples=["Qwen/Qwen2.5-Coder-7B-Instruct"],
+    )
+    strategy: Strategy | None = Field(
+        None, description="Instead of the stack's strategy.", examples=["least-busy"]
     )
     create: Create | None = Field(
         None,
@@ -177,13 +200,33 @@ class Model(Closed):
     )
     explicit_only: bool = Field(
         False,
-        description="Served only to those who ask for it by name: stands in no chain, and has no "
-        "fallback.",
+        description="Served only to those who ask for it by name: stands in no chain, tier or mix, "
+        "and does not take the default chain.",
         examples=[True],
     )
     timeout: Seconds | None = Field(
         None, description="Instead of the provider's timeout, in seconds.", examples=[60]
     )
+    first_token_timeout: Seconds | None = Field(
+        None,
+        description="Instead of the provider's first_token_timeout, in seconds.",
+        examples=[10],
+    )
     stream_timeout: Seconds | None = Field(
         None, description="Instead of the provider's stream_timeout, in seconds.", examples=[10]
     )
+    max_parallel_requests: int | None = Field(
+        None,
+        gt=0,
+        description="Most requests at a time on each instance; what is more goes to the next "
+        "instance, or along the chain.",
+        examples=[4],
+    )
+    rpm: int | None = Field(
+        None, gt=0, description="Most requests a minute on each instance.", examples=[60]
+    )
+
+    @field_validator("provider", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""The shape of ``stack.yaml``: providers, models, chains.
+"""The shape of ``stack.yaml``: providers, models, and which of them answers when.
 
 Unknown keys are refused, and every field carries a description and an example: they become the
 JSON Schema that editors complete from (``llmrack schema``).
@@ -6,117 +6,15 @@ JSON Schema that editors complete from (``llmrack schema``).
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from llmrack.stack.models import Closed, Model, ModelName, Name, Seconds
+from llmrack.stack.models import Closed, Model, ModelName, Name, PublicName, Strategy
+from llmrack.stack.providers import OllamaCloudProvider, OllamaProvider, Provider
 
-_SECRET_NAME = re.compile(r"^[A-Z][A-Z0-9_]*$")
-
-
-class _Provider(Closed):
-    timeout: Seconds = Field(
-        600,
-        description="Seconds a whole answer may take when it is not streamed.",
-        examples=[60],
-    )
-    stream_timeout: Seconds = Field(
-        60,
-        description="Seconds to the first token, and between two tokens, of a streamed answer. "
-        "A model that loads from a slow disk needs more.",
-        examples=[60],
-    )
-
-
-def _secret_name(value: Any) -> Any:  # noqa: ANN401  (pydantic hands over what the file holds)
-    if value is not None and not (isinstance(value, str) and _SECRET_NAME.match(value)):
-        raise ValueError("is not the name of a secret (capital letters, digits and _)")
-    return value
-
-
-def _base_url(value: str) -> str:
-    if not re.match(r"^https?://[A-Za-z0-9._\-\[\]:]+(/[A-Za-z0-9._~/-]*)?$", value):
-        raise ValueError("is not an http:// or https:// address")
-    return value.rstrip("/")
-
-
-class _WithUrl(_Provider):
-    url: str = Field(description="Base address of the service.", examples=["http://10.0.0.7:11434"])
-    api_key: str | None = Field(
-        None,
-        description="Name of the secret (a variable of .env) that is sent as bearer token.",
-        examples=["VLLM_API_KEY"],
-    )
-
-    check_secret = field_validator("api_key", mode="before")(_secret_name)
-    check_url = field_validator("url")(_base_url)
-
-
-class OllamaProvider(_Provider):
-    """Ollama on our own hosts: one instance on every host of ``group``."""
-
-    kind: Literal["ollama"]
-    group: str = Field(
-        "gpu",
-        description="Inventory group whose hosts run these models.",
-        examples=["gpu"],
-    )
-    prune: Literal[False, True, "everything"] = Field(
-        False,
-        description="Remove models from these hosts that nobody declares. 'everything' also when "
-        "none is declared at all.",
-        examples=[True],
-    )
-
-
-class OllamaRemoteProvider(_WithUrl):
-    """An Ollama server somebody else runs."""
-
-    kind: Literal["ollama-remote"]
-
-
-class OllamaCloudProvider(_WithUrl):
-    """Ollama Cloud, asked directly."""
-
-    kind: Literal["ollama-cloud"]
-    url: str = Field(
-        "https://ollama.com",
-        description="Base address; /api/chat is appended, so it has no path of its own.",
-        examples=["https://ollama.com"],
-    )
-    api_key: str = Field(
-        "OLLAMA_API_KEY",
-        description="Name of the secret (a variable of .env) that is sent as bearer token.",
-        examples=["OLLAMA_API_KEY"],
-    )
-
-
-class VllmProvider(_WithUrl):
-    """A vLLM server; its base address ends in /v1."""
-
-    kind: Literal["vllm"]
-    url: str = Field(
-        description="Base address, ending in /v1.", examples=["http://10.0.0.8:8000/v1"]
-    )
-
-
-class OpenAICompatibleProvider(_WithUrl):
-    """Any service that speaks OpenAI's API; its base address ends in /v1."""
-
-    kind: Literal["openai-compatible"]
-    url: str = Field(description="Base address, ending in /v1.", examples=["https://host/v1"])
-
-
-Provider = Annotated[
-    OllamaProvider
-    | OllamaRemoteProvider
-    | OllamaCloudProvider
-    | VllmProvider
-    | OpenAICompatibleProvider,
-    Field(discriminator="kind"),
-]
+Chains = dict[ModelName, tuple[ModelName, ...]]
+Weight = Annotated[float, Field(gt=0)]
 
 
 class Stack(Closed):
@@ -125,8 +23,15 @@ class Stack(Closed):
     providers: dict[Name, Provider] = Field(
         min_length=1, description="Where models run, by a name of your choice."
     )
-    models: dict[ModelName, Model] = Field(description="What clients can ask for, by public name.")
-    chains: dict[ModelName, tuple[ModelName, ...]] = Field(
+    models: dict[PublicName, Model] = Field(description="What clients can ask for, by public name.")
+    strategy: Strategy = Field(
+        "weighted",
+        description="Who of a model's instances answers: each in its share (weighted), in turn "
+        "(round-robin), the one with the fewest requests (least-busy), or the one whose first "
+        "token came soonest of late (latency).",
+        examples=["least-busy"],
+    )
+    chains: Chains = Field(
         default_factory=dict,
         description="For a model, the models that are tried in turn when it fails.",
         examples=[{"llama3.1:latest": ["gpt-oss:120b-cloud"]}],
@@ -136,32 +41,97 @@ class Stack(Closed):
         description="The chain of every chat model that has none of its own.",
         examples=[["gpt-oss:120b-cloud"]],
     )
+    context_window_chains: Chains = Field(
+        default_factory=dict,
+        description="For a model, those that are tried in turn when a prompt is too long for it.",
+        examples=[{"llama3.1:latest": ["kimi-k2:1t-cloud"]}],
+    )
+    content_policy_chains: Chains = Field(
+        default_factory=dict,
+        description="For a model, those that are tried in turn when its provider refuses a prompt "
+        "for what it says.",
+        examples=[{"gpt-4o": ["llama3.1:latest"]}],
+    )
+    tiers: dict[ModelName, tuple[ModelName, ...]] = Field(
+        default_factory=dict,
+        description="More names that clients can ask for, each an ordered choice of models.",
+        examples=[{"eco": ["llama3.2:1b", "gpt-oss:20b-cloud"]}],
+    )
+    mixes: dict[ModelName, dict[ModelName, Weight]] = Field(
+        default_factory=dict,
+        description="More names that clients can ask for, each shared among models by weight.",
+        examples=[{"assistant": {"llama3.2": 80, "gpt-oss:20b-cloud": 20}}],
+    )
+    aliases: dict[ModelName, ModelName] = Field(
+        default_factory=dict,
+        description="More names for models.",
+        examples=[{"gpt-4o-mini": "llama3.2"}],
+    )
 
-    def upstream(self, name: str) -> str:
-        """The name by which the provider of model ``name`` knows it."""
-        model = self.models[name]
-        if model.create:
-            return name
-        if model.context_length:
-            return f"{normalised(model.model or name)}-ctx{model.context_length}"
+    def upstream(self, name: str, provider: str) -> str:
+        """The name by which ``provider`` knows model ``name``."""
+        model, at = self.models[name], self.providers[provider]
+        if isinstance(at, OllamaProvider):
+            if model.create:
+                return name
+            if model.context_length:
+                return f"{normalised(model.model or name)}-ctx{model.context_length}"
         if model.model is not None:
             return model.model
-        if isinstance(self.providers[model.provider], OllamaCloudProvider):
-            return without_cloud(name)
-        return name
+        if is_wildcard(name):
+            return name.rsplit("/", 1)[-1]
+        return without_cloud(name) if isinstance(at, OllamaCloudProvider) else name
 
     def chain(self, name: str) -> tuple[str, ...]:
-        """The models tried in turn after ``name``: its own chain, or else the default one."""
-        model = self.models[name]
+        """The models tried in turn after a public name: its own chain, or else the default one."""
+        if name in self.aliases:
+            return self.chain(self.aliases[name])
         if name in self.chains:
-            return self.chains[name]
-        if model.explicit_only or "chat" not in model.capabilities:
+            return self._served(self.chains[name])
+        # A tier says itself what follows, and LiteLLM looks chains up by the name that was asked
+        # for, so it finds none for a wildcard.
+        if name in self.tiers or is_wildcard(name) or not self._takes_default(name):
             return ()
-        return tuple(other for other in self.default_chain if other != name)
+        own = self.members(name)
+        return self._served(tuple(other for other in self.default_chain if other not in own))
+
+    def special_chain(self, chains: Chains, name: str) -> tuple[str, ...]:
+        """The models of ``name`` in ``context_window_chains`` or ``content_policy_chains``."""
+        return self._served(chains.get(self.aliases.get(name, name), ()))
+
+    def served_by(self, name: str) -> tuple[str, ...]:
+        """The providers that gateways ask for model ``name``."""
+        return tuple(at for at in self.models[name].provider if self.providers[at].enabled)
 
     def models_of(self, provider: str) -> list[str]:
         """Public names of the models that run at ``provider``, in the order declared."""
-        return [name for name, model in self.models.items() if model.provider == provider]
+        return [name for name, model in self.models.items() if provider in model.provider]
+
+    def members(self, name: str) -> tuple[str, ...]:
+        """The models behind a public name; of a model, itself."""
+        if name in self.aliases:
+            return (self.aliases[name],)
+        return tuple(self.tiers.get(name) or self.mixes.get(name) or (name,))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every public name that some enabled provider serves."""
+        every = (*self.models, *self.tiers, *self.mixes, *self.aliases)
+        return tuple(name for name in every if self._served(self.members(name)))
+
+    def _served(self, models: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(name for name in models if self.served_by(name))
+
+    def _takes_default(self, name: str) -> bool:
+        return all(
+            not model.explicit_only and "chat" in model.capabilities
+            for model in map(self.models.__getitem__, self.members(name))
+        )
+
+
+def is_wildcard(name: str) -> bool:
+    """Whether a public name stands for every model that begins as it does."""
+    return name.endswith("*")
 
 
 def without_cloud(name: str) -> str:

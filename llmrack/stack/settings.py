@@ -76,6 +76,8 @@ class Settings(BaseModel):
     ollama_bind: Bind = "127.0.0.1"
     ollama_port: Port = 11434
     ollama_guard: bool = True
+    ollama_priority: int | None = Field(None, ge=1, le=10)
+    ollama_weight: float | None = Field(None, gt=0)
     ollama_pull_deadline: float = Field(120, gt=0)
     ollama_environment: OllamaEnvironment = OllamaEnvironment()
     ollama_instances: Literal["one", "per-gpu"] | tuple[DeclaredInstance, ...] = "one"
@@ -87,6 +89,7 @@ class Settings(BaseModel):
     gateway_bind: Bind = "127.0.0.1"
     gateway_port: Port = 4000
     gateway_drain: int = Field(300, ge=1, le=3600)
+    gateway_cooldown: float = Field(10, gt=0, le=3600)
 
     @model_validator(mode="after")
     def _check_home(self) -> Settings:

@@ -6,7 +6,7 @@ addresses in them ("host REDACTED"), so the declared one is named instead.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from llmrack.stack.deployments import Deployment
 from llmrack.verify.results import one_line
@@ -16,8 +16,14 @@ KEY_REFUSED = "the gateway refuses its own master key; deploy it again, so that 
 # "Connection error." is all that the openai prefix says, for TLS and unknown names as well.
 _UNREACHABLE = ("cannot connect", "connect call failed", "connection refused", "connection error")
 
-# How a cool-down is told; it ends by itself.
+# How is told what ends by itself: an instance that was put aside (so that another one answers, or
+# nobody), and the gateway's own limit of requests a minute.
 ASIDE = "aside for a while"
+ELSEWHERE = "answered by"
+LIMITED = "more requests a minute than declared"
+
+# Before what a provider itself said ("litellm.NotFoundError: OpenAIException - The model ...").
+_PROVIDERS_WORD = "Exception - "
 
 
 def refused_by_gateway(status: int, message: str) -> bool:
@@ -31,22 +37,28 @@ def refused_by_gateway(status: int, message: str) -> bool:
     return status == 400 and "No connected db" in message
 
 
+def said_by_provider(message: str) -> str:
+    """What the provider said, without what LiteLLM puts around it; empty when it said nothing."""
+    return message.partition(_PROVIDERS_WORD)[2].partition("Received Model Group")[0]
+
+
 def explain(status: int, message: str, deployments: Sequence[Deployment]) -> str:
     """Cause and way out for an error that a gateway gave.
 
     + status: HTTP status; that of the stream's error where it came inside a stream
     + message: LiteLLM's text
-    + deployments: those that could have answered, all of one model
+    + deployments: those that could have answered
     """
     one = deployments[0]
-    where = " or ".join(f"{each.instance} ({each.url})" for each in deployments)
+    where = _either(f"{each.instance} ({each.url})" for each in deployments)
+    models = _either(each.model for each in deployments)
     text = message.lower()
     if refused_by_gateway(status, message):
         return KEY_REFUSED
     if "certificate" in text:
         return (
             f"{where} shows a certificate that the gateway's host does not trust; "
-            "install its CA on that host"
+            f"name its authority in providers.{one.provider}.tls_ca, or install it on that host"
         )
     if "name or service not known" in text:
         return f"the gateway's host finds no address for {where}; correct the name or its DNS"
@@ -58,8 +70,10 @@ def explain(status: int, message: str, deployments: Sequence[Deployment]) -> str
     if status in (408, 504) or "litellm.timeout" in text:
         return (
             f"{where} did not answer the gateway in time; see its journal, or raise the timeouts "
-            f"of models.{one.model}"
+            f"of models.{models}"
         )
+    if "model rate limit exceeded" in text:
+        return f"{where} would get {LIMITED}; wait, or raise rpm of models.{models}"
     if status in (401, 403) or "authenticationerror" in text:
         way_out = (
             f"put a valid {one.secret} into .env and deploy again"
@@ -68,12 +82,13 @@ def explain(status: int, message: str, deployments: Sequence[Deployment]) -> str
         )
         return f"{where} refuses the key ({status}); {way_out}"
     if status == 404 or "notfounderror" in text:
+        upstream = _either(repr(each.upstream) for each in deployments)
         return (
-            f"{where} does not know the model {one.upstream!r} (404); "
-            f"correct models.{one.model}.model, or pull it there"
+            f"{where} does not know the model {upstream} (404); "
+            f"correct models.{models}.model, or pull it there"
         )
-    if "invalid model name" in text:
-        return f"the gateway does not know {one.model!r}; deploy it again and see its journal"
+    if "invalid model name" in text or "passed in model=" in text:
+        return f"the gateway does not know {models!r}; deploy it again and see its journal"
     if "no deployments available" in text:
         return f"the gateway has set {where} {ASIDE} after failures; mend those, then verify again"
     if status == 429:
@@ -81,3 +96,7 @@ def explain(status: int, message: str, deployments: Sequence[Deployment]) -> str
             f"{where} is overloaded or its quota is used up (429: {one_line(message, 120)}); wait"
         )
     return f"{where} failed ({status}: {one_line(message, 160)}); see its journal"
+
+
+def _either(values: Iterable[str]) -> str:
+    return " or ".join(dict.fromkeys(values))

@@ -10,10 +10,10 @@ import httpx
 
 from llmrack.secrets.value import Secret, redact
 from llmrack.stack.deployments import Deployment
-from llmrack.stack.schema import Stack
+from llmrack.stack.schema import Stack, is_wildcard
 from llmrack.verify import probes
 from llmrack.verify.exchange import Bounds, ask, dig
-from llmrack.verify.explain import ASIDE, KEY_REFUSED, refused_by_gateway
+from llmrack.verify.explain import ASIDE, ELSEWHERE, KEY_REFUSED, LIMITED, refused_by_gateway
 from llmrack.verify.probes import GATEWAY, Measured, Target, bearer, message_of
 from llmrack.verify.results import Failed, Result, one_line
 
@@ -30,8 +30,10 @@ PROBES: dict[str, tuple[Probe, ...]] = {
 OWN = Bounds(30, 30)
 # Added to a model's own times, so that the gateway's explanation of a timeout arrives.
 GRACE = 2.0
-# Seconds a failed instance rests (cooldown_time of the rendered configuration), and some.
-COOL_DOWN = 15.0
+# Seconds until a gateway's count of requests a minute has begun anew, and some.
+MINUTE = 65.0
+# Seconds from one look at what ends by itself to the next.
+PAUSE = 5.0
 
 
 def prove_gateway(
@@ -40,6 +42,7 @@ def prove_gateway(
     host: str,
     deployments: Sequence[Deployment],
     key: Secret,
+    cooldown: float,
     progress: Callable[[str], None],
 ) -> list[Result]:
     """Ask a gateway for everything that is declared.
@@ -48,25 +51,35 @@ def prove_gateway(
     + host: name of the gateway's host
     + deployments: what this gateway was configured with (``model_info.id`` is Deployment.id)
     + key: its master key; goes into headers only
+    + cooldown: seconds for which it puts an instance aside that failed (``gateway_cooldown``)
     + progress: is told what is asked next, before each request
 
     One check after the other; each ends within the times declared for its model. When the gateway
-    itself does not answer, that is the only result.
+    itself does not answer, that is the only result. A model is asked on each of its instances;
+    what leads to models (a tier, a mix, an alias) once; a wildcard for a name that nobody has,
+    which costs nothing.
     """
-    prover = _Prover(client, stack, host, key, progress)
+    prover = _Prover(client, stack, host, key, cooldown, progress)
     health = prover.result("gateway", "health", lambda: _health(client))
     if not health.ok:
         return [health]
-    names = list(dict.fromkeys(each.model for each in deployments))
     wrong = Secret(f"sk-{secrets.token_hex(16)}")
     results = [
         health,
-        prover.result("gateway", "models", lambda: _models(client, key, names)),
+        prover.result("gateway", "models", lambda: _models(client, key, stack.names)),
         prover.result("gateway", "wrong key", lambda: _refused(client, bearer(wrong))),
         prover.result("gateway", "no key", lambda: _refused(client, {})),
     ]
-    for name in names:
-        results += prover.model(name, [each for each in deployments if each.model == name])
+    for name in stack.names:
+        # An alias has no deployments of its own, but those of its model.
+        named = stack.aliases.get(name, name)
+        group = [each for each in deployments if each.name == named]
+        if is_wildcard(name):
+            results.append(prover.wildcard(name, group))
+        elif name in stack.models:
+            results += prover.model(name, group)
+        else:
+            results.append(prover.name(name, group))
     return results
 
 
@@ -79,38 +92,55 @@ class _Prover:
         stack: Stack,
         host: str,
         key: Secret,
+        cooldown: float,
         progress: Callable[[str], None],
     ) -> None:
         self._client, self._stack, self._host = client, stack, host
-        self._key, self._progress = key, progress
-        # Ids of deployments that were waited for in vain.
-        self._silent: set[str] = set()
+        self._key, self._cooldown, self._progress = key, cooldown, progress
+        # Instances and models that were waited for in vain, and those that failed at all.
+        self._silent: set[tuple[str, str]] = set()
+        self._failed: set[tuple[str, str]] = set()
 
     def model(self, name: str, group: Sequence[Deployment]) -> list[Result]:
         """Every capability of a model on each of its instances, then its public name."""
         capabilities = self._stack.models[name].capabilities
         results = [
-            self._probe(probe, self._target(each.id, [each]), probe.__name__, each.instance)
+            self._probe(name, probe, self._target(each.id, [each]), probe.__name__, each.instance)
             for each in group
             for capability in capabilities
             for probe in PROBES[capability]
         ]
-        simplest = probes.embedding if capabilities == ("embedding",) else probes.chat
+        return [*results, self.name(name, group)]
+
+    def name(self, name: str, group: Sequence[Deployment]) -> Result:
+        """A public name, once: somebody answers who is declared for it."""
         target = self._target(name, group)
-        # Instances that are well may still rest from a failure before: that ends by itself.
-        patience = COOL_DOWN if all(result.ok for result in results) else 0
-        end = time.monotonic() + patience
+        # Who is well may still be put aside for a failure before this proof: that ends by itself.
+        well = not self._failed & {(each.instance, each.model) for each in group}
+        end = time.monotonic() + (self._cooldown + PAUSE if well else 0)
         while True:
-            last = self._probe(simplest, target, "name")
-            if last.ok or ASIDE not in last.detail or time.monotonic() > end:
-                return [*results, last]
-            time.sleep(1)
+            last = self._probe(name, self._simplest(group), target, "name")
+            passing = any(words in last.detail for words in (ASIDE, ELSEWHERE))
+            if last.ok or not passing or time.monotonic() >= end:
+                return last
+            time.sleep(PAUSE)
+
+    def wildcard(self, pattern: str, group: Sequence[Deployment]) -> Result:
+        """A name that nobody has is asked for, and its refusal comes from the provider."""
+        target = self._target(pattern.removesuffix("*") + probes.NO_MODEL, group)
+        path = probes.EMBEDDINGS if self._simplest(group) is probes.embedding else probes.CHAT
+        return self._probe(
+            pattern, lambda target: probes.unknown(target, path), target, "unknown model"
+        )
+
+    def _simplest(self, group: Sequence[Deployment]) -> Probe:
+        capabilities = self._stack.models[group[0].model].capabilities
+        return probes.embedding if capabilities == ("embedding",) else probes.chat
 
     def _target(self, asked: str, group: Sequence[Deployment]) -> Target:
-        model = self._stack.models[group[0].model]
-        provider = self._stack.providers[model.provider]
-        whole = model.timeout or provider.timeout
-        gap = model.stream_timeout or provider.stream_timeout
+        # The times of the slowest: any of them may answer.
+        whole = max(self._times(each)[0] for each in group)
+        gap = max(self._times(each)[1] for each in group)
         return Target(
             self._client,
             self._key,
@@ -118,23 +148,39 @@ class _Prover:
             group,
             plain=Bounds(whole + GRACE, whole + GRACE),
             stream=Bounds(gap + GRACE, max(whole, gap) + GRACE),
-            dimensions=model.dimensions,
+            dimensions=self._stack.models[group[0].model].dimensions,
         )
 
-    def _probe(self, probe: Probe, target: Target, check: str, instance: str = "") -> Result:
-        ids = {each.id for each in target.deployments}
+    def _times(self, deployment: Deployment) -> tuple[float, float]:
+        model = self._stack.models[deployment.model]
+        provider = self._stack.providers[deployment.provider]
+        return (
+            model.timeout or provider.timeout,
+            model.stream_timeout or provider.stream_timeout,
+        )
+
+    def _probe(
+        self, subject: str, probe: Probe, target: Target, check: str, instance: str = ""
+    ) -> Result:
+        asked = {(each.instance, each.model) for each in target.deployments}
+        end = time.monotonic() + MINUTE
 
         def run() -> Measured:
-            if ids <= self._silent:
+            if asked <= self._silent:
                 raise Failed("not asked again, after the time-out before")
-            try:
-                return probe(target)
-            except Failed as failed:
-                if failed.timed_out:
-                    self._silent |= ids
-                raise
+            while True:
+                try:
+                    return probe(target)
+                except Failed as failed:
+                    # The proof's own requests may be more than the declared rpm.
+                    if LIMITED not in failed.detail or time.monotonic() > end:
+                        self._failed |= asked
+                        if failed.timed_out:
+                            self._silent |= asked
+                        raise
+                time.sleep(PAUSE)
 
-        return self.result(target.deployments[0].model, check, run, instance)
+        return self.result(subject, check, run, instance)
 
     def result(
         self, subject: str, check: str, run: Callable[[], Measured], instance: str = ""
@@ -174,7 +220,10 @@ def _health(client: httpx.Client) -> Measured:
 
 
 def _models(client: httpx.Client, key: Secret, names: Sequence[str]) -> Measured:
-    with ask(client, "GET", "/v1/models", who=GATEWAY, bounds=OWN, headers=bearer(key)) as answer:
+    # In place of a wildcard LiteLLM lists what it knows of the provider, unless it is told to list
+    # the wildcard as well (seen with 1.106.2).
+    path = "/v1/models?return_wildcard_routes=true"
+    with ask(client, "GET", path, who=GATEWAY, bounds=OWN, headers=bearer(key)) as answer:
         if answer.status != 200:
             message = message_of(answer.text())
             if refused_by_gateway(answer.status, message):
@@ -185,13 +234,12 @@ def _models(client: httpx.Client, key: Secret, names: Sequence[str]) -> Measured
             )
         listed = dig(answer.json(), "data")
         latency = answer.elapsed
-    found = {dig(each, "id") for each in listed} if isinstance(listed, list) else set()
+    found = {str(dig(each, "id")) for each in listed} if isinstance(listed, list) else set()
+    prefixes = tuple(name.removesuffix("*") for name in names if is_wildcard(name))
+    stray = {name for name in found - set(names) if not (prefixes and name.startswith(prefixes))}
     differences = [
-        f"{what}: {', '.join(sorted(map(str, which)))}"
-        for what, which in (
-            ("missing", set(names) - found),
-            ("not declared", found - set(names)),
-        )
+        f"{what}: {', '.join(sorted(which))}"
+        for what, which in (("missing", set(names) - found), ("not declared", stray))
         if which
     ]
     if differences:

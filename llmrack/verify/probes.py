@@ -6,7 +6,7 @@ A probe returns what it measured, or raises Failed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 import httpx
@@ -14,14 +14,16 @@ import httpx
 from llmrack.secrets.value import Secret
 from llmrack.stack.deployments import Deployment
 from llmrack.verify.exchange import Answer, Bounds, ask, dig, parse
-from llmrack.verify.explain import explain
-from llmrack.verify.results import Failed
+from llmrack.verify.explain import ELSEWHERE, explain, said_by_provider
+from llmrack.verify.results import Failed, one_line
 
 GATEWAY = "the gateway"
 CHAT, EMBEDDINGS = "/v1/chat/completions", "/v1/embeddings"
 # Enough for a model that thinks before it speaks, few enough for a slow one.
 MAX_TOKENS = 256
 COUNT = "Count from one to twenty in words."
+# A model that nobody has.
+NO_MODEL = "llmrack-no-such-model"
 # Shorter than this, the tokens came in one piece and their rate says nothing. Seconds.
 SHORTEST = 0.001
 # 64 x 64 pixels of plain red: some vision models refuse an image smaller than one of their patches.
@@ -50,7 +52,7 @@ class Target:
 
     + model: a public name, or a deployment's id: LiteLLM takes either, and by its id it asks that
       deployment alone (seen with 1.106.2 for chat, stream and embeddings)
-    + deployments: those that may answer, all of one model; one alone may not use a fallback
+    + deployments: those that may answer; one alone may not use a fallback
     + plain: bounds of a whole answer
     + stream: bounds of a streamed one
     + dimensions: declared length of vectors, if any
@@ -164,6 +166,35 @@ def tools(target: Target) -> Measured:
     return Measured(instance, latency)
 
 
+def unknown(target: Target, path: str) -> Measured:
+    """A provider's own word that it does not know ``target.model``: path and key are right.
+
+    Nothing is generated, so it costs nothing. A server that takes any name may also answer.
+    """
+    body = {"input": ["a"]} if path == EMBEDDINGS else {"max_tokens": 1, **_says("Hello.")}
+    with _asked(target, path, body, target.plain, alone=True) as answer:
+        text = answer.text()
+        latency = answer.elapsed
+        if answer.status == 200:
+            return Measured(_instance(answer.headers, target), latency)
+    message = message_of(text)
+    if answer.status not in (400, 404):
+        raise Failed(
+            explain(answer.status, message, target.deployments),
+            timed_out=answer.status in (408, 504),
+        )
+    # Services word it in many ways, some of them with 400; a path that they do not know is no
+    # matter of models.
+    if "model" not in said_by_provider(message).lower():
+        one = target.deployments[0]
+        raise Failed(
+            f"asked for a model that nobody has, {one.instance} ({one.url}) does not say so "
+            f"({answer.status}: {one_line(message, 120)}); correct providers.{one.provider}.url"
+        )
+    instances = {each.instance for each in target.deployments}
+    return Measured(instances.pop() if len(instances) == 1 else "", latency)
+
+
 def _chat(target: Target, content: object) -> Measured:
     body = {"max_tokens": MAX_TOKENS, **_says(content)}
     with _post(target, CHAT, body, target.plain) as (answer, instance):
@@ -191,20 +222,7 @@ def _post(
     target: Target, path: str, body: Mapping[str, object], bounds: Bounds
 ) -> Iterator[tuple[Answer, str]]:
     """Ask, and see to it that a declared instance answers; yields the answer and that instance."""
-    # Neither retries nor fallbacks: they would hide what is to be found out. (To go on to another
-    # instance of a public name is a fallback to LiteLLM too.)
-    alone = len(target.deployments) == 1
-    whom = " or ".join(each.instance for each in target.deployments)
-    asked = {"model": target.model, "disable_fallbacks": alone, "num_retries": 0, **body}
-    with ask(
-        target.client,
-        "POST",
-        path,
-        who=f"{GATEWAY}, asked for {whom},",
-        bounds=bounds,
-        headers=bearer(target.key),
-        body=asked,
-    ) as answer:
+    with _asked(target, path, body, bounds, alone=len(target.deployments) == 1) as answer:
         if answer.status != 200:
             text = answer.text()
             raise Failed(
@@ -212,6 +230,26 @@ def _post(
                 timed_out=answer.status in (408, 504),
             )
         yield answer, _instance(answer.headers, target)
+
+
+def _asked(
+    target: Target, path: str, body: Mapping[str, object], bounds: Bounds, *, alone: bool
+) -> AbstractContextManager[Answer]:
+    """Ask without retries and, where one ``alone`` is to answer, without fallbacks.
+
+    They would hide what is to be found out. (To go on to another instance of a public name is a
+    fallback to LiteLLM too.)
+    """
+    whom = " or ".join(dict.fromkeys(each.instance for each in target.deployments))
+    return ask(
+        target.client,
+        "POST",
+        path,
+        who=f"{GATEWAY}, asked for {whom},",
+        bounds=bounds,
+        headers=bearer(target.key),
+        body={"model": target.model, "disable_fallbacks": alone, "num_retries": 0, **body},
+    )
 
 
 def message_of(text: str) -> str:
@@ -230,14 +268,19 @@ def _explained(target: Target, error: object) -> str:
 
 
 def _instance(headers: httpx.Headers, target: Target) -> str:
-    """The instance that answered, by LiteLLM's headers; Failed when it is none of the declared."""
+    """Who answered, by LiteLLM's headers; Failed when it is none of the declared.
+
+    The instance; with the model, where the name that was asked for is not the model's own.
+    """
     answered = headers.get("x-litellm-model-id", "")
     fallbacks = headers.get("x-litellm-attempted-fallbacks", "0")
     for deployment in target.deployments:
         if deployment.id == answered and (fallbacks == "0" or len(target.deployments) > 1):
-            return deployment.instance
+            by_its_name = target.model in (deployment.model, deployment.id)
+            its = deployment.instance
+            return its if by_its_name else f"{its}/{deployment.model}"
     wanted = " or ".join(deployment.id for deployment in target.deployments)
     raise Failed(
-        f"answered by {answered or 'nobody who says so'} after {fallbacks} fallbacks, "
+        f"{ELSEWHERE} {answered or 'nobody who says so'} after {fallbacks} fallbacks, "
         f"not by {wanted}; see the journal of the declared instance"
     )

@@ -13,12 +13,13 @@ class Result:
     """One check and its outcome.
 
     + host: the host whose gateway or Ollama was asked
-    + subject: the public model name, or ``gateway`` or ``ollama``
+    + subject: the public name, or ``gateway`` or ``ollama``
     + check: health, models, wrong key, no key, chat, stream, embedding, vision, tools, name,
-      version, models present, journal, resident, capabilities or speed
+      unknown model, version, models present, journal, resident, capabilities or speed
     + ok: whether it was proven
-    + instance: the instance that was asked; when ``ok``, the one that answered. Empty where none
-      is concerned or none could be made out
+    + instance: the instance that was asked; when ``ok``, the one that answered, with the model
+      where the name leads to one (a tier, a mix, an alias). Empty where none is concerned or none
+      could be made out
     + latency: seconds until the answer was complete, None without an answer
     + first_token: seconds until the first token of a stream
     + tokens_per_second: completion tokens by the usage counts, over the whole answer or (stream)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import httpx
 
@@ -25,20 +26,33 @@ STACK = Stack.model_validate(
             "llama": {"provider": "local", "capabilities": ["chat", "vision", "tools"]},
             "embed": {"provider": "local", "capabilities": ["embedding"], "dimensions": 3},
             "gpt": {"provider": "cloud", "timeout": 20, "stream_timeout": 5},
+            "any/*": {"provider": "cloud"},
         },
+        "tiers": {"eco": ["llama", "gpt"]},
+        "mixes": {"mixed": {"llama": 80, "gpt": 20}},
+        "aliases": {"mini": "gpt"},
     }
 )
 
 
-def deployment(model: str, instance: str, secret: str | None = None) -> Deployment:
-    return Deployment(model, model, instance, f"http://{instance}", "local", f"x/{model}", secret)
+def deployment(name: str, model: str, instance: str, secret: str | None = None) -> Deployment:
+    provider = "cloud" if instance == "cloud" else "local"
+    return Deployment(
+        name, model, model, instance, f"http://{instance}", provider, f"x/{model}", secret
+    )
 
 
 DEPLOYMENTS = [
-    deployment("llama", "box1"),
-    deployment("llama", "box2"),
-    deployment("embed", "box1"),
-    deployment("gpt", "cloud", "OLLAMA_API_KEY"),
+    deployment("llama", "llama", "box1"),
+    deployment("llama", "llama", "box2"),
+    deployment("embed", "embed", "box1"),
+    deployment("gpt", "gpt", "cloud", "OLLAMA_API_KEY"),
+    deployment("any/*", "any/*", "cloud", "OLLAMA_API_KEY"),
+    *(
+        deployment(name, model, instance)
+        for name in ("eco", "mixed")
+        for model, instance in (("llama", "box1"), ("llama", "box2"), ("gpt", "cloud"))
+    ),
 ]
 Body = dict[str, Any]
 Lie = Callable[[Body], httpx.Response | None]
@@ -50,7 +64,8 @@ def error(status: int, message: str) -> httpx.Response:
 
 def answered_by(asked: str, **headers: str) -> dict[str, str]:
     """Headers of an answer; a public name is answered by its first instance."""
-    found = next(each for each in DEPLOYMENTS if asked in (each.id, each.model))
+    named = STACK.aliases.get(asked, asked)
+    found = next(each for each in DEPLOYMENTS if named in (each.id, each.name))
     return {
         "x-litellm-model-id": found.id,
         "x-litellm-attempted-fallbacks": "0",
@@ -95,8 +110,14 @@ def vectors(body: Body, *values: list[float]) -> httpx.Response:
     return httpx.Response(200, headers=answered_by(body["model"]), json={"data": data})
 
 
+def unknown_model(body: Body) -> httpx.Response:
+    return error(404, "litellm.NotFoundError: OpenAIException - The model `x` does not exist.")
+
+
 def kind(body: Body) -> str:
     """Which probe a request belongs to."""
+    if body["model"].startswith("any/"):
+        return "unknown"
     if "input" in body:
         return "embedding"
     if "tools" in body:
@@ -112,7 +133,21 @@ HONEST: dict[str, Callable[[Body], httpx.Response]] = {
     "stream": lambda body: stream(body, WHOLE),
     "tools": lambda body: tool_call(body, arguments='{"city": "Paris"}'),
     "embedding": lambda body: vectors(body, [1, 2, 3], [3, 2, 1]),
+    "unknown": unknown_model,
 }
+
+
+class Clock:
+    """Stands in for the module time."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        self._now += seconds
 
 
 class Gateway:
@@ -121,7 +156,8 @@ class Gateway:
     def __init__(self) -> None:
         self.requests: list[httpx.Request] = []
         self.lies: dict[str, Callable[..., httpx.Response | None]] = {}
-        self.models = ["llama", "embed", "gpt"]
+        # For a wildcard, LiteLLM lists names of its own beside it.
+        self.models = [*STACK.names, "any/o3"]
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
@@ -144,8 +180,12 @@ class Gateway:
         return HONEST[probe](body)
 
     def prove(self, progress: Callable[[str], None] = lambda line: None) -> list[Result]:
-        with httpx.Client(transport=httpx.MockTransport(self), base_url="http://gw") as client:
-            return prove_gateway(client, STACK, "box1", DEPLOYMENTS, Secret(KEY), progress)
+        """Time passes for the proof only where it waits."""
+        with (
+            mock.patch("llmrack.verify.gateway.time", Clock()),
+            httpx.Client(transport=httpx.MockTransport(self), base_url="http://gw") as client,
+        ):
+            return prove_gateway(client, STACK, "box1", DEPLOYMENTS, Secret(KEY), 10, progress)
 
     def asked(self, *models: str) -> list[Body]:
         bodies = [json.loads(each.content) for each in self.requests if each.content]

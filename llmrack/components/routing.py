@@ -1,0 +1,139 @@
+"""What the gateway's own part of routing works by: ``routing.json`` beside LiteLLM's config.yaml.
+
+Its readers are ``templates/gateway/routing*.py``; no secret stands in it, only names of variables.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import urlsplit
+
+from llmrack.stack.deployments import Deployment, deployments
+from llmrack.stack.fleet import Fleet, Host
+from llmrack.stack.providers import (
+    OllamaCloudProvider,
+    OllamaProvider,
+    OllamaRemoteProvider,
+    Provider,
+    RemoteProvider,
+    VllmProvider,
+)
+from llmrack.stack.schema import Stack
+
+# Where Ollama says what it has loaded.
+LOADED = "/api/ps"
+
+
+def routing(stack: Stack, fleet: Fleet, host: Host) -> str:
+    """``routing.json`` of the gateway on ``host``."""
+    found = deployments(stack, fleet, host)
+    instances: dict[str, dict[str, Any]] = {}
+    for each in found:
+        if each.instance not in instances:
+            instances[each.instance] = _instance(stack.providers[each.provider], each)
+    groups = {
+        name: {
+            "strategy": strategy(stack, name),
+            # Who is asked when nobody of this name can be.
+            "chain": list(stack.chain(name)),
+            "deployments": [each.id for each in found if each.name == name],
+        }
+        for name in dict.fromkeys(each.name for each in found)
+    }
+    return json.dumps(
+        {
+            "cooldown": host.settings.gateway_cooldown,
+            "instances": instances,
+            "groups": groups,
+            "deployments": {each.id: _deployment(stack, each) for each in found},
+        },
+        indent=1,
+    )
+
+
+def authorities(stack: Stack) -> dict[str, str]:
+    """Files with the authorities of providers' certificates, by name."""
+    return {
+        authority_file(name): provider.tls_ca
+        for name, provider in stack.providers.items()
+        if not isinstance(provider, OllamaProvider) and provider.tls_ca
+    }
+
+
+def authority_file(provider: str) -> str:
+    """The file in a release with the authority of a provider's certificate."""
+    return f"ca-{provider}.pem"
+
+
+def strategy(stack: Stack, name: str) -> str:
+    """How a public name's instances are chosen among."""
+    if name in stack.mixes:
+        return "weighted"
+    model = stack.models[stack.members(name)[0]]
+    return model.strategy or stack.strategy
+
+
+def _instance(provider: Provider, deployment: Deployment) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        # None: it is not watched.
+        "health": None,
+        # None: nobody knows what it has loaded.
+        "loaded": None,
+        # None: LiteLLM's path.
+        "chat": None,
+        "key": None,
+        "headers": {},
+        "secret_headers": {},
+        "verify": True,
+        "connect_timeout": provider.connect_timeout,
+    }
+    if isinstance(provider, OllamaProvider):
+        found |= {"url": deployment.url.removesuffix("/v1"), "loaded": LOADED}
+        health = "/api/version"
+    else:
+        found["url"], health = _health(provider)
+        found |= {
+            "key": provider.api_key,
+            "headers": provider.headers,
+            "secret_headers": provider.secret_headers,
+            "verify": provider.tls_verify,
+        }
+        if provider.tls_ca:
+            found["verify"] = authority_file(deployment.provider)
+    if isinstance(provider, OllamaRemoteProvider):
+        found["loaded"] = LOADED
+        if provider.paths.chat != "/api/chat":
+            found["chat"] = provider.paths.chat
+    if provider.health_check:
+        found["health"] = health
+    return found
+
+
+def _health(provider: RemoteProvider) -> tuple[str, str]:
+    """Base address and path of what is cheap to ask."""
+    if isinstance(provider, OllamaRemoteProvider):
+        return provider.url, provider.paths.health
+    if isinstance(provider, OllamaCloudProvider):
+        return provider.url, "/api/tags"
+    if isinstance(provider, VllmProvider):
+        # vLLM has it beside /v1 (vllm/entrypoints/openai/api_server.py).
+        parts = urlsplit(provider.url)
+        return f"{parts.scheme}://{parts.netloc}{parts.path.removesuffix('/v1')}", "/health"
+    return provider.url, "/models"
+
+
+def _deployment(stack: Stack, deployment: Deployment) -> dict[str, Any]:
+    model, provider = stack.models[deployment.model], stack.providers[deployment.provider]
+    embedding = "embedding" in model.capabilities
+    first = model.first_token_timeout or provider.first_token_timeout
+    return {
+        "instance": deployment.instance,
+        "upstream": deployment.upstream,
+        "level": deployment.level,
+        "weight": deployment.weight,
+        "mode": "embedding" if embedding else "chat",
+        "first_token_timeout": None if embedding else first,
+        "timeout": model.timeout or provider.timeout,
+        "stream_timeout": model.stream_timeout or provider.stream_timeout,
+    }

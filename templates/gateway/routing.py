@@ -1,0 +1,155 @@
+"""Which instance answers: the gateway's own part of routing, as a callback of LiteLLM.
+
+LiteLLM's router asks ``callback`` who of a name's deployments may serve and gets the one to ask;
+when that fails it asks again without it (``enable_weighted_failover``), then goes along the
+chain (``fallbacks``). What is declared stands in routing.json beside this file. The parts:
+routing_choice (who is next), routing_health (who rests), routing_watch (signs of life),
+routing_attempt (deadlines, outcomes), routing_clients (how an instance is reached).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from litellm.integrations.custom_logger import CustomLogger
+
+HERE = Path(__file__).resolve().parent
+# LiteLLM loads this file alone; its parts lie beside it. Last, so that they hide nothing.
+sys.path.append(str(HERE))
+
+from routing_attempt import Attempts, Deployment  # noqa: E402
+from routing_choice import Candidate, Turns, choose  # noqa: E402
+from routing_clients import Clients  # noqa: E402
+from routing_health import LOG, Instance  # noqa: E402
+from routing_watch import Watch  # noqa: E402
+
+# Seconds from the choice of who tries to its attempt: a request may still end in between.
+BEGIN = 2.0
+
+
+class Routing(CustomLogger):
+    """Chooses for every request, by what is declared and by what is known of the instances."""
+
+    def __init__(self, declared: dict[str, Any]) -> None:
+        """Take over ``routing.json``; nothing is asked or watched yet."""
+        super().__init__()
+        specs: dict[str, dict[str, Any]] = declared["instances"]
+        for spec in specs.values():
+            if isinstance(spec["verify"], str):
+                spec["verify"] = str(HERE / spec["verify"])
+        instances = {name: Instance(name, bool(spec["health"])) for name, spec in specs.items()}
+        self._deployments = {
+            key: Deployment(key, instances[spec.pop("instance")], **spec)
+            for key, spec in declared["deployments"].items()
+        }
+        self._groups: dict[str, dict[str, Any]] = declared["groups"]
+        self._by_name: dict[str, list[Deployment]] = {
+            name: [self._deployments[key] for key in group["deployments"]]
+            for name, group in self._groups.items()
+        }
+        self._turns = {name: Turns() for name in self._groups}
+        cooldown = float(declared["cooldown"])
+        self._attempts = Attempts(self._deployments, Clients(specs), cooldown)
+        self._attempts.install()
+        self._watches = [
+            Watch(instance, specs[name], cooldown)
+            for name, instance in instances.items()
+            if instance.watched
+        ]
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def async_filter_deployments(
+        self,
+        model: str,
+        healthy_deployments: list[dict[str, Any]],
+        messages: Any,  # noqa: ANN401  (LiteLLM's interface)
+        request_kwargs: dict[str, Any] | None = None,
+        parent_otel_span: Any = None,  # noqa: ANN401  (LiteLLM's interface)
+    ) -> list[dict[str, Any]]:
+        """The one deployment to ask; nobody, when somebody along the chain is better off."""
+        if not self._tasks:
+            for watch in self._watches:
+                self._begin(watch.run())
+        offered = {
+            str((each.get("model_info") or {}).get("id")): each for each in healthy_deployments
+        }
+        if not offered.keys() <= self._deployments.keys():
+            return healthy_deployments
+        for key, each in offered.items():
+            self._deployments[key].params = each["litellm_params"]
+        tried = set((request_kwargs or {}).get("_excluded_deployment_ids") or ())
+        chosen = self._choose(
+            model, [self._deployments[key] for key in offered if key not in tried]
+        )
+        if chosen is None and not tried and not self._anybody(model):
+            chosen = self._best_of([self._deployments[key] for key in offered])
+        if chosen is None:
+            return []
+        chosen.instance.tried(chosen.upstream, time.monotonic() + BEGIN)
+        return [offered[chosen.id]]
+
+    def _choose(self, name: str, offered: list[Deployment]) -> Deployment | None:
+        now = time.monotonic()
+        candidates = [
+            Candidate(
+                each.id,
+                each.level,
+                each.weight,
+                each.model.running,
+                each.model.known_pace(now),
+                each.instance.has_loaded(each.upstream, now),
+            )
+            for each in offered
+            if each.can_be_asked(now)
+        ]
+        group = self._groups.get(name)
+        strategy = group["strategy"] if group else "weighted"
+        chosen, loading = choose(candidates, strategy, self._turns.get(name, Turns()))
+        if loading:
+            self._load(self._deployments[loading])
+        return self._deployments[chosen] if chosen else None
+
+    def _anybody(self, name: str) -> bool:
+        """Whether somebody along the chain of ``name`` can be asked."""
+        group, now = self._groups.get(name), time.monotonic()
+        return group is not None and any(
+            each.can_be_asked(now) for other in group["chain"] for each in self._by_name[other]
+        )
+
+    def _best_of(self, offered: list[Deployment]) -> Deployment | None:
+        """Whoever may be back first: a true answer, or a true error, is better than none."""
+
+        def until(each: Deployment) -> float:
+            rests = (each.instance.rest, each.model.rest)
+            return max((rest.until for rest in rests if rest), default=0.0)
+
+        return min(offered, key=lambda each: (until(each), each.level), default=None)
+
+    def _load(self, deployment: Deployment) -> None:
+        """Have an instance load a model, while others answer."""
+        if deployment.model.loading or not deployment.params:
+            return
+        deployment.model.loading = True
+
+        async def load() -> None:
+            try:
+                await self._attempts.ask_briefly(deployment)
+            except Exception as error:
+                LOG.info("%s did not load: %s", deployment.id, type(error).__name__)
+            finally:
+                deployment.model.loading = False
+
+        self._begin(load())
+
+    def _begin(self, coroutine: Any) -> None:  # noqa: ANN401  (a coroutine without a result)
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+callback = Routing(json.loads((HERE / "routing.json").read_text(encoding="utf-8")))

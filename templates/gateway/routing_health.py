@@ -1,0 +1,152 @@
+"""How instances are: who rests after a failure, since when and why, and what ends it.
+
+An instance that is watched gives a sign of life each second while it is in use. One that failed is
+used again when it has answered a short request of the gateway's own, so no client's request has to
+find out; one that is not watched (a paid provider) when its time is over, by one request alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+LOG = logging.getLogger("llmrack")
+LOG.setLevel(logging.INFO)
+# Apart from LiteLLM's, which has its own idea of levels and form.
+LOG.propagate = False
+LOG.addHandler(logging.StreamHandler(sys.stderr))
+
+# Seconds from one sign of life to the next, and until one is missed.
+INTERVAL = 1.0
+SIGN_TIMEOUT = 1.0
+# Missed signs until a silent instance counts as lost. A busy one may be slow to give one.
+SILENT = 3
+# Seconds after the last request in which an instance counts as in use. Others are left alone: the
+# engines note each sign of life in their logs.
+IN_USE = 30.0
+# Seconds between looks at what is loaded.
+LOADED_EVERY = 5.0
+# Seconds for which a measured pace holds, and share of a new measurement in it.
+PACE_HOLDS, PACE_SHARE = 60.0, 0.3
+# Seconds for which a model that answered counts as loaded, whatever the list says: engines may
+# list it under another of its names. Ollama's own default is five minutes.
+ANSWERED_HOLDS = 240.0
+
+
+@dataclass
+class Rest:
+    """Why something is not asked, and until when.
+
+    + until: monotonic time; before it nobody tries
+    + why: for the log
+    + proof: a short request that must be answered first, where somebody watches; None: a sign of
+      life is enough
+    + since: monotonic time
+    + pause: seconds from one proof in vain to the next
+    + trying: monotonic time until which somebody is trying
+    """
+
+    until: float
+    why: str
+    proof: Callable[[], Awaitable[None]] | None = None
+    since: float = field(default_factory=time.monotonic)
+    pause: float = INTERVAL
+    trying: float = 0.0
+
+    def may_be_tried(self, now: float) -> bool:
+        """Whether it is time to see if it is over, and nobody does already."""
+        return now >= self.until and now >= self.trying
+
+
+@dataclass
+class Model:
+    """A model on an instance, as it is known there."""
+
+    running: int = 0
+    rest: Rest | None = None
+    answered: float = -ANSWERED_HOLDS
+    pace: float | None = None
+    measured: float = 0.0
+    loading: bool = False
+
+    def measure(self, seconds: float, tokens: int) -> None:
+        """Note how long an answer took."""
+        now, new = time.monotonic(), seconds / max(tokens, 1)
+        old = self.known_pace(now)
+        self.pace = new if old is None else old + PACE_SHARE * (new - old)
+        self.measured = now
+
+    def known_pace(self, now: float) -> float | None:
+        """Seconds a token, unless that was long ago."""
+        return self.pace if now - self.measured < PACE_HOLDS else None
+
+
+@dataclass
+class Instance:
+    """A server, what is known of it, and the requests that wait for its next word."""
+
+    name: str
+    watched: bool
+    models: dict[str, Model] = field(default_factory=dict)
+    rest: Rest | None = None
+    used: float = 0.0
+    loaded: frozenset[str] | None = None
+    waiting: set[asyncio.Timeout] = field(default_factory=set)
+    missed: int = 0
+
+    def model(self, upstream: str) -> Model:
+        """What is known of one of its models."""
+        return self.models.setdefault(upstream, Model())
+
+    def has_loaded(self, upstream: str, now: float) -> bool | None:
+        """Whether a model is in its memory; None where nobody knows."""
+        if self.loaded is None:
+            return None
+        full = upstream if ":" in upstream.rsplit("/", 1)[-1] else f"{upstream}:latest"
+        return full in self.loaded or now - self.model(upstream).answered < ANSWERED_HOLDS
+
+    def can_be_asked(self, upstream: str, now: float) -> bool:
+        """Whether neither it nor the model rests; or one request may try."""
+        return all(
+            rest is None or (not self.watched and rest.may_be_tried(now))
+            for rest in (self.rest, self.model(upstream).rest)
+        )
+
+    def tried(self, upstream: str, until: float) -> None:
+        """A request is chosen for it: until it has ended, nobody else tries."""
+        for rest in (self.rest, self.model(upstream).rest):
+            if rest:
+                rest.trying = until
+
+    def answered(self, upstream: str) -> None:
+        """It has answered, so it and the model are well."""
+        model = self.model(upstream)
+        for what, rest in ((self.name, self.rest), (f"{self.name}/{upstream}", model.rest)):
+            if rest:
+                LOG.info("%s is back after %.1f s", what, time.monotonic() - rest.since)
+        self.rest = model.rest = None
+        self.missed = 0
+        model.answered = time.monotonic()
+
+    def put_aside(self, rest: Rest, upstream: str | None = None) -> None:
+        """It rests, or only one of its models."""
+        target: Instance | Model = self if upstream is None else self.model(upstream)
+        what = self.name if upstream is None else f"{self.name}/{upstream}"
+        if target.rest:
+            rest.since = target.rest.since
+            rest.pause = target.rest.pause
+        else:
+            LOG.warning("%s is put aside: %s", what, rest.why)
+        target.rest = rest
+
+    def lost(self) -> None:
+        """It is gone: what waits for it stops waiting, and nothing is loaded there any more."""
+        loop = asyncio.get_running_loop()
+        for timeout in self.waiting:
+            timeout.reschedule(loop.time())
+        for model in self.models.values():
+            model.answered = -ANSWERED_HOLDS
