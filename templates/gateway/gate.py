@@ -1,7 +1,7 @@
 """Prove a gateway release before it serves: strict check, then a real start on a spare port.
 
 Run in the release's environment, with the keys in it: ``python -P gate.py config.yaml``.
-Exits 0 when the release answers for exactly the models it configures, else 1 with the reason.
+Exits 0 when the release answers for exactly the names it configures, else 1 with the reason.
 """
 
 from __future__ import annotations
@@ -61,7 +61,11 @@ def _spare_port() -> int:
 
 def _prove(server: subprocess.Popen[bytes], url: str, config: str) -> str:
     """The reason why it fails, or an empty text."""
-    declared = {row["model_name"] for row in yaml.safe_load(Path(config).read_text())["model_list"]}
+    configured = yaml.safe_load(Path(config).read_text())
+    declared = {row["model_name"] for row in configured["model_list"]}
+    declared |= set(configured["router_settings"].get("model_group_alias") or {})
+    # LiteLLM lists what it knows of a wildcard's provider, whoever serves that.
+    wildcards = tuple(name.removesuffix("*") for name in declared if name.endswith("*"))
     key = {"Authorization": f"Bearer {os.environ['LITELLM_MASTER_KEY']}"}
     end = time.monotonic() + DEADLINE
     with httpx.Client(base_url=url, timeout=10, trust_env=False) as client:
@@ -75,8 +79,10 @@ def _prove(server: subprocess.Popen[bytes], url: str, config: str) -> str:
                     break
             except httpx.TransportError:
                 time.sleep(0.1)
-        served = {row["id"] for row in client.get("/v1/models", headers=key).json()["data"]}
-        if served != declared:
+        listed = client.get("/v1/models?return_wildcard_routes=true", headers=key).json()["data"]
+        served = {row["id"] for row in listed}
+        stray = {name for name in served - declared if not name.startswith(wildcards)}
+        if stray or declared - served:
             return f"it serves {sorted(served)} where {sorted(declared)} is configured"
         wrong = client.get("/v1/models", headers={"Authorization": "Bearer sk-wrong"})
         if wrong.status_code < 400:

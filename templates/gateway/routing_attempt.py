@@ -267,14 +267,14 @@ class Attempts:
             return
         refused = (litellm.AuthenticationError, litellm.PermissionDeniedError)
         whole = isinstance(error, (*refused, litellm.APIConnectionError))
-        seconds = 0.0 if deployment.instance.watched else self._cooldown
+        provable = deployment.instance.watched and deployment.params and not wildcard
+        seconds = 0.0 if provable else self._cooldown
         if isinstance(error, litellm.RateLimitError):
             seconds = retry_after(error) or self._cooldown
 
         async def proof() -> None:
             await self.ask_briefly(deployment)
 
-        provable = deployment.instance.watched and deployment.params and not wildcard
         rest = Rest(time.monotonic() + seconds, type(error).__name__, proof if provable else None)
         deployment.instance.put_aside(rest, None if whole else deployment.upstream)
 

@@ -57,9 +57,7 @@ class Watch:
             return
         if await self._sign():
             instance.missed = 0
-            if instance.rest and instance.rest.proof is None:
-                LOG.info("%s is back after %.1f s", instance.name, now - instance.rest.since)
-                instance.rest = None
+            self._end_plain_rests(now)
             await self._see_loaded(now)
             self._prove(now)
 
@@ -102,6 +100,14 @@ class Watch:
         for each in (self.instance, *self.instance.models.values()):
             if each.rest:
                 yield each.rest
+
+    def _end_plain_rests(self, now: float) -> None:
+        """End those for which a sign of life is proof enough."""
+        for each in (self.instance, *self.instance.models.values()):
+            rest = each.rest
+            if rest and rest.proof is None and (now >= rest.until or rest.until == math.inf):
+                LOG.info("%s is back after %.1f s", self.instance.name, now - rest.since)
+                each.rest = None
 
     def _prove(self, now: float) -> None:
         """Begin the proofs that are due, each by itself: one may take as long as a model loads."""

@@ -19,10 +19,16 @@ import sys
 from pathlib import Path
 
 import uvicorn
+from uvicorn.protocols.http.flow_control import CLOSE_HEADER
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 FIRST_PASSED_FD = 3
-# How long a connection that was accepted just before the end has to bring its request.
-FIRST_REQUEST_SECONDS = 1.0
+# A request that is sent just when the server closes an idle connection is lost, and no client may
+# repeat a POST by itself (RFC 9112, 9.3.1). So the server keeps such connections for longer than
+# clients do: 5 s in httpx, which OpenAI's SDK is made with, 15 s in aiohttp, 60 s in nginx.
+IDLE_SECONDS = 75
+# The same once the server stops: above the 5 s of OpenAI's SDK.
+LAST_IDLE_SECONDS = 8
 
 
 def main() -> None:
@@ -34,13 +40,39 @@ def main() -> None:
     listener = bind(args.listen) if args.listen else passed_socket()
     config = uvicorn.Config(
         "litellm.proxy.proxy_server:app",
+        http=Connection,
         server_header=False,
+        timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=drain_seconds(),
     )
     server = NotifyingServer(config)
     server.run(sockets=[listener])
     if not server.started:
         sys.exit(3)
+
+
+class Connection(H11Protocol):
+    """A connection that is not cut when the server stops, but told with its next answer."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """One that was accepted just before the server stopped is like all the others."""
+        super().connection_made(transport)
+        if CLOSE_HEADER in self.server_state.default_headers:
+            self.shutdown()
+
+    def shutdown(self) -> None:
+        """Close after the next answer, or when none is asked for any more.
+
+        uvicorn calls this when it stops, and waits until all connections are closed.
+        """
+        self.timeout_keep_alive = LAST_IDLE_SECONDS
+        if self.cycle is None or self.cycle.response_complete:
+            self._unset_keepalive_if_required()
+            self.timeout_keep_alive_task = self.loop.call_later(
+                LAST_IDLE_SECONDS, self.timeout_keep_alive_handler
+            )
+        elif not self.cycle.response_started:
+            self.cycle.default_headers = self.server_state.default_headers
 
 
 class NotifyingServer(uvicorn.Server):
@@ -57,22 +89,10 @@ class NotifyingServer(uvicorn.Server):
         notify("STOPPING=1")
         for server in self.servers:
             server.close()
+        state = self.server_state
+        state.default_headers = [*state.default_headers, CLOSE_HEADER]
         notify("STATUS=accepts no more connections")
-        await self._first_requests()
         await super().shutdown(sockets=sockets)
-
-    async def _first_requests(self) -> None:
-        """Wait for requests on connections that have brought none: uvicorn would just cut them."""
-        loop = asyncio.get_running_loop()
-        end = loop.time() + FIRST_REQUEST_SECONDS
-        while True:
-            # First of all a turn of the loop, for connections that were accepted in the last one.
-            await asyncio.sleep(0.02)
-            waiting = [
-                each for each in self.server_state.connections if getattr(each, "cycle", 1) is None
-            ]
-            if not waiting or loop.time() > end:
-                return
 
 
 def require_config() -> None:

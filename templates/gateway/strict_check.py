@@ -24,7 +24,11 @@ from typing import Any
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 os.environ["LITELLM_MODE"] = "PRODUCTION"
 
+# Our own part of it, last: it hides nothing.
+sys.path.append(str(Path(__file__).resolve().parent))
+
 import litellm
+import routing_check
 import yaml
 from litellm.proxy._types import ConfigGeneralSettings
 from litellm.types.router import Deployment, LiteLLM_Params
@@ -93,6 +97,7 @@ def check(file: Path) -> Iterator[Problem]:
         yield from unknown_keys(settings, section, known)
         yield from seconds_that_are_none(settings, section)
         yield from dangling_fallbacks(settings, section, names)
+    yield from routing_check.callbacks(config, file.parent)
 
 
 def check_deployment(deployment: object, path: str) -> Iterator[Problem]:
