@@ -7,7 +7,6 @@ with one number, and passes off a stream that breaks off as a whole answer (seen
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import anyio
 import litellm
 from litellm.exceptions import MidStreamFallbackError
 from routing_chunks import finish_reason, says
@@ -148,7 +148,7 @@ class Attempts:
         asked = kwargs | {"stream": True, "stream_options": {"include_usage": True}}
         try:
             # The deadline of the first token is an attempt's own; this one is for all of it.
-            async with asyncio.timeout(whole):
+            with anyio.fail_after(whole):
                 response = await self._stream(deployment, asked, min(first, whole))
                 chunks = [chunk async for chunk in response]
         except TimeoutError:
@@ -193,12 +193,12 @@ class Attempts:
                 yield chunk
             while True:
                 # A deadline may not reach over a yield, so each gap has its own.
-                async with asyncio.timeout(gap) as timeout:
-                    waiting.add(timeout)
+                with anyio.fail_after(gap) as scope:
+                    waiting.add(scope)
                     try:
                         chunk = await anext(source, None)
                     finally:
-                        waiting.discard(timeout)
+                        waiting.discard(scope)
                 if chunk is None:
                     break
                 finished = finished or finish_reason(chunk)
@@ -243,12 +243,12 @@ class Attempts:
         began = time.monotonic()
         waiting = deployment.instance.waiting
         try:
-            async with asyncio.timeout(seconds) as timeout:
-                waiting.add(timeout)
+            with anyio.fail_after(seconds) as scope:
+                waiting.add(scope)
                 try:
                     yield
                 finally:
-                    waiting.discard(timeout)
+                    waiting.discard(scope)
         except TimeoutError:
             lost = time.monotonic() - began < seconds
             why = "is lost" if lost else f"said nothing for {seconds:g} s"

@@ -7,12 +7,14 @@ find out; one that is not watched (a paid provider) when its time is over, by on
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import math
 import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+
+import anyio
 
 LOG = logging.getLogger("llmrack")
 LOG.setLevel(logging.INFO)
@@ -95,7 +97,7 @@ class Instance:
     rest: Rest | None = None
     used: float = 0.0
     loaded: frozenset[str] | None = None
-    waiting: set[asyncio.Timeout] = field(default_factory=set)
+    waiting: set[anyio.CancelScope] = field(default_factory=set)
     missed: int = 0
 
     def model(self, upstream: str) -> Model:
@@ -145,8 +147,7 @@ class Instance:
 
     def lost(self) -> None:
         """It is gone: what waits for it stops waiting, and nothing is loaded there any more."""
-        loop = asyncio.get_running_loop()
-        for timeout in self.waiting:
-            timeout.reschedule(loop.time())
+        for scope in list(self.waiting):
+            scope.deadline = -math.inf
         for model in self.models.values():
             model.answered = -ANSWERED_HOLDS
