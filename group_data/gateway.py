@@ -5,5 +5,9 @@
 gateway_bind = "127.0.0.1"
 gateway_port = 4000
 
+# Seconds an instance that failed is left alone, unless it says itself for how long (Retry-After).
+# docs/routing.md
+gateway_cooldown = 10
+
 # Seconds that requests under way get to finish when the gateway is changed.
 gateway_drain = 300

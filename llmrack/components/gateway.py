@@ -31,6 +31,8 @@ PROGRAMS = (
     "gate.py",
     "routing.py",
     "routing_attempt.py",
+    "routing_blame.py",
+    "routing_check.py",
     "routing_choice.py",
     "routing_chunks.py",
     "routing_clients.py",

@@ -28,6 +28,7 @@ LOADED = "/api/ps"
 def routing(stack: Stack, fleet: Fleet, host: Host) -> str:
     """``routing.json`` of the gateway on ``host``."""
     found = deployments(stack, fleet, host)
+    asked = dict.fromkeys(each.name for each in found)
     instances: dict[str, dict[str, Any]] = {}
     for each in found:
         if each.instance not in instances:
@@ -36,10 +37,10 @@ def routing(stack: Stack, fleet: Fleet, host: Host) -> str:
         name: {
             "strategy": strategy(stack, name),
             # Who is asked when nobody of this name can be.
-            "chain": list(stack.chain(name)),
+            "chain": [other for other in stack.chain(name) if other in asked],
             "deployments": [each.id for each in found if each.name == name],
         }
-        for name in dict.fromkeys(each.name for each in found)
+        for name in asked
     }
     return json.dumps(
         {

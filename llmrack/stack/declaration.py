@@ -23,6 +23,11 @@ class Declaration:
     env_file: str = ".env"
 
     def problem(self, where: str, cause: str, way_out: str, *path: str) -> Problem:
-        """A problem in the stack file, at the line of ``path`` (default: ``where`` split)."""
+        """A problem in the stack file, at the line of ``path`` (default: ``where`` split).
+
+        What is wrong may be a default, which has no line: then it is that of the part around it.
+        """
         keys = path or tuple(where.split("."))
-        return Problem(self.stack_file, where, cause, way_out, self.lines.get(keys, 0))
+        around = (keys[:length] for length in range(len(keys), 0, -1))
+        line = next((self.lines[part] for part in around if part in self.lines), 0)
+        return Problem(self.stack_file, where, cause, way_out, line)

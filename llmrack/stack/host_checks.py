@@ -54,7 +54,7 @@ def addresses(d: Declaration) -> Iterator[Problem]:
                 f"providers.{name}.url",
                 f"{provider.url} is already the address of provider {other!r}, with the same key "
                 "and headers",
-                "keep one provider for it and give its models to that one",
+                "keep one provider for it and give its models to that one, or give each a key",
             )
     at: dict[tuple[str, int], str] = {}
     for host in d.fleet.hosts:

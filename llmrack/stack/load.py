@@ -214,6 +214,9 @@ def _explain(
             cause, way_out = "has no kind", nearest("", _KINDS)
         if path[-1:] == ("api_key",):
             way_out = "put the key into .env and name its variable here, never the key itself"
+        # A header's value, not its name.
+        if path[2:-1] == ("secret_headers",) and "[key]" not in detail["loc"]:
+            way_out = "put the value into .env and name its variable here, never the value itself"
         line = next((lines[path[:n]] for n in range(len(path), -1, -1) if path[:n] in lines), 0)
         problems.append(Problem(name, ".".join(path), cause, way_out, line))
     return problems
@@ -237,6 +240,8 @@ def _valid_keys(data: dict[str, Any], path: tuple[str, ...]) -> Iterable[str]:
 def _say(detail: ErrorDetails) -> tuple[str, str]:
     """Pydantic's finding as cause and way out; the value itself is never repeated."""
     kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "too_short":
+        return "is empty", "name at least one"
     if kind == "missing":
         return "is missing", "add it"
     if kind in _SHAPES:

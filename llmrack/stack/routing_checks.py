@@ -32,7 +32,7 @@ def dangling_names(d: Declaration) -> Iterator[Problem]:
                 "name each once",
                 *("models", name, "provider"),
             )
-    heads = {*stack.models, *stack.tiers, *stack.mixes}
+    heads = {*_named(stack), *stack.tiers, *stack.mixes}
     for path, head, members in _choices(stack):
         for member in members:
             if member not in stack.models:
@@ -43,6 +43,9 @@ def dangling_names(d: Declaration) -> Iterator[Problem]:
         if head in stack.aliases:
             cause = f"{head!r} is another name of {stack.aliases[head]!r}, and has its chain"
             way_out = f"declare the chain for {stack.aliases[head]!r}"
+        if is_wildcard(head):
+            cause = "LiteLLM looks chains up by the name that was asked for, and that has no *"
+            way_out = "declare the model that shall have the chain"
         yield d.problem(".".join(path), cause, way_out, *path)
     for alias, target in stack.aliases.items():
         if target not in stack.models:
@@ -53,9 +56,12 @@ def _no_model(stack: Stack, name: str) -> tuple[str, str]:
     """Cause and way out where something else than a declared model is named."""
     for part, what in (("tiers", "a tier"), ("mixes", "a mix"), ("aliases", "an alias")):
         if name in getattr(stack, part):
-            return f"{name!r} is {what}, and no model", "name its models"
-    named = [each for each in stack.models if not is_wildcard(each)]
-    return f"no provider serves a model {name!r}", nearest(name, named)
+            return f"{name!r} is {what}, and no model", "name a model"
+    return f"no provider serves a model {name!r}", nearest(name, _named(stack))
+
+
+def _named(stack: Stack) -> list[str]:
+    return [name for name in stack.models if not is_wildcard(name)]
 
 
 def same_names(d: Declaration) -> Iterator[Problem]:

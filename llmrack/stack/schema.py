@@ -13,7 +13,7 @@ from pydantic import Field
 from llmrack.stack.models import Closed, Model, ModelName, Name, PublicName, Strategy
 from llmrack.stack.providers import OllamaCloudProvider, OllamaProvider, Provider
 
-Chains = dict[ModelName, tuple[ModelName, ...]]
+Chains = dict[PublicName, tuple[ModelName, ...]]
 Weight = Annotated[float, Field(gt=0)]
 
 

@@ -117,6 +117,18 @@ def test_check_tells_programs_the_same(folder: Path) -> None:
     assert run.returncode == json.loads(run.stdout)["exit_code"] == 2
 
 
+def test_graph_is_mermaid_unless_told_otherwise(folder: Path) -> None:
+    run = llmrack("graph")
+    assert run.returncode == 0
+    assert run.stdout.startswith("flowchart LR\n")
+
+
+def test_graph_can_be_a_drawing(folder: Path) -> None:
+    run = llmrack("graph", "--format", "svg")
+    assert run.returncode == 0
+    assert run.stdout.startswith("<svg ") and run.stdout.endswith("</svg>\n")
+
+
 def test_plan_shows_the_resources_of_each_host(folder: Path) -> None:
     run = llmrack("plan")
     assert run.returncode == 0
@@ -178,6 +190,13 @@ def test_curl_prints_a_line_that_hands_the_key_to_curl(folder: Path) -> None:
     assert '{"model": "llama3.1:latest", ' in seen
 
 
+def test_curl_asks_for_a_model_that_somebody_serves(folder: Path) -> None:
+    local = STACK["providers"]["local"] | {"enabled": False}  # type: ignore[index]
+    models = {"v/*": {"provider": "vllm"}} | STACK["models"]  # type: ignore[operator]
+    declare(folder, providers=STACK["providers"] | {"local": local}, models=models)  # type: ignore[operator]
+    assert '{"model": "coder", ' in llmrack("curl").stdout
+
+
 def test_schema_accepts_what_a_stack_may_hold() -> None:
     schema = json.loads(llmrack("schema").stdout)
     assert schema["$schema"].startswith("https://json-schema.org/")
@@ -203,5 +222,5 @@ def test_verify_exits_2_when_there_is_nothing_to_ask(folder: Path) -> None:
 
 def test_help_names_every_command() -> None:
     text = llmrack("--help").stdout
-    for command in ("check", "plan", "schema", "verify", "curl", "lab"):
+    for command in ("check", "plan", "graph", "schema", "verify", "curl", "lab"):
         assert re.search(rf"^  {command} ", text, re.MULTILINE), command

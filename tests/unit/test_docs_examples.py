@@ -7,11 +7,14 @@ import runpy
 from pathlib import Path
 
 import pytest
+import trustme
 import yaml
 
+from llmrack.components.gateway import secret_names
 from llmrack.stack.checks import check
+from llmrack.stack.graph_svg import svg
 from llmrack.stack.load import load_settings, load_stack
-from tests.unit.declare import declaration
+from tests.unit.declare import declaration, two_boxes
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -39,8 +42,19 @@ def test_example_of_a_stack_holds_together(text: str, tmp_path: Path) -> None:
     whole = shown | {part: rest | shown.get(part, {}) for part, rest in REST.items()}
     path = tmp_path / "stack.yaml"
     path.write_text(yaml.safe_dump(whole, sort_keys=False))
+    trustme.CA().cert_pem.write_to_path(str(tmp_path / "office-ca.pem"))
     stack, _ = load_stack(path)
-    assert check(declaration(stack)) == []
+    assert check(declaration(stack, secrets=secret_names(stack))) == []
+
+
+def test_picture_of_the_routing_page_is_that_of_its_stack(tmp_path: Path) -> None:
+    page = ROOT / "docs" / "routing.md"
+    shown = re.search(r"^```yaml\n(.*?)^```.*?!\[.*?\]\((.*?)\)", page.read_text(), re.M | re.S)
+    assert shown
+    (tmp_path / "stack.yaml").write_text(shown[1])
+    stack, _ = load_stack(tmp_path / "stack.yaml")
+    # Draw it anew: `llmrack graph --format svg` with this stack and the inventory as shipped.
+    assert (page.parent / shown[2]).read_text() == svg(stack, two_boxes())
 
 
 @pytest.mark.parametrize("text", examples("python"))

@@ -133,7 +133,7 @@ def test_bases_are_pulled_although_nobody_serves_them():
 
 def test_a_context_length_makes_a_model_of_its_own():
     its = models(llama3__8b={"context_length": 16384})
-    assert its.upstream("llama3:8b") == "llama3:8b-ctx16384"
+    assert its.upstream("llama3:8b", "local") == "llama3:8b-ctx16384"
     base, made = engine_models(its, box())
     assert (base.name, made.name) == ("llama3:8b", "llama3:8b-ctx16384")
     assert made.create and made.create.request == {"parameters": {"num_ctx": 16384}}

@@ -35,16 +35,16 @@ def mistakes(tmp_path: Path, text: str) -> list[str]:
 
 
 def test_cloud_model_is_asked_for_without_its_suffix(tmp_path):
-    assert load(tmp_path, GOOD).upstream("gpt-oss:120b-cloud") == "gpt-oss:120b"
+    assert load(tmp_path, GOOD).upstream("gpt-oss:120b-cloud", "cloud") == "gpt-oss:120b"
 
 
 def test_glm_cloud_tag_is_dropped(tmp_path):
     stack = load(tmp_path, GOOD.replace("gpt-oss:120b-cloud", "glm-4.6:cloud"))
-    assert stack.upstream("glm-4.6:cloud") == "glm-4.6"
+    assert stack.upstream("glm-4.6:cloud", "cloud") == "glm-4.6"
 
 
 def test_local_model_keeps_its_name(tmp_path):
-    assert load(tmp_path, GOOD).upstream("llama3.1:latest") == "llama3.1:latest"
+    assert load(tmp_path, GOOD).upstream("llama3.1:latest", "local") == "llama3.1:latest"
 
 
 def test_default_chain_serves_models_without_a_chain(tmp_path):
@@ -78,6 +78,8 @@ def test_missing_file_is_named(tmp_path):
          "providers.local: stands here twice; keep one of them"),
         (("{kind: ollama-cloud}", "{kind: ollama-cloud, timeout: fast}"),
          "providers.cloud.timeout:"),
+        (("{provider: cloud}", "{provider: []}"), "models.gpt-oss:120b-cloud.provider: is empty; "
+         "name at least one"),
         (("{kind: ollama-cloud}", "{kind: vllm}"), "providers.cloud.url: is missing"),
         (("{kind: ollama-cloud}", "{kind: vllm, url: ftp://x}"), "is not an http:// or https://"),
         (("llama3.1:latest:", "'llama3;rm -rf':"), "has characters that are not allowed"),

@@ -1,0 +1,172 @@
+"""Who is asked, in which order, and where that runs; as text for Mermaid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from urllib.parse import urlsplit
+
+from llmrack.stack.deployments import Deployment, deployments
+from llmrack.stack.fleet import Fleet
+from llmrack.stack.providers import OllamaProvider
+from llmrack.stack.schema import Stack
+
+TITLE = "Who answers"
+DESCRIPTION = "The names that clients ask for, whom the gateway asks for each, and where they run."
+DEFAULT = "default chain"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A name, and whom the gateway asks for it.
+
+    + name: a model, a tier, a mix, or ``DEFAULT``
+    + notes: what else is to be known of it
+    + steps: an arrow's label, and the model (or ``DEFAULT``) that it leads to
+    + at_first: as many of the steps serve it; the others come when nobody before them can
+    + when: what must happen before the steps are taken; empty for any failure
+    """
+
+    name: str
+    notes: tuple[str, ...]
+    steps: tuple[tuple[str, str], ...]
+    at_first: int = 0
+    when: str = ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A provider: ``title``, and its instances, a line for each of its hosts."""
+
+    name: str
+    title: str
+    lines: tuple[str, ...]
+    enabled: bool
+
+
+def rows(stack: Stack) -> Iterator[Row]:
+    """Every public name with its chain, in the order declared; the default chain once."""
+    for name in (*stack.models, *stack.tiers, *stack.mixes):
+        members, notes = _members(stack, name), tuple(_notes(stack, name))
+        at_first = len(members) if name in stack.mixes else min(len(members), 1)
+        yield Row(name, notes, (*members, *_then(stack, name)), at_first)
+    if any(_takes_default(stack, name) for name in stack.names):
+        served = [name for name in stack.default_chain if stack.served_by(name)]
+        yield Row(DEFAULT, (), tuple(_numbered(served)))
+    for when, chains in (
+        ("a prompt is too long", stack.context_window_chains),
+        ("a prompt is refused", stack.content_policy_chains),
+    ):
+        for name in chains:
+            if steps := tuple(_numbered(stack.special_chain(chains, name))):
+                yield Row(name, (), steps, when=when)
+
+
+def _notes(stack: Stack, name: str) -> Iterator[str]:
+    if name in stack.tiers or name in stack.mixes:
+        yield "tier" if name in stack.tiers else "mix"
+    elif stack.models[name].explicit_only:
+        yield "only by name"
+    if name not in stack.names:
+        yield "not served"
+    for alias, target in stack.aliases.items():
+        if target == name:
+            yield f"also {alias}"
+
+
+def _members(stack: Stack, name: str) -> list[tuple[str, str]]:
+    served = [member for member in stack.members(name) if stack.served_by(member)]
+    if name in stack.mixes:
+        shares = stack.mixes[name]
+        whole = sum(shares[member] for member in served)
+        return [(f"{100 * shares[member] / whole:.3g} %", member) for member in served]
+    return _numbered(served) if name in stack.tiers else []
+
+
+def _then(stack: Stack, name: str) -> list[tuple[str, str]]:
+    if _takes_default(stack, name):
+        return [("", DEFAULT)]
+    before = len(_members(stack, name)) if name in stack.tiers else 0
+    return _numbered(stack.chain(name), before + 1) if name in stack.names else []
+
+
+def _numbered(models: Iterable[str], first: int = 1) -> list[tuple[str, str]]:
+    return [(str(number), model) for number, model in enumerate(models, first)]
+
+
+def _takes_default(stack: Stack, name: str) -> bool:
+    return name in stack.names and name not in stack.chains and bool(stack.chain(name))
+
+
+def places(stack: Stack, fleet: Fleet) -> list[Place]:
+    """Every provider with its instances; priorities and weights where not all are the same."""
+    found = _own(stack, fleet)
+    priorities, weights = {each.level for each in found}, {each.weight for each in found}
+    shown = []
+    for name, provider in stack.providers.items():
+        own = {each.instance: each for each in found if each.provider == name}
+        lines = []
+        for host, group in groupby(own, key=lambda instance: instance.partition("/")[0]):
+            names = [instance.partition("/")[2] for instance in group]
+            one = next(each for each in own.values() if each.instance.partition("/")[0] == host)
+            line = host if isinstance(provider, OllamaProvider) else urlsplit(one.url).netloc
+            if any(names):
+                line += f": {', '.join(names)}"
+            said = [f"priority {one.level}"] if len(priorities) > 1 else []
+            said += [f"weight {one.weight:g}"] if len(weights) > 1 else []
+            lines.append(f"{line} ({', '.join(said)})" if said else line)
+        if not provider.enabled:
+            lines = ["not enabled"]
+        title = f"{name} ({provider.kind})"
+        shown.append(Place(name, title, tuple(lines or ["no instance known"]), provider.enabled))
+    return shown
+
+
+def _own(stack: Stack, fleet: Fleet) -> list[Deployment]:
+    """The deployments of models under their own names, as the first gateway has them."""
+    every = deployments(stack, fleet, fleet.gateways[0])
+    return [each for each in every if each.name == each.model]
+
+
+def where(stack: Stack, fleet: Fleet) -> dict[str, str]:
+    """For each model that is served, its providers in the order in which they are asked."""
+    found: dict[str, dict[str, int]] = {}
+    for each in _own(stack, fleet):
+        levels = found.setdefault(each.model, {})
+        levels[each.provider] = min(each.level, levels.get(each.provider, each.level))
+    return {
+        model: ", then ".join(
+            ", ".join(at for at in levels if levels[at] == level)
+            for level in sorted(set(levels.values()))
+        )
+        for model, levels in found.items()
+    }
+
+
+def mermaid(stack: Stack, fleet: Fleet) -> str:
+    """A flowchart: thick arrows to what is asked at first, dotted ones to what comes after it."""
+    every, providers = list(rows(stack)), places(stack, fleet)
+    ids = {row.name: f"n{number}" for number, row in enumerate(every) if not row.when}
+    at = {place.name: f"p{number}" for number, place in enumerate(providers)}
+    lines = ["flowchart LR", f"  accTitle: {TITLE}", f"  accDescr: {DESCRIPTION}"]
+    for row in every:
+        if not row.when:
+            left, right = ('(["', '"])') if row.name not in stack.models else ('["', '"]')
+            text = "<br/>".join((row.name, *row.notes))
+            lines.append(f"  {ids[row.name]}{left}{text}{right}")
+    for place in providers:
+        lines += [f'  subgraph {at[place.name]}["{place.title}"]']
+        lines += [f'    {at[place.name]}i{n}["{text}"]' for n, text in enumerate(place.lines)]
+        lines += ["  end"]
+    for row in every:
+        for number, (label, to) in enumerate(row.steps):
+            arrow = "==>" if number < row.at_first else "-.->"
+            said = ": ".join(filter(None, (row.when, label)))
+            said = f'|"{said}"|' if said else ""
+            lines.append(f"  {ids[row.name]} {arrow}{said} {ids[to]}")
+    for name in stack.models:
+        lines += [f"  {ids[name]} --> {at[provider]}" for provider in stack.served_by(name)]
+    off = [at[place.name] for place in providers if not place.enabled]
+    lines += [f"  style {each} stroke-dasharray: 4" for each in off]
+    return "\n".join(lines) + "\n"
