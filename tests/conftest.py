@@ -60,7 +60,7 @@ def _providers_are_well(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if "lab" in request.fixturenames:
         made: Lab = request.getfixturevalue("lab")
-        for service in ("cloud", "vllm", "openai"):
+        for service in ("cloud", "vllm", "openai", "office", "attic"):
             made.fault(service, "ok")
 
 

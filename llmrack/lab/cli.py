@@ -163,17 +163,31 @@ def gpu_driver(lab: Lab, host: str, version: str, packages: tuple[str, ...]) -> 
 
 
 @lab.command()
-@click.argument("service", type=click.Choice(["cloud", "vllm", "openai", "registry"]))
+@click.argument("target", metavar="NAME")
 @click.argument("mode")
-@click.option("--model", help="Only for this model (cloud, vllm, openai).")
+@click.option("--model", help="Only for this model.")
+@click.option("--only", type=click.Choice(["all", "inference"]), help="On these paths.")
+@click.option("--after", type=int, metavar="N", help="So many chunks of a stream get through.")
+@click.option("--seconds", type=float, help="Between tokens, of loading, or Retry-After.")
 @_with_lab
-def fault(lab: Lab, service: str, mode: str, model: str | None) -> None:
-    """Make a stand-in misbehave until MODE is `ok`.
+def fault(lab: Lab, target: str, mode: str, model: str | None, **more: str | float | None) -> None:
+    """Make a stand-in, or the one of Ollama on host NAME, misbehave until MODE is `ok`.
 
-    cloud, vllm and openai know refuse, hang, 401, 429, 500 and cut; registry knows stall and reset.
+    The modes are in docs/lab.md; the registry knows stall and reset.
     """
-    lab.fault(service, mode, model)
-    click.echo(f"{service}: {mode}" + (f" for {model}" if model else ""))
+    given = {key: value for key, value in more.items() if value is not None}
+    lab.fault(target, mode, model, **given)
+    click.echo(f"{target}: {mode}" + (f" for {model}" if model else ""))
+
+
+@lab.command()
+@click.argument("target", metavar="NAME")
+@click.argument("others", nargs=-1, metavar="[HOST]...")
+@_with_lab
+def lose(lab: Lab, target: str, others: tuple[str, ...]) -> None:
+    """Lose every packet between the host or stand-in NAME and these HOSTs; none: no longer."""
+    lab.lose(target, *others)
+    click.echo(f"{target}: cut off from {', '.join(others) or 'nobody'}")
 
 
 def _act(lab: Lab, name: str, action: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shlex
 import shutil
@@ -11,7 +12,7 @@ import socket
 import struct
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -225,6 +226,18 @@ class LabHost:
         """
         headers = f"linux-headers-{os.uname().release}"
         self.ssh(shlex.join(["pretended-gpus", "offer", version, *packages, headers]))
+
+    def fault(self, body: Mapping[str, object], port: int = 11434) -> None:
+        """Make its stand-in of Ollama misbehave: `mode`, and what else docs/lab.md names.
+
+        LabError when it does not know how, or when there is no stand-in.
+        """
+        door = f"--abstract-unix-socket llmrack-standin-{port} http://localhost/__standin__/fault"
+        ask = f"curl -sS --fail-with-body --json @- {door}"
+        done = self.ssh(ask, input=json.dumps(body), check=False)
+        if done.returncode:
+            why = (done.stdout or done.stderr).strip()
+            raise LabError(f"{self.name} does not show the fault {body['mode']!r}: {why}")
 
     def kill(self) -> None:
         """Cut the power; the disk stays."""

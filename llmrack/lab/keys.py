@@ -11,7 +11,14 @@ from dotenv import dotenv_values
 
 from llmrack.lab.shell import run
 
-API_KEYS = ("OLLAMA_API_KEY", "OPENAI_API_KEY", "VLLM_API_KEY")
+API_KEYS = (
+    "OLLAMA_API_KEY",
+    "OPENAI_API_KEY",
+    "VLLM_API_KEY",
+    "OFFICE_API_KEY",
+    "OFFICE_CLIENT_KEY",
+    "ATTIC_API_KEY",
+)
 
 
 def write_private(file: Path, content: str | bytes) -> None:

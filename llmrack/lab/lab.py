@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import httpx
 
 from llmrack.lab import files, gpus, keys, needs, processes, release, services, state
 from llmrack.lab.base import ensure_base, host_architecture
@@ -167,26 +164,31 @@ class Lab:
         return hosts[name]
 
     def control(self, service: str) -> str:
-        """The URL below which a stand-in (cloud, vllm, openai, registry) takes commands."""
-        found = {each.name: each for each in (services.REGISTRY, *services.PROVIDERS)}
-        if service not in found:
-            raise LabError(f"{service!r} takes no commands; these do: {', '.join(found)}")
-        return self._services(self._state()).control(found[service])
+        """The URL below which a stand-in (a provider, the registry) takes commands."""
+        return self._services(self._state()).control(services.commanded(service))
 
-    def fault(self, service: str, mode: str, model: str | None = None) -> None:
-        """Make a stand-in misbehave for one model or all (`ok` ends it).
+    def fault(self, name: str, mode: str, model: str | None = None, **more: object) -> None:
+        """Make a stand-in, or the one of Ollama on a host, misbehave until the mode is `ok`.
 
-        Modes: see the stand-in's own text. LabError when it does not know the mode or is not there.
+        For one `model` or all; modes and `more`: see docs/lab.md. LabError when it does not know
+        the mode or is not there.
         """
-        url = f"{self.control(service)}/fault"
-        body = {"mode": mode} | ({"model": model} if model else {})
-        trust = ssl.create_default_context(cafile=str(self.authority))
-        try:
-            answer = httpx.post(url, json=body, verify=trust, timeout=10)
-        except httpx.HTTPError as error:
-            raise LabError(f"{service} does not answer at {url}: {error}") from None
-        if not answer.is_success:
-            raise LabError(f"{service} refuses the mode {mode!r}: {answer.text.strip()[:200]}")
+        body = {"mode": mode} | ({"model": model} if model else {}) | more
+        if name.startswith("box"):
+            return self.host(name).fault(body)
+        self._services(self._state()).fault(services.commanded(name), self.authority, body)
+
+    def lose(self, name: str, *others: str) -> None:
+        """Lose every packet between a host or stand-in and other hosts, without a word to anybody.
+
+        These replace those named before; none at all ends it, as a boot of the host `name` does.
+        """
+        its = self._state()
+        network = self._network(its)
+        addresses = [self.host(other).address for other in others]
+        if name.startswith("box"):
+            return network.lose(name, self.host(name).address, addresses)
+        network.lose(services.HOST, network.address(services.commanded(name).number), addresses)
 
     @property
     def _root(self) -> Path:

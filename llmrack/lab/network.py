@@ -8,7 +8,7 @@ import ipaddress
 import json
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,26 @@ class Network:
         for device in ("lo", "eth0"):
             run(["ip", "-n", name, "link", "set", device, "up"])
         run(["ip", "-n", name, "route", "replace", "default", "via", self.address(1)])
+
+    def lose(self, host: str, address: str, others: Sequence[str]) -> None:
+        """Lose every packet between ``address``, which is of ``host``'s namespace, and ``others``.
+
+        Nobody is told, as when a cable is pulled. ``others`` are addresses; they replace those of
+        an earlier call, so none at all ends it.
+        """
+        name = f"lost_{address.replace('.', '_')}"
+        # Both sides of a table that may be there: nft has no "delete if it exists".
+        rules = f"table ip {name} {{}}\ndelete table ip {name}\n"
+        if others:
+            them = "{ " + ", ".join(others) + " }"
+            rules += (
+                f"table ip {name} {{\n"
+                " chain in {\n  type filter hook prerouting priority raw; policy accept;\n"
+                f"  ip saddr {them} ip daddr {address} drop\n }}\n"
+                " chain out {\n  type filter hook postrouting priority raw; policy accept;\n"
+                f"  ip saddr {address} ip daddr {them} drop\n }}\n}}\n"
+            )
+        run(["nsenter", f"--net={self.namespace_file(host)}", "nft", "-f", "-"], input=rules)
 
     def down(self) -> None:
         """Remove all that this lab is known to have made; what is not there is no error."""

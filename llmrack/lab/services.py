@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+import httpx
 
 from llmrack.lab import processes
 from llmrack.lab.keys import Authority
@@ -26,9 +30,12 @@ class Service:
     """A stand-in: what it is called, what it stands in for, and how it is started.
 
     + number: of its address in the lab's subnet
-    + port: that it listens on; 443 means TLS
+    + port: that it listens on
     + arguments: of the program beyond its addresses and certificate
     + key: the API key variable whose value it accepts
+    + client_key: the variable of a second one, which goes into a header of its own
+    + module: of the program, where that is not called as the service is
+    + tls: who signs its certificate: the lab's authority, which hosts trust, or its own
     """
 
     name: str
@@ -38,6 +45,9 @@ class Service:
     purpose: str
     arguments: tuple[str, ...] = ()
     key: str | None = None
+    client_key: str | None = None
+    module: str | None = None
+    tls: Literal["lab", "own"] | None = None
 
     @property
     def has_control(self) -> bool:
@@ -45,9 +55,9 @@ class Service:
         return self.key is not None
 
 
-REGISTRY = Service("registry", "registry.ollama.ai", 2, 443, "Ollama's model registry")
+REGISTRY = Service("registry", "registry.ollama.ai", 2, 443, "Ollama's model registry", tls="lab")
 MIRROR = Service("mirror", "mirror.lab", 2, 80, "mirror of Ollama's release")
-CLOUD = Service("cloud", "ollama.com", 3, 443, "Ollama Cloud", key="OLLAMA_API_KEY")
+CLOUD = Service("cloud", "ollama.com", 3, 443, "Ollama Cloud", key="OLLAMA_API_KEY", tls="lab")
 VLLM = Service(
     "vllm",
     "vllm.lab",
@@ -57,12 +67,51 @@ VLLM = Service(
     ("--model", "Qwen/Qwen2.5-Coder-7B-Instruct"),
     key="VLLM_API_KEY",
 )
-OPENAI = Service("openai", "openai.lab", 5, 443, "an OpenAI-like provider", key="OPENAI_API_KEY")
+OPENAI = Service(
+    "openai",
+    "openai.lab",
+    5,
+    443,
+    "an OpenAI-like provider",
+    key="OPENAI_API_KEY",
+    module="openai_like",
+    tls="lab",
+)
+OFFICE = Service(
+    "office",
+    "office.lab",
+    6,
+    8443,
+    "somebody's Ollama behind a proxy",
+    ("--as", "office"),
+    key="OFFICE_API_KEY",
+    client_key="OFFICE_CLIENT_KEY",
+    module="remote",
+    tls="own",
+)
+ATTIC = Service(
+    "attic",
+    "attic.lab",
+    7,
+    11434,
+    "somebody's Ollama",
+    ("--as", "attic"),
+    key="ATTIC_API_KEY",
+    module="remote",
+)
 
 RELEASE_SERVICES = (REGISTRY, MIRROR)
 """What the official release does not need."""
 
-PROVIDERS = (CLOUD, VLLM, OPENAI)
+PROVIDERS = (CLOUD, VLLM, OPENAI, OFFICE, ATTIC)
+
+
+def commanded(name: str) -> Service:
+    """The stand-in of this name that takes commands; LabError if there is none."""
+    found = {each.name: each for each in (REGISTRY, *PROVIDERS)}
+    if name not in found:
+        raise LabError(f"{name!r} takes no commands; these do: {', '.join(found)}")
+    return found[name]
 
 
 def needed(kind: Kind | None) -> tuple[Service, ...]:
@@ -87,6 +136,18 @@ class Services:
         if service.has_control:
             return f"http://{self.address(service)}:{CONTROL_PORT}"
         return f"https://{self.address(service)}/__standin__"
+
+    def fault(self, service: Service, authority: Path, body: Mapping[str, object]) -> None:
+        """Make it misbehave; LabError when it does not know how or is not there."""
+        url = f"{self.control(service)}/fault"
+        trust = ssl.create_default_context(cafile=str(authority))
+        try:
+            answer = httpx.post(url, json=body, verify=trust, timeout=10, trust_env=False)
+        except httpx.HTTPError as error:
+            raise LabError(f"{service.name} does not answer at {url}: {error}") from None
+        if not answer.is_success:
+            refusal = answer.text.strip()[:300]
+            raise LabError(f"{service.name} refuses the mode {body['mode']!r}: {refusal}")
 
     def is_running(self, service: Service) -> bool:
         """Whether its process lives and its port, the one that faults leave open, answers."""
@@ -131,16 +192,19 @@ class Services:
             words += ["http.server", str(service.port), "--bind", address]
             words += ["--directory", self._folder / "mirror"]
         else:
-            module = "openai_like" if service is OPENAI else service.name
-            words += [f"llmrack.lab.standins.{module}", "--listen", listen, *service.arguments]
+            module = f"llmrack.lab.standins.{service.module or service.name}"
+            words += [module, "--listen", listen, *service.arguments]
         if service is REGISTRY:
             words += ["--dir", self._models]
-        if service.port == 443:
-            certificate, key = authority.issue(service.hostname, address)
+        if service.tls:
+            signer = authority if service.tls == "lab" else self._own_authority(service)
+            certificate, key = signer.issue(service.hostname, address)
             words += ["--cert", certificate, "--key", key]
         if service.has_control:
             words += ["--control", f"{address}:{CONTROL_PORT}"]
         environment = {"STANDIN_API_KEY": keys[service.key]} if service.key else {}
+        if service.client_key:
+            environment["STANDIN_CLIENT_KEY"] = keys[service.client_key]
         processes.start(
             words,
             lab_id=self._lab_id,
@@ -158,6 +222,14 @@ class Services:
             log = self._log(service)
             tail = " | ".join(log.read_text(errors="replace").strip().splitlines()[-2:])
             raise LabError(f"the stand-in {service.name} does not start; {log} ends with: {tail}")
+
+    def _own_authority(self, service: Service) -> Authority:
+        """Make the authority that signs for one service alone; `NAME-ca.pem` is its certificate."""
+        own = Authority(self._folder / f"{service.name}-ca")
+        shown = self._folder / f"{service.name}-ca.pem"
+        if not shown.exists():
+            shown.symlink_to(own.certificate)
+        return own
 
     @property
     def _models(self) -> Path:

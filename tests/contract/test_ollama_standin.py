@@ -26,12 +26,18 @@ MARKER = f"[{socket.gethostname()} llama3.1]"
 
 
 @pytest.fixture
-def set_fault(ollama: OllamaProcess) -> Iterator[Callable[[str], None]]:
-    def set_mode(mode: str) -> None:
-        assert ollama.post("/__standin__/fault", mode=mode).status_code == 200
+def set_fault(ollama: OllamaProcess) -> Iterator[Callable[..., None]]:
+    def set_mode(mode: str, **more: Any) -> None:
+        answer = back_door(ollama).post("/__standin__/fault", json={"mode": mode, **more})
+        assert answer.status_code == 200, answer.text
 
     yield set_mode
     set_mode("ok")
+
+
+def back_door(ollama: OllamaProcess) -> httpx.Client:
+    transport = httpx.HTTPTransport(uds=f"\0llmrack-standin-{httpx.URL(ollama.url).port}")
+    return httpx.Client(transport=transport, base_url="http://localhost")
 
 
 def say(ollama: OllamaProcess, **body: Any) -> str:
@@ -123,7 +129,7 @@ def test_invalid_gpu_id_means_the_cpu(start_ollama: StartOllama, ollama: OllamaP
 
 
 def test_requests_are_recorded_with_tokens_hashed(ollama: OllamaProcess) -> None:
-    headers = {"Authorization": "Bearer secret-token", "X-Client-ID": "me"}
+    headers = {"Authorization": "Bearer secret-token", "X-Client-ID": "me", "X-API-Key": "other"}
     ollama.client.post("/api/show", json={"model": "llama3.1"}, headers=headers)
     answer = ollama.get("/__standin__/requests")
     last = answer["requests"][-1]
@@ -133,6 +139,7 @@ def test_requests_are_recorded_with_tokens_hashed(ollama: OllamaProcess) -> None
     assert shown["x-client-id"] == "me"
     digest = hashlib.sha256(b"secret-token").hexdigest()
     assert shown["authorization"] == f"sha256:{digest}"
+    assert shown["x-api-key"] == f"sha256:{hashlib.sha256(b'other').hexdigest()}"
     assert "secret-token" not in json.dumps(answer)
 
 
@@ -143,8 +150,9 @@ def test_last_200_requests_are_kept(ollama: OllamaProcess) -> None:
     assert [each["body"]["model"] for each in requests] == [f"m{n}" for n in range(1, 201)]
 
 
-def test_unknown_fault_is_refused(ollama: OllamaProcess) -> None:
-    assert ollama.post("/__standin__/fault", mode="explode").status_code == 400
+@pytest.mark.parametrize("fault", [{"mode": "explode"}, {"mode": "cut", "seconds": 1}])
+def test_unknown_fault_is_refused(ollama: OllamaProcess, fault: dict[str, Any]) -> None:
+    assert ollama.post("/__standin__/fault", **fault).status_code == 400
 
 
 def test_fault_500_fails_inference_alone(
@@ -191,6 +199,103 @@ def test_fault_hang_lasts_until_it_is_ended(
     set_fault("ok")
     waiting.join(timeout=10)
     assert answers[0].startswith(MARKER)
+
+
+def test_fault_refuse_closes_the_port_and_leaves_the_back_door_open(
+    ollama: OllamaProcess, set_fault: Callable[..., None]
+) -> None:
+    set_fault("refuse")
+    with pytest.raises(httpx.ConnectError):
+        ollama.get("/api/version")
+    set_fault("ok")
+    assert ollama.get("/api/version")
+
+
+def test_fault_hang_of_everything_answers_nothing(
+    ollama: OllamaProcess, set_fault: Callable[..., None]
+) -> None:
+    set_fault("hang", only="all")
+    with pytest.raises(httpx.ReadTimeout):
+        ollama.client.get("/api/version", timeout=0.3)
+
+
+def test_fault_strikes_one_model_alone(
+    ollama: OllamaProcess, set_fault: Callable[..., None]
+) -> None:
+    set_fault("503", model="llama3.1:latest")
+    assert ollama.post("/api/chat", model="llama3.1", messages=HELLO).status_code == 503
+    assert ollama.post("/api/embed", model="all-minilm", input="x").status_code == 200
+
+
+def test_fault_429_says_when_to_come_again(
+    ollama: OllamaProcess, set_fault: Callable[..., None]
+) -> None:
+    set_fault("429", seconds=7)
+    answer = ollama.post("/api/chat", model="llama3.1", messages=HELLO)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "7")
+
+
+def test_fault_missing_is_the_answer_of_a_model_that_is_not_there(
+    ollama: OllamaProcess, set_fault: Callable[..., None]
+) -> None:
+    set_fault("missing")
+    answer = ollama.post("/api/chat", model="llama3.1", messages=HELLO)
+    assert (answer.status_code, answer.json()) == (404, {"error": "model 'llama3.1' not found"})
+
+
+def test_fault_reset_resets_the_connection_after_some_chunks(
+    ollama: OllamaProcess, set_fault: Callable[..., None]
+) -> None:
+    set_fault("reset", after=2)
+    with pytest.raises(httpx.ReadError, match="reset"):
+        ollama.lines("/api/chat", model="llama3.1", messages=HELLO)
+
+
+def test_fault_truncate_ends_a_stream_without_its_last_chunk(
+    ollama: OllamaProcess, set_fault: Callable[..., None]
+) -> None:
+    set_fault("truncate", after=2)
+    lines = ollama.lines("/api/chat", model="llama3.1", messages=HELLO)
+    assert [line["done"] for line in lines] == [False, False]
+
+
+def test_fault_error_is_a_line_of_the_stream(
+    ollama: OllamaProcess, set_fault: Callable[..., None]
+) -> None:
+    set_fault("error", after=2)
+    lines = ollama.lines("/api/chat", model="llama3.1", messages=HELLO)
+    assert [line.keys() == {"error"} for line in lines] == [False, False, True]
+
+
+def test_fault_load_delays_a_cold_model_which_ps_lists_meanwhile(
+    ollama: OllamaProcess, set_fault: Callable[..., None]
+) -> None:
+    set_fault("load", seconds=1)
+    assert ollama.loaded() == {}
+    answers: list[str] = []
+    waiting = threading.Thread(target=lambda: answers.append(say(ollama)))
+    began = time.monotonic()
+    waiting.start()
+    while not ollama.loaded():
+        assert time.monotonic() < began + 10
+    assert not answers
+    waiting.join(timeout=10)
+    assert time.monotonic() - began >= 1
+    began = time.monotonic()
+    say(ollama)
+    assert time.monotonic() - began < 1
+
+
+def test_a_load_is_given_up_when_its_client_leaves(
+    ollama: OllamaProcess, set_fault: Callable[..., None]
+) -> None:
+    set_fault("load", seconds=60)
+    body = {"model": "llama3.1", "messages": HELLO}
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(f"{ollama.url}/api/chat", json=body, timeout=0.3)
+    deadline = time.monotonic() + 10
+    while ollama.loaded():
+        assert time.monotonic() < deadline
 
 
 def test_full_queue_is_503(start_ollama: StartOllama, ollama: OllamaProcess) -> None:

@@ -154,6 +154,26 @@ def test_an_unknown_fault_is_refused_with_the_known_ones(lab: Lab) -> None:
         lab.fault("vllm", "sulk")
 
 
+def test_packets_to_a_stand_in_are_lost_until_that_is_ended(lab: Lab) -> None:
+    def answered() -> bool:
+        ask = "curl -sS -o /dev/null --max-time 2 https://ollama.com/api/version"
+        return lab.host("box1").ssh(ask, check=False).returncode == 0
+
+    lab.lose("cloud", "box1")
+    lost = answered()
+    lab.lose("cloud")
+    assert (lost, answered()) == (False, True)
+
+
+def test_a_boot_ends_the_losing_of_packets(lab: Lab) -> None:
+    lab.up(2)
+    ask = "timeout 2 bash -c '</dev/tcp/box2/22'"
+    lab.lose("box2", "box1")
+    lost = lab.host("box1").ssh(ask, check=False).returncode
+    lab.host("box2").power_cut()
+    assert (lost, lab.host("box1").ssh(ask, check=False).returncode) == (124, 0)
+
+
 def test_status_fits_a_terminal_and_says_what_is_a_stand_in(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -115,3 +115,52 @@ except LabError as error:
     error = in_sandbox(tmp_path, script)
     assert isinstance(error, str)
     assert error.startswith("a bridge named lr-one exists and this lab did not make it")
+
+
+# Nothing listens there, so a packet that arrives is answered at once.
+LOSE = """
+import sys
+PROBE = '''
+import errno, socket, sys
+probe = socket.socket()
+probe.settimeout(0.5)
+sys.exit(probe.connect_ex((sys.argv[1], 9)) != errno.ECONNREFUSED)
+'''
+first.up()
+for number, name in ((11, "box1"), (12, "box2"), (13, "box3")):
+    first.up_host(name, [first.address(number)])
+one, two, three = (first.address(number) for number in (11, 12, 13))
+def reaches(host, address):
+    there = ["nsenter", f"--net={first.namespace_file(host)}", sys.executable, "-c", PROBE, address]
+    return run(there, check=False).returncode == 0
+"""
+
+
+def test_packets_between_two_hosts_are_lost_and_no_others(tmp_path: Path) -> None:
+    script = """
+first.lose("box2", two, [one])
+print(json.dumps([reaches("box1", two), reaches("box2", one), reaches("box3", two)]))
+first.down()
+"""
+    assert in_sandbox(tmp_path, LOSE + script) == [False, False, True]
+
+
+def test_losing_packets_can_be_changed_and_ended_at_any_time(tmp_path: Path) -> None:
+    script = """
+seen = []
+for others in ([], [one], [one], [three], [], []):
+    first.lose("box2", two, others)
+    seen.append(reaches("box1", two))
+print(json.dumps(seen))
+first.down()
+"""
+    assert in_sandbox(tmp_path, LOSE + script) == [True, False, False, True, True, True]
+
+
+def test_down_ends_the_losing_of_packets(tmp_path: Path) -> None:
+    script = """
+first.lose("box2", two, [one])
+first.down()
+print(json.dumps([run(["nft", "list", "ruleset"]).stdout, os.listdir(NETNS)]))
+"""
+    assert in_sandbox(tmp_path, LOSE + script) == ["", []]

@@ -413,7 +413,7 @@ def test_cut_drops_a_plain_answer_half_way(cloud: Running) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", [{"mode": "slow"}, {}, {"mode": "cut", "after": "x"}, {"mode": "ok", "for": 1}]
+    "fault", [{"mode": "sulk"}, {}, {"mode": "cut", "after": "x"}, {"mode": "ok", "for": 1}]
 )
 def test_a_fault_that_does_not_exist_is_refused(cloud: Running, fault: dict) -> None:
     response = cloud.control.post("/fault", json=fault)

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import ClassVar
 
 from llmrack.lab.standins import openai_form
-from llmrack.lab.standins.answers import JSON, Answer, Model, Prompt
+from llmrack.lab.standins.answers import JSON, Answer, Model, Prompt, embedding
 from llmrack.lab.standins.http import Reply, Request, Stream
 from llmrack.lab.standins.program import key_from_environment, parser, run
 from llmrack.lab.standins.provider import Provider, Refusal, Routes
@@ -83,7 +83,7 @@ class Cloud(Provider):
         return Refusal(404, f"model '{model}' not found")
 
     def _tags(self) -> Reply:
-        return Reply({"models": [self._entry(model) for model in self.models.values()]})
+        return Reply({"models": [self.entry(model) for model in self.models.values()]})
 
     def _show(self, request: Request) -> Reply:
         model = self.find(request)
@@ -97,7 +97,8 @@ class Cloud(Provider):
             }
         )
 
-    def _entry(self, model: Model) -> JSON:
+    def entry(self, model: Model) -> JSON:
+        """Return what a list of models says of one."""
         return {
             "name": model.name,
             "model": model.name,
@@ -132,9 +133,26 @@ class Cloud(Provider):
         said = self.say(model, prompt) if text else None
         return _respond(model, body, said, lambda content, *, last: {"response": content})
 
-    def _embed(self, request: Request) -> Reply:
+    def find_embedding(self, request: Request) -> Model:
+        """Return the embedding model asked for; Refusal where it is none."""
         model = self.find(request)
-        raise Refusal(400, f'"{model.name}" does not support embeddings')
+        if not model.dimensions:
+            raise Refusal(400, f'"{model.name}" does not support embeddings')
+        return model
+
+    def _embed(self, request: Request) -> Reply:
+        body, model = request.body or {}, self.find_embedding(request)
+        given = body.get("input") or []
+        texts = given if isinstance(given, list) else [given]
+        return Reply(
+            {
+                "model": model.name,
+                "embeddings": [embedding(str(text), model.dimensions) for text in texts],
+                "total_duration": 2,
+                "load_duration": 1,
+                "prompt_eval_count": sum(len(str(text).split()) for text in texts),
+            }
+        )
 
 
 def _respond(
@@ -149,7 +167,8 @@ def _respond(
         return head | part(content, last=last) | {"done": last} | counts
 
     if not body.get("stream", True):
-        return Reply(line(said.text if said else "", last=True))
+        tokens = len(said.words) if said else 0
+        return Reply(line(said.text if said else "", last=True), tokens=tokens)
 
     def pieces() -> Iterator[bytes]:
         for word in said.words if said else []:
@@ -176,6 +195,8 @@ def _final_counts(said: Answer | None, started: int) -> JSON:
 
 
 def _prompt(model: Model, body: JSON, text: str, images: list[str], tool: JSON | None) -> Prompt:
+    if model.dimensions:
+        raise Refusal(400, f'"{model.name}" does not support chat')
     if images and not model.vision:
         raise Refusal(400, f'"{model.name}" does not support image input')
     try:
@@ -202,6 +223,8 @@ def _details(model: Model) -> JSON:
 
 
 def _capabilities(model: Model) -> list[str]:
+    if model.dimensions:
+        return ["embedding"]
     return ["completion", "tools"] + (["vision"] if model.vision else [])
 
 

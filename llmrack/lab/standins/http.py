@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import select
@@ -16,8 +15,12 @@ from socketserver import TCPServer
 from typing import Any, cast
 
 from llmrack.lab.standins.answers import JSON
+from llmrack.lab.standins.ollama.connections import abort, drop
 
 Address = tuple[str, int]
+
+CLIENT_KEY = "X-Api-Key"
+"""A header with a key in it, like Authorization."""
 
 
 @dataclass(frozen=True)
@@ -44,22 +47,31 @@ class Request:
         return token.strip() if scheme.lower() == "bearer" else ""
 
     def redacted_headers(self) -> JSON:
-        """Return the headers with `Authorization`'s token replaced by `sha256:<hex of it>`."""
+        """Return the headers with the keys in them replaced by `sha256:<hex of it>`."""
         headers = dict(self.headers)
         scheme, space, token = headers.get("Authorization", "").partition(" ")
         if token := token.strip():
-            digest = hashlib.sha256(token.encode()).hexdigest()
-            headers["Authorization"] = f"{scheme}{space}sha256:{digest}"
+            headers["Authorization"] = f"{scheme}{space}{_digest(token)}"
+        if CLIENT_KEY in headers:
+            headers[CLIENT_KEY] = _digest(headers[CLIENT_KEY])
         return headers
+
+
+def _digest(secret: str) -> str:
+    return f"sha256:{hashlib.sha256(secret.encode()).hexdigest()}"
 
 
 @dataclass(frozen=True)
 class Reply:
-    """A whole answer; a `str` body is sent as plain text, anything else as JSON."""
+    """A whole answer; a `str` body is sent as plain text, anything else as JSON.
+
+    `tokens` is how many of them a model had to make for it.
+    """
 
     body: Any
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    tokens: int = 0
 
     def encoded(self) -> tuple[str, bytes]:
         """Return the content type and the bytes of the body."""
@@ -101,8 +113,16 @@ class Handler(BaseHTTPRequestHandler):
 
     do_GET = do_HEAD = do_POST = do_DELETE = _serve
 
-    def send(self, reply: Reply, *, cut: bool = False) -> None:
-        """Send a whole reply, or with `cut` the first half of it and then drop the connection."""
+    def send(self, reply: Reply) -> None:
+        """Send a whole reply."""
+        self._body(self._start(reply))
+
+    def send_half(self, reply: Reply) -> None:
+        """Send a reply's head and the first half of its body."""
+        body = self._start(reply)
+        self._body(body[: len(body) // 2])
+
+    def _start(self, reply: Reply) -> bytes:
         content_type, body = reply.encoded()
         self.send_response(reply.status)
         self.send_header("Content-Type", content_type)
@@ -110,27 +130,28 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in reply.headers.items():
             self.send_header(name, value)
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body[: len(body) // 2] if cut else body)
-        if cut:
-            self.drop()
+        return body
 
-    def send_stream(self, stream: Stream, before: Callable[[int], bool]) -> None:
-        """Send a stream; `before(i)` is asked ahead of piece `i`, False ends the connection."""
+    def _body(self, body: bytes) -> None:
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def send_stream(self, stream: Stream) -> None:
+        """Send a stream."""
         self.send_response(200)
         self.send_header("Content-Type", stream.content_type)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        for i, piece in enumerate(stream.pieces):
-            if not before(i):
-                self.drop()
-                return
+        for piece in stream.pieces:
             self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
         self.wfile.write(b"0\r\n\r\n")
 
-    def drop(self) -> None:
-        """End the TCP connection at once, without TLS's or HTTP's farewell."""
-        drop(self.connection)
+    def drop(self, *, reset: bool = False) -> None:
+        """End the TCP connection at once, without TLS's or HTTP's farewell; RST with `reset`."""
+        if reset:
+            abort(self.connection)
+        else:
+            drop(self.connection)
         self.close_connection = True
 
     def client_left(self) -> bool:
@@ -185,9 +206,3 @@ class Server(ThreadingHTTPServer):
         """Report what went wrong in a handler, unless it is just a client that left."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
-
-
-def drop(connection: socket.socket) -> None:
-    """Shut a connection down below TLS."""
-    with contextlib.suppress(OSError):  # the client was faster
-        socket.socket.shutdown(connection, socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""The OpenAI form of chat, completions and embeddings, as all three stand-ins speak it.
+"""The OpenAI form of chat, completions and embeddings, as all of the providers' stand-ins speak it.
 
 Shapes after OpenAI's API reference (https://platform.openai.com/docs/api-reference).
 """
@@ -38,7 +38,8 @@ def chat(provider: Provider, model: Model, request: Request) -> Reply | Stream:
             message["tool_calls"] = calls
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
         usage = _usage(said)
-        return Reply(head | {"object": "chat.completion", "choices": [choice], "usage": usage})
+        answer = head | {"object": "chat.completion", "choices": [choice], "usage": usage}
+        return Reply(answer, tokens=usage["completion_tokens"])
 
     deltas: list[JSON] = [{"role": "assistant", "content": ""}]
     if calls:
@@ -56,7 +57,8 @@ def completion(provider: Provider, model: Model, request: Request) -> Reply | St
     head = _head("cmpl", model) | {"object": "text_completion"}
     if not body.get("stream"):
         choice: JSON = {"index": 0, "text": said.text, "finish_reason": said.finish_reason}
-        return Reply(head | {"choices": [choice], "usage": _usage(said)})
+        usage = _usage(said)
+        return Reply(head | {"choices": [choice], "usage": usage}, tokens=len(said.words))
     choices: list[JSON] = [{"text": word, "finish_reason": None} for word in said.words]
     choices.append({"text": "", "finish_reason": said.finish_reason})
     return _stream(head, choices, said, body)

@@ -43,7 +43,7 @@ class OpenAILike(Provider):
 
     def error(self, path: str, refusal: Refusal) -> JSON:
         """Return `{"error": {message, type, param, code}}`."""
-        types = {429: "requests", 500: "server_error"}
+        types = {429: "requests", 500: "server_error", 503: "server_error"}
         kind = types.get(refusal.status, "invalid_request_error")
         codes = {401: "invalid_api_key", 429: "rate_limit_exceeded"}
         code = refusal.code or codes.get(refusal.status)

@@ -12,7 +12,8 @@ import threading
 
 from llmrack.lab.standins.answers import JSON
 from llmrack.lab.standins.http import Address, Handler, Reply, Request, Server
-from llmrack.lab.standins.provider import Fault, Provider
+from llmrack.lab.standins.ollama.faults import Fault
+from llmrack.lab.standins.provider import Provider
 
 KEY_VARIABLE = "STANDIN_API_KEY"
 
@@ -97,7 +98,7 @@ class _Control(Handler):
         match request.method, request.path:
             case "POST", "/fault":
                 try:
-                    self._standin.set_fault(Fault.parse(request.body))
+                    self._standin.set_fault(Fault.parse(request.body, "all"))
                 except ValueError as error:
                     return Reply({"error": str(error)}, 400)
                 return Reply(self._summary())

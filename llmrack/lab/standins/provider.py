@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import hmac
-import threading
+import json
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from llmrack.lab.standins.answers import JSON, Answer, Model, Prompt, answer
 from llmrack.lab.standins.http import Handler, Reply, Request, Stream
+from llmrack.lab.standins.ollama.errors import ApiError
+from llmrack.lab.standins.ollama.faults import STATUS, Broken, Fault, Faults, full_name
 
 Routes = Mapping[tuple[str, str], Callable[[Request], Reply | Stream]]
 
-MODES = ("ok", "refuse", "hang", "401", "429", "500", "cut")
 REMEMBERED_REQUESTS = 500
-MESSAGES = {401: "unauthorized", 429: "too many requests", 500: "internal server error"}
 
 
 class Refusal(Exception):
@@ -29,39 +28,6 @@ class Refusal(Exception):
         super().__init__(message)
         self.status = status
         self.code = code
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What is wrong at present, for one model or for all of them.
-
-    `after` is how many streamed chunks still pass before `cut` or `hang` strikes. A `hang` from
-    the start (`after` is 0) sends not even headers; it ends when the fault changes.
-    """
-
-    mode: str = "ok"
-    model: str | None = None
-    after: int = 0
-
-    @classmethod
-    def parse(cls, body: JSON | None) -> Fault:
-        """Read `{"mode": ..., "model": ..., "after": ...}`; ValueError with the way out."""
-        body = body or {}
-        mode, model = body.get("mode"), body.get("model")
-        after = body.get("after", 1 if mode == "cut" else 0)
-        if unknown := body.keys() - {"mode", "model", "after"}:
-            raise ValueError(f"unknown key {min(unknown)!r}: use mode, model, after")
-        if mode not in MODES:
-            raise ValueError(f"unknown mode {mode!r}: use one of {', '.join(MODES)}")
-        if mode == "refuse" and model is not None:
-            raise ValueError("a connection is refused before it names a model: leave model out")
-        if not isinstance(after, int) or after < 0:
-            raise ValueError("after is a number of chunks: 0 or more")
-        return cls(mode, model, after)
-
-    def strikes(self, request: Request) -> bool:
-        """Return whether this request is to feel the fault."""
-        return self.mode != "ok" and self.model in (None, request.model)
 
 
 class Provider(ABC):
@@ -79,8 +45,9 @@ class Provider(ABC):
         self.requests: deque[JSON] = deque(maxlen=REMEMBERED_REQUESTS)
         self.started = int(time.time())
         self._key = key.encode()
-        self._fault = Fault()
-        self._fault_changed = threading.Condition()
+        # When each model that was asked for is ready, on the monotonic clock, by its full name.
+        self.loaded: dict[str, float] = {}
+        self._faults = Faults()
 
     @abstractmethod
     def routes(self) -> Routes:
@@ -115,14 +82,14 @@ class Provider(ABC):
 
     @property
     def fault(self) -> Fault:
-        """The fault shown at present; assigning one wakes what hangs."""
-        return self._fault
+        """The fault shown at present; assigning one wakes what waits. With `load` all is cold."""
+        return self._faults.present
 
     @fault.setter
     def fault(self, fault: Fault) -> None:
-        with self._fault_changed:
-            self._fault = fault
-            self._fault_changed.notify_all()
+        if fault.mode == "load":
+            self.loaded.clear()
+        self._faults.present = fault
 
     def serve(self, handler: Handler, request: Request) -> None:
         """Answer one request, with the present fault if it strikes."""
@@ -136,38 +103,60 @@ class Provider(ABC):
             "status": None,
         }
         self.requests.append(entry)
-        fault = self.fault
-        mode = fault.mode if fault.strikes(request) else "ok"
-        if mode == "hang" and fault.after == 0 and not self._hang(handler, fault):
-            handler.drop()
-            return
-        result = self._result(request, int(mode) if mode.isdigit() else None)
-        entry["status"] = result.status if isinstance(result, Reply) else 200
-        if isinstance(result, Reply):
-            handler.send(result, cut=mode == "cut")
-            return
-
-        def before(piece: int) -> bool:
-            if mode == "hang" and piece == fault.after > 0:
-                return self._hang(handler, fault)
-            return not (mode == "cut" and piece >= fault.after)
-
-        handler.send_stream(result, before)
-
-    def _hang(self, handler: Handler, fault: Fault) -> bool:
-        """Wait until the fault changes; False where the client left first."""
-        with self._fault_changed:
-            while self._fault is fault:
-                if handler.client_left():
-                    return False
-                self._fault_changed.wait(0.1)
-        return True
-
-    def _result(self, request: Request, status: int | None) -> Reply | Stream:
+        inference = request.method == "POST" and not request.path.endswith("/show")
+        fault = self._faults.striking(request.model, inference=inference)
         try:
-            if status is not None:
-                raise Refusal(status, MESSAGES[status])
-            if self.needs_key(request.path) and not self._authorized(request):
+            if fault.mode == "hang" and fault.after == 0:
+                self._faults.wait(fault, handler.client_left)
+            if inference:
+                self._load(handler, request, fault)
+            result = self._result(request, fault)
+            entry["status"] = result.status if isinstance(result, Reply) else 200
+            self._send(handler, request, result, fault)
+        except Broken as broken:
+            handler.drop(reset=broken.reset)
+        except ConnectionError:
+            handler.drop()
+
+    def _load(self, handler: Handler, request: Request, fault: Fault) -> None:
+        name = full_name(request.model or "")
+        if name not in map(full_name, self.models):
+            return
+        seconds = fault.seconds if fault.mode == "load" else 0
+        ready = self.loaded.setdefault(name, time.monotonic() + seconds)
+        self._faults.wait(fault, handler.client_left, ready - time.monotonic())
+
+    def _send(
+        self, handler: Handler, request: Request, result: Reply | Stream, fault: Fault
+    ) -> None:
+        if isinstance(result, Reply):
+            if fault.mode == "slow":
+                self._faults.wait(fault, handler.client_left, fault.seconds * result.tokens)
+            if fault.mode in ("cut", "reset"):
+                handler.send_half(result)
+                raise Broken(reset=fault.mode == "reset")
+            handler.send(result)
+            return
+        pieces = self._faults.stream(fault, result.pieces, handler.client_left)
+
+        def told() -> Iterator[bytes]:
+            try:
+                for piece in pieces:
+                    if fault.mode == "slow":
+                        self._faults.wait(fault, handler.client_left, fault.seconds)
+                    yield piece
+            except ApiError as error:
+                text = json.dumps(self.error(request.path, Refusal(500, error.message)))
+                events = result.content_type.startswith("text/event-stream")
+                yield f"data: {text}\n\n".encode() if events else f"{text}\n".encode()
+
+        handler.send_stream(Stream(result.content_type, told()))
+
+    def _result(self, request: Request, fault: Fault) -> Reply | Stream:
+        try:
+            if fault.status is not None:
+                raise Refusal(fault.status, STATUS[fault.status])
+            if self.needs_key(request.path) and not self.authorized(request):
                 raise self.unauthorized(request)
             method = "GET" if request.method == "HEAD" else request.method
             route = self.routes().get((method, request.path))
@@ -175,10 +164,16 @@ class Provider(ABC):
                 raise Refusal(404, f'path "{request.path}" not found')
             if request.body is None:
                 raise Refusal(400, "the body is not a JSON object")
-            return route(request)
+            if fault.mode == "missing" and request.model:
+                raise self.unknown(request.model)
+            result = route(request)
+            if fault.mode == "error" and isinstance(result, Reply) and result.tokens:
+                raise Refusal(500, STATUS[500])
+            return result
         except Refusal as refusal:
-            headers = {"Retry-After": "2"} if refusal.status == 429 else {}
-            return Reply(self.error(request.path, refusal), refusal.status, headers)
+            waits = {"Retry-After": f"{fault.seconds:g}"} if refusal.status == 429 else {}
+            return Reply(self.error(request.path, refusal), refusal.status, waits)
 
-    def _authorized(self, request: Request) -> bool:
+    def authorized(self, request: Request) -> bool:
+        """Return whether the request shows the key."""
         return not self._key or hmac.compare_digest(request.token.encode(), self._key)

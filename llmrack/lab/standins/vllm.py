@@ -20,8 +20,10 @@ EMBEDDING_DIMENSIONS = 1024
 ERROR_TYPES = {
     400: "BadRequestError",
     404: "NotFoundError",
+    403: "PermissionDeniedError",
     429: "TooManyRequestsError",
     500: "InternalServerError",
+    503: "ServiceUnavailableError",
 }
 
 

@@ -1,6 +1,6 @@
 """``/__standin__``: what a test may ask of the stand-in and a real Ollama does not have.
 
-``GET /__standin__/requests`` shows the last requests, ``POST /__standin__/fault`` makes inference
+``GET /__standin__/requests`` shows the last requests, ``POST /__standin__/fault`` makes the server
 fail or crawl on command.
 """
 
@@ -12,42 +12,45 @@ from collections import deque
 from collections.abc import Callable
 
 from .errors import ApiError
+from .faults import STATUS, Fault, Faults
 from .types import JsonObject, JsonValue
 
 PREFIX = "/__standin__/"
-FAULTS = ("ok", "hang", "500", "cut", "slow")
 
-# Seconds between two tokens: some pace, so that a stream takes a while and can be cut; and the pace
-# of a model that does not fit.
+# Seconds between two tokens: some pace, so that a stream takes a while and can be cut.
 _TOKEN_INTERVAL_S = 0.002
-_SLOW_TOKEN_INTERVAL_S = 0.4
 _KEPT_REQUESTS = 200
-_LOOK_S = 0.25
+_KEY_HEADERS = ("authorization", "x-api-key")
 
 
 class Backstage:
-    """Recorded requests and the present fault; safe to use from many threads."""
+    """Recorded requests and the present fault; safe to use from many threads.
+
+    Each of ``followers`` is told of a new fault before requests feel it.
+    """
 
     def __init__(self) -> None:
+        self.faults = Faults()
+        self.followers: list[Callable[[Fault], None]] = []
         self._requests: deque[JsonObject] = deque(maxlen=_KEPT_REQUESTS)
-        self._fault = "ok"
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
 
-    def token_interval(self) -> float:
-        """Seconds from one token to the next; 500 tokens a second, or 2.5 when it is slow."""
-        return _SLOW_TOKEN_INTERVAL_S if self._fault == "slow" else _TOKEN_INTERVAL_S
+    def token_interval(self, model: str) -> float:
+        """Seconds from one token to the next: 500 tokens a second, unless it is slow."""
+        fault = self.faults.striking(model, inference=True)
+        return fault.seconds if fault.mode == "slow" else _TOKEN_INTERVAL_S
 
     def record(
         self, method: str, path: str, headers: list[tuple[str, str]], body: JsonValue
     ) -> None:
-        """Remember a request; a bearer token is kept as its SHA-256 only."""
+        """Remember a request; keys are kept as their SHA-256 only."""
         shown = dict(headers)
         for name, value in headers:
-            if name.lower() == "authorization":
+            if name.lower() in _KEY_HEADERS:
                 token = value.removeprefix("Bearer ")
                 shown[name] = f"sha256:{hashlib.sha256(token.encode()).hexdigest()}"
         entry = {"method": method, "path": path, "headers": shown, "body": body}
-        with self._changed:
+        with self._lock:
             self._requests.append(entry)
 
     def answer(self, method: str, path: str, body: JsonObject) -> JsonObject:
@@ -58,34 +61,28 @@ class Backstage:
         """
         action = (method, path.removeprefix(PREFIX))
         if action == ("GET", "requests"):
-            with self._changed:
+            with self._lock:
                 return {"requests": list(self._requests)}
         if action != ("POST", "fault"):
             raise ApiError(404, f"the stand-in has GET {PREFIX}requests and POST {PREFIX}fault")
-        if body.get("mode") not in FAULTS:
-            raise ApiError(400, f"mode must be one of {', '.join(FAULTS)}")
-        with self._changed:
-            self._fault = body["mode"]
-            self._changed.notify_all()
-        return {"mode": body["mode"]}
+        try:
+            fault = Fault.parse(body, "inference")
+        except ValueError as error:
+            raise ApiError(400, str(error)) from None
+        for follow in self.followers:
+            follow(fault)
+        self.faults.present = fault
+        return {"mode": fault.mode}
 
-    def suffer(self, client_is_gone: Callable[[], bool]) -> bool:
-        """Carry out the present fault before an inference request is answered.
-
-        A hanging request goes on when the fault ends, or is dropped when its client leaves.
-
-        Returns:
-            whether the answer has to be cut off.
+    def suffer(self, fault: Fault, client_left: Callable[[], bool]) -> None:
+        """Carry out a fault before a request is answered; one that hangs goes on when it ends.
 
         Raises:
-            ApiError: 500, the fault is an error.
+            ApiError: the fault is an error.
             ConnectionError: the client has left.
         """
-        with self._changed:
-            while self._fault == "hang":
-                if client_is_gone():
-                    raise ConnectionError("client has left")
-                self._changed.wait(_LOOK_S)
-            if self._fault == "500":
-                raise ApiError(500, "fault set by /__standin__/fault")
-            return self._fault == "cut"
+        if fault.mode == "hang" and fault.after == 0:
+            self.faults.wait(fault, client_left)
+        if fault.status is not None:
+            wait = fault.seconds if fault.mode == "429" else None
+            raise ApiError(fault.status, f"{STATUS[fault.status]} (a fault that was set)", wait)

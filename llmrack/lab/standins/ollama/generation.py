@@ -22,7 +22,7 @@ class Generation:
         calls: the tools that are called, before the text.
         shape: wraps a piece of text as chat or generate does.
         started: when the request came, by ``time.perf_counter_ns``.
-        token_interval: gives the seconds from one token to the next.
+        token_interval: gives the seconds from one token of a model to the next.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Generation:
     calls: list[JsonObject]
     shape: Callable[[str], JsonObject]
     started: int
-    token_interval: Callable[[], float]
+    token_interval: Callable[[str], float]
 
     def chunks(self) -> Iterator[JsonObject]:
         """The chunks of the answer; the last one has the counts, durations in nanoseconds."""
@@ -42,7 +42,7 @@ class Generation:
             message = {**self.shape("")["message"], "tool_calls": self.calls}
             yield _chunk(self.name, {"message": message})
         for token in tokens:
-            time.sleep(self.token_interval())
+            time.sleep(self.token_interval(self.name))
             yield _chunk(self.name, self.shape(token))
         ended = time.perf_counter_ns()
         yield {

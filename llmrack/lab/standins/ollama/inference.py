@@ -28,11 +28,11 @@ class Inference:
     Args:
         store: the models.
         scheduler: loads them and limits the requests.
-        token_interval: gives the seconds from one token of an answer to the next.
+        token_interval: gives the seconds from one token of a model to the next.
     """
 
     def __init__(
-        self, store: Store, scheduler: Scheduler, token_interval: Callable[[], float]
+        self, store: Store, scheduler: Scheduler, token_interval: Callable[[str], float]
     ) -> None:
         self._store = store
         self._scheduler = scheduler

@@ -10,6 +10,7 @@ from . import STANDIN_VERSION, openai
 from .backstage import Backstage
 from .create import create
 from .errors import ApiError
+from .faults import Fault
 from .inference import Answer, Inference
 from .model import Model
 from .names import ModelName
@@ -47,6 +48,7 @@ class Routes:
         self.store = Store(settings.models)
         self.scheduler = Scheduler(settings)
         self.backstage = Backstage()
+        self.backstage.followers.append(self._cool_down)
         self._inference = Inference(self.store, self.scheduler, self.backstage.token_interval)
         tags = Route(lambda _: self._tags())
         version = Route(lambda _: {"version": STANDIN_VERSION})
@@ -74,6 +76,30 @@ class Routes:
             ("POST", "/v1/completions"): Route(self._v1_completions, inference=True),
             ("POST", "/v1/embeddings"): Route(self._v1_embeddings, inference=True),
         }
+
+    def suffer(self, route: Route, body: JsonObject, client_left: Callable[[], bool]) -> Fault:
+        """Carry out the present fault before a request is answered; returns it, or NO_FAULT.
+
+        Raises:
+            ApiError: the fault is an error.
+            ConnectionError: the client has left.
+        """
+        model, faults = str(body.get("model") or ""), self.backstage.faults
+        fault = faults.striking(model, inference=route.inference)
+        self.backstage.suffer(fault, client_left)
+        if fault.mode == "missing" and model:
+            raise ApiError(404, f"model '{model}' not found")
+        if fault.mode == "load" and route.inference:
+            with contextlib.suppress(ValueError, FileNotFoundError):  # the route says so better
+                found = Model.read(self.store, self.store.manifest(ModelName.parse(model)))
+                self.scheduler.load_slowly(
+                    found, lambda: faults.wait(fault, client_left, fault.seconds)
+                )
+        return fault
+
+    def _cool_down(self, fault: Fault) -> None:
+        if fault.mode == "load":
+            self.scheduler.unload_all()
 
     def v1_model(self, name: str) -> JsonObject:
         """The answer of ``GET /v1/models/<name>``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from .errors import ApiError
@@ -38,6 +38,7 @@ class Scheduler:
         self._settings = settings
         self._gpus: Sequence[Gpu] = ()
         self._loaded: dict[str, _Loaded] = {}
+        self._loads: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
         self._running = threading.Semaphore(settings.num_parallel)
         self._waiting = 0
@@ -82,6 +83,33 @@ class Scheduler:
             loaded = self._loaded.get(_key(model))
             if loaded is not None:
                 loaded.expires = time.time() + min(seconds, _FOREVER_S)
+
+    def load_slowly(self, model: Model, wait: Callable[[], None]) -> None:
+        """Load a model that is not loaded, which takes as long as ``wait``.
+
+        As with Ollama (``server/sched.go``), ``/api/ps`` lists it from the beginning, others wait
+        for the same load, and it is given up when the client leaves whose request began it.
+
+        Raises:
+            ConnectionError: that client has left.
+        """
+        with self._lock:
+            turn = self._loads.setdefault(_key(model), threading.Lock())
+        with turn:
+            self.running()
+            if _key(model) in self._loaded:
+                return
+            self.load(model, {}, None)
+            try:
+                wait()
+            except ConnectionError:
+                self.unload(model)
+                raise
+
+    def unload_all(self) -> None:
+        """Unload every model at once."""
+        with self._lock:
+            self._loaded.clear()
 
     def unload(self, model: Model) -> None:
         """Unload a model at once."""

@@ -1,32 +1,24 @@
-"""``ollama serve``: the HTTP side of the stand-in."""
+"""``ollama serve``: where the stand-in listens, and the back door that is always open."""
 
 from __future__ import annotations
 
-import contextlib
-import itertools
-import json
 import signal
 import socket
 import sys
-import time
+import threading
 import traceback
-from collections.abc import Iterable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from ipaddress import ip_address
-from urllib.parse import urlsplit
+from typing import Any
 
-from . import STANDIN_VERSION, openai
-from .backstage import PREFIX
-from .errors import ApiError
+from . import STANDIN_VERSION
+from .connections import drop
+from .faults import Fault
 from .gpus import discover
+from .handler import Handler
 from .log import log
-from .routes import Result, Route, Routes
+from .routes import Routes
 from .settings import Settings
-from .types import JsonObject
-
-_BODY_CHUNK = 256 * 1024
-# Parts of a stream that still get through when it is to be cut.
-_CUT_AFTER = 3
 
 
 def serve(settings: Settings) -> None:
@@ -44,13 +36,16 @@ def serve(settings: Settings) -> None:
     if not settings.no_prune:
         log(f"total unused blobs removed: {routes.store.prune()}")
     for number in (signal.SIGTERM, signal.SIGINT):
-        # Raised in the main thread, which serves; the other threads are daemons.
+        # Raised in the main thread; the other threads are daemons.
         signal.signal(number, lambda *_: sys.exit(0))
     log("llmrack stand-in, not Ollama: answers are canned")
     host, port = server.server_address[:2]
     log(f"Listening on {host!s}:{port} (version {STANDIN_VERSION})")
     routes.scheduler.use(discover(settings))
-    server.serve_forever()
+    routes.backstage.followers.append(Listener(settings, routes, server).follow)
+    _start(BackDoor(settings.port, routes))
+    while True:
+        signal.pause()
 
 
 class Server(ThreadingHTTPServer):
@@ -67,6 +62,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, settings: Settings, routes: Routes) -> None:
         self.routes = routes
+        self._open: set[socket.socket] = set()
         if ":" in settings.host:
             self.address_family = socket.AF_INET6
         super().__init__((settings.host, settings.port), Handler)
@@ -77,192 +73,77 @@ class Server(ThreadingHTTPServer):
         super(ThreadingHTTPServer, self).server_bind()
         self.server_name, self.server_port = "localhost", self.server_address[1]
 
+    def finish_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  (inherited)
+        """Serve one connection."""
+        self._open.add(request)
+        try:
+            super().finish_request(request, client_address)
+        finally:
+            self._open.discard(request)
+
+    def close(self) -> None:
+        """Stop listening and end every connection, as the end of the process would."""
+        self.shutdown()
+        self.server_close()
+        for connection in self._open.copy():
+            drop(connection)
+
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing when a client goes away in the middle of an answer."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             traceback.print_exc()
 
 
-class Handler(BaseHTTPRequestHandler):
-    """One connection: reads requests, finds the route, writes the answer."""
+class Listener:
+    """The server that listens, or nothing while connections are to be refused."""
 
-    protocol_version = "HTTP/1.1"
-    server_version = f"ollama-standin/{STANDIN_VERSION}"
-    disable_nagle_algorithm = True
-    server: Server
+    def __init__(self, settings: Settings, routes: Routes, server: Server) -> None:
+        self._settings = settings
+        self._routes = routes
+        self._lock = threading.Lock()
+        self._server: Server | None = server
+        _start(server)
 
-    def do_GET(self) -> None:
-        """Answer a request of any method."""
-        try:
-            self._answer()
-        except ApiError as error:
-            self._error(error)
-
-    do_HEAD = do_POST = do_DELETE = do_PUT = do_GET
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Log in the form of Ollama's access log."""
-        now = time.strftime("%Y/%m/%d - %H:%M:%S")
-        print(f"[GIN] {now} | {self.address_string()} | {format % args}", file=sys.stderr)
-
-    def _answer(self) -> None:
-        path = self.path.partition("?")[0]
-        # A server on loopback refuses names that a web page could make point to it.
-        if self.server.loopback and not _allowed_host(self.headers.get("Host", "")):
-            # The body is not read, so that the connection cannot be used again.
-            self.close_connection = True
-            return self._head(403, length=0)
-        if path.startswith("/api/blobs/"):
-            return self._blob(path.removeprefix("/api/blobs/"))
-        body = self._json_body()
-        if path.startswith(PREFIX):
-            return self._json(self.server.routes.backstage.answer(self.command, path, body or {}))
-        self.server.routes.backstage.record(self.command, path, self.headers.items(), body)
-        if self.command == "GET" and path.startswith("/v1/models/"):
-            return self._json(self.server.routes.v1_model(path.removeprefix("/v1/models/")))
-        table = self.server.routes.table
-        route = table.get((self.command, path))
-        if route is None:
-            known = any(path == each for _, each in table)
-            status, text = (405, "405 method not allowed") if known else (404, "404 page not found")
-            return self._text(status, text)
-        if body is None:
-            raise ApiError(400, "missing request body")
-        return self._run(route, body)
-
-    def _run(self, route: Route, body: JsonObject) -> None:
-        if not route.inference:
-            return self._result(route.answer(body), cut=False)
-        with self.server.routes.scheduler.slot():
-            cut = self.server.routes.backstage.suffer(self._client_is_gone)
-            self._result(route.answer(body), cut)
-
-    def _result(self, result: Result, cut: bool) -> None:
-        if result is None:
-            return self._head(200, length=0)
-        if isinstance(result, str):
-            return self._text(200, result)
-        if isinstance(result, dict):
-            return self._json(result, cut=cut)
-        return self._stream(result, cut)
-
-    def _stream(self, parts: Iterator[JsonObject] | Iterator[str], cut: bool) -> None:
-        """Send parts as they come; an error after the first one becomes the last line."""
-        # The first part decides on the status, so it is had before the head is sent.
-        first = next(parts)
-        events = isinstance(first, str)
-        kind = "text/event-stream" if events else "application/x-ndjson"
-        self._head(200, kind, length=None)
-        try:
-            for number, part in enumerate(itertools.chain([first], parts)):
-                if cut and number == _CUT_AFTER:
-                    self.close_connection = True
-                    return
-                self._chunk(part if isinstance(part, str) else json.dumps(part) + "\n")
-        except ApiError as error:
-            self._chunk(json.dumps({"error": error.message}) + "\n")
-        self._chunk("")
-
-    def _chunk(self, text: str) -> None:
-        data = text.encode()
-        self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
-
-    def _json(self, content: JsonObject, status: int = 200, cut: bool = False) -> None:
-        data = json.dumps(content).encode()
-        self._head(status, "application/json; charset=utf-8", len(data))
-        if cut:
-            data = data[: len(data) // 2]
-            self.close_connection = True
-        self._body(data)
-
-    def _text(self, status: int, text: str) -> None:
-        self._head(status, "text/plain; charset=utf-8", len(text))
-        self._body(text.encode())
-
-    def _error(self, error: ApiError) -> None:
-        if self.path.startswith("/v1/"):
-            return self._json(openai.error_body(error.status, error.message), error.status)
-        return self._json({"error": error.message}, error.status)
-
-    def _head(self, status: int, kind: str = "", length: int | None = None) -> None:
-        self.send_response(status)
-        if kind:
-            self.send_header("Content-Type", kind)
-        if self.close_connection:
-            self.send_header("Connection", "close")
-        if length is None:
-            self.send_header("Transfer-Encoding", "chunked")
-        else:
-            self.send_header("Content-Length", str(length))
-        self.end_headers()
-
-    def _body(self, data: bytes) -> None:
-        if self.command != "HEAD":
-            self.wfile.write(data)
-
-    def _json_body(self) -> JsonObject | None:
-        """The request's JSON object; None when there should be a body and is none.
-
-        Raises:
-            ApiError: 400, not a JSON object.
-        """
-        data = b"".join(self._body_chunks())
-        if not data:
-            return None if self.command in ("POST", "DELETE") else {}
-        try:
-            body = json.loads(data)
-        except ValueError as error:
-            raise ApiError(400, f"invalid JSON: {error}") from None
-        if not isinstance(body, dict):
-            raise ApiError(400, "json: cannot unmarshal into a JSON object")
-        return body
-
-    def _body_chunks(self) -> Iterable[bytes]:
-        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
-            while size := int(self.rfile.readline().partition(b";")[0], 16):
-                yield self.rfile.read(size)
-                self.rfile.readline()
-            self.rfile.readline()
-            return
-        remaining = int(self.headers.get("Content-Length") or 0)
-        while remaining > 0:
-            chunk = self.rfile.read(min(remaining, _BODY_CHUNK))
-            if not chunk:
-                raise ConnectionError("client has left")
-            remaining -= len(chunk)
-            yield chunk
-
-    def _blob(self, digest: str) -> None:
-        store = self.server.routes.store
-        try:
-            there = store.blob_path(digest).exists()
-        except ValueError as error:
-            self.close_connection = True
-            raise ApiError(400, str(error)) from None
-        if self.command == "HEAD":
-            return self._head(200 if there else 404, length=0)
-        if there:
-            for _ in self._body_chunks():
-                pass
-            return self._head(200, length=0)
-        got, new = store.add(self._body_chunks(), "")
-        if got["digest"] != digest:
-            if new:
-                store.remove_unused([got["digest"]])
-            raise ApiError(400, f'digest mismatch, expected "{digest}", got "{got["digest"]}"')
-        return self._head(201, length=0)
-
-    def _client_is_gone(self) -> bool:
-        with contextlib.suppress(BlockingIOError):
-            return not self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        return False
+    def follow(self, fault: Fault) -> None:
+        """Listen or stop that; it has happened when this returns."""
+        with self._lock:
+            if fault.mode != "refuse":
+                if self._server is None:
+                    self._server = Server(self._settings, self._routes)
+                    _start(self._server)
+            elif self._server is not None:
+                self._server.close()
+                self._server = None
 
 
-def _allowed_host(header: str) -> bool:
-    """Whether a Host header may be used on a loopback address (Ollama's ``allowedHost``)."""
-    host = (urlsplit(f"//{header}").hostname or "").lower()
-    with contextlib.suppress(ValueError):
-        address = ip_address(host)
-        return address.is_loopback or address.is_private or address.is_unspecified
-    local = (".localhost", ".local", ".internal")
-    return host in ("", "localhost", socket.gethostname().lower()) or host.endswith(local)
+class BackDoor(ThreadingHTTPServer):
+    """What is below ``/__standin__/``, also while nobody else is answered.
+
+    An abstract socket (unix(7)) in the host's network namespace, so no file stays behind:
+    ``curl --abstract-unix-socket llmrack-standin-PORT http://localhost/__standin__/requests``
+    """
+
+    daemon_threads = True
+    address_family = socket.AF_UNIX
+
+    def __init__(self, port: int, routes: Routes) -> None:
+        self.routes = routes
+        self.loopback = False
+        super().__init__(f"\0llmrack-standin-{port}", _BackDoorHandler)  # type: ignore[arg-type]
+
+    def server_bind(self) -> None:
+        """Bind; http.server would take the address for one of TCP."""
+        self.socket.bind(self.server_address)
+
+
+class _BackDoorHandler(Handler):
+    # Nagle is an affair of TCP.
+    disable_nagle_algorithm = False
+
+    def address_string(self) -> str:
+        """Name the client, who has no address."""
+        return "back door"
+
+
+def _start(server: ThreadingHTTPServer) -> None:
+    threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
