@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import NoReturn
 
 import click
 from pyinfra.api.exceptions import PyinfraError
@@ -19,10 +20,13 @@ from llmrack.lab.cli import lab
 from llmrack.problems import DeclarationError, Problem
 from llmrack.remote import status as host_status
 from llmrack.remote.declared import Declared, read_inventory
+from llmrack.remote.guard import INTERRUPTED
 from llmrack.secrets.dotenv import MASTER_KEY
 from llmrack.stack.fleet import bracketed
+from llmrack.stack.graph import mermaid
+from llmrack.stack.graph_svg import svg
 from llmrack.stack.host_checks import warnings
-from llmrack.stack.schema import Stack
+from llmrack.stack.schema import Stack, is_wildcard
 from llmrack.stack.settings import is_loopback
 from llmrack.verify.report import as_junit, from_json, table
 
@@ -112,6 +116,23 @@ def plan(inventory: str, only: str | None, files: bool) -> None:
 
 
 @main.command()
+@_inventory
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["mermaid", "svg"]),
+    default="mermaid",
+    show_default=True,
+    help="Text for a Markdown page, or a drawing.",
+)
+def graph(inventory: str, form: str) -> None:
+    """Print a picture of who answers: names, chains, instances; touches no host."""
+    declared = _read(inventory)
+    draw = {"mermaid": mermaid, "svg": svg}[form]
+    click.echo(draw(declared.stack, declared.fleet), nl=False)
+
+
+@main.command()
 def schema() -> None:
     """Print the JSON Schema of stack.yaml, from which editors complete it."""
     described = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
@@ -123,11 +144,17 @@ def schema() -> None:
 @click.option("--limit", metavar="HOST", help="Only this host or group.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--junit", type=click.Path(dir_okay=False), help="Write a JUnit XML file, too.")
-def verify(inventory: str, limit: str | None, as_json: bool, junit: str | None) -> None:
+@click.option("--drill", is_flag=True, help="Prove failover: break instances, restore them.")
+@click.option("--yes", "-y", is_flag=True, help="With --drill: do not ask first.")
+def verify(
+    inventory: str, limit: str | None, as_json: bool, junit: str | None, drill: bool, yes: bool
+) -> None:
     """Prove with real requests that what is declared is what is served.
 
     Exit code: 0 all proven, 1 something failed, 2 it could not run.
     """
+    if drill:
+        _drill(inventory, limit, as_json, junit, yes)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "report.json"
         command = [sys.executable, "-m", "pyinfra", inventory, "verify.py", "-y"]
@@ -146,6 +173,42 @@ def verify(inventory: str, limit: str | None, as_json: bool, junit: str | None) 
     if junit:
         Path(junit).write_text(as_junit(report, standins), encoding="utf-8")
     sys.exit(report.exit_code or (COULD_NOT_RUN if run.returncode else 0))
+
+
+def _drill(
+    inventory: str, limit: str | None, as_json: bool, junit: str | None, yes: bool
+) -> NoReturn:
+    """Break one instance after the other, once a person has agreed to it."""
+    # The requests need httpx, which costs 0.2 s to import.
+    from llmrack.remote.drill import LiveFleet
+    from llmrack.verify.drill_report import drill_json, drill_table, intention
+
+    def tell(text: str) -> None:
+        click.echo(text, err=True)
+
+    try:
+        fleet = LiveFleet(inventory, Path.cwd(), limit)
+        plans = fleet.plans
+        tell(intention(fleet.declared.stack, plans))
+        breaks = any(one.drills for one in plans)
+        if breaks and not yes:
+            if not sys.stdin.isatty():
+                tell("Error: a drill breaks what is live; where nobody can be asked, give --yes")
+                sys.exit(COULD_NOT_RUN)
+            if not click.confirm("Begin?", err=True):
+                sys.exit(COULD_NOT_RUN)
+        report = fleet.drill(tell)
+    except (FileNotFoundError, DeclarationError, PyinfraError) as error:
+        tell(f"Error: {error}")
+        sys.exit(COULD_NOT_RUN)
+    except KeyboardInterrupt:
+        tell("Interrupted: what was broken is restored.")
+        sys.exit(INTERRUPTED)
+    standins = fleet.standins
+    click.echo((drill_json if as_json else drill_table)(report, plans, standins))
+    if junit:
+        Path(junit).write_text(as_junit(report, standins), encoding="utf-8")
+    sys.exit(report.exit_code)
 
 
 @main.command()
@@ -176,7 +239,12 @@ def curl(inventory: str) -> None:
     declared = _read(inventory)
     gateway = declared.fleet.gateways[0]
     settings = gateway.settings
-    chat = [name for name, model in declared.stack.models.items() if "chat" in model.capabilities]
+    stack = declared.stack
+    chat = [
+        name
+        for name, model in stack.models.items()
+        if "chat" in model.capabilities and stack.served_by(name) and not is_wildcard(name)
+    ]
     if is_loopback(settings.gateway_bind):
         address = "127.0.0.1"
         click.echo(

@@ -1,0 +1,248 @@
+"""Which drills follow from the declaration: what can be lost, and who answers then."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from llmrack.stack.deployments import Deployment, deployments
+from llmrack.stack.engines import Instance, instance_name, instances
+from llmrack.stack.fleet import Fleet, Host
+from llmrack.stack.providers import (
+    OllamaCloudProvider,
+    OllamaProvider,
+    OpenAICompatibleProvider,
+    Provider,
+)
+from llmrack.stack.schema import Stack, is_wildcard
+
+# Seconds until a gateway itself finds out that one is silent that it watches: three signs of life
+# are missed, each asked for a second after the last and waited for a second (routing_health.py).
+NOTICED = 6.0
+# Seconds that an unwatched one may be silent where no first_token_timeout says how long.
+EXPECTED = 5.0
+# Most requests of a kind at once.
+MOST = 4
+# Seconds from one look for the way back to the next; a paid stand-in is asked less often.
+PACE, PAID_PACE = 0.2, 1.0
+# Requests until a watched instance is back that did not have to load a model.
+WATCHED_RETURN = 3
+
+
+class Cause(StrEnum):
+    """How an instance is lost.
+
+    + STOPPED: its unit is stopped: connections are refused
+    + FROZEN: its processes are: connections are accepted, and then nothing is said
+    + CUT_OFF: the gateway's host drops what is sent to it
+    + REFUSED: the gateway's host resets connections to it
+    """
+
+    STOPPED = "stopped"
+    FROZEN = "frozen"
+    CUT_OFF = "cut off"
+    REFUSED = "refused"
+
+    @property
+    def known_at_once(self) -> bool:
+        """Whether a connection tells."""
+        return self in (Cause.STOPPED, Cause.REFUSED)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A public name of which an instance is the first choice, or one of the first.
+
+    + embedding: whether it is asked for vectors
+    + lost: its deployments on that instance
+    + standins: who may answer instead: the others of the name, then those of its chain
+    + next: those of them who are asked first
+    + volley: requests of a kind at once until the instance has been chosen for one
+    + in_turn: whether it gets its share of requests for certain
+    + paid: whether those asked first want money
+    + deadline: seconds until somebody else must have been asked
+    """
+
+    name: str
+    embedding: bool
+    lost: tuple[Deployment, ...]
+    standins: tuple[Deployment, ...]
+    next: tuple[Deployment, ...]
+    volley: int
+    in_turn: bool
+    paid: bool
+    deadline: float
+
+    @property
+    def everybody(self) -> tuple[Deployment, ...]:
+        """Whoever may answer."""
+        return self.lost + self.standins
+
+
+@dataclass(frozen=True)
+class Drill:
+    """One instance, lost in one way.
+
+    + instance: its name
+    + at: the host on which it is broken: its own, or the gateway's
+    + own: which of that host's Ollama instances it is; None where the way to it is broken
+    + url: its address as the gateway reaches it
+    + asked: the names that are asked meanwhile
+    + alone: names that nobody answers meanwhile
+    """
+
+    gateway: Host
+    instance: str
+    cause: Cause
+    at: Host
+    own: Instance | None
+    url: str
+    asked: tuple[Asked, ...]
+    alone: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """The instance and how it is lost."""
+        return f"{self.instance} {self.cause}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The drills through one gateway, one after the other.
+
+    + alone: for each instance that is not broken, the names that nobody else answers
+    """
+
+    gateway: Host
+    drills: tuple[Drill, ...]
+    alone: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def plan(stack: Stack, fleet: Fleet, gateway: Host, limit: str | None = None) -> Plan:
+    """Every instance that somebody can stand in for, in each way it can be lost.
+
+    + limit: a host or group: only what runs there; others' services count as the gateway's
+    """
+    ours = {
+        instance_name(host, each): (host, each) for host in fleet.hosts for each in instances(host)
+    }
+    found = deployments(stack, fleet, gateway)
+    drills: list[Drill] = []
+    unbroken: dict[str, tuple[str, ...]] = {}
+    for name in dict.fromkeys(each.instance for each in found):
+        served = [each for each in found if each.instance == name]
+        provider = stack.providers[served[0].provider]
+        host, own = (gateway, None)
+        if isinstance(provider, OllamaProvider):
+            host, own = ours[name]
+        if limit and limit != host.name and limit not in host.groups:
+            continue
+        near = host.name == gateway.name
+        ways = {cause: list(_asked(stack, found, name, cause)) for cause in _causes(own, near)}
+        for cause, asked in ways.items():
+            alone = tuple(each.name for each in asked if not each.standins)
+            answered = tuple(each for each in asked if each.standins)
+            if not answered:
+                unbroken[name] = alone
+                continue
+            here = cause in (Cause.STOPPED, Cause.FROZEN)
+            at = host if here else gateway
+            url = served[0].url
+            drills.append(
+                Drill(gateway, name, cause, at, own if here else None, url, answered, alone)
+            )
+    return Plan(gateway, tuple(drills), tuple((k, names) for k, names in unbroken.items() if names))
+
+
+def _causes(own: Instance | None, near: bool) -> tuple[Cause, ...]:
+    if own is None:
+        return (Cause.REFUSED, Cause.CUT_OFF)
+    return (Cause.STOPPED, Cause.FROZEN) if near else (Cause.STOPPED, Cause.FROZEN, Cause.CUT_OFF)
+
+
+def _asked(
+    stack: Stack, found: Sequence[Deployment], instance: str, cause: Cause
+) -> Iterator[Asked]:
+    for name in dict.fromkeys(each.name for each in found if not is_wildcard(each.name)):
+        group = [each for each in found if each.name == name]
+        lost = tuple(each for each in group if each.instance == instance)
+        serving = [each for each in group if each.level == min(each.level for each in group)]
+        # Where somebody comes before it, its loss shows in nothing.
+        if not set(lost) & set(serving):
+            continue
+        others = [each for each in group if each not in lost]
+        chain = [
+            [each for each in found if each.name == other and each.instance != instance]
+            for other in stack.chain(name)
+        ]
+        least = min((each.level for each in others), default=0)
+        steps = [[each for each in others if each.level == least], *chain]
+        following = next((step for step in steps if step), [])
+        share = sum(each.weight for each in lost if each in serving)
+        whole = sum(each.weight for each in serving)
+        model = stack.models[lost[0].model]
+        peers = len(serving) > len(lost)
+        yield Asked(
+            name=name,
+            embedding=model.capabilities == ("embedding",),
+            lost=lost,
+            standins=(*others, *(each for step in chain for each in step)),
+            next=tuple(following),
+            volley=min(math.ceil(whole / share), MOST),
+            in_turn=not peers or name in stack.mixes or _strategy(stack, name) != "latency",
+            paid=any(is_paid(stack.providers[each.provider]) for each in following),
+            # Each of its models may be asked in turn, before all of it is given up.
+            deadline=sum(_deadline(stack, each, cause) for each in lost),
+        )
+
+
+def _strategy(stack: Stack, name: str) -> str:
+    return stack.models[stack.members(name)[0]].strategy or stack.strategy
+
+
+def is_paid(provider: Provider) -> bool:
+    """Whether requests to it cost money."""
+    return isinstance(provider, OllamaCloudProvider | OpenAICompatibleProvider)
+
+
+def _deadline(stack: Stack, lost: Deployment, cause: Cause) -> float:
+    if cause.known_at_once:
+        return 0.0
+    model, provider = stack.models[lost.model], stack.providers[lost.provider]
+    first = model.first_token_timeout or provider.first_token_timeout
+    if first is None or "embedding" in model.capabilities:
+        first = NOTICED if provider.health_check else EXPECTED
+    return max(first, provider.connect_timeout) if cause is Cause.CUT_OFF else first
+
+
+def paid_requests(stack: Stack, one: Plan) -> dict[str, int]:
+    """For each provider that wants money, about how many requests it gets."""
+    counts: dict[str, int] = {}
+
+    def count(provider: str, requests: int) -> None:
+        if is_paid(stack.providers[provider]):
+            counts[provider] = counts.get(provider, 0) + requests
+
+    # Each is asked by itself before anything is broken.
+    for each in {
+        d.id: d for drill in one.drills for a in drill.asked for d in a.everybody
+    }.values():
+        count(each.provider, 1)
+    for drill in one.drills:
+        for asked in drill.asked:
+            # It answers once when it is back, and once more by itself.
+            for each in asked.lost:
+                count(each.provider, 2)
+            watched = stack.providers[asked.lost[0].provider].health_check
+            waiting = WATCHED_RETURN
+            if not watched:
+                waiting = math.ceil(one.gateway.settings.gateway_cooldown / PAID_PACE) + 1
+            count(asked.next[0].provider, requests_while_lost(asked) + waiting)
+    return counts
+
+
+def requests_while_lost(asked: Asked) -> int:
+    """Requests for a name while its instance is lost: one volley of each kind, then one more."""
+    return (1 if asked.embedding else 2) * asked.volley + 1
