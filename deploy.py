@@ -7,6 +7,7 @@ pyinfra inventory deploy.py -y       (does not ask)
 
 from pyinfra import host, state
 
+from llmrack.remote.model_lists import insist_on_listed_models
 from llmrack.remote.operations import accept, apply
 from llmrack.remote.proof import prove
 from llmrack.remote.rack import rack
@@ -14,6 +15,7 @@ from llmrack.remote.rack import rack
 this = rack(state, host)
 sudo = this.sudo
 
+insist_on_listed_models(this)
 accept(this, name="Accept the host", _sudo=sudo)
 apply(this, "system", name="System: packages, service user, linger", _sudo=sudo)
 apply(this, "gpu", name="GPUs: driver, boot, suspend", _sudo=sudo)

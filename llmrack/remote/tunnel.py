@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,6 +10,7 @@ import httpcore
 import httpx
 from paramiko import Channel, SSHException, Transport
 from pyinfra.api.host import Host
+from urllib3.util.ssltransport import SSLTransport
 
 from llmrack.remote.connection import transport
 
@@ -16,13 +18,14 @@ from llmrack.remote.connection import transport
 class _ChannelStream(httpcore.NetworkStream):
     """One connection made by the SSH server, as httpcore reads and writes it."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, tls: SSLTransport | None = None) -> None:
         self._channel = channel
+        self._carrier: Any = tls or channel
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         self._channel.settimeout(timeout)
         try:
-            return self._channel.recv(max_bytes)
+            return bytes(self._carrier.recv(max_bytes))
         except TimeoutError as error:
             raise httpcore.ReadTimeout(str(error)) from error
         except (OSError, SSHException) as error:
@@ -31,7 +34,7 @@ class _ChannelStream(httpcore.NetworkStream):
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._channel.settimeout(timeout)
         try:
-            self._channel.sendall(buffer)
+            self._carrier.sendall(buffer)
         except TimeoutError as error:
             raise httpcore.WriteTimeout(str(error)) from error
         except (OSError, SSHException) as error:
@@ -39,6 +42,22 @@ class _ChannelStream(httpcore.NetworkStream):
 
     def close(self) -> None:
         self._channel.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        self._channel.settimeout(timeout)
+        try:
+            # Not a socket to the letter, but it has what is needed of one.
+            tls = SSLTransport(self._channel, ssl_context, server_hostname)  # type: ignore[arg-type]
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout(str(error)) from error
+        except (OSError, SSHException) as error:
+            raise httpcore.ConnectError(str(error)) from error
+        return _ChannelStream(self._channel, tls)
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401  (httpcore's signature)
         if info == "is_readable":
@@ -72,15 +91,19 @@ class _TunnelBackend(httpcore.NetworkBackend):
         return _ChannelStream(channel)
 
 
-def http_client(host: Host, url: str) -> httpx.Client:
+def http_client(host: Host, url: str, tls: ssl.SSLContext | None = None) -> httpx.Client:
     """A client for ``url`` as the host itself reaches it.
+
+    + tls: how a certificate is verified (default: by the authorities that this machine trusts)
 
     Requests go through the SSH connection that is there anyway: nothing is opened for them, and
     a service on loopback can be asked.
     """
     through = transport(host)
-    carrier = httpx.HTTPTransport(trust_env=False)
+    carrier = httpx.HTTPTransport(verify=tls or True, trust_env=False)
     if through:
         # httpx has no public way to bring a network backend; httpcore, below it, has one.
-        carrier._pool = httpcore.ConnectionPool(network_backend=_TunnelBackend(through))
+        carrier._pool = httpcore.ConnectionPool(
+            ssl_context=tls, network_backend=_TunnelBackend(through)
+        )
     return httpx.Client(base_url=url, transport=carrier, trust_env=False)

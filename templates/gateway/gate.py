@@ -1,6 +1,6 @@
 """Prove a gateway release before it serves: strict check, then a real start on a spare port.
 
-Run in the release's environment, with the keys in it: ``python -P gate.py config.yaml``.
+Run in the release's environment, with the keys in it: ``python -I gate.py config.yaml``.
 Exits 0 when the release answers for exactly the names it configures, else 1 with the reason.
 """
 
@@ -24,7 +24,7 @@ DEADLINE = 120.0
 def main() -> int:
     """Run the checks in order of cost; the first that fails ends it."""
     config = sys.argv[1]
-    check = [sys.executable, "-P", HERE / "strict_check.py", config]
+    check = [sys.executable, "-I", HERE / "strict_check.py", config]
     strict = subprocess.run(check, check=False)  # noqa: S603  (our own programs, no shell)
     if strict.returncode:
         return 1
@@ -36,7 +36,7 @@ def main() -> int:
     port = _spare_port()
     with tempfile.TemporaryFile("w+", errors="replace") as log:
         server = subprocess.Popen(  # noqa: S603  (as above)
-            [sys.executable, "-P", HERE / "serve.py", "--listen", f"127.0.0.1:{port}"],
+            [sys.executable, "-I", HERE / "serve.py", "--listen", f"127.0.0.1:{port}"],
             stdout=log,
             stderr=subprocess.STDOUT,
         )

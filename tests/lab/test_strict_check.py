@@ -10,6 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from llmrack.components.gateway import configuration
+from llmrack.components.render import verbatim
+from llmrack.components.routing import routing
+from tests.unit.declare import STACK, stack, two_boxes
+
 GATEWAY = Path(__file__).parents[2] / "templates" / "gateway"
 SECRET = "s3cret-never-shown"
 
@@ -122,15 +127,41 @@ def found(gateway_python: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
         "print(json.dumps({n: list(strict_check.check(pathlib.Path(f))) for n, f in files}))"
     )
     names = json.dumps({name: str(file) for name, file in files.items()})
-    command = [gateway_python, "-P", "-c", program, names]
+    command = [gateway_python, "-I", "-c", program, names]
     result = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout.splitlines()[-1])
 
 
-def strict_check(gateway_python: Path, file: Path) -> subprocess.CompletedProcess[str]:
-    command = [gateway_python, "-P", GATEWAY / "strict_check.py", file]
-    return subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+def strict_check(gateway_python: Path, file: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    command = [gateway_python, "-I", GATEWAY / "strict_check.py", file]
+    return subprocess.run(
+        command, env=environment() | more, capture_output=True, text=True, check=False
+    )
+
+
+def rendered(folder: Path) -> Path:
+    """The configuration of a gateway, as it is rendered with everything that routing knows."""
+    models = STACK["models"] | {
+        "vllm/*": {"provider": ["vllm"], "rpm": 60, "max_parallel_requests": 4},
+        "llama3.1:latest": {"provider": ["local", "vllm"], "strategy": "latency"},
+    }
+    headers = {"headers": {"X-Client-ID": "x"}, "secret_headers": {"X-API-Key": "VLLM_HEADER"}}
+    declared = stack(
+        providers=STACK["providers"] | {"vllm": STACK["providers"]["vllm"] | headers},
+        models=models,
+        tiers={"eco": ["llama3.1:latest", "gpt-oss:20b-cloud"]},
+        mixes={"mixed": {"llama3.1:latest": 80, "gpt-oss:20b-cloud": 20}},
+        aliases={"mini": "llama3.1:latest"},
+        context_window_chains={"coder": ["gpt-oss:20b-cloud"]},
+        content_policy_chains={"coder": ["gpt-oss:20b-cloud"]},
+    )
+    fleet = two_boxes()
+    (folder / "routing.py").write_text(verbatim("gateway/routing.py"))
+    (folder / "routing.json").write_text(routing(declared, fleet, fleet.hosts[0]))
+    file = folder / "config.yaml"
+    file.write_text(configuration(declared, fleet, fleet.hosts[0]))
+    return file
 
 
 def test_a_configuration_without_a_mistake_passes(found: dict[str, list]) -> None:
@@ -162,6 +193,22 @@ def test_the_program_prints_nothing_and_exits_0_when_all_is_well(
     file.write_text(GOOD)
     result = strict_check(gateway_python, file)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_what_is_rendered_from_a_stack_passes(gateway_python: Path, tmp_path: Path) -> None:
+    keys = dict.fromkeys(("OLLAMA_API_KEY", "LITELLM_MASTER_KEY", "VLLM_HEADER"), "x")
+    result = strict_check(gateway_python, rendered(tmp_path), **keys)
+    assert (result.returncode, result.stdout) == (0, "")
+
+
+def test_routing_that_does_not_fit_the_configuration_is_named(
+    gateway_python: Path, tmp_path: Path
+) -> None:
+    file = rendered(tmp_path)
+    (tmp_path / "routing.json").unlink()
+    result = strict_check(gateway_python, file)
+    assert result.returncode == 1
+    assert f"{file}: routing.json: cannot be read" in result.stdout
 
 
 def test_the_program_prints_a_line_per_problem_and_exits_1(

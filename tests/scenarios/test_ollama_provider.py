@@ -1,13 +1,14 @@
 """Scenario: a gateway's Ollama provider, on two hosts with two GPUs each.
 
-What local models do on our own hosts. A share by weight, the share that a cloud provider takes, and
-what is counted of tokens, requests and latency are not in here: no stack can declare them yet.
+What local models do on our own hosts, and how requests are shared. What is counted of tokens,
+requests and latency is not in here.
 """
 
 from __future__ import annotations
 
 import json
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ import yaml
 
 from llmrack.lab.gpus import pretence
 from llmrack.lab.lab import Lab
-from llmrack.verify.probes import RED_PNG
+from llmrack.verify.probes import RED_PNG, WEATHER_TOOL
 from tests.lab.site import Site
 
 HERE = Path(__file__).with_name("ollama_provider")
@@ -27,10 +28,17 @@ STACK: dict[str, Any] = yaml.safe_load((HERE / "stack.yaml").read_text())
 HOSTS: dict[str, Any] = yaml.safe_load((HERE / "hosts.yaml").read_text())
 GATEWAY, OTHER = "box3", "box4"
 CHAT_MODELS = [
-    name for name, model in STACK["models"].items() if model.get("capabilities") != ["embedding"]
+    name
+    for name, model in STACK["models"].items()
+    if model["provider"] == "local" and model.get("capabilities") != ["embedding"]
 ]
-# With four equal instances the chance that one is never asked is below one in ten million.
-MANY = 64
+# Shares are exact over any run of requests, give or take the one that a run begins with.
+MANY = 40
+SCHEMA = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}},
+    "required": ["city"],
+}
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +61,18 @@ def site(boxes: Site) -> Site:
 
 
 @pytest.fixture(scope="module")
+def weighted(site: Site) -> Site:
+    """The same, with three requests for the first host to one for the second."""
+    site.own = {GATEWAY: {"ollama_weight": 3}}
+    site.declare(HOSTS["hosts"], STACK, **HOSTS["data"])
+    site.deployed()
+    return site
+
+
+@pytest.fixture(scope="module")
 def per_gpu(site: Site) -> Site:
     """The same models with an instance a card, on the same hosts: its tests come last."""
+    site.own = {}
     environment = {**HOSTS["data"]["ollama_environment"]}
     # Each instance has its own card.
     del environment["CUDA_VISIBLE_DEVICES"]
@@ -91,11 +109,19 @@ def ask(site: Site, model: str, **body: object) -> tuple[httpx.Response, dict[st
     return answer, asked(site, marker)
 
 
-def instances(site: Site, model: str) -> set[str]:
-    """The instances that answer ``MANY`` requests."""
+def answered(site: Site, model: str) -> Counter[str]:
+    """How many of ``MANY`` requests each instance answered."""
     answers = [site.chat(GATEWAY, model) for _ in range(MANY)]
     assert {answer.status_code for answer in answers} == {200}
-    return {answer.headers["x-litellm-model-id"].removesuffix(f"/{model}") for answer in answers}
+    ids = [answer.headers["x-litellm-model-id"] for answer in answers]
+    return Counter(each[: each.rindex("/")] for each in ids)
+
+
+def assert_shares(found: Counter[str], **shares: float) -> None:
+    """Each instance answered its share of the requests, all of them together everything."""
+    assert set(found) == set(shares)
+    for name, share in shares.items():
+        assert abs(found[name] - share * MANY) <= 1, found
 
 
 def test_the_declared_hosts_and_models_are_those_of_the_scenario() -> None:
@@ -122,6 +148,22 @@ def test_openai_parameters_reach_ollama(site: Site) -> None:
     assert request["stream"] is False
     assert answer.json()["usage"]["completion_tokens"] == 3
     assert answer.json()["choices"][0]["finish_reason"] == "length"
+
+
+def test_a_tool_reaches_ollama_and_its_call_comes_back(site: Site) -> None:
+    answer, request = ask(site, "llama3.2", tools=[WEATHER_TOOL])
+    assert request["tools"] == [WEATHER_TOOL]
+    (call,) = answer.json()["choices"][0]["message"]["tool_calls"]
+    assert call["function"]["name"] == "get_weather"
+    assert isinstance(json.loads(call["function"]["arguments"]), dict)
+
+
+def test_a_json_schema_reaches_ollama_as_its_format(site: Site) -> None:
+    wanted = {"type": "json_schema", "json_schema": {"name": "place", "schema": SCHEMA}}
+    answer, request = ask(site, "llama3.2", response_format=wanted)
+    assert request["format"] == SCHEMA
+    content = json.loads(answer.json()["choices"][0]["message"]["content"])
+    assert isinstance(content["city"], str)
 
 
 def test_a_stream_comes_in_pieces_with_usage_counts_at_its_end(site: Site) -> None:
@@ -205,8 +247,13 @@ def test_a_model_stays_loaded_for_a_day_on_the_gpus(site: Site, host: str) -> No
     assert model["size_vram"] == model["size"]
 
 
-def test_both_hosts_share_the_requests(site: Site) -> None:
-    assert instances(site, "llama3.2") == set(HOSTS["hosts"])
+@pytest.mark.parametrize("model", ["llama3.2", "coding-assistant"], ids=["weight", "round robin"])
+def test_both_hosts_answer_half_of_the_requests(site: Site, model: str) -> None:
+    assert_shares(answered(site, model), box3=0.5, box4=0.5)
+
+
+def test_a_hybrid_gives_a_fifth_of_the_requests_to_the_cloud(site: Site) -> None:
+    assert_shares(answered(site, "hybrid"), box3=0.4, box4=0.4, cloud=0.2)
 
 
 def test_the_gpus_of_both_hosts_are_shown(site: Site) -> None:
@@ -223,12 +270,22 @@ def test_a_second_run_changes_nothing(site: Site) -> None:
     site.settled()
 
 
+def test_a_host_of_three_times_the_weight_answers_three_quarters(weighted: Site) -> None:
+    assert_shares(answered(weighted, "llama3.2"), box3=0.75, box4=0.25)
+    assert_shares(answered(weighted, "hybrid"), box3=0.6, box4=0.2, cloud=0.2)
+
+
+def test_in_turn_means_in_turn_whatever_the_weight(weighted: Site) -> None:
+    assert_shares(answered(weighted, "coding-assistant"), box3=0.5, box4=0.5)
+
+
 def test_with_an_instance_a_card_all_four_share_the_requests(per_gpu: Site) -> None:
-    assert instances(per_gpu, "llama3.2") == {
+    every = {
         f"{host}/{card.uuid.removeprefix('GPU-')[:8]}"
         for host in HOSTS["hosts"]
         for card in pretence(host, 2).cards
     }
+    assert_shares(answered(per_gpu, "llama3.2"), **dict.fromkeys(every, 0.25))
 
 
 @pytest.mark.parametrize("host", HOSTS["hosts"])

@@ -202,7 +202,7 @@ def test_llmrack_verify_proves_all_of_it_through_ssh(site: Site) -> None:
 def test_what_somebody_edits_in_the_generated_file_is_undone(site: Site) -> None:
     config = "/home/llm/.local/opt/llmrack-gateway/current/config.yaml"
     before = site.on(BOX, f"cat {config}")
-    site.on(BOX, f"sed -i 's/cooldown_time: .*/cooldown_time: 99/' {config}")
+    site.on(BOX, f"sed -i 's/num_retries: .*/num_retries: 9/' {config}")
     run = site.deployed()
     assert "edited by hand: config.yaml" in run.output
     assert site.on(BOX, f"cat {config}") == before

@@ -7,6 +7,7 @@ import pytest
 
 from tests.unit.lying_gateway import (
     KEY,
+    STACK,
     WHOLE,
     Body,
     Gateway,
@@ -46,6 +47,10 @@ def test_an_honest_gateway_is_proven_in_every_way(gateway: Gateway) -> None:
         ("gpt", "cloud", "chat"),
         ("gpt", "cloud", "stream"),
         ("gpt", "cloud", "name"),
+        ("any/*", "cloud", "unknown model"),
+        ("eco", "box1/llama", "name"),
+        ("mixed", "box1/llama", "name"),
+        ("mini", "cloud/gpt", "name"),
     ]
 
 
@@ -96,16 +101,20 @@ def test_a_gateway_that_is_not_ready_is_not_healthy(gateway: Gateway) -> None:
 
 
 def test_a_missing_and_an_undeclared_model_are_named(gateway: Gateway) -> None:
-    gateway.models = ["llama", "gpt", "stray"]
+    gateway.models = [*STACK.names, "stray"]
+    gateway.models.remove("embed")
     detail = failures(gateway)["gateway", "", "models"]
-    assert "missing: embed" in detail and "not declared: stray" in detail
+    assert "missing: embed;" in detail and "not declared: stray)" in detail
 
 
 def test_a_model_list_of_another_shape_is_a_failure(gateway: Gateway) -> None:
     gateway.lies["/v1/models"] = lambda request: (
         httpx.Response(200, json={"data": None}) if KEY in str(request.headers.raw) else None
     )
-    assert "missing: embed, gpt, llama" in failures(gateway)["gateway", "", "models"]
+    assert (
+        "missing: any/*, eco, embed, gpt, llama, mini, mixed"
+        in failures(gateway)["gateway", "", "models"]
+    )
 
 
 def test_a_gateway_that_takes_any_key_is_caught(gateway: Gateway) -> None:
@@ -226,20 +235,36 @@ def test_a_public_name_may_be_answered_by_its_second_instance(gateway: Gateway) 
     assert all(result.ok for result in results)
 
 
-def test_a_cool_down_that_ends_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llmrack.verify.gateway.time.sleep", lambda seconds: None)
-    gateway, resting = Gateway(), [1, 2, 3]
+@pytest.mark.parametrize(
+    "passing",
+    [
+        lambda body: error(429, "No deployments available for selected model"),
+        lambda body: httpx.Response(200, headers=answered_by("box1/llama"), json={}),
+    ],
+    ids=["nobody", "another model"],
+)
+def test_an_instance_that_is_put_aside_is_waited_for(gateway: Gateway, passing: Lie) -> None:
+    resting = [1, 2]
     gateway.lies["chat"] = lambda body: (
-        error(429, "No deployments available for selected model")
-        if body["model"] == "gpt" and resting and resting.pop()
-        else None
+        passing(body) if body["model"] == "gpt" and resting and resting.pop() else None
     )
     assert failures(gateway) == {}
     assert not resting
 
 
-def test_a_cool_down_after_this_proofs_own_failures_is_not_waited_for() -> None:
+def test_what_is_put_aside_after_this_proofs_own_failures_is_not_waited_for() -> None:
     gateway = Gateway()
     gateway.lies["chat"] = lambda body: error(429, "No deployments available for selected model")
     assert ("gpt", "", "name") in failures(gateway)
     assert len(gateway.asked("gpt")) == 1
+
+
+def test_the_declared_limit_of_requests_a_minute_is_waited_for(gateway: Gateway) -> None:
+    limited = [1, 2, 3]
+    gateway.lies["stream"] = lambda body: (
+        error(429, "litellm.RateLimitError: Model rate limit exceeded. RPM limit=1")
+        if body["model"] == "cloud/gpt" and limited and limited.pop()
+        else None
+    )
+    assert failures(gateway) == {}
+    assert not limited
