@@ -63,6 +63,8 @@ class Site:
     # The host or group that is deployed, if not all are: a gateway takes half a minute, and most
     # tests of engines are not about it.
     only: str = ""
+    # Settings of single hosts, above those of all.
+    own: dict[str, dict[str, object]] = field(default_factory=dict)
 
     def declare(
         self,
@@ -89,7 +91,14 @@ class Site:
         lines = []
         for group in ("gpu", "gateway", "lab"):
             members = [
-                (name, {"ssh_hostname": self.lab.host(name).address, **common})
+                (
+                    name,
+                    {
+                        "ssh_hostname": self.lab.host(name).address,
+                        **common,
+                        **self.own.get(name, {}),
+                    },
+                )
                 for name, groups in hosts.items()
                 if group in groups or group == "lab"
             ]
