@@ -30,6 +30,8 @@ PROBES: dict[str, tuple[Probe, ...]] = {
 OWN = Bounds(30, 30)
 # Added to a model's own times, so that the gateway's explanation of a timeout arrives.
 GRACE = 2.0
+# Seconds for one short answer: an hour that is declared is meant for long ones.
+PATIENCE = 600.0
 # Seconds until a gateway's count of requests a minute has begun anew, and some.
 MINUTE = 65.0
 # Seconds from one look at what ends by itself to the next.
@@ -155,7 +157,7 @@ class _Prover:
         model = self._stack.models[deployment.model]
         provider = self._stack.providers[deployment.provider]
         return (
-            model.timeout or provider.timeout,
+            min(model.timeout or provider.timeout, PATIENCE),
             model.stream_timeout or provider.stream_timeout,
         )
 
