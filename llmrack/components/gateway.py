@@ -20,7 +20,7 @@ from llmrack.secrets.value import Secret
 from llmrack.stack.bundle import LOCK, UV_LOCK, Bundle
 from llmrack.stack.deployments import deployments
 from llmrack.stack.fleet import GATEWAY_GROUP, Fleet, Host, bracketed
-from llmrack.stack.providers import OllamaProvider, Provider
+from llmrack.stack.providers import OllamaProvider, OpenAICompatibleProvider, Provider
 from llmrack.stack.schema import Stack
 
 SERVICE = "llmrack-gateway@.service"
@@ -74,6 +74,7 @@ def configuration(stack: Stack, fleet: Fleet, host: Host) -> str:
                 "rpm": model.rpm or provider.rpm,
                 "headers": _headers(provider),
                 "embedding": "embedding" in model.capabilities,
+                "free": not isinstance(provider, OpenAICompatibleProvider),
             }
         )
     # LiteLLM looks them up by the name that was asked for, an alias as well as any other.

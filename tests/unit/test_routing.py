@@ -83,6 +83,20 @@ def test_secrets_of_a_disabled_provider_are_not():
     assert not {"OFFICE_KEY", "OFFICE_HEADER"} & set(names)
 
 
+def test_only_who_charges_by_the_token_is_left_to_litellms_list_of_prices():
+    paid = {"kind": "openai-compatible", "url": "https://paid/v1", "api_key": "PAID_KEY"}
+    found = stack(
+        providers=STACK["providers"] | {"paid": paid},
+        models=STACK["models"] | {"gpt-4o": {"provider": "paid"}},
+    )
+    priced = {
+        row["model_name"]: row["model_info"].get("input_cost_per_token")
+        for row in config(found)["model_list"]
+    }
+    assert priced.pop("gpt-4o") is None
+    assert set(priced.values()) == {0}
+
+
 def test_limits_of_a_provider_hold_for_each_deployment():
     (row,) = rows(with_office(max_parallel_requests=4, rpm=60), "x")
     assert (row["max_parallel_requests"], row["rpm"]) == (4, 60)
