@@ -44,8 +44,8 @@ ollama_bind = "127.0.0.1"
 ollama_port = 11434
 ollama_guard = True
 
-# For gateways: which instances are asked first (1 to 10, lower first), and the share of each instance
-# of this host among those of the same priority. None: what the provider says. docs/routing.md
+# For gateways: which instances are asked first (1 to 10, lower first), and the share of each
+# instance of this host among those of the same priority. None: what the provider says.
 ollama_priority = None
 ollama_weight = None
 

@@ -97,7 +97,7 @@ class GatewayService:
             "systemd-run --user --quiet --wait --pipe --collect --unit=llmrack-gateway-candidate "
             f"--property=EnvironmentFile={self.environment} --property=KillMode=control-group "
             f"--property=RuntimeMaxSec=150 --working-directory={self.release} "
-            f"{self.release}/venv/bin/python -P {self.release}/gate.py {self.release}/config.yaml"
+            f"{self.release}/venv/bin/python -I {self.release}/gate.py {self.release}/config.yaml"
         )
 
     def _swap(self, old: str, new: str) -> str:
@@ -115,7 +115,9 @@ class GatewayService:
         return (
             f"systemctl --user reset-failed {service(new)} 2>/dev/null; "
             f"systemctl --user start {service(new)} || {{ "
-            f"journalctl --user -q -n 20 --no-pager -o cat -u {service(new)}; exit 1; }}; "
+            f"journalctl --user -q -n 20 --no-pager -o cat -u {service(new)}; "
+            # Or it would be tried again and again, and one day serve beside the old one.
+            f"systemctl --user stop {service(new)}; exit 1; }}; "
             f"{switch(f'{self.base}/current', self.release)} && "
             f"systemctl --user -q enable {service(new)} && {{ {stop}:; }}"
         )

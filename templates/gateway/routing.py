@@ -4,7 +4,8 @@ LiteLLM's router asks ``callback`` who of a name's deployments may serve and get
 when that fails it asks again without it (``enable_weighted_failover``), then goes along the
 chain (``fallbacks``). What is declared stands in routing.json beside this file. The parts:
 routing_choice (who is next), routing_health (who rests), routing_watch (signs of life),
-routing_attempt (deadlines, outcomes), routing_clients (how an instance is reached).
+routing_attempt (deadlines, outcomes), routing_blame (who failed), routing_clients (how an instance
+is reached).
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ HERE = Path(__file__).resolve().parent
 # LiteLLM loads this file alone; its parts lie beside it. Last, so that they hide nothing.
 sys.path.append(str(HERE))
 
-from routing_attempt import Attempts, Deployment  # noqa: E402
+from routing_attempt import Attempts  # noqa: E402
 from routing_choice import Candidate, Turns, choose  # noqa: E402
 from routing_clients import Clients  # noqa: E402
-from routing_health import LOG, Instance  # noqa: E402
+from routing_health import LOG, Deployment, Instance  # noqa: E402
 from routing_watch import Watch  # noqa: E402
 
 # Seconds from the choice of who tries to its attempt: a request may still end in between.

@@ -11,49 +11,22 @@ import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import anyio
 import litellm
 from litellm.exceptions import MidStreamFallbackError
+from routing_blame import blame, retry_after, status, why
 from routing_chunks import finish_reason, says
 from routing_clients import Clients
-from routing_health import Instance, Model, Rest
+from routing_health import Deployment, Rest
 
 Call = Callable[..., Awaitable[Any]]
 
 # Parameters of a plain chat that LiteLLM cannot put together from a stream.
 _PLAIN_ONLY = ("logprobs", "top_logprobs", "audio", "modalities")
 _PROOF = [{"role": "user", "content": "Say ok."}]
-
-
-@dataclass
-class Deployment:
-    """A deployment's entry in routing.json, with its instance.
-
-    + params: LiteLLM's own parameters of it, once a request has been routed
-    """
-
-    id: str
-    instance: Instance
-    upstream: str
-    level: int
-    weight: float
-    mode: str
-    first_token_timeout: float | None
-    timeout: float
-    stream_timeout: float
-    params: dict[str, Any] | None = None
-
-    @property
-    def model(self) -> Model:
-        """What is known of its model."""
-        return self.instance.model(self.upstream)
-
-    def can_be_asked(self, now: float) -> bool:
-        """Whether nothing of it rests."""
-        return self.instance.can_be_asked(self.upstream, now)
 
 
 class Attempts:
@@ -113,6 +86,9 @@ class Attempts:
             await self.chat(**kwargs, messages=_PROOF, max_tokens=1, stream=False)
 
     def _deployment(self, kwargs: dict[str, Any]) -> Deployment | None:
+        if kwargs.get("mock_response"):
+            # Nobody is asked.
+            return None
         return self._deployments.get(str((kwargs.get("model_info") or {}).get("id")))
 
     def _bound(self, deployment: Deployment, kwargs: dict[str, Any]) -> float:
@@ -132,8 +108,8 @@ class Attempts:
         kwargs: dict[str, Any],
         whole: float,
     ) -> Any:  # noqa: ANN401  (as LiteLLM's own)
-        began = time.monotonic()
-        async with self._attempt(deployment), self._deadline(deployment, whole):
+        began = _begun(kwargs)
+        async with self._attempt(deployment, whole):
             response = await call(*args, **kwargs)
         usage = getattr(response, "usage", None)
         tokens = getattr(usage, "completion_tokens", None) or 1
@@ -167,133 +143,151 @@ class Attempts:
 
     async def _stream(self, deployment: Deployment, kwargs: dict[str, Any], first: float) -> Any:  # noqa: ANN401  (as LiteLLM's own)
         """A stream that has begun: its first token is there."""
-        began = time.monotonic()
+        began = _begun(kwargs)
         held: list[Any] = []
-        async with self._attempt(deployment), self._deadline(deployment, first):
+        async with self._attempt(deployment, first) as rests:
             response = await self._chat(**kwargs)
             source = aiter(response.completion_stream or await response.fetch_stream())
             while not (held and says(held[-1])):
                 try:
                     held.append(await anext(source))
-                except StopAsyncIteration:
-                    raise self._broken(deployment) from None
-        response.completion_stream = self._rest_of(deployment, held, source, began)
+                except Exception as error:
+                    raise self._broken(deployment, error) from error
+        for rest in rests:
+            # The first token is half an answer: others wait for more of it, but not for ever.
+            rest.trying = time.monotonic() + self._cooldown
+        response.completion_stream = self._rest_of(deployment, held, source, began, rests)
         return response
 
     async def _rest_of(
-        self, deployment: Deployment, held: list[Any], source: AsyncIterator[Any], began: float
+        self,
+        deployment: Deployment,
+        held: list[Any],
+        source: AsyncIterator[Any],
+        began: float | None,
+        rests: list[Rest],
     ) -> AsyncIterator[Any]:
         """The stream from its first token on, to its proper end or an error."""
-        finished = any(map(finish_reason, held))
-        tokens = len(held)
+        finished, tokens = False, 0
         gap, waiting = deployment.stream_timeout, deployment.instance.waiting
         deployment.model.running += 1
         try:
-            for chunk in held:
-                yield chunk
             while True:
                 # A deadline may not reach over a yield, so each gap has its own.
                 with anyio.fail_after(gap) as scope:
                     waiting.add(scope)
                     try:
-                        chunk = await anext(source, None)
+                        chunk = held.pop(0) if held else await anext(source, None)
                     finally:
                         waiting.discard(scope)
                 if chunk is None:
                     break
-                finished = finished or finish_reason(chunk)
+                # Who gives tokens is alive, even if too busy to say so when it is asked.
+                deployment.instance.missed = 0
                 tokens += 1
+                if not finished and finish_reason(chunk):
+                    finished = True
+                    # Now, for LiteLLM may read no further.
+                    deployment.model.running -= 1
+                    self._well(deployment, began, tokens)
                 yield chunk
             if not finished:
-                raise self._broken(deployment)
-            self._well(deployment, began, tokens)
+                raise EOFError("its end is not marked")
         except TimeoutError:
             error = self._timeout(deployment, f"is lost, or said nothing for {gap:g} s")
             self._failed(deployment, error)
             raise error from None
-        except Exception as error:
-            self._failed(deployment, error)
-            raise
+        except Exception as found:
+            error = self._broken(deployment, found)
+            self._failed(deployment, found)
+            raise error from found
         finally:
-            deployment.model.running -= 1
+            if not finished:
+                deployment.model.running -= 1
+            for rest in rests:
+                rest.trying = 0.0
             if hasattr(source, "aclose"):
                 await source.aclose()
 
     @asynccontextmanager
-    async def _attempt(self, deployment: Deployment) -> AsyncIterator[None]:
-        """Count it as running, and note its failure."""
-        instance, model = deployment.instance, deployment.model
-        instance.used = time.monotonic()
-        instance.tried(deployment.upstream, math.inf)
+    async def _attempt(self, deployment: Deployment, seconds: float) -> AsyncIterator[list[Rest]]:
+        """Count it as running, end it in time or when the instance is lost, note its failure.
+
+        Gives what it tries whether it is well again.
+        """
+        instance, model, began = deployment.instance, deployment.model, time.monotonic()
+        rests = instance.tried(deployment.upstream, math.inf)
+        # A client that waits for less than is declared says nothing of the instance.
+        patient = seconds >= min(deployment.first_token_timeout or math.inf, deployment.timeout)
+        instance.used = began
         model.running += 1
         try:
-            yield
+            with anyio.fail_after(seconds) as scope:
+                instance.waiting.add(scope)
+                try:
+                    yield rests
+                finally:
+                    instance.waiting.discard(scope)
+        except TimeoutError:
+            lost = time.monotonic() - began < seconds
+            said = "is lost" if lost else f"said nothing for {seconds:g} s"
+            error = self._timeout(deployment, said)
+            if lost or patient:
+                self._failed(deployment, error)
+            raise _stamped(error, deployment) from None
         except Exception as error:
-            # Before the router asks somebody else.
-            self._failed(deployment, error)
+            # Noted before the router asks somebody else.
+            if patient or not isinstance(error, litellm.Timeout):
+                self._failed(deployment, error)
+            _stamped(error, deployment)
             raise
         finally:
             model.running -= 1
             instance.used = time.monotonic()
-            instance.tried(deployment.upstream, 0.0)
+            for rest in rests:
+                rest.trying = 0.0
 
-    @asynccontextmanager
-    async def _deadline(self, deployment: Deployment, seconds: float) -> AsyncIterator[None]:
-        """Ends with a Timeout after some seconds, or when the instance is lost."""
-        began = time.monotonic()
-        waiting = deployment.instance.waiting
-        try:
-            with anyio.fail_after(seconds) as scope:
-                waiting.add(scope)
-                try:
-                    yield
-                finally:
-                    waiting.discard(scope)
-        except TimeoutError:
-            lost = time.monotonic() - began < seconds
-            why = "is lost" if lost else f"said nothing for {seconds:g} s"
-            raise self._timeout(deployment, why) from None
-
-    def _well(self, deployment: Deployment, began: float, tokens: int) -> None:
-        deployment.instance.answered(deployment.upstream)
-        deployment.model.measure(time.monotonic() - began, tokens)
+    def _well(self, deployment: Deployment, began: float | None, tokens: int) -> None:
+        deployment.instance.well(deployment.upstream)
+        if began is not None:
+            deployment.model.measure(time.monotonic() - began, tokens)
 
     def _failed(self, deployment: Deployment, error: Exception) -> None:
         """Put aside who is to blame for ``error``: the instance, the model there, or nobody."""
-        if isinstance(error, litellm.BadRequestError | litellm.UnprocessableEntityError):
+        instance, upstream = deployment.instance, deployment.upstream
+        who, wildcard = blame(error), upstream.endswith("*")
+        if who is None or (wildcard and status(error) == 404):
             return
-        wildcard = deployment.upstream.endswith("*")
-        if wildcard and isinstance(error, litellm.NotFoundError):
-            return
-        refused = (litellm.AuthenticationError, litellm.PermissionDeniedError)
-        whole = isinstance(error, (*refused, litellm.APIConnectionError))
-        provable = deployment.instance.watched and deployment.params and not wildcard
-        seconds = 0.0 if provable else self._cooldown
-        if isinstance(error, litellm.RateLimitError):
-            seconds = retry_after(error) or self._cooldown
+        proof = None
+        if instance.watched and deployment.params and not wildcard:
+            proof = partial(self.ask_briefly, deployment)
+        at_once = proof and status(error) != 429
+        seconds = retry_after(error) or (0.0 if at_once else self._cooldown)
+        rest = Rest(time.monotonic() + seconds, why(error), proof)
+        if who == "instance":
+            instance.put_aside(rest, instance.name)
+        else:
+            deployment.model.put_aside(rest, f"{instance.name}/{upstream}")
 
-        async def proof() -> None:
-            await self.ask_briefly(deployment)
-
-        rest = Rest(time.monotonic() + seconds, type(error).__name__, proof if provable else None)
-        deployment.instance.put_aside(rest, None if whole else deployment.upstream)
-
-    def _timeout(self, deployment: Deployment, why: str) -> litellm.Timeout:
-        text = f"{deployment.instance.name} {why}"
+    def _timeout(self, deployment: Deployment, said: str) -> litellm.Timeout:
+        text = f"{deployment.instance.name} {said}"
         return litellm.Timeout(message=text, model=deployment.upstream, llm_provider="")
 
-    def _broken(self, deployment: Deployment) -> litellm.InternalServerError:
+    def _broken(
+        self, deployment: Deployment, error: Exception | None = None
+    ) -> litellm.InternalServerError:
         text = f"{deployment.instance.name} broke off before its answer was whole"
+        if str(error or ""):
+            text += f" ({error})"
         return litellm.InternalServerError(message=text, model=deployment.upstream, llm_provider="")
 
 
-def retry_after(error: litellm.RateLimitError) -> float | None:
-    """Seconds of a 429's Retry-After header; None where it has none (RFC 9110, 10.2.3)."""
-    response = getattr(error, "response", None)
-    given = getattr(error, "litellm_response_headers", None) or getattr(response, "headers", {})
-    for name in ("retry-after", "llm_provider-retry-after"):
-        try:
-            return max(0.0, min(float(given[name]), 3600.0))
-        except (KeyError, TypeError, ValueError):
-            continue
-    return None
+def _begun(kwargs: dict[str, Any]) -> float | None:
+    """The monotonic time; None where the pace is not measured: one may wait for a model to load."""
+    return None if kwargs.get("no-log") else time.monotonic()
+
+
+def _stamped(error: Exception, deployment: Deployment) -> Exception:
+    """With the word by which LiteLLM asks the others of a name; it gives it to chats alone."""
+    error.failed_deployment_id = deployment.id  # type: ignore[attr-defined]
+    return error

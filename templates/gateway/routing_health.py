@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import anyio
 
@@ -32,6 +33,8 @@ SILENT = 3
 IN_USE = 30.0
 # Seconds between looks at what is loaded.
 LOADED_EVERY = 5.0
+# Seconds from a failure to its proof, where one failure follows another in spite of proofs.
+LONGEST_DOUBT = 10.0
 # Seconds for which a measured pace holds, and share of a new measurement in it.
 PACE_HOLDS, PACE_SHARE = 60.0, 0.3
 # Seconds for which a model that answered counts as loaded, whatever the list says: engines may
@@ -49,7 +52,7 @@ class Rest:
       life is enough
     + since: monotonic time
     + pause: seconds from one proof in vain to the next
-    + trying: monotonic time until which somebody is trying
+    + trying: monotonic time until which somebody tries: the gateway itself, or one request
     """
 
     until: float
@@ -64,12 +67,46 @@ class Rest:
         return now >= self.until and now >= self.trying
 
 
+@dataclass(kw_only=True)
+class Resting:
+    """What is put aside when it fails.
+
+    + rest: while it is
+    + doubt: seconds from its next failure to a proof, while it has answered nothing but a proof
+    """
+
+    rest: Rest | None = None
+    doubt: float = 0.0
+
+    def put_aside(self, rest: Rest, what: str) -> None:
+        """Begin to rest, or go on; ``what`` is its name in the log."""
+        present = self.rest
+        if self.doubt:
+            rest.until = max(rest.until, rest.since + self.doubt)
+        if present is None:
+            LOG.warning("%s is put aside: %s", what, rest.why)
+            rest.pause = max(rest.pause, self.doubt)
+            self.rest = rest
+            return
+        # The same one, for somebody may be trying it.
+        finite = present.until < math.inf
+        present.until = max(present.until, rest.until) if finite else rest.until
+        present.why, present.proof = rest.why, rest.proof
+
+    def wake(self, what: str) -> None:
+        """It has answered; what rests is well again."""
+        self.doubt = 0.0
+        if self.rest:
+            LOG.info("%s is back after %.1f s", what, time.monotonic() - self.rest.since)
+            self.doubt = min(self.rest.pause * 2, LONGEST_DOUBT)
+            self.rest = None
+
+
 @dataclass
-class Model:
+class Model(Resting):
     """A model on an instance, as it is known there."""
 
     running: int = 0
-    rest: Rest | None = None
     answered: float = -ANSWERED_HOLDS
     pace: float | None = None
     measured: float = 0.0
@@ -88,13 +125,12 @@ class Model:
 
 
 @dataclass
-class Instance:
+class Instance(Resting):
     """A server, what is known of it, and the requests that wait for its next word."""
 
     name: str
     watched: bool
     models: dict[str, Model] = field(default_factory=dict)
-    rest: Rest | None = None
     used: float = 0.0
     loaded: frozenset[str] | None = None
     waiting: set[anyio.CancelScope] = field(default_factory=set)
@@ -118,36 +154,61 @@ class Instance:
             for rest in (self.rest, self.model(upstream).rest)
         )
 
-    def tried(self, upstream: str, until: float) -> None:
-        """A request is chosen for it: until it has ended, nobody else tries."""
-        for rest in (self.rest, self.model(upstream).rest):
-            if rest:
-                rest.trying = until
+    def tried(self, upstream: str, until: float) -> list[Rest]:
+        """A request is chosen for it: until it has ended, nobody else tries. Gives what it tries.
 
-    def answered(self, upstream: str) -> None:
+        Nothing where somebody watches: there the gateway's own request tries.
+        """
+        rests = [rest for rest in (self.rest, self.model(upstream).rest) if rest]
+        if self.watched:
+            return []
+        for rest in rests:
+            rest.trying = until
+        return rests
+
+    def well(self, upstream: str) -> None:
         """It has answered, so it and the model are well."""
         model = self.model(upstream)
-        for what, rest in ((self.name, self.rest), (f"{self.name}/{upstream}", model.rest)):
-            if rest:
-                LOG.info("%s is back after %.1f s", what, time.monotonic() - rest.since)
-        self.rest = model.rest = None
+        self.wake(self.name)
+        model.wake(f"{self.name}/{upstream}")
         self.missed = 0
         model.answered = time.monotonic()
-
-    def put_aside(self, rest: Rest, upstream: str | None = None) -> None:
-        """It rests, or only one of its models."""
-        target: Instance | Model = self if upstream is None else self.model(upstream)
-        what = self.name if upstream is None else f"{self.name}/{upstream}"
-        if target.rest:
-            rest.since = target.rest.since
-            rest.pause = target.rest.pause
-        else:
-            LOG.warning("%s is put aside: %s", what, rest.why)
-        target.rest = rest
 
     def lost(self) -> None:
         """It is gone: what waits for it stops waiting, and nothing is loaded there any more."""
         for scope in list(self.waiting):
             scope.deadline = -math.inf
+        if self.loaded is not None:
+            self.loaded = frozenset()
         for model in self.models.values():
             model.answered = -ANSWERED_HOLDS
+
+
+@dataclass
+class Deployment:
+    """A deployment's entry in routing.json, with its instance.
+
+    + params: LiteLLM's own parameters of it, once a request has been routed
+    """
+
+    id: str
+    instance: Instance
+    upstream: str
+    level: int
+    weight: float
+    mode: str
+    first_token_timeout: float | None
+    timeout: float
+    stream_timeout: float
+    params: dict[str, Any] | None = None
+
+    @property
+    def model(self) -> Model:
+        """What is known of its model."""
+        return self.instance.model(self.upstream)
+
+    def can_be_asked(self, now: float) -> bool:
+        """Whether nothing of it rests, and it may have one more request."""
+        limit = (self.params or {}).get("max_parallel_requests")
+        full = limit is not None and self.model.running >= limit
+        return not full and self.instance.can_be_asked(self.upstream, now)

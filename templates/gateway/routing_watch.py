@@ -7,7 +7,7 @@ import math
 import os
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import httpx
@@ -20,6 +20,7 @@ from routing_health import (
     SILENT,
     Instance,
     Rest,
+    Resting,
 )
 
 
@@ -53,12 +54,15 @@ class Watch:
     async def _look(self) -> None:
         instance, now = self.instance, time.monotonic()
         in_use = bool(instance.waiting) or now - instance.used < IN_USE
-        if not in_use and not any(True for _ in self._rests()):
+        if not in_use and not any(self._resting()):
             return
         if await self._sign():
+            if instance.missed:
+                # It may have been started anew.
+                self._looked_at_loaded = -math.inf
             instance.missed = 0
-            self._end_plain_rests(now)
             await self._see_loaded(now)
+            self._end_plain_rests(now)
             self._prove(now)
 
     async def _sign(self) -> bool:
@@ -77,7 +81,7 @@ class Watch:
             gone, why = False, f"no sign of life ({type(error).__name__})"
         instance.missed += 1
         if not instance.rest and (gone or instance.missed >= SILENT):
-            instance.put_aside(Rest(math.inf, why))
+            instance.put_aside(Rest(math.inf, why), instance.name)
         # Once may be a restart that takes a moment.
         if instance.missed >= (2 if gone else SILENT):
             instance.lost()
@@ -96,36 +100,35 @@ class Watch:
             # Who is busy loading may be slow to say so, and a proxy may not let us ask.
             self.instance.loaded = None
 
-    def _rests(self) -> Iterator[Rest]:
+    def _resting(self) -> Iterator[Resting]:
         for each in (self.instance, *self.instance.models.values()):
             if each.rest:
-                yield each.rest
+                yield each
 
     def _end_plain_rests(self, now: float) -> None:
         """End those for which a sign of life is proof enough."""
-        for each in (self.instance, *self.instance.models.values()):
+        for each in self._resting():
             rest = each.rest
             if rest and rest.proof is None and (now >= rest.until or rest.until == math.inf):
-                LOG.info("%s is back after %.1f s", self.instance.name, now - rest.since)
-                each.rest = None
+                each.wake(self.instance.name)
 
     def _prove(self, now: float) -> None:
         """Begin the proofs that are due, each by itself: one may take as long as a model loads."""
-        for rest in self._rests():
-            if rest.proof and rest.may_be_tried(now):
+        for each in self._resting():
+            rest = each.rest
+            if rest and rest.proof and rest.may_be_tried(now):
                 rest.trying = math.inf
-                task = asyncio.create_task(self._proof(rest))
+                task = asyncio.create_task(self._proof(rest, rest.proof))
                 self._proofs.add(task)
                 task.add_done_callback(self._proofs.discard)
 
-    async def _proof(self, rest: Rest) -> None:
+    async def _proof(self, rest: Rest, proof: Callable[[], Awaitable[None]]) -> None:
         """Ask; who answers is well again, as after a client's request (routing_attempt)."""
-        assert rest.proof is not None  # noqa: S101  (the one caller sees to it)
         try:
-            await rest.proof()
+            await proof()
         except Exception:
             rest.pause = min(rest.pause * 2, self._cooldown)
-            rest.until = time.monotonic() + rest.pause
+            rest.until = max(rest.until, time.monotonic() + rest.pause)
         finally:
             rest.trying = 0.0
 

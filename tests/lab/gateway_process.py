@@ -73,7 +73,7 @@ class GatewayProcess:
     def __enter__(self) -> GatewayProcess:
         with (self.folder / "log").open("w") as log:
             self.process = subprocess.Popen(
-                [self._python, "-P", self.folder / "serve.py", "--listen", self._address],
+                [self._python, "-I", self.folder / "serve.py", "--listen", self._address],
                 env=self._environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -1,46 +1,151 @@
-"""Constant requests to a gateway, to see whether a change loses one."""
+"""Constant requests to a gateway from outside its host, by the real OpenAI SDK, each counted."""
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+import json
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
-import httpx
+from llmrack.lab.shell import wait_until
+from tests.lab.site import ROOT, Site
 
-from tests.lab.site import Site
+# What ends an answer of a stand-in: of Ollama, which repeats what it was asked, or of a provider.
+ENDS = ('message "Request {number}.".', "whatever they ask.")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of one request.
+
+    + stream: whether it was streamed
+    + at: when it was sent, in seconds since the epoch
+    + seconds: until its end
+    + first: seconds until the first token of a stream, if one came
+    + text: all that came
+    + lost: what the client got instead of a whole answer; empty for a whole one
+    """
+
+    stream: bool
+    at: float
+    seconds: float
+    first: float | None
+    text: str
+    lost: str
+
+    @property
+    def by(self) -> str:
+        """The host that answered, which a stand-in's words start with: ``[box2 llama3.2:1b]``."""
+        return self.text.partition(" ")[0].removeprefix("[")
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it looked like a whole answer to the client, and was none."""
+        return self.lost.startswith("short")
+
+    @property
+    def is_broken_off(self) -> bool:
+        """Whether it was a stream that had given tokens: nobody else can go on with that."""
+        return bool(self.lost) and not self.is_short and self.first is not None
 
 
 class Load:
-    """Ten requests a second, plain and streamed in turn, each by a connection of its own."""
+    """Requests for ``model`` to the gateway on ``host`` while the context lasts, plain and streamed
+    in turn.
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
-        self._end = threading.Event()
-        self._sent: list[Future[str]] = []
-        self._sender = threading.Thread(target=self._send)
+    + key: default: the master key of the lab
+    + clients: each with the SDK's own pool of connections, and one request at a time
+    + rate: requests a second of all of them, if they can; 0: as many as they can
+    + pooled: False for a new connection each request
+    + max_retries: of the SDK, whose default is 2; 0 shows every failure
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        host: str = "box1",
+        model: str = "llama3.2:1b",
+        *,
+        key: str = "",
+        clients: int = 4,
+        rate: float = 10,
+        pooled: bool = True,
+        max_retries: int = 0,
+    ) -> None:
+        self._order = {
+            "url": f"http://{site.lab.host(host).address}:4000/v1",
+            "key": key or site.secrets["LITELLM_MASTER_KEY"],
+            "model": model,
+            "clients": clients,
+            "rate": rate,
+            "pooled": pooled,
+            "max_retries": max_retries,
+        }
+        self._folder = TemporaryDirectory(prefix="load-")
+        self._answers = Path(self._folder.name) / "answers"
+        self._errors = Path(self._folder.name) / "errors"
 
     def __enter__(self) -> Load:
-        self._sender.start()
+        with self._answers.open("w") as out, self._errors.open("w") as errors:
+            # A process of its own: pyinfra has patched this one for gevent.
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.lab.load_client"],
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=out,
+                stderr=errors,
+                text=True,
+            )
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps(self._order) + "\n")
+        self._process.stdin.flush()
+        self.wait_for(1)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._end.set()
-        self._sender.join()
+        assert self._process.stdin
+        self._process.stdin.close()
+        try:
+            self._process.wait(90)
+        finally:
+            self._process.kill()
+            said = self._errors.read_text()
+            self.answers = self.so_far
+            self._folder.cleanup()
+        assert self._process.returncode == 0, said
+
+    def wait_for(self, number: int, deadline: float = 120) -> None:
+        """Wait until so many more requests have ended; ``deadline`` is in seconds."""
+        least = self._ended() + number
+        in_time = wait_until(
+            lambda: self._ended() >= least or self._process.poll() is not None, deadline
+        )
+        assert in_time, f"{number} requests took {deadline} s\n{self._errors.read_text()}"
+
+    def _ended(self) -> int:
+        return self._answers.read_bytes().count(b"\n")
 
     @property
-    def answers(self) -> list[str]:
-        """What came back, an answer a request."""
-        return [each.result() for each in self._sent]
+    def so_far(self) -> list[Answer]:
+        """Those that have ended by now; ``answers`` are all, after the end."""
+        lines = self._answers.read_text().split("\n")
+        return [_answer(json.loads(line)) for line in lines[:-1]]
 
-    def _send(self) -> None:
-        with ThreadPoolExecutor(32) as pool:
-            while not self._end.wait(0.1):
-                self._sent.append(pool.submit(self._ask, len(self._sent) % 2 == 1))
 
-    def _ask(self, stream: bool) -> str:
-        try:
-            answer = self._site.chat("box1", "llama3.2:1b", stream=stream)
-        except httpx.HTTPError as error:
-            return f"lost: {error!r}"
-        whole = answer.text.rstrip().endswith("data: [DONE]") if stream else answer.json()["usage"]
-        return "whole" if answer.status_code == 200 and whole else answer.text
+def _answer(row: dict[str, Any]) -> Answer:
+    ends = tuple(end.format(number=row["number"]) for end in ENDS)
+    lost = row.get("error", "")
+    if not lost and (row["finish_reason"] != "stop" or not row["text"].endswith(ends)):
+        lost = f"short: {row['text']!r} (finish_reason: {row['finish_reason']})"
+    return Answer(row["stream"], row["at"], row["seconds"], row.get("first"), row["text"], lost)
+
+
+def lost(answers: list[Answer]) -> Counter[str]:
+    """What clients got instead of whole answers, and how often."""
+    return Counter(
+        f"{'stream' if each.stream else 'plain'}: {each.lost}" for each in answers if each.lost
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ import httpx
 import pytest
 import yaml
 
+from llmrack.lab.shell import wait_until
 from llmrack.lab.standins.answers import Model
 from llmrack.lab.standins.program import StandIn
 from llmrack.lab.standins.provider import Fault
@@ -60,7 +62,7 @@ def environment(config: Path | str) -> dict[str, str]:
 
 def refused(gateway_python: Path, config: Path | str, *arguments: str) -> str:
     """Start in vain and return what it said."""
-    command = [gateway_python, "-P", SERVE, *arguments]
+    command = [gateway_python, "-I", SERVE, *arguments]
     env = environment(config)
     result = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert result.returncode == 1
@@ -103,7 +105,7 @@ def gateway(gateway_python: Path, config: Path, tmp_path: Path) -> Iterator[Gate
     fd = str(listener.fileno())
     with states, listener, (tmp_path / "log").open("w+") as log:
         process = subprocess.Popen(
-            [sys.executable, "-c", PASS_SOCKET, fd, gateway_python, "-P", SERVE],
+            [sys.executable, "-c", PASS_SOCKET, fd, gateway_python, "-I", SERVE],
             env=environment(config) | {"NOTIFY_SOCKET": str(tmp_path / "notify")},
             pass_fds=[listener.fileno()],
             stdout=log,
@@ -146,3 +148,36 @@ def test_it_answers_a_connection_that_was_accepted_just_before_sigterm(gateway: 
         assert gateway.states.recv(64) == b"STATUS=accepts no more connections"
         accepted.sendall(request)
         assert accepted.recv(64).startswith(b"HTTP/1.1 200")
+
+
+def test_an_idle_connection_is_served_once_more_after_sigterm_and_told_so(gateway: Gateway) -> None:
+    with httpx.Client(base_url="http://{}:{}".format(*gateway.address), timeout=20) as client:
+        assert "connection" not in client.get("/health/liveliness").headers
+        gateway.process.send_signal(signal.SIGTERM)
+        assert gateway.states.recv(64) == b"STOPPING=1"
+        assert gateway.states.recv(64) == b"STATUS=accepts no more connections"
+        last = client.get("/health/liveliness")
+        assert (last.status_code, last.headers["connection"]) == (200, "close")
+    assert gateway.process.wait(timeout=20) in (0, -signal.SIGTERM)
+
+
+def test_a_request_that_runs_at_sigterm_is_answered_as_the_last_of_its_connection(
+    gateway: Gateway, vllm: StandIn
+) -> None:
+    vllm.set_fault(Fault("hang"))
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "hello"}]})
+    head = (
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {KEY}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection(gateway.address, timeout=20) as client:
+        client.sendall((head + body).encode())
+        assert wait_until(lambda: bool(vllm.provider.requests), 20)
+        gateway.process.send_signal(signal.SIGTERM)
+        assert gateway.states.recv(64) == b"STOPPING=1"
+        assert gateway.states.recv(64) == b"STATUS=accepts no more connections"
+        vllm.set_fault(Fault())
+        with client.makefile("rb") as received:
+            answer = received.read()
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"connection: close" in answer.lower()

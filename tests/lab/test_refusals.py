@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from llmrack.lab.shell import wait_until
+from tests.lab.load import Load, lost
 from tests.lab.site import STACK, Run, Site
 
 BOX = {"box4": ("gpu", "gateway")}
@@ -208,9 +209,11 @@ def test_a_release_that_fails_its_trial_leaves_the_old_one_serving(
     before = serving(site)
     made(f"mv {path} {path}.away", f"test -e {path} || mv {path}.away {path}")
     site.declare(BOX, OTHER_CHAIN)
-    failed(site, "the candidate on a spare port failed: it ended with ")
+    with Load(site, "box4") as load:
+        failed(site, "the candidate on a spare port failed: it ended with ")
+        load.wait_for(2)
     assert serving(site) == before
-    assert site.chat("box4", "llama3.2:1b").status_code == 200
+    assert lost(load.answers) == {}
     site.on("box4", f"mv {path}.away {path}")
     site.deployed()
     assert serving(site) != before

@@ -1,0 +1,81 @@
+"""What clients see when an instance fails, for each cause, and when it is asked again.
+
+The stand-ins are of vLLM, of another Ollama, of an OpenAI-like service and of Ollama Cloud; the
+gateway watches the first two.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.asking import Outcome
+from tests.lab.failover_trials import AT_ONCE, Trial, run_all, trials
+from tests.lab.front import QUICK
+
+TRIALS = [each.name for each in trials()]
+BROKEN_OFF = [each.name for each in trials() if each.broken_off]
+# What the shared machine of a test may add to a deadline, in seconds.
+SLACK = 10.0
+
+
+@pytest.fixture(scope="module")
+def run(gateway_python: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trial]:
+    return run_all(gateway_python, tmp_path_factory.mktemp("failover"))
+
+
+def first(trial: Trial) -> Outcome:
+    assert trial.first
+    return trial.first
+
+
+@pytest.mark.parametrize("name", [name for name in TRIALS if name not in BROKEN_OFF])
+def test_the_request_that_finds_out_is_answered_by_another_instance(
+    run: dict[str, Trial], name: str
+) -> None:
+    found = first(run[name])
+    assert found.whole, found
+    assert found.by.startswith("backup-")
+
+
+@pytest.mark.parametrize("name", BROKEN_OFF)
+def test_a_stream_that_breaks_off_ends_with_an_error(run: dict[str, Trial], name: str) -> None:
+    found = first(run[name])
+    assert found.text
+    assert "broke off before its answer was whole" in found.error
+
+
+@pytest.mark.parametrize("name", TRIALS)
+def test_no_answer_is_a_part_of_one_or_parts_of_two(run: dict[str, Trial], name: str) -> None:
+    trial = run[name]
+    assert not [each for each in (first(trial), *trial.others, *trial.after) if each.false]
+
+
+@pytest.mark.parametrize("name", TRIALS)
+def test_one_request_hits_it_each_time_it_is_put_aside(run: dict[str, Trial], name: str) -> None:
+    trial = run[name]
+    # A sign of life that is missed may tell before any request does.
+    assert trial.hits <= trial.periods
+    failed = [each for each in trial.others if not each.whole]
+    assert len(failed) <= (trial.periods - 1 if trial.broken_off else 0)
+
+
+@pytest.mark.parametrize("name", [name for name in TRIALS if "-name-" not in name])
+def test_it_is_used_again_when_it_is_well_without_a_failed_request(
+    run: dict[str, Trial], name: str
+) -> None:
+    trial = run[name]
+    assert trial.before and trial.before.by == f"{name}/{name}"
+    assert trial.returned
+    assert all(each.whole for each in trial.after)
+
+
+@pytest.mark.parametrize("name", TRIALS)
+def test_the_first_token_comes_within_the_declared_deadlines(
+    run: dict[str, Trial], name: str
+) -> None:
+    cause, found = run[name].cause, first(run[name])
+    declared = {"black hole": QUICK["connect_timeout"]}.get(cause, QUICK["first_token_timeout"])
+    assert found.first is not None
+    assert found.first < (0 if cause in AT_ONCE else declared) + SLACK
