@@ -37,8 +37,7 @@ LOADED_EVERY = 5.0
 LONGEST_DOUBT = 10.0
 # Seconds for which a measured pace holds, and share of a new measurement in it.
 PACE_HOLDS, PACE_SHARE = 60.0, 0.3
-# Seconds for which a model that answered counts as loaded, whatever the list says: engines may
-# list it under another of its names. Ollama's own default is five minutes.
+# Seconds for which a model that answered counts as loaded. Ollama's own default is five minutes.
 ANSWERED_HOLDS = 240.0
 
 
@@ -144,8 +143,20 @@ class Instance(Resting):
         """Whether a model is in its memory; None where nobody knows."""
         if self.loaded is None:
             return None
-        full = upstream if ":" in upstream.rsplit("/", 1)[-1] else f"{upstream}:latest"
-        return full in self.loaded or now - self.model(upstream).answered < ANSWERED_HOLDS
+        model = self.model(upstream)
+        if now - model.answered < ANSWERED_HOLDS:
+            return True
+        # Ollama lists a model from the moment in which it begins to load it (PsHandler in
+        # server/routes.go): where requests wait for a first answer, that may be still going on.
+        return _full(upstream) in self.loaded and not model.running
+
+    def see_loaded(self, names: frozenset[str], now: float) -> None:
+        """Take over what it lists; what it has put out of its memory counts as answered no more."""
+        self.loaded = names
+        for upstream, model in self.models.items():
+            # Not at once, for it may list the same weights under another of their names.
+            if _full(upstream) not in names and now - model.answered > 2 * LOADED_EVERY:
+                model.answered = -ANSWERED_HOLDS
 
     def can_be_asked(self, upstream: str, now: float) -> bool:
         """Whether neither it nor the model rests; or one request may try."""
@@ -212,3 +223,8 @@ class Deployment:
         limit = (self.params or {}).get("max_parallel_requests")
         full = limit is not None and self.model.running >= limit
         return not full and self.instance.can_be_asked(self.upstream, now)
+
+
+def _full(upstream: str) -> str:
+    """A model's name as Ollama lists it."""
+    return upstream if ":" in upstream.rsplit("/", 1)[-1] else f"{upstream}:latest"

@@ -95,7 +95,7 @@ class Watch:
         try:
             answer = await self._client.get(self._spec["url"] + path)
             models = answer.raise_for_status().json()["models"]
-            self.instance.loaded = frozenset(str(model["name"]) for model in models)
+            self.instance.see_loaded(frozenset(str(model["name"]) for model in models), now)
         except (httpx.HTTPError, ValueError, KeyError, TypeError):
             # Who is busy loading may be slow to say so, and a proxy may not let us ask.
             self.instance.loaded = None

@@ -106,6 +106,24 @@ def test_nothing_is_loaded_any_more_where_the_instance_was_lost(watched: Any) ->
     assert watched.has_loaded("m", time.monotonic()) is False
 
 
+def test_a_listed_model_for_which_requests_wait_may_still_be_loading(watched: Any) -> None:
+    now = time.monotonic()
+    watched.see_loaded(frozenset({"m:latest"}), now)
+    watched.model("m").running = 1
+    assert watched.has_loaded("m", now) is False
+    watched.well("m")
+    assert watched.has_loaded("m", now) is True
+
+
+def test_what_is_listed_no_more_counts_as_answered_no_more(watched: Any) -> None:
+    watched.well("m")
+    now = time.monotonic()
+    watched.see_loaded(frozenset(), now)
+    assert watched.has_loaded("m", now) is True
+    watched.see_loaded(frozenset(), now + 60)
+    assert watched.has_loaded("m", now + 60) is False
+
+
 def test_a_model_has_as_many_requests_as_it_may(watched: Any) -> None:
     deployment = health.Deployment(
         *("box1/m", watched, "m", 1, 1.0, "chat", None, 60.0, 60.0),
