@@ -194,7 +194,7 @@ class Attempts:
             if not finished:
                 raise EOFError("its end is not marked")
         except TimeoutError:
-            error = self._timeout(deployment, f"is lost, or said nothing for {gap:g} s")
+            error = self._timeout(deployment, _silence(scope, gap))
             self._failed(deployment, error)
             raise error from None
         except Exception as found:
@@ -229,10 +229,8 @@ class Attempts:
                 finally:
                     instance.waiting.discard(scope)
         except TimeoutError:
-            lost = time.monotonic() - began < seconds
-            said = "is lost" if lost else f"said nothing for {seconds:g} s"
-            error = self._timeout(deployment, said)
-            if lost or patient:
+            error = self._timeout(deployment, _silence(scope, seconds))
+            if patient or _is_lost(scope):
                 self._failed(deployment, error)
             raise _stamped(error, deployment) from None
         except Exception as error:
@@ -285,6 +283,15 @@ class Attempts:
 def _begun(kwargs: dict[str, Any]) -> float | None:
     """The monotonic time; None where the pace is not measured: one may wait for a model to load."""
     return None if kwargs.get("no-log") else time.monotonic()
+
+
+def _is_lost(scope: anyio.CancelScope) -> bool:
+    """Whether an attempt ended because its instance is lost (see Instance.lost)."""
+    return scope.deadline == -math.inf
+
+
+def _silence(scope: anyio.CancelScope, seconds: float) -> str:
+    return "is lost" if _is_lost(scope) else f"said nothing for {seconds:g} s"
 
 
 def _stamped(error: Exception, deployment: Deployment) -> Exception:
