@@ -3,7 +3,7 @@ BIN := .venv/bin
 # About half of the time that the tests on lab hosts take; two share a lab of their own there.
 FIRST := $(wildcard tests/lab/test_[a-h]*.py tests/lab/test_lab*.py)
 
-.PHONY: demo demo-down test test-first test-second lint lock bench
+.PHONY: demo demo-down test test-first test-second soak lint lock bench
 
 # A lab of two hosts, deployed and proven.
 demo: .venv/installed
@@ -26,6 +26,10 @@ test-first:
 test-second:
 	LLMRACK_TEST_LAB=test2 LLMRACK_TEST_SUBNET=10.76.0.0/24 \
 		$(BIN)/pytest $(filter-out $(FIRST),$(wildcard tests/lab/test_*.py)) tests/scenarios
+
+# What takes long: a fleet under load while it is changed, while instances die, and drills.
+soak: .venv/installed
+	$(BIN)/pytest tests/soak
 
 lint: .venv/installed
 	$(BIN)/ruff format --check .

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,6 +33,8 @@ from bench.figures import keep
 from bench.load import Spoilt
 from llmrack.components.gateway import litellm_version
 from llmrack.lab.standins.answers import Model
+from llmrack.lab.standins.http import Reply, Request, Stream
+from llmrack.lab.standins.provider import Routes
 from llmrack.lab.standins.vllm import VLLM
 
 ROOT = Path(__file__).parents[1]
@@ -55,11 +57,36 @@ CAUSES = {
     "cut": "connection lost after 4 tokens",
     "end": "ends after 4 tokens as if whole",
 }
+# Seconds from one token to the next.
+TOKEN = 0.01
 REQUESTS = 30
 PAUSE = 0.1
 # Seconds that a client waits for the next byte, a trial lasts, and a return is waited for.
 PATIENCE, TRIAL, RETURN = 20.0, 45.0, 30.0
 TOGETHER = 4
+
+
+class Paced(VLLM):
+    """With a moment between tokens, as models have it: else what breaks overtakes them."""
+
+    def routes(self) -> Routes:
+        """As before."""
+        return {
+            path: functools.partial(_paced, answer) for path, answer in super().routes().items()
+        }
+
+
+def _paced(answer: Callable[[Request], Reply | Stream], request: Request) -> Reply | Stream:
+    found = answer(request)
+    if isinstance(found, Reply):
+        return found
+
+    def pieces(given: Iterator[bytes] = found.pieces) -> Iterator[bytes]:
+        for piece in given:
+            time.sleep(TOKEN)
+            yield piece
+
+    return Stream(found.content_type, pieces())
 
 
 @dataclass(frozen=True)
@@ -168,7 +195,7 @@ def run(folder: Path) -> dict[str, dict[str, Figures]]:
     with contextlib.ExitStack() as opened:
 
         def instance(secure: bool = False) -> Breakable:
-            provider = VLLM([Model("m")], "")
+            provider = Paced([Model("m")], "")
             return opened.enter_context(Breakable(provider, authority if secure else None))
 
         trials = [

@@ -17,11 +17,8 @@ import os
 import socket
 import sys
 from pathlib import Path
-from typing import Any
 
-import httpx
 import uvicorn
-import yaml
 from uvicorn.protocols.http.flow_control import CLOSE_HEADER
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -85,7 +82,7 @@ class NotifyingServer(uvicorn.Server):
         """Start to answer, then say so."""
         await super().startup(sockets=sockets)
         if self.started:
-            await warm_up(self.config.loaded_app)
+            await warm_up()
             notify("READY=1")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -99,28 +96,25 @@ class NotifyingServer(uvicorn.Server):
         await super().shutdown(sockets=sockets)
 
 
-async def warm_up(app: Any) -> None:  # noqa: ANN401  (an ASGI application)
-    """Send the first requests, which LiteLLM answers itself: they are slow by a second.
+async def warm_up() -> None:
+    """Send the first requests: LiteLLM loads a second's worth of code with them.
 
-    It loads much of its code with the first plain and the first streamed one (seen with 1.106.2).
-    ``mock_response`` is its own parameter for an answer that asks nobody.
+    They go through its router, and ``mock_response`` is its own parameter for an answer that asks
+    nobody (the proxy takes it from no client; seen with 1.106.2).
     """
-    rows = yaml.safe_load(Path(os.environ["CONFIG_FILE_PATH"]).read_bytes()).get("model_list") or []
+    from litellm.proxy.proxy_server import llm_router
+
     # What is limited may be asked by clients alone.
     names = [
         row["model_name"]
-        for row in rows
-        if (row.get("model_info") or {}).get("mode") == "chat"
-        and "rpm" not in row["litellm_params"]
+        for row in llm_router.get_model_list() or []
+        if row["model_info"].get("mode") == "chat" and "rpm" not in row["litellm_params"]
     ]
-    headers = {"Authorization": f"Bearer {os.environ.get('LITELLM_MASTER_KEY', '')}"}
     ask = {"messages": [{"role": "user", "content": "ok"}], "mock_response": "ok"}
-    inside = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=inside, base_url="http://gateway") as client:
-        for body in ({"stream": False}, {"stream": True}) if names else ():
-            await client.post(
-                "/v1/chat/completions", headers=headers, json=ask | body | {"model": names[0]}
-            )
+    if names:
+        await llm_router.acompletion(model=names[0], **ask)
+        async for _ in await llm_router.acompletion(model=names[0], stream=True, **ask):
+            pass
 
 
 def require_config() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -43,6 +42,8 @@ class Strict(OpenAILike):
 
 # Public name → the settings of its instances, which are called NAME-1, NAME-2 …
 SHARED: dict[str, list[dict[str, Any]]] = {
+    # A gateway warms up with the first name, which takes its turns.
+    "warm": [{}],
     "levels": [{"priority": 1}, {"priority": 1}, {"priority": 2}],
     "shares": [{"weight": 3}, {"weight": 1}],
     "turns": [{"weight": 3}, {"weight": 1}],
@@ -63,7 +64,6 @@ SHARED: dict[str, list[dict[str, Any]]] = {
     "bold": [{}],
     "tower": [{}, {}],
     "keyed": [{"api_key": "OTHER_KEY", "headers": {"X-Client-ID": "rack1"}}],
-    "vectors": [{"priority": 1}, {"priority": 2}],
 }
 KIND = dict.fromkeys(SHARED, "vllm") | {
     "tower": "ollama-remote",
@@ -79,14 +79,13 @@ MODEL: dict[str, dict[str, Any]] = {
     "quick": {"strategy": "latency"},
     "proud": {"explicit_only": True},
     "tower": {"strategy": "round-robin"},
-    "vectors": {"model": "embed", "capabilities": ["embedding"]},
 }
 CHOICES: dict[str, Any] = {
     "tiers": {"eco": ["small", "large"]},
     "mixes": {"assistant": {"sold": 80, "rented": 20}},
     "aliases": {"another": "last"},
-    "chains": {"chained": ["last"], "alone": []},
-    "default_chain": [],
+    "chains": {"chained": ["last"], "alone": [], "strict": []},
+    "default_chain": ["last"],
     "context_window_chains": {"strict": ["roomy"]},
     "content_policy_chains": {"strict": ["bold"]},
 }
@@ -304,18 +303,3 @@ def test_nobody_waits_for_a_model_to_load_while_somebody_else_has_it(world: Worl
     assert asked() == [3, 0]
     assert not one.asked(own=True)
     assert wait_until(lambda: world.front.ask("tower").by == "tower-2/tower", DEADLINE)
-
-
-def test_an_embedding_model_proves_itself_by_an_embedding(world: World) -> None:
-    def embed() -> int:
-        body = {"model": "vectors", "input": ["hello"]}
-        return world.front.process.client.post("/v1/embeddings", json=body).status_code
-
-    world.at["vectors-1"].fail("500")
-    asked = world.since("vectors")
-    assert embed() == 200
-    assert asked() == [1, 1]
-    world.at["vectors-1"].mend()
-    assert wait_until(lambda: embed() == 200 and asked()[0] > 1, DEADLINE)
-    own = Counter(each["path"] for each in world.at["vectors-1"].asked(own=True))
-    assert set(own) == {"/v1/embeddings"}

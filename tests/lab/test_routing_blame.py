@@ -47,17 +47,17 @@ CASES: list[tuple[dict[str, Any], str | None, str]] = [
     ({"own": "APIConnectionError", "status": 400}, None, "it answers 400"),
     ({"own": "BadRequestError"}, None, "BadRequestError"),
 ]
-DATE = formatdate(time.time() + 1000, usegmt=True)
 # Retry-After of a 429; the last one has none.
-AFTER = ("7", DATE, "soon", "-3", "1e9", None)
+AFTER = ("7", "DATE", "soon", "-3", "1e9", None)
 
 
 @pytest.fixture(scope="module")
 def judged(gateway_python: Path) -> list[list[Any]]:
     """Of each of CASES and AFTER: who is to blame, seconds of Retry-After, what happened."""
     given = [case for case, *_ in CASES]
+    date = formatdate(time.time() + 1000, usegmt=True)
     for text in AFTER:
-        headers = {"Retry-After": text} if text else {}
+        headers = {"Retry-After": text.replace("DATE", date)} if text else {}
         given.append({"own": "RateLimitError", "status": 429, "headers": headers})
     command = [gateway_python, "-c", PROGRAM, GATEWAY, json.dumps(given)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
