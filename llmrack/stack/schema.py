@@ -27,8 +27,8 @@ class Stack(Closed):
     strategy: Strategy = Field(
         "weighted",
         description="Who of a model's instances answers: each in its share (weighted), in turn "
-        "(round-robin), the one with the fewest requests (least-busy), or the one whose first "
-        "token came soonest of late (latency).",
+        "(round-robin), the one with the fewest requests (least-busy), or the one that took "
+        "least time per token of late (latency).",
         examples=["least-busy"],
     )
     chains: Chains = Field(
