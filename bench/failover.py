@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import os
 import subprocess
 import sys
@@ -29,7 +28,7 @@ from bench.asking import Outcome, ask
 from bench.breakable import Breakable
 from bench.contenders import LOCK, gateway_python
 from bench.failover_gateways import FIRST_TOKEN, TUNED, Asked, Gateway, Names, ours, plain
-from bench.figures import keep
+from bench.figures import keep, keep_all
 from bench.load import Spoilt
 from llmrack.components.gateway import litellm_version
 from llmrack.lab.standins.answers import Model
@@ -262,10 +261,7 @@ def inside() -> None:
             subprocess.run(["umount", HOSTS], check=True)
     said = circumstances(load)
     figures = {name: {key: asdict(each) for key, each in of.items()} for name, of in found.items()}
-    rounded = json.loads(json.dumps(figures), parse_float=lambda text: round(float(text), 2))
-    FIGURES.write_text(
-        json.dumps({"circumstances": said, "figures": rounded}, indent=1) + "\n", encoding="utf-8"
-    )
+    keep_all(FIGURES, said, figures)
     text = f"{said}\n\n{table(found)}"
     click.echo(text)
     keep(text, BEGIN, END)

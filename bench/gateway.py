@@ -9,7 +9,6 @@ request was answered is asserted, no time is.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import statistics
@@ -24,7 +23,7 @@ from pathlib import Path
 import click
 
 from bench.contenders import INSTANCE, LOCK, Contender, contenders, gateway_python, portkey
-from bench.figures import keep
+from bench.figures import keep, keep_all
 from bench.load import Load, Sample, Spoilt, put
 from llmrack.components.gateway import litellm_version
 
@@ -172,10 +171,7 @@ def inside() -> None:
         found = measure(contenders(Path(folder)), LOADS, ROUNDS)
     said = circumstances(found, load)
     figures = {name: [asdict(turn) for turn in turns] for name, turns in found.items()}
-    rounded = json.loads(json.dumps(figures), parse_float=lambda text: round(float(text), 3))
-    FIGURES.write_text(
-        json.dumps({"circumstances": said, "rounds": rounded}, indent=1) + "\n", encoding="utf-8"
-    )
+    keep_all(FIGURES, said, figures)
     text = f"{said}\n\n{tables(found)}"
     click.echo(text)
     keep(text, BEGIN, END)
