@@ -1,9 +1,12 @@
 # The two commands of the README, and what a contributor needs beside them.
 BIN := .venv/bin
-# About half of the time that the tests on lab hosts take; two share a lab of their own there.
-FIRST := $(wildcard tests/lab/test_[a-h]*.py tests/lab/test_lab*.py)
+# The tests on lab hosts in four parts, each with a lab of its own: most of their time is waiting.
+PART1 := $(wildcard tests/lab/test_[a-d]*.py)
+PART2 := $(wildcard tests/lab/test_[e-h]*.py) $(wildcard tests/lab/test_lab*.py)
+PART4 := tests/scenarios
+PART3 := $(filter-out $(PART1) $(PART2),$(wildcard tests/lab/test_*.py))
 
-.PHONY: demo demo-down test test-first test-second soak lint lock bench
+.PHONY: demo demo-down test test-1 test-2 test-3 test-4 soak lint lock bench
 
 # A lab of two hosts, deployed and proven.
 demo: .venv/installed
@@ -18,14 +21,12 @@ demo-down: .venv/installed
 # Formatter, linter, type checker, unit tests (seconds), tests on lab hosts (minutes; root).
 test: lint
 	$(BIN)/pytest tests/unit tests/contract
-	$(MAKE) -j 2 test-first test-second
+	$(MAKE) -j 4 test-1 test-2 test-3 test-4
 
-# The tests on lab hosts, in two labs at once: most of their time is waiting.
-test-first:
-	$(BIN)/pytest $(FIRST)
-test-second:
-	LLMRACK_TEST_LAB=test2 LLMRACK_TEST_SUBNET=10.76.0.0/24 \
-		$(BIN)/pytest $(filter-out $(FIRST),$(wildcard tests/lab/test_*.py)) tests/scenarios
+test-1:
+	$(BIN)/pytest $(PART1)
+test-2 test-3 test-4: test-%:
+	LLMRACK_TEST_LAB=test$* LLMRACK_TEST_SUBNET=10.7$*.0.0/24 $(BIN)/pytest $(PART$*)
 
 # What takes long: a fleet under load while it is changed, while instances die, and drills.
 soak: .venv/installed

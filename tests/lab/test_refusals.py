@@ -285,12 +285,11 @@ def test_models_on_a_mount_are_served_from_there_alone(
     site.settled()
 
     site.on("box4", "umount /srv/models")
+    # Not by its unit: journald may look for that when so short a process is gone.
+    journal = f"journalctl -q -o cat --since=@{site.on('box4', 'date +%s')}"
     site.as_service("box4", f"systemctl --user restart {OLLAMA}", check=False)
-    journal = f"journalctl -q -o cat _SYSTEMD_USER_UNIT={OLLAMA} _SYSTEMD_INVOCATION_ID="
-    started = site.as_service("box4", f"systemctl --user show -P InvocationID {OLLAMA}")
     said = "/srv/models is not mounted"
-    # The journal may be a moment behind.
-    assert wait_until(lambda: site.on("box4", f"{journal}{started}") == said, 10)
+    assert wait_until(lambda: said in site.on("box4", journal).splitlines(), 10)
     assert site.on("box4", "ls /srv/models") == ""
 
     site.on("box4", mount)
