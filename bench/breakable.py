@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
 import ssl
 from types import TracebackType
 
@@ -34,24 +32,6 @@ FAULTS = {
 }
 
 
-class BlackHole:
-    """An address where connections are neither accepted nor refused: a full backlog (listen(2))."""
-
-    def __init__(self, address: Address) -> None:
-        self._sockets = [socket.create_server(address, backlog=0)]
-        for _ in range(4):
-            waiting = socket.socket()
-            waiting.setblocking(False)
-            with contextlib.suppress(BlockingIOError):
-                waiting.connect(address)
-            self._sockets.append(waiting)
-
-    def close(self) -> None:
-        """Free the address."""
-        for each in self._sockets:
-            each.close()
-
-
 class Breakable:
     """A provider's stand-in on loopback, whose certificate is good where there is an authority.
 
@@ -65,7 +45,6 @@ class Breakable:
             self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self._certify("127.0.0.1")
         self._standin = StandIn(provider, ANYWHERE, ANYWHERE, self._tls)
-        self._hole: BlackHole | None = None
         self.provider = provider
 
     def __enter__(self) -> Breakable:
@@ -100,10 +79,10 @@ class Breakable:
             self._certify("elsewhere.example")
             self._standin.set_fault(Fault("refuse"))
             self._standin.set_fault(Fault())
-        elif cause in ("refused", "black hole"):
+        elif cause == "refused":
             self._standin.set_fault(Fault("refuse"))
-            if cause == "black hole":
-                self._hole = BlackHole(self._standin.address)
+        elif cause == "black hole":
+            self._standin.lose_packets(True)
         else:
             self._standin.set_fault(FAULTS[cause])
 
@@ -113,9 +92,7 @@ class Breakable:
 
     def mend(self) -> None:
         """Be well from now on."""
-        if self._hole:
-            self._hole.close()
-            self._hole = None
+        self._standin.lose_packets(False)
         self._certify("127.0.0.1")
         self._standin.set_fault(Fault())
 

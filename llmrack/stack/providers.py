@@ -45,7 +45,10 @@ class _Provider(Closed):
         examples=[60],
     )
     connect_timeout: Seconds = Field(
-        3, description="Seconds that a connection may take to come about.", examples=[1]
+        3,
+        description="Seconds that a connection may take to come about, and for which the other "
+        "side's TCP may be silent on an open one.",
+        examples=[1],
     )
     first_token_timeout: Seconds | None = Field(
         None,

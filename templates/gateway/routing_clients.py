@@ -1,20 +1,36 @@
-"""HTTP clients: one an instance, with its connect timeout, its certificate and its path for chats.
+"""HTTP clients: one an instance, with its deadlines, its certificate and its path for chats.
 
 LiteLLM knows no connect timeout of its own, verifies by its own settings when it connects again,
-and always asks Ollama at /api/chat (seen with 1.106.2); but it takes a client for each request.
+waits for as long as a request may take where a connection has gone dead, and always asks Ollama at
+/api/chat (seen with 1.106.2); but it takes a client for each request.
 """
 
 from __future__ import annotations
 
+import errno
+import socket
 import ssl
 from typing import Any
 
 import httpx
 import openai
+from aiohttp import ClientSession, DummyCookieJar, TCPConnector
+from litellm.llms.custom_httpx.aiohttp_transport import LiteLLMAiohttpTransport
 from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
 from routing_watch import tls
 
 _OLLAMA_CHAT = "/api/chat"
+
+
+class _Transport(LiteLLMAiohttpTransport):
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return await super().handle_async_request(request)
+        except httpx.ConnectError as error:
+            # LiteLLM would send the request once more and wait as long again.
+            if getattr(error.__cause__, "errno", None) == errno.ETIMEDOUT:
+                raise httpx.ConnectTimeout(str(error), request=request) from error
+            raise
 
 
 class _Client(AsyncHTTPHandler):
@@ -26,8 +42,30 @@ class _Client(AsyncHTTPHandler):
         super().__init__()
 
     def create_client(self, timeout: Any, *_: Any, **__: Any) -> httpx.AsyncClient:  # noqa: ANN401
-        hooks = {"request": [self._prepare]}
-        return super().create_client(timeout, hooks, ssl_verify=self._tls)
+        return httpx.AsyncClient(
+            transport=_Transport(self._session),
+            event_hooks={"request": [self._prepare]},
+            timeout=timeout,
+        )
+
+    def _session(self) -> ClientSession:
+        # No limit of its own: that is max_parallel_requests.
+        connector = TCPConnector(ssl=self._tls, limit=0, socket_factory=self._socket)
+        return ClientSession(connector=connector, cookie_jar=DummyCookieJar())
+
+    def _socket(self, address: tuple[Any, ...]) -> socket.socket:
+        """One that fails when the other side has not been heard of for the connect timeout.
+
+        Not when it is silent while it works: its kernel answers then (tcp(7)).
+        """
+        seconds = self._spec["connect_timeout"]
+        made = socket.socket(*address[:3])
+        made.setblocking(False)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL):
+            made.setsockopt(socket.IPPROTO_TCP, option, max(1, int(seconds)))
+        return made
 
     async def _prepare(self, request: httpx.Request) -> None:
         timeouts = request.extensions.get("timeout", {})
@@ -52,25 +90,17 @@ class Clients:
 
     def choose(self, instance: str, kwargs: dict[str, Any]) -> None:
         """Give a call of LiteLLM the client of the instance that it asks."""
-        spec = self._specs[instance]
-        if str(kwargs["model"]).startswith("openai/"):
-            limit = httpx.Timeout(kwargs["timeout"], connect=spec["connect_timeout"])
-            kwargs["timeout"] = limit
-            if spec["verify"] is not True:
-                kwargs["client"] = self._of_openai(instance, spec, kwargs)
-            return
         if instance not in self._http:
-            self._http[instance] = _Client(spec)
-        kwargs["client"] = self._http[instance]
-
-    def _of_openai(
-        self, instance: str, spec: dict[str, Any], kwargs: dict[str, Any]
-    ) -> openai.AsyncOpenAI:
+            self._http[instance] = _Client(self._specs[instance])
+        http = self._http[instance]
+        if not str(kwargs["model"]).startswith("openai/"):
+            kwargs["client"] = http
+            return
         if instance not in self._openai:
             self._openai[instance] = openai.AsyncOpenAI(
                 api_key=kwargs["api_key"],
                 base_url=kwargs["api_base"],
                 max_retries=0,
-                http_client=httpx.AsyncClient(verify=tls(spec["verify"])),
+                http_client=http.client,
             )
-        return self._openai[instance]
+        kwargs["client"] = self._openai[instance]

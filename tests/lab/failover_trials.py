@@ -28,7 +28,7 @@ CAUSES = {
     "vllm": (*AT_ONCE, "black hole", "name", "certificate", "hang", "frozen", *BROKEN_OFF),
     "ollama-remote": (*AT_ONCE, "black hole", "hang", "end", "error"),
     "openai-compatible": (*AT_ONCE, "black hole", "name", "certificate", "hang", *BROKEN_OFF),
-    "ollama-cloud": ("401", "429", "end"),
+    "ollama-cloud": ("401", "429", "black hole", "end"),
 }
 RETURN_DEADLINE = 20.0
 TOGETHER = 6
@@ -95,7 +95,11 @@ def run_all(python: Path, folder: Path) -> dict[str, Trial]:
         for each in every:
             tls = authority if each.cause == "certificate" else None
             at = broken[each.name] = opened.enter_context(breakable(each.kind, tls))
-            providers[each.name] = provider(each.kind, at, **({"tls_ca": pem} if tls else {}))
+            settings: dict[str, Any] = {"tls_ca": pem} if tls else {}
+            if each.cause == "black hole":
+                # What finds a connection dead that was open: no deadline for answers does.
+                settings["first_token_timeout"] = None
+            providers[each.name] = provider(each.kind, at, **settings)
             if each.cause == "name":
                 url = str(providers[each.name]["url"])
                 providers[each.name]["url"] = url.replace("127.0.0.1", "nobody.invalid")

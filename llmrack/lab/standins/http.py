@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import hashlib
 import json
 import select
 import socket
 import ssl
+import struct
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +21,12 @@ from llmrack.lab.standins.answers import JSON
 from llmrack.lab.standins.ollama.connections import abort, drop
 
 Address = tuple[str, int]
+
+# <asm-generic/socket.h> has these; Python's socket module does not.
+_SO_ATTACH_FILTER, _SO_DETACH_FILTER = 26, 27
+# struct sock_fprog with a classic BPF program of one instruction: "return 0", accept no byte.
+_ACCEPT_NOTHING = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))
+_DROP_ALL = struct.pack("HL", 1, ctypes.addressof(_ACCEPT_NOTHING))
 
 CLIENT_KEY = "X-Api-Key"
 """A header with a key in it, like Authorization."""
@@ -196,6 +205,18 @@ class Server(ThreadingHTTPServer):
         finally:
             self._open.discard(connection)
             connection.close()
+
+    def lose_packets(self, lost: bool) -> None:
+        """Lose every packet of open and new connections without a word, or no longer (socket(7)).
+
+        Connections inherit the filter of the socket that they came in by.
+        """
+        for each in (self.socket, *self._open.copy()):
+            if lost:
+                each.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, _DROP_ALL)
+            else:
+                with contextlib.suppress(FileNotFoundError):  # it has none
+                    each.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
 
     def drop_connections(self) -> None:
         """End every open connection, as the end of the process would."""

@@ -63,6 +63,12 @@ class StandIn:
             elif self._server is None:
                 self._open()
 
+    def lose_packets(self, lost: bool) -> None:
+        """Lose every packet that clients send, of open connections too; or no longer."""
+        with self._lock:
+            if self._server is not None:
+                self._server.lose_packets(lost)
+
     def _open(self) -> None:
         self._server = Server(self.address, functools.partial(_Service, self.provider), self._tls)
         self.address = self._server.server_address[:2]  # type: ignore[assignment]
