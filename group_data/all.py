@@ -1,7 +1,11 @@
 """Settings of every host. What is not set here has the value that is shown as its default."""
 
-# The declaration of what is served, and the file with the secrets (0600; see .env.example).
+# The declaration of what is served.
 stack_file = "stack.yaml"
+
+# Where keys are: the vault (encrypted, `llmrack secrets init`; with another ending than .age it is
+# read by sops), and lines NAME=value in clear (0600; see .env.example). docs/secrets.md
+secrets_file = "secrets.age"
 env_file = ".env"
 
 # A directory made by `llmrack bundle create`: everything comes from there, nothing from the

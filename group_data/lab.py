@@ -11,6 +11,7 @@ _settings = _json.loads(_file.read_text()) if _file.exists() else {}
 # absent where the lab uses the real thing. A real Ollama cannot use the pretended GPUs.
 globals().update({k: v for k, v in _settings.items() if k.startswith(("ollama_", "gpu_"))})
 env_file = _settings.get("env_file", ".env")
+secrets_file = _settings.get("secrets_file", "secrets.age")
 
 # What answers in place of the real thing; the proof's table says so.
 lab_standins = [name for name, used in _settings.get("standins", {}).items() if used]

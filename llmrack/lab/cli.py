@@ -17,6 +17,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from llmrack.lab import keys
 from llmrack.lab.gpus import DRIVER, DRIVER_PACKAGES, STATES
 from llmrack.lab.lab import Lab
 from llmrack.lab.needs import require_root
@@ -178,6 +179,17 @@ def fault(lab: Lab, target: str, mode: str, model: str | None, **more: str | flo
     given = {key: value for key, value in more.items() if value is not None}
     lab.fault(target, mode, model, **given)
     click.echo(f"{target}: {mode}" + (f" for {model}" if model else ""))
+
+
+@lab.command()
+@click.argument("target", metavar="NAME")
+@click.option("--only", is_flag=True, help="And no longer those before it.")
+@_with_lab
+def key(lab: Lab, target: str, only: bool) -> None:
+    """Print a new key for the provider NAME, as its page on the web would give you one."""
+    made = keys.new_api_key()
+    lab.accept(target, made, only)
+    click.echo(made)
 
 
 @lab.command()

@@ -47,10 +47,15 @@ def ensure_ssh_key(file: Path) -> str:
 def ensure_api_keys(file: Path) -> dict[str, str]:
     """The API keys in the dotenv file `file`; those that it lacks are generated (32 hex digits)."""
     kept = {name: value for name, value in dotenv_values(file).items() if value}
-    keys = {name: kept.get(name) or secrets.token_hex(16) for name in API_KEYS}
+    keys = {name: kept.get(name) or new_api_key() for name in API_KEYS}
     if keys.items() - kept.items():
         write_private(file, "".join(f"{name}={value}\n" for name, value in keys.items()))
     return keys
+
+
+def new_api_key() -> str:
+    """A key that nobody else has."""
+    return secrets.token_hex(16)
 
 
 class Authority:

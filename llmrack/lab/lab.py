@@ -170,19 +170,19 @@ class Lab:
     def fault(self, name: str, mode: str, model: str | None = None, **more: object) -> None:
         """Make a stand-in, or the one of Ollama on a host, misbehave until the mode is `ok`.
 
-        For one `model` or all; modes and `more`: see docs/lab.md. LabError when it does not know
-        the mode or is not there.
+        For one `model` or all; modes and `more`: docs/lab.md. LabError where it refuses.
         """
         body = {"mode": mode} | ({"model": model} if model else {}) | more
         if name.startswith("box"):
             return self.host(name).fault(body)
         self._services(self._state()).fault(services.commanded(name), self.authority, body)
 
-    def lose(self, name: str, *others: str) -> None:
-        """Lose every packet between a host or stand-in and other hosts, without a word to anybody.
+    def accept(self, name: str, key: str, only: bool) -> None:
+        """Have a provider's stand-in take one more key, or that one `only`, until it ends."""
+        self._services(self._state()).accept(services.commanded(name), key, only)
 
-        These replace those named before; none at all ends it, as a boot of the host `name` does.
-        """
+    def lose(self, name: str, *others: str) -> None:
+        """Lose every packet between a host or stand-in and others; none (or a boot) ends it."""
         its = self._state()
         network = self._network(its)
         addresses = [self.host(other).address for other in others]
@@ -265,12 +265,10 @@ class Lab:
         stands_in = chosen.kind != "official"
         settings = chosen.settings(host_architecture()) | {
             "env_file": str(self._shown_folder / "env"),
+            "secrets_file": str(self._shown_folder / "secrets.age"),
             "gpu_required": chosen.kind == "stand-in",
-            "standins": {
-                "ollama": chosen.kind == "stand-in",
-                "registry": stands_in,
-                **{service.name: True for service in services.PROVIDERS},
-            },
+            "standins": {"ollama": chosen.kind == "stand-in", "registry": stands_in}
+            | {service.name: True for service in services.PROVIDERS},
         }
         state.write(self.folder / "settings.json", json.dumps(settings, indent=2) + "\n")
 

@@ -149,6 +149,15 @@ class Services:
             refusal = answer.text.strip()[:300]
             raise LabError(f"{service.name} refuses the mode {body['mode']!r}: {refusal}")
 
+    def accept(self, service: Service, key: str, only: bool) -> None:
+        """Have it take one more key, or that one `only`; LabError when it is not there."""
+        url = f"{self.control(service)}/keys"
+        body = {"key": key, "only": only}
+        try:
+            httpx.post(url, json=body, timeout=10, trust_env=False).raise_for_status()
+        except httpx.HTTPError as error:
+            raise LabError(f"{service.name} does not answer at {url}: {error}") from None
+
     def is_running(self, service: Service) -> bool:
         """Whether its process lives and its port, the one that faults leave open, answers."""
         if not processes.find(self._lab_id, service.name):

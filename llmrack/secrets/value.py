@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Never
+from typing import Any
+
+import yaml
 
 PLACEHOLDER = re.compile(
-    r"^(|<.*>|\.\.\.|x+|change-?me|replace-?me|todo|your[-_].*|placeholder)$", re.IGNORECASE
+    r"^(|<.*>|\.\.\.|x+|\*+|change-?me|replace-?me|todo|your[-_].*|placeholder)$", re.IGNORECASE
 )
 MASK = "********"
 
@@ -43,8 +45,36 @@ class Secret:
     def __hash__(self) -> int:
         return hash(self._value)
 
-    def __reduce__(self) -> Never:
-        raise TypeError("a Secret is not pickled")
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Secret:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What is read from a pickle is a placeholder, which is used for nothing.
+        return Secret, (MASK,)
+
+
+def _masked(dumper: yaml.SafeDumper | yaml.Dumper, _: Secret) -> yaml.Node:
+    return dumper.represent_str(MASK)
+
+
+for _dumper in (yaml.SafeDumper, yaml.Dumper):
+    yaml.add_representer(Secret, _masked, _dumper)
+
+
+def preview(secret: Secret) -> str:
+    """Enough of the value to tell two keys apart, and no help in guessing one.
+
+    At most a quarter of it is shown: seven and four characters of a long one, none of a short one.
+    """
+    value = secret.reveal()
+    shown = min(11, len(value) // 4)
+    if shown < 3:
+        return MASK
+    end = shown * 4 // 11
+    return f"{value[: shown - end]}...{value[-end:]}"
 
 
 def redact(text: str, secrets: dict[str, Secret]) -> str:

@@ -25,7 +25,7 @@ LOOPBACK = ("127.0.0.1", "::1")
 # Settings that llmrack reads start with one of these; whatever else stands in the inventory
 # (ssh_user, _sudo, a name of the user's own) belongs to pyinfra or to the user.
 OWN_PREFIXES = ("service_", "gpu_", "ollama_", "gateway_")
-OWN_NAMES = ("stack_file", "env_file", "address", "bundle")
+OWN_NAMES = ("stack_file", "env_file", "secrets_file", "address", "bundle")
 
 
 class DeclaredInstance(BaseModel):
@@ -55,6 +55,7 @@ class Settings(BaseModel):
 
     stack_file: str = "stack.yaml"
     env_file: str = ".env"
+    secrets_file: str = "secrets.age"
     address: str | None = None
     bundle: str | None = None
 

@@ -63,8 +63,11 @@ class Cloud(Provider):
         }
 
     def needs_key(self, path: str) -> bool:
-        """Everything but the version is behind the key."""
-        return path != "/api/version"
+        """Everything but the version and the lists of models, which are open to all.
+
+        Source: heypinchy/pinchy#154, seen with ollama.com for `/v1/models` in April 2026.
+        """
+        return path not in ("/api/version", "/api/tags", "/v1/models")
 
     def unauthorized(self, request: Request) -> Refusal:
         """Missing and wrong keys are answered alike."""

@@ -108,6 +108,10 @@ class _Control(Handler):
                 except ValueError as error:
                     return Reply({"error": str(error)}, 400)
                 return Reply(self._summary())
+            case "POST", "/keys":
+                body = request.body or {}
+                provider.accept(str(body["key"]), only=bool(body.get("only")))
+                return Reply(self._summary())
             case "GET", "/requests":
                 return Reply(list(provider.requests))
             case "DELETE", "/requests":
@@ -115,7 +119,7 @@ class _Control(Handler):
                 return Reply({"requests": 0})
             case "GET", "/":
                 return Reply(self._summary())
-        return Reply({"error": "use POST /fault, GET or DELETE /requests, or GET /"}, 404)
+        return Reply({"error": "use POST /fault or /keys, GET or DELETE /requests, or GET /"}, 404)
 
     def _summary(self) -> JSON:
         provider = self._standin.provider

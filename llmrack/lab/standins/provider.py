@@ -44,7 +44,7 @@ class Provider(ABC):
         self.models = {model.name: model for model in models}
         self.requests: deque[JSON] = deque(maxlen=REMEMBERED_REQUESTS)
         self.started = int(time.time())
-        self._key = key.encode()
+        self._keys = [key.encode()] if key else []
         # When each model that was asked for is ready, on the monotonic clock, by its full name.
         self.loaded: dict[str, float] = {}
         self._faults = Faults()
@@ -175,5 +175,10 @@ class Provider(ABC):
             return Reply(self.error(request.path, refusal), refusal.status, waits)
 
     def authorized(self, request: Request) -> bool:
-        """Return whether the request shows the key."""
-        return not self._key or hmac.compare_digest(request.token.encode(), self._key)
+        """Return whether the request shows a key."""
+        shown = request.token.encode()
+        return not self._keys or any(hmac.compare_digest(shown, key) for key in self._keys)
+
+    def accept(self, key: str, *, only: bool) -> None:
+        """Take one more key from now on, or that one `only`."""
+        self._keys = [*([] if only else self._keys), key.encode()]

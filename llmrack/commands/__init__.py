@@ -1,0 +1,1 @@
+"""The command line's groups, a file each: thin; everything they do is a function elsewhere."""

@@ -1,0 +1,60 @@
+"""`llmrack curl`: a line to try the gateway with."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+
+import click
+
+from llmrack.commands.declared import declared, inventory_option
+from llmrack.remote.declared import Declared
+from llmrack.secrets.places import MASTER_KEY
+from llmrack.secrets.sources import ENVIRONMENT
+from llmrack.stack.fleet import bracketed
+from llmrack.stack.schema import is_wildcard
+from llmrack.stack.settings import is_loopback
+
+
+@click.command()
+@inventory_option
+def curl(inventory: str) -> None:
+    """Print a curl line that asks the first gateway; the key stays where it is kept."""
+    its = declared(inventory)
+    gateway = its.fleet.gateways[0]
+    settings = gateway.settings
+    stack = its.stack
+    chat = [
+        name
+        for name, model in stack.models.items()
+        if "chat" in model.capabilities and stack.served_by(name) and not is_wildcard(name)
+    ]
+    if is_loopback(settings.gateway_bind):
+        address = "127.0.0.1"
+        click.echo(
+            f"# {gateway.name} listens on loopback; first, in another terminal:\n"
+            f"#   ssh -NL {settings.gateway_port}:127.0.0.1:{settings.gateway_port} "
+            f"{gateway.address}"
+        )
+    else:
+        address = gateway.address
+    body = json.dumps({"model": chat[0], "messages": [{"role": "user", "content": "Say hello."}]})
+    # The key goes from where it is kept to curl's standard input: no process list shows it.
+    click.echo(
+        f"{_line_with_key(its)} |\n"
+        f"  sed -n 's/^{MASTER_KEY}=\\(.*\\)/header = \"Authorization: Bearer \\1\"/p' |\n"
+        "  curl -sS -K - "
+        f"http://{bracketed(address)}:{settings.gateway_port}/v1/chat/completions \\\n"
+        f"  -H 'Content-Type: application/json' -d {shlex.quote(body)}"
+    )
+
+
+def _line_with_key(its: Declared) -> str:
+    """A command that prints the line NAME=value, among others."""
+    kept = its.kept.get(MASTER_KEY)
+    if kept and kept.source == ENVIRONMENT:
+        return f"printenv {MASTER_KEY} | sed 's/^/{MASTER_KEY}=/'"
+    if its.places.has_vault:
+        return f"llmrack secrets export {MASTER_KEY}"
+    return f"cat {shlex.quote(os.path.relpath(its.places.env_file))}"

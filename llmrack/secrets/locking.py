@@ -1,0 +1,51 @@
+"""One llmrack at a time, without waiting for ever."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from llmrack.problems import DeclarationError, Problem
+
+DEADLINE = 30.0
+_PAUSE = 0.02
+
+
+@contextmanager
+def alone_with(path: Path) -> Iterator[None]:
+    """Nobody else changes what is in the file's folder within the block.
+
+    The folder is locked, since files are replaced and not written. Raises DeclarationError when
+    there is none, or another llmrack has it for 30 s.
+    """
+    try:
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        cause = f"cannot be there: its folder cannot be opened ({error.strerror})"
+        raise DeclarationError([Problem(str(path), "", cause, "correct the path")]) from None
+    try:
+        _lock(folder, path)
+        yield
+    finally:
+        # gevent closes it later; who locks it again before that would wait for himself.
+        fcntl.flock(folder, fcntl.LOCK_UN)
+        os.close(folder)
+
+
+def _lock(handle: int, path: Path) -> None:
+    end = time.monotonic() + DEADLINE
+    while True:
+        try:
+            # Not a lock that waits: under gevent that would stop all of the process.
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > end:
+                cause = f"is being changed by another llmrack for {DEADLINE:.0f} s"
+                problem = Problem(str(path), "", cause, "wait for it, or end it")
+                raise DeclarationError([problem]) from None
+        time.sleep(_PAUSE)

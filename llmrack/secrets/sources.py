@@ -1,0 +1,90 @@
+"""Where a secret comes from: the environment, then the vault, then `.env`; the first one wins."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from llmrack.problems import DeclarationError, Problem
+from llmrack.secrets.dotenv import read_env
+from llmrack.secrets.places import Places
+from llmrack.secrets.value import Secret
+
+ENVIRONMENT = "environment"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A secret that was found.
+
+    + source: "environment", or the file's name
+    + changed: when its value was set (ISO 8601, UTC), where that is known
+    + accepted: the SHA-256 of the value before, and until when the gateway takes that one, too
+    """
+
+    secret: Secret
+    source: str
+    changed: str | None = None
+    accepted: tuple[str, str] | None = None
+
+
+def find(
+    places: Places, names: Iterable[str], environ: Mapping[str, str] | None = None
+) -> dict[str, Kept]:
+    """The secrets called ``names`` that have a real value; empty ones and placeholders have none.
+
+    The vault is opened only if the environment does not have them all. Raises DeclarationError
+    where a file is not as it must be, or a value has a line break in it.
+    """
+    found: dict[str, Kept] = {}
+    wanted = list(names)
+    inherited = os.environ if environ is None else environ
+    _add(found, wanted, {name: Kept(Secret(v), ENVIRONMENT) for name, v in inherited.items()})
+    for read in (_of_vault, _of_env_file):
+        if len(found) < len(set(wanted)):
+            _add(found, wanted, read(places))
+    return found
+
+
+def everything(places: Places) -> dict[str, Kept]:
+    """Every secret that is in a file; of those in both, the vault's."""
+    found = _of_env_file(places) | _of_vault(places)
+    return {name: kept for name, kept in sorted(found.items()) if not kept.secret.is_placeholder}
+
+
+def _add(found: dict[str, Kept], wanted: list[str], there: Mapping[str, Kept]) -> None:
+    for name in wanted:
+        kept = there.get(name)
+        if kept and name not in found and not kept.secret.is_placeholder:
+            found[name] = _on_one_line(name, kept)
+
+
+def _on_one_line(name: str, kept: Kept) -> Kept:
+    """The same; DeclarationError for a value that no environment file can hold."""
+    if any(character in kept.secret.reveal() for character in "\n\r\0"):
+        problem = Problem(kept.source, name, "has a line break in it", "write the key on one line")
+        raise DeclarationError([problem])
+    return kept
+
+
+def _of_vault(places: Places) -> dict[str, Kept]:
+    if not places.has_vault:
+        return {}
+    # Without a vault nothing of it is loaded: pyrage costs some milliseconds.
+    from llmrack.secrets import sops, vault
+
+    source = places.vault.name
+    if places.is_sops:
+        values = sops.read(places.vault)
+        return {name: Kept(Secret(value), source) for name, value in values.items()}
+    return {
+        name: Kept(entry.value, source, entry.changed, entry.accepted)
+        for name, entry in vault.read(places.vault).secrets.items()
+    }
+
+
+def _of_env_file(places: Places) -> dict[str, Kept]:
+    source = places.env_file.name
+    values = read_env(places.env_file)
+    return {name: Kept(Secret(value), source) for name, value in values.items()}

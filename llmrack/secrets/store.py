@@ -1,0 +1,200 @@
+"""Changing what is kept: every change is proven, and noted in the audit file."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import secrets as random
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+
+from llmrack.problems import DeclarationError, Problem, nearest
+from llmrack.secrets import audit, vault
+from llmrack.secrets.dotenv import read_env, write_env
+from llmrack.secrets.places import MASTER_KEY, Places
+from llmrack.secrets.sources import find
+from llmrack.secrets.value import Secret
+
+
+def init(places: Places, recipients: dict[str, str]) -> None:
+    """Make the vault; DeclarationError where there is one, or where nobody here could open it."""
+    _insist_on_age(places)
+    with _noted(places, "init", []):
+        vault.create(places.vault, recipients)
+
+
+def set_values(places: Places, values: Mapping[str, Secret], action: str = "set") -> None:
+    """Put values into the vault, and prove that it decrypts to what was given.
+
+    Raises DeclarationError, with the file intact: for a vault that cannot be opened, an empty
+    value, a placeholder, or one with a line break.
+    """
+    insist_on_vault(places)
+    for name, value in values.items():
+        insist_on_value(places, name, value)
+    with _noted(places, action, values):
+        with vault.changed(places.vault) as contents:
+            for name, value in values.items():
+                entry = contents.secrets.get(name)
+                contents.secrets[name] = vault.renewed(entry, value, audit.now(), audit.who())
+            _mark(places, contents)
+        stored = vault.read(places.vault).secrets
+        for name, value in values.items():
+            if name not in stored or stored[name].value != value:
+                cause = "does not decrypt to what was given"
+                raise _problem(places, name, cause, "somebody else has set it just now: look")
+
+
+def unset(places: Places, name: str) -> None:
+    """Remove a secret from the vault; DeclarationError where it has none of that name."""
+    insist_on_vault(places)
+    with _noted(places, "unset", [name]), vault.changed(places.vault) as contents:
+        if name not in contents.secrets:
+            raise _problem(places, name, "is not in it", nearest(name, contents.secrets))
+        del contents.secrets[name]
+        _mark(places, contents)
+
+
+def replace(
+    places: Places, before: Mapping[str, Secret], values: Mapping[str, Secret], gone: Iterable[str]
+) -> None:
+    """Set and remove what was edited; DeclarationError where somebody else was there meanwhile.
+
+    + before: all values as they were when the editing began
+    """
+    for name, value in values.items():
+        insist_on_value(places, name, value)
+    names = {*values, *gone}
+    with _noted(places, "edit", names), vault.changed(places.vault) as contents:
+        for name in names:
+            entry = contents.secrets.get(name)
+            if (entry.value if entry else None) != before.get(name):
+                cause = "was changed by somebody else meanwhile"
+                raise _problem(places, name, cause, "nothing was saved: run it again")
+        for name, value in values.items():
+            entry = contents.secrets.get(name)
+            contents.secrets[name] = vault.renewed(entry, value, audit.now(), audit.who())
+        for name in gone:
+            del contents.secrets[name]
+        _mark(places, contents)
+
+
+def set_recipients(places: Places, recipients: dict[str, str], action: str) -> None:
+    """Encrypt the vault to others than before."""
+    insist_on_vault(places)
+    with _noted(places, action, []), vault.changed(places.vault) as contents:
+        contents.recipients = recipients
+        _mark(places, contents)
+
+
+def ensure_master_key(places: Places, environ: Mapping[str, str] | None = None) -> str | None:
+    """Generate the gateway's master key once, when it is nowhere.
+
+    Returns the file that it was written to: the vault where there is one, else `.env`.
+    """
+    if find(places, [MASTER_KEY], environ):
+        return None
+    key = Secret(f"sk-{random.token_urlsafe(32)}")
+    put(places, MASTER_KEY, key, "generate")
+    return str(_kept_in(places, MASTER_KEY))
+
+
+def put(places: Places, name: str, value: Secret, action: str = "set") -> None:
+    """Store a value where the name is kept: in the vault, or else in `.env`."""
+    if places.has_vault and not places.is_sops:
+        set_values(places, {name: value}, action)
+        return
+    if places.has_vault:
+        raise _problem(places, name, "is kept by SOPS, which llmrack only reads", "set it by sops")
+    insist_on_value(places, name, value)
+    with _noted(places, action, [name]):
+        write_env(places.env_file, name, value)
+        if read_env(places.env_file).get(name) != value.reveal():
+            cause = "does not read back as what was given"
+            raise DeclarationError(
+                [Problem(str(places.env_file), name, cause, "quote it in the file by hand")]
+            )
+
+
+def _kept_in(places: Places, name: str) -> object:
+    return places.vault if places.has_vault else places.env_file
+
+
+def begin_rotation(places: Places, name: str, value: Secret, until: str | None) -> None:
+    """Store the new value; the vault keeps the old one until the rotation is settled.
+
+    + until: for how long the gateway shall take the old one, too (ISO 8601, UTC); the vault alone
+      knows that
+    """
+    if not places.has_vault:
+        return put(places, name, value, "rotate: begin")
+    insist_on_vault(places)
+    insist_on_value(places, name, value)
+    with _noted(places, "rotate: begin", [name]), vault.changed(places.vault) as contents:
+        old = contents.secrets[name]
+        digest = hashlib.sha256(old.value.reveal().encode()).hexdigest()
+        new = vault.renewed(old, value, audit.now(), audit.who())
+        accepted = (digest, until) if until else None
+        contents.secrets[name] = dataclasses.replace(new, previous=old.value, accepted=accepted)
+        _mark(places, contents)
+
+
+def settle_rotation(places: Places, name: str, back: Secret | None) -> None:
+    """Forget the old value; or put it `back`."""
+    action = "rotate: put back" if back else "rotate: done"
+    if not places.has_vault:
+        return put(places, name, back, action) if back else audit.note(places, action, [name])
+    with _noted(places, action, [name]), vault.changed(places.vault) as contents:
+        entry = dataclasses.replace(contents.secrets[name], previous=None)
+        if back:
+            entry = dataclasses.replace(entry, value=back, accepted=None)
+        contents.secrets[name] = entry
+        _mark(places, contents)
+
+
+@contextmanager
+def _noted(places: Places, action: str, names: Iterable[str]) -> Iterator[None]:
+    """Note the operation, and whether it came off."""
+    try:
+        yield
+    except DeclarationError as error:
+        audit.note(places, action, names, f"failed: {error.problems[0].cause}")
+        raise
+    except BaseException as error:
+        audit.note(places, action, names, f"failed: {type(error).__name__}")
+        raise
+    audit.note(places, action, names)
+
+
+def _mark(places: Places, contents: vault.Contents) -> None:
+    stands = audit.mark(places.audit)
+    contents.audit = stands.lines, stands.last
+
+
+def insist_on_vault(places: Places) -> None:
+    """DeclarationError where there is no vault that llmrack may write."""
+    _insist_on_age(places)
+    if not places.has_vault:
+        raise _problem(places, "", "is not there", "make it: llmrack secrets init")
+
+
+def _insist_on_age(places: Places) -> None:
+    if places.is_sops:
+        way_out = "change it by sops, or name a file that ends in .age"
+        raise _problem(places, "", "is a SOPS file, which llmrack only reads", way_out)
+
+
+def insist_on_value(places: Places, name: str, value: Secret) -> None:
+    """DeclarationError for a value that is none, or that no environment file can hold."""
+    if not name.isidentifier():
+        way_out = "use letters, digits and _, as for a variable"
+        raise _problem(places, name, "is no name of a secret", way_out)
+    if value.is_placeholder:
+        raise _problem(places, name, "would be empty or a placeholder", "give the key itself")
+    if any(not character.isprintable() for character in value.reveal()):
+        cause = "has a line break or another control character in it"
+        raise _problem(places, name, cause, "give the key on one line")
+
+
+def _problem(places: Places, name: str, cause: str, way_out: str) -> DeclarationError:
+    return DeclarationError([Problem(str(places.vault), name, cause, way_out)])
