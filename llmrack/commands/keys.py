@@ -1,0 +1,89 @@
+"""`llmrack keys …`: clients' own keys for the gateway."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from llmrack.commands.declared import declared, inventory_option
+from llmrack.problems import DeclarationError, nearest
+from llmrack.remote import issued_keys
+from llmrack.secrets import audit
+
+
+@click.group()
+def keys() -> None:
+    """Clients' own keys for the gateway: declared in stack.yaml, known by their hashes."""
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """A mistake is a sentence."""
+    try:
+        yield
+    except (DeclarationError, FileNotFoundError) as error:
+        raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from None
+
+
+@keys.command()
+@inventory_option
+@click.argument("name")
+@click.option("--replace", is_flag=True, help="Make another one; the old one ends with a deploy.")
+def issue(inventory: str, name: str, replace: bool) -> None:
+    """Make the key NAME, and print it: this once, it is kept nowhere."""
+    its = declared(inventory)
+    if name not in its.stack.keys:
+        known = nearest(name, its.stack.keys)
+        raise click.ClickException(f"no key {name!r} is declared under keys in stack.yaml; {known}")
+    if name in its.issued and not replace:
+        when = its.issued[name].issued
+        raise click.ClickException(
+            f"{name} was issued at {when} and cannot be shown again; "
+            "make another one with --replace, or revoke it"
+        )
+    with _told():
+        key = issued_keys.issue(its.keys_file, name)
+        audit.note(its.places, "issue key", [name])
+    click.echo(key.reveal())
+    click.echo(f"{name}: this is shown once; the gateways know it after a deploy", err=True)
+
+
+@keys.command()
+@inventory_option
+@click.argument("name")
+def revoke(inventory: str, name: str) -> None:
+    """Forget the key NAME: after a deploy no gateway takes it."""
+    its = declared(inventory)
+    if name not in its.issued:
+        known = nearest(name, its.issued) if its.issued else "there is nothing to revoke"
+        raise click.ClickException(f"no key {name!r} was issued; {known}")
+    with _told():
+        issued_keys.revoke(its.keys_file, name)
+        audit.note(its.places, "revoke key", [name])
+    click.echo(f"{name} is revoked; the gateways take it until a deploy")
+
+
+@keys.command("list")
+@inventory_option
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def list_(inventory: str, as_json: bool) -> None:
+    """Print the keys, what they are for, and how much each is used.
+
+    Exit code: 0 all gateways were asked, 2 one could not be.
+    """
+    from llmrack.remote import key_usage
+    from llmrack.remote.gateways import Gateways
+
+    with _told():
+        found = key_usage.list_keys(Gateways(inventory, Path.cwd()))
+    if as_json:
+        click.echo(key_usage.as_json(found))
+    else:
+        click.echo(key_usage.table(found, audit.now()[:10]), nl=False)
+    sys.exit(found.exit_code)

@@ -1,0 +1,101 @@
+"""Who may ask the gateway for what: LiteLLM's custom authentication, without a database.
+
+The master key may do everything; clients' keys are known by their hashes (auth_rules).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+from fastapi import Request
+from litellm.proxy._types import LitellmUserRoles, ProxyException, UserAPIKeyAuth
+from litellm.proxy.auth.auth_utils import (
+    fallback_target_model_name,
+    get_model_from_request,
+    get_request_route,
+    iter_request_fallback_targets,
+)
+from litellm.proxy.common_utils.http_parsing_utils import _read_request_body
+
+HERE = Path(__file__).resolve().parent
+# LiteLLM loads this file alone; its rules lie beside it. Last, so that they hide nothing.
+sys.path.append(str(HERE))
+
+from auth_rules import Key, Refused  # noqa: E402
+
+MASTER = "master"
+KEYS = {
+    digest: Key(entry)
+    for digest, entry in json.loads((HERE / "keys.json").read_text(encoding="utf-8")).items()
+}
+
+
+async def user_api_key_auth(request: Request, api_key: str) -> UserAPIKeyAuth:
+    """Whom a key belongs to, as LiteLLM asks it; ProxyException where the request may not be."""
+    shown = (api_key or "").removeprefix("Bearer ").encode()
+    if hmac.compare_digest(shown, os.environ["LITELLM_MASTER_KEY"].encode()):
+        return _administrator(MASTER)
+    digest = hashlib.sha256(shown).hexdigest()
+    key = KEYS.get(digest)
+    try:
+        if key is None:
+            raise Refused(401, "there is no such key; see whether it is whole, or ask for one")
+        key.is_good(time.time())
+        if key.master:
+            return _administrator(key.name)
+        if key.may_go(request.method, get_request_route(request)):
+            key.may_ask(await _models(request))
+            key.count(time.monotonic())
+    except Refused as refused:
+        raise _Answer(refused, key) from None
+    return UserAPIKeyAuth(
+        api_key=digest,
+        key_alias=key.name,
+        user_id=key.name,
+        models=key.models or [],
+        user_role=LitellmUserRoles.INTERNAL_USER,
+    )
+
+
+class _Answer(ProxyException):
+    """A refusal in OpenAI's form; `key_alias` is for the log of requests."""
+
+    def __init__(self, refused: Refused, key: Key | None) -> None:
+        wait = refused.retry_after
+        kinds = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+        super().__init__(
+            message=refused.reason,
+            type=kinds[refused.status],
+            param=None,
+            code=refused.status,
+            headers={"Retry-After": str(wait)} if wait else None,
+        )
+        self.key_alias = key.name if key else None
+
+
+def _administrator(name: str) -> UserAPIKeyAuth:
+    # The name stands for the key: not even its hash goes into logs or metrics.
+    return UserAPIKeyAuth(
+        api_key=name, key_alias=name, user_id=name, user_role=LitellmUserRoles.PROXY_ADMIN
+    )
+
+
+async def _models(request: Request) -> list[object]:
+    """Every model that a request may lead to, as far as it says so itself."""
+    from litellm.proxy.proxy_server import llm_router
+
+    path, body = get_request_route(request), await _read_request_body(request)
+    found = get_model_from_request(
+        body, path, dict(request.headers), dict(request.query_params), llm_router, request
+    )
+    named = [part["model"] for part in (request.path_params, body) if "model" in part]
+    named += found if isinstance(found, list) else [found] if found else []
+    # A target that LiteLLM finds no name in is none that can be allowed.
+    targets = iter_request_fallback_targets(body)
+    return [*named, *(fallback_target_model_name(target) for target in targets)]

@@ -1,0 +1,125 @@
+"""What a client's key may do: rules alone, without LiteLLM and without a clock.
+
+What is known of keys stands in keys.json beside this file: for the SHA-256 of each one its `name`,
+the `models` that it may ask for (null: all), `until` when it is good (null: for ever), its `rpm`
+(null: no limit), and whether it counts as the `master` key.
+"""
+
+from __future__ import annotations
+
+import calendar
+import math
+import re
+import time
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+MINUTE = 60.0
+# Where models are asked; all else is administration, costs money without being asked for
+# (/health), or belongs to everybody together (files, batches, stored answers).
+ASKED = re.compile(
+    r"/(?:v1/|openai/deployments/.+/|engines/.+/)?"
+    r"(?:chat/completions|completions|embeddings|responses|messages|messages/count_tokens"
+    r"|audio/speech|audio/transcriptions|audio/translations|images/generations|images/edits"
+    r"|moderations|rerank)"
+)
+LISTED = ("/models", "/v1/models")
+
+
+class Refused(Exception):
+    """Why a request is turned down.
+
+    + status: HTTP status
+    + reason: for the client, with the way out
+    + retry_after: seconds until it may ask again, where that helps
+    """
+
+    def __init__(self, status: int, reason: str, retry_after: int | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+        self.retry_after = retry_after
+
+
+class Key:
+    """One key, and when it was used in the last minute."""
+
+    def __init__(self, entry: dict[str, Any]) -> None:
+        """Take over its entry in keys.json."""
+        self.name: str = entry["name"]
+        self.models: list[str] | None = entry["models"]
+        self.rpm: int | None = entry["rpm"]
+        self.master: bool = entry["master"]
+        self._said: str | None = entry["until"]
+        self._until = seconds(entry["until"]) if entry["until"] else math.inf
+        self._asked: deque[float] = deque()
+
+    def is_good(self, now: float) -> None:
+        """Refuse a key whose time is over.
+
+        + now: seconds since 1970
+        """
+        # The last second counts.
+        if int(now) > self._until:
+            raise Refused(401, f"the key {self.name} expired at {self._said}; ask for a new one")
+
+    def may_go(self, method: str, path: str) -> bool:
+        """Refuse all paths but those where models are asked or listed; whether it asks a model."""
+        if method == "POST" and ASKED.fullmatch(path):
+            return True
+        if method in ("GET", "HEAD") and path in LISTED:
+            return False
+        raise Refused(
+            403,
+            f"the key {self.name} is for asking models, and {method} {path} is something else; "
+            "the gateway's own key may do it",
+        )
+
+    def may_ask(self, names: Iterable[object]) -> None:
+        """Refuse models that the key is not for.
+
+        + names: all that the request may lead to, as far as it says so itself
+        """
+        if self.models is None:
+            return
+        # Without a model LiteLLM may choose one.
+        for name in list(names) or [""]:
+            # LiteLLM asks several at once where they are written with commas.
+            parts = name.split(",") if isinstance(name, str) else [""]
+            if not all(self._allows(part.strip()) for part in parts):
+                shown = repr(name) if isinstance(name, str) and name else "a model without a name"
+                raise Refused(
+                    403,
+                    f"the key {self.name} may not ask {shown}; it may ask: "
+                    + ", ".join(self.models),
+                )
+
+    def _allows(self, name: str) -> bool:
+        return any(
+            name.startswith(each[:-1]) if each.endswith("*") else name == each
+            for each in self.models or ()
+        )
+
+    def count(self, now: float) -> None:
+        """Count a request; refuse it where there were as many as allowed in the minute before.
+
+        + now: seconds, of a clock that never goes back
+        """
+        if self.rpm is None:
+            return
+        while self._asked and self._asked[0] <= now - MINUTE:
+            self._asked.popleft()
+        if len(self._asked) >= self.rpm:
+            wait = max(1, math.ceil(self._asked[0] + MINUTE - now))
+            raise Refused(
+                429,
+                f"the key {self.name} may make {self.rpm} requests a minute; wait {wait} s",
+                wait,
+            )
+        self._asked.append(now)
+
+
+def seconds(text: str) -> int:
+    """Seconds since 1970 of a time such as 2026-11-21T12:00:00Z."""
+    return calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
