@@ -1,0 +1,98 @@
+"""`llmrack models …`: what providers have."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from pyinfra.api.exceptions import PyinfraError
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from llmrack.commands.declared import inventory_option
+from llmrack.problems import DeclarationError
+from llmrack.stack.insertion import NoRoom
+
+if TYPE_CHECKING:
+    from llmrack.remote.discovery import Found
+
+WIDTH = 80
+NOT_WRITTEN, COULD_NOT_ASK = 1, 2
+
+
+@click.group()
+def models() -> None:
+    """What models providers have."""
+
+
+@models.command()
+@inventory_option
+@click.argument("provider")
+@click.option("--add", "names", multiple=True, metavar="NAME", help="Write it into the stack file.")
+@click.option("--all", "everything", is_flag=True, help="Write all of them.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def discover(
+    inventory: str, provider: str, names: tuple[str, ...], everything: bool, as_json: bool
+) -> None:
+    """List the models that PROVIDER has, asked from a gateway; write chosen ones into the stack.
+
+    The stack file keeps its comments and its order, and stays as it is where the result would have
+    mistakes. Exit code: 0 done, 1 something could not be written, 2 nobody could be asked.
+    """
+    if names and everything:
+        raise click.UsageError("give --add NAME or --all, not both")
+    # The requests need httpx, which costs 0.2 s to import.
+    from llmrack.remote.discovery import NotDiscovered, add, discover
+    from llmrack.remote.gateways import NoProvider
+
+    try:
+        found = discover(inventory, Path.cwd(), provider)
+    except (FileNotFoundError, DeclarationError, NoProvider, NotDiscovered, PyinfraError) as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(COULD_NOT_ASK)
+    added = None
+    if names or everything:
+        try:
+            added = add(found, None if everything else names)
+        except (DeclarationError, NotDiscovered, NoRoom, OSError) as error:
+            file = found.declaration.stack_file
+            click.echo(f"Error: {file} was not changed: {error}", err=True)
+            sys.exit(NOT_WRITTEN)
+    if as_json:
+        plain = {"provider": provider, "models": [asdict(each) for each in found.models]}
+        click.echo(json.dumps(plain | (asdict(added) if added else {}), indent=2))
+    elif added is None:
+        click.echo(_table(found.models), nl=False)
+    else:
+        for name in added.names:
+            click.echo(f"added {name}")
+        for reason in added.left_out:
+            click.echo(reason)
+        if not added.names:
+            click.echo(f"nothing to add: {found.declaration.stack_file} stays as it is")
+    sys.exit(NOT_WRITTEN if added and names and added.left_out else 0)
+
+
+def _table(found: tuple[Found, ...]) -> str:
+    """A line for each model; 80 columns of plain text."""
+    console = Console(file=StringIO(), width=WIDTH, color_system=None, highlight=False)
+    shown = Table(box=box.SIMPLE, pad_edge=False)
+    shown.add_column("model", overflow="fold")
+    shown.add_column("context", justify="right")
+    shown.add_column("can")
+    shown.add_column("declared as", overflow="fold")
+    for each in found:
+        length = "?" if each.context_length is None else str(each.context_length)
+        can = "?" if each.capabilities is None else ", ".join(each.capabilities)
+        shown.add_row(*map(Text, (each.name, length, can, each.declared or "")))
+    console.print(shown)
+    file = console.file
+    assert isinstance(file, StringIO)  # noqa: S101  (given above)
+    return "\n".join(line.rstrip() for line in file.getvalue().strip("\n").splitlines()) + "\n"

@@ -1,0 +1,33 @@
+"""`llmrack secrets list`: every provider with its keys, masked, their tests and its health."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+from pyinfra.api.exceptions import PyinfraError
+
+from llmrack.commands.declared import inventory_option
+from llmrack.problems import DeclarationError
+
+
+@click.command("list")
+@inventory_option
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def list_(inventory: str, as_json: bool) -> None:
+    """List every provider with its keys, masked; then the keys that no provider uses.
+
+    Health is what the gateways think at present. Exit code: 0, also where a gateway cannot be
+    reached and health is unknown; 2 where the declaration cannot be read.
+    """
+    # verify.exchange needs httpx, which costs 0.2 s to import.
+    from llmrack.remote import provider_list
+
+    try:
+        found = provider_list.listing(inventory, Path.cwd())
+    except (FileNotFoundError, DeclarationError, PyinfraError) as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+    show = provider_list.as_json if as_json else provider_list.text
+    click.echo(show(found), nl=as_json)

@@ -1,0 +1,54 @@
+"""`llmrack secrets test`: do providers answer, and do they take their keys."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from pyinfra.api.exceptions import PyinfraError
+
+from llmrack.commands.declared import inventory_option, places
+from llmrack.problems import DeclarationError
+from llmrack.secrets.audit import note
+
+if TYPE_CHECKING:
+    from llmrack.remote.provider_tests import Tested
+
+
+@click.command()
+@click.argument("provider", nargs=-1)
+@inventory_option
+@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+def test(provider: tuple[str, ...], inventory: str, as_json: bool) -> None:
+    """Ask each PROVIDER (default: all) for its models, from every gateway's host.
+
+    Exit code: 0 all answer, take their keys and have what is declared, 1 something is wrong, 2 it
+    could not be asked.
+    """
+    # The requests need httpx, which costs 0.2 s to import.
+    from llmrack.remote import provider_tests
+    from llmrack.remote.gateways import NoProvider
+
+    try:
+        tested = provider_tests.test_providers(inventory, Path.cwd(), provider)
+    except (FileNotFoundError, DeclarationError, NoProvider, PyinfraError) as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(provider_tests.NOT_ASKED)
+    try:
+        note(places(inventory), "test", {each.provider for each in tested}, _result(tested))
+        provider_tests.keep_tested(Path.cwd(), tested)
+    except OSError as error:
+        click.echo(f"Error: {error.filename} cannot be written ({error.strerror})", err=True)
+        sys.exit(provider_tests.NOT_ASKED)
+    show = provider_tests.as_json if as_json else provider_tests.table
+    click.echo(show(tested), nl=as_json)
+    sys.exit(provider_tests.exit_code(tested))
+
+
+def _result(tested: Sequence[Tested]) -> str:
+    """For the audit: ok, or who failed and how."""
+    failed = [f"{each.name} {each.result}" for each in tested if each.result != "ok"]
+    return f"failed: {', '.join(failed)}" if failed else "ok"

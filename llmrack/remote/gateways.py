@@ -1,0 +1,86 @@
+"""Questions to the gateways' hosts, all at once; nothing is changed there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import gevent
+from paramiko import SSHException
+from pyinfra.api.config import Config
+from pyinfra.api.exceptions import ConnectError, PyinfraError
+from pyinfra.api.host import Host as PyinfraHost
+from pyinfra.api.state import State as PyinfraState
+
+from llmrack.problems import nearest
+from llmrack.remote.connection import no_delay
+from llmrack.remote.declared import open_inventory, read
+from llmrack.stack.fleet import Host
+
+T = TypeVar("T")
+# Seconds a host may take to let us in, and for everything that is asked there.
+CONNECT_DEADLINE, ANSWER_DEADLINE = 10, 90
+
+
+class Unreached(Exception):
+    """Why a gateway's host could not be asked."""
+
+
+class NoProvider(Exception):
+    """A provider that cannot be asked: cause and way out."""
+
+
+class Gateways:
+    """The gateways of an inventory.
+
+    + declared: everything that is declared
+
+    Raises FileNotFoundError and DeclarationError, as ``read_inventory`` does.
+    """
+
+    def __init__(self, inventory: str, folder: Path, may_be_empty: str | None = None) -> None:
+        found = open_inventory(inventory, folder)
+        self.declared = read(found, folder, may_be_empty=may_be_empty)
+        config = Config(CONNECT_TIMEOUT=CONNECT_DEADLINE)  # type: ignore[no-untyped-call]
+        self._state = PyinfraState(found, config)
+
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        """Their hosts, in the inventory's order."""
+        return self.declared.fleet.gateways
+
+    def insist_on_provider(self, name: str) -> None:
+        """Raise NoProvider unless ``name`` is a provider in use."""
+        providers = self.declared.stack.providers
+        if name not in providers:
+            raise NoProvider(f"there is no provider {name!r}; {nearest(name, providers)}")
+        if not providers[name].enabled:
+            raise NoProvider(f"provider {name!r} is not used; set providers.{name}.enabled to true")
+
+    def ask(self, question: Callable[[Host, PyinfraHost], T]) -> dict[str, T | Unreached]:
+        """What each gateway's host answers, by its name.
+
+        + question: gets the host as declared, and connected
+        """
+        spawn = self._state.pool.spawn
+        asked = [(host.name, spawn(self._ask, host, question)) for host in self.hosts]
+        return {name: greenlet.get() for name, greenlet in asked}
+
+    def _ask(self, host: Host, question: Callable[[Host, PyinfraHost], T]) -> T | Unreached:
+        """The answer; or why there is none, returned since gevent prints what a greenlet raises."""
+        there = self._state.inventory.get_host(host.name)
+        limit = CONNECT_DEADLINE + ANSWER_DEADLINE
+        try:
+            with gevent.Timeout(limit, Unreached(f"no answer within {limit} s")):
+                there.connect(show_errors=False, raise_exceptions=True)
+                no_delay(there)
+                answer = question(host, there)
+                there.disconnect()
+                return answer
+        except Unreached as reason:
+            return reason
+        except ConnectError as error:
+            return Unreached(f"no connection: {error}")
+        except (PyinfraError, SSHException, OSError, EOFError) as error:
+            return Unreached(str(error) or type(error).__name__)

@@ -1,0 +1,93 @@
+"""Why something cannot be asked, and the way out: one wording for all who ask.
+
+A gateway hears it from LiteLLM (explain.py), a test of a provider from the provider itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from llmrack.verify.results import one_line
+
+Kind = Literal[
+    "key",
+    "connection",
+    "name",
+    "TLS",
+    "timeout",
+    "not found",
+    "rate limit",
+    "server",
+    "no list",
+    "gateway",
+]
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What is wrong with a server that was asked.
+
+    + kind: its class
+    + cause: what is wrong, with the server as its subject
+    + way_out: what to do
+    """
+
+    kind: Kind
+    cause: str
+    way_out: str
+
+    def __str__(self) -> str:
+        return f"{self.cause}; {self.way_out}"
+
+
+def untrusted(where: str, provider: str) -> Trouble:
+    """Its certificate is not verified by those that are trusted."""
+    return Trouble(
+        "TLS",
+        f"{where} shows a certificate that the gateway's host does not trust",
+        f"name its authority in providers.{provider}.tls_ca, or install it on that host",
+    )
+
+
+def no_address(where: str) -> Trouble:
+    """Its name leads to no address."""
+    cause = f"the gateway's host finds no address for {where}"
+    return Trouble("name", cause, "correct the name or its DNS")
+
+
+def unreachable(where: str) -> Trouble:
+    """Nobody takes the connection, for whatever reason."""
+    return Trouble(
+        "connection",
+        f"the gateway cannot connect to {where}",
+        "see whether it runs, whether a firewall is between, and whether its certificate is "
+        "trusted",
+    )
+
+
+def key_refused(where: str, provider: str, secret: str | None, status: int) -> Trouble:
+    """It does not let us in.
+
+    + secret: name of the secret that it was shown; None where none is declared
+    + status: HTTP status
+    """
+    way_out = (
+        f"give a valid one: llmrack secrets rotate {secret}"
+        if secret
+        else f"name its secret in providers.{provider}.api_key"
+    )
+    return Trouble("key", f"{where} refuses the key ({status})", way_out)
+
+
+def overloaded(where: str, said: str) -> Trouble:
+    """It has had enough of us for now; ``said`` are its words."""
+    said = one_line(said, 120)
+    cause = f"{where} is overloaded or its quota is used up (429: {said})"
+    return Trouble("rate limit", cause, "wait")
+
+
+def failed(where: str, status: int, said: str) -> Trouble:
+    """It answers with another error; ``said`` are its words."""
+    cause = f"{where} failed ({status}: {one_line(said, 160)})"
+    return Trouble("server", cause, "see its journal")
