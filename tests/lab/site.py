@@ -105,11 +105,11 @@ class Site:
             lines.append(f"{group} = {members!r}" if members else "")
         (self.folder / "inventory").write_text("\n".join(lines) + "\n")
 
-    def run(self, *arguments: str, **environment: str) -> Run:
-        """A command of the virtual environment, from the project's root."""
+    def run(self, *arguments: str, given: str = "", **environment: str) -> Run:
+        """A command of the virtual environment, from the project's root; ``given`` is its input."""
         process = self.start(*arguments, **environment)
         try:
-            output, _ = process.communicate(timeout=400)
+            output, _ = process.communicate(given, timeout=400)
         finally:
             process.kill()
         return Run(process.returncode, output)
@@ -127,7 +127,7 @@ class Site:
                 "COLUMNS": "80",
                 **environment,
             },
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -196,6 +196,11 @@ class Site:
         pid = self.as_service(host, f"systemctl --user show -P MainPID {unit}")
         text = self.on(host, f"cat /proc/{pid}/environ")
         return dict(entry.split("=", 1) for entry in text.split("\0") if entry)
+
+    def keys_of(self, host: str, unit: str) -> dict[str, str]:
+        """The keys in the credential of a gateway's unit that runs."""
+        text = self.as_service(host, f"cat $XDG_RUNTIME_DIR/credentials/{unit}/gateway.env")
+        return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
 
     def chat(self, host: str, model: str, **body: object) -> httpx.Response:
         """Ask the gateway on ``host``; needs a LAN bind (group lab has one)."""

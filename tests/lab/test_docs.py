@@ -7,10 +7,12 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from llmrack.lab.keys import write_private
 from llmrack.lab.lab import Lab
 from tests.lab.site import ROOT
 from tests.lab.sources import mirror_of, registry_of, trusted
@@ -28,7 +30,7 @@ def commands(page: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def project(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def project(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The files a clone has, pointed at the hosts of the tests' lab."""
     folder = tmp_path_factory.mktemp("clone")
     files = subprocess.run(
@@ -44,7 +46,12 @@ def project(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Bundles are made on this machine, which knows the lab's mirror by its address alone.
     mirror = f'"ssh_user": "root", "ollama_mirror": "{mirror_of(lab)}",'
     (folder / "inventory").write_text(inventory.replace('"ssh_user": "root",', mirror))
-    return folder
+    # A user's own, of the time before there was a vault.
+    write_private(folder / ".env", (lab.folder / "env").read_text())
+    (folder / "home").mkdir()
+    yield folder
+    for left in lab.folder.glob("secrets.*"):
+        left.unlink()
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -56,6 +63,9 @@ def test_commands_of_the_page_run(project: Path, lab: Lab, page: str) -> None:
             env={
                 **os.environ,
                 "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+                "HOME": str(project / "home"),
+                # What was fetched before is not fetched again.
+                "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache")),
                 "LLMRACK_LAB": lab.name,
                 "PYINFRA_PROGRESS": "off",
                 "LLMRACK_REGISTRY": registry_of(lab),
@@ -73,6 +83,7 @@ def test_curl_line_works_as_pasted(project: Path, lab: Lab) -> None:
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "HOME": str(project / "home"),
         "LLMRACK_LAB": lab.name,
     }
     run = {"cwd": project, "env": environment, "capture_output": True, "text": True}
