@@ -1,7 +1,9 @@
 """Watches a machine until its standard input ends; then prints what it saw, as JSON.
 
-``args``: every command line that a process had; ``files``: owner and mode of everything in the
-folders that it was given. Needs nothing but Python.
+Its first line of standard input is a list of words, as JSON. ``args``: every command line that a
+process had; ``environments``: how many environments it saw, and ``shown``: the words that stood in
+one, with the command line; ``files``: owner and mode of everything in the folders that it was
+given. Needs nothing but Python.
 """
 
 from __future__ import annotations
@@ -17,12 +19,19 @@ PAUSE_S = 0.005
 
 
 def main() -> None:
+    words: list[str] = json.loads(sys.stdin.readline())
     args: set[str] = set()
+    environments: set[int] = set()
+    shown: set[tuple[str, str]] = set()
     files: set[tuple[str, int, str]] = set()
     while not select.select([sys.stdin], [], [], PAUSE_S)[0]:
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                args.add((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+                line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                args.add(line)
+                environment = (process / "environ").read_bytes().decode(errors="replace")
+                environments.add(hash(environment))
+                shown.update((word, line) for word in words if word in environment)
         for folder in map(Path, sys.argv[1:]):
             with contextlib.suppress(OSError):
                 for path in (folder, *folder.iterdir()):
@@ -30,7 +39,16 @@ def main() -> None:
                     with contextlib.suppress(OSError):
                         found = path.lstat()
                         files.add((str(path), found.st_uid, stat.S_IMODE(found.st_mode)))
-    print(json.dumps({"args": sorted(args), "files": sorted(files)}))
+    print(
+        json.dumps(
+            {
+                "args": sorted(args),
+                "environments": len(environments),
+                "shown": sorted(shown),
+                "files": sorted(files),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,48 @@
+"""The keys from systemd's credential, which no process list and no child's environment shows.
+
+A host whose systemd is too old for that has them in the environment instead, by EnvironmentFile=.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from pathlib import Path
+
+CREDENTIAL = "gateway.env"
+# A quoted value; what stands behind it on its line is passed over.
+QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"|\'([^\']*)\'')
+
+
+def load_keys() -> None:
+    """Put the keys of the credential ``gateway.env``, if there is one, into ``os.environ``.
+
+    /proc/PID/environ goes on showing what the process was started with, which has no key.
+    """
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    if folder and (file := Path(folder, CREDENTIAL)).exists():
+        # Libraries ask for this; the answer comes from a child, and only the first time.
+        platform.processor()
+        os.environ.update(parse(file.read_text()))
+
+
+def parse(text: str) -> dict[str, str]:
+    """The variables of a systemd EnvironmentFile, by name.
+
+    Quotes and comments as in systemd.exec(5), each value on one line.
+    """
+    found = {}
+    for line in text.splitlines():
+        name, separator, value = line.strip().partition("=")
+        if separator and name[:1] not in "#;":
+            found[name.strip()] = _unquoted(value.strip())
+    return found
+
+
+def _unquoted(value: str) -> str:
+    match = QUOTED.match(value)
+    if not match:
+        return re.sub(r"\\(.)", r"\1", value)
+    double, single = match.groups()
+    return single if double is None else re.sub(r'\\(["\\`$])', r"\1", double)

@@ -1,0 +1,36 @@
+"""Errors of providers without the keys that they were shown: some name them in their answer.
+
+LiteLLM hands a provider's error on to clients and writes it into its log (seen with 1.106.2).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+# They describe the body as it came over the wire, which httpx has decoded.
+_OF_THE_WIRE = ("content-encoding", "content-length", "transfer-encoding")
+
+
+def shown_keys(spec: Mapping[str, Any]) -> dict[str, str]:
+    """The secrets that an instance is shown, by name; ``spec`` is routing.json's."""
+    names = {*spec["secret_headers"].values(), *([spec["key"]] if spec["key"] else [])}
+    return {name: value for name in names if (value := os.environ.get(name))}
+
+
+async def without(keys: Mapping[str, str], response: httpx.Response) -> httpx.Response:
+    """An error with the names of ``keys`` where their values stood; other answers as they are."""
+    if response.status_code < 400:
+        return response
+    body = await response.aread()
+    headers = [(k, v) for k, v in response.headers.items() if k not in _OF_THE_WIRE]
+    for name, value in keys.items():
+        body = body.replace(value.encode(), f"<{name}>".encode())
+        headers = [(k, v.replace(value, f"<{name}>")) for k, v in headers]
+    await response.aclose()
+    return httpx.Response(
+        response.status_code, headers=headers, content=body, extensions=response.extensions
+    )

@@ -1,0 +1,63 @@
+"""The gateway reads from systemd's credential what EnvironmentFile= would hand it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from llmrack.resources.files import quote_value
+from llmrack.secrets.value import Secret
+from tests.unit.gateway_modules import GATEWAY, load
+
+load_keys = load("load_keys")
+
+
+@pytest.mark.parametrize(
+    "value", ["sk-1", "a b", 'say "it"', "a\\b", "$HOME `x` #y", "it's", "ä=ö"]
+)
+def test_a_value_comes_back_as_the_deploy_wrote_it(value: str) -> None:
+    assert load_keys.parse(f"A={quote_value(Secret(value))}\n") == {"A": value}
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("A='b $c'", {"A": "b $c"}),
+        ("  A = b  ", {"A": "b"}),
+        ("A=", {"A": ""}),
+        ("# A=b", {}),
+        ("; A=b", {}),
+        ("nothing", {}),
+    ],
+)
+def test_a_line_that_a_person_wrote_is_read_as_systemd_does(
+    line: str, found: dict[str, str]
+) -> None:
+    assert load_keys.parse(line) == found
+
+
+def test_no_environment_that_others_see_has_the_key(tmp_path: Path) -> None:
+    (tmp_path / "gateway.env").write_text("A_KEY=canary-4711\n")
+    program = (
+        f"import os, sys; sys.path.append({str(GATEWAY)!r}); import load_keys as l; l.load_keys(); "
+        "print(os.environ['A_KEY']); print(b'canary' in open('/proc/self/environ', 'rb').read())"
+    )
+    environment = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["canary-4711", "False"]
+
+
+def test_no_child_is_started_later_for_what_libraries_ask_of_the_platform(tmp_path: Path) -> None:
+    program = (
+        f"import sys; sys.path.insert(0, {str(GATEWAY)!r}); import load_keys as l; l.load_keys(); "
+        "import platform, subprocess; subprocess.check_output = None; platform.processor(); "
+        "platform.platform()"
+    )
+    environment = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    (tmp_path / "gateway.env").write_text("A_KEY=canary-4711\n")
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
