@@ -22,7 +22,7 @@ from dotenv import dotenv_values
 from bench.load import Spoilt, chat, resident_mb
 from llmrack.components import gateway
 from llmrack.resources.releases import Release
-from llmrack.secrets.dotenv import MASTER_KEY
+from llmrack.secrets.places import MASTER_KEY
 from llmrack.secrets.value import Secret
 from llmrack.stack.fleet import GATEWAY_GROUP, Fleet, Host
 from llmrack.stack.schema import Stack
@@ -234,7 +234,7 @@ def release() -> dict[str, str]:
         }
     )
     host = Host("box1", frozenset({"gpu", GATEWAY_GROUP}), "127.0.0.1", Settings())
-    made = gateway.resources(stack, Fleet((host,)), host, {MASTER_KEY: Secret(KEY)}, "")
+    made = gateway.resources(stack, Fleet((host,)), host, {MASTER_KEY: Secret(KEY)}, "", True)
     [found] = [each for each in made if isinstance(each, Release)]
     return dict(found.files)
 

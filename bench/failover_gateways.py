@@ -17,10 +17,11 @@ import yaml
 
 from bench.contenders import gateway_python
 from bench.load import Spoilt
+from llmrack.components.client_keys import NO_KEYS
 from llmrack.components.gateway import PROGRAMS, configuration
 from llmrack.components.render import verbatim
 from llmrack.components.routing import authorities, routing
-from llmrack.secrets.dotenv import MASTER_KEY
+from llmrack.secrets.places import MASTER_KEY
 from llmrack.stack.fleet import GATEWAY_GROUP, Fleet, Host
 from llmrack.stack.schema import Stack
 from llmrack.stack.settings import Settings
@@ -109,6 +110,7 @@ def ours(names: Names, watched: bool) -> dict[str, str]:
     return {
         "config.yaml": config,
         "routing.json": routing(stack, fleet, host),
+        "keys.json": NO_KEYS,
         **authorities(stack),
         **{name: verbatim(f"gateway/{name}") for name in PROGRAMS},
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -15,19 +14,22 @@ import click
 from pyinfra.api.exceptions import PyinfraError
 
 from llmrack.bundle.cli import bundle
+from llmrack.commands.curl import curl
+from llmrack.commands.keys import keys
+from llmrack.commands.models import models
+from llmrack.commands.secrets import secrets
+from llmrack.commands.secrets_list import list_
+from llmrack.commands.secrets_test import test
 from llmrack.components.plan import plan_text
 from llmrack.lab.cli import lab
 from llmrack.problems import DeclarationError, Problem
 from llmrack.remote import status as host_status
 from llmrack.remote.declared import Declared, read_inventory
 from llmrack.remote.guard import INTERRUPTED
-from llmrack.secrets.dotenv import MASTER_KEY
-from llmrack.stack.fleet import bracketed
 from llmrack.stack.graph import mermaid
 from llmrack.stack.graph_svg import svg
 from llmrack.stack.host_checks import warnings
-from llmrack.stack.schema import Stack, is_wildcard
-from llmrack.stack.settings import is_loopback
+from llmrack.stack.schema import Stack
 from llmrack.verify.report import as_junit, from_json, table
 
 OK, MISTAKES, COULD_NOT_RUN = 0, 1, 2
@@ -46,6 +48,12 @@ def main() -> None:
 
 main.add_command(lab)
 main.add_command(bundle)
+main.add_command(keys)
+main.add_command(secrets)
+main.add_command(models)
+secrets.add_command(list_)
+secrets.add_command(test)
+main.add_command(curl)
 
 _inventory = click.option(
     "--inventory",
@@ -112,7 +120,15 @@ def plan(inventory: str, only: str | None, files: bool) -> None:
         raise click.ClickException(f"no host {only!r}; the inventory has {', '.join(names)}")
     for host in declared.fleet.hosts:
         if only in (None, host.name):
-            click.echo(plan_text(declared.stack, declared.fleet, host, declared.secrets, files))
+            text = plan_text(
+                declared.stack,
+                declared.fleet,
+                host,
+                declared.secrets,
+                declared.client_keys,
+                files,
+            )
+            click.echo(text)
 
 
 @main.command()
@@ -230,39 +246,6 @@ def status(inventory: str, gpus: bool, uuids: bool, as_json: bool) -> None:
         sys.exit(COULD_NOT_RUN)
     click.echo(host_status.as_json(rows) if as_json else host_status.table(rows, uuids), nl=as_json)
     sys.exit(host_status.exit_code(rows))
-
-
-@main.command()
-@_inventory
-def curl(inventory: str) -> None:
-    """Print a curl line that asks the first gateway; the key stays in its file."""
-    declared = _read(inventory)
-    gateway = declared.fleet.gateways[0]
-    settings = gateway.settings
-    stack = declared.stack
-    chat = [
-        name
-        for name, model in stack.models.items()
-        if "chat" in model.capabilities and stack.served_by(name) and not is_wildcard(name)
-    ]
-    if is_loopback(settings.gateway_bind):
-        address = "127.0.0.1"
-        click.echo(
-            f"# {gateway.name} listens on loopback; first, in another terminal:\n"
-            f"#   ssh -NL {settings.gateway_port}:127.0.0.1:{settings.gateway_port} "
-            f"{gateway.address}"
-        )
-    else:
-        address = gateway.address
-    env_file = os.path.relpath(declared.env_file)
-    body = json.dumps({"model": chat[0], "messages": [{"role": "user", "content": "Say hello."}]})
-    # The key goes from the file to curl's standard input: no process list shows it.
-    click.echo(
-        f"sed -n 's/^{MASTER_KEY}=\\(.*\\)/header = \"Authorization: Bearer \\1\"/p' "
-        f"{shlex.quote(env_file)} |\n  curl -sS -K - "
-        f"http://{bracketed(address)}:{settings.gateway_port}/v1/chat/completions \\\n"
-        f"  -H 'Content-Type: application/json' -d {shlex.quote(body)}"
-    )
 
 
 if __name__ == "__main__":

@@ -6,16 +6,17 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+from llmrack.components.client_keys import NO_KEYS
 from llmrack.components.paths import Home
 from llmrack.components.render import record, render, verbatim
 from llmrack.components.routing import authorities, routing
 from llmrack.problems import Problem
 from llmrack.resources.change import Resource
-from llmrack.resources.files import EnvironmentFile, File, Line
+from llmrack.resources.files import Directory, EnvironmentFile, File, Line
 from llmrack.resources.gateway import SOCKET, GatewayService
 from llmrack.resources.releases import STAMP, Release, Venv
 from llmrack.resources.units import Unit
-from llmrack.secrets.dotenv import MASTER_KEY
+from llmrack.secrets.places import MASTER_KEY
 from llmrack.secrets.value import Secret
 from llmrack.stack.bundle import LOCK, UV_LOCK, Bundle
 from llmrack.stack.deployments import deployments
@@ -28,7 +29,11 @@ OLLAMA_KEY = "OLLAMA_API_KEY"
 PROGRAMS = (
     "serve.py",
     "strict_check.py",
+    "auth.py",
+    "auth_rules.py",
     "gate.py",
+    "load_keys.py",
+    "request_log.py",
     "routing.py",
     "routing_attempt.py",
     "routing_blame.py",
@@ -37,9 +42,14 @@ PROGRAMS = (
     "routing_chunks.py",
     "routing_clients.py",
     "routing_health.py",
+    "routing_redact.py",
+    "routing_told.py",
     "routing_watch.py",
 )
 OLDEST_LITELLM = (1, 84, 0)
+# The oldest that LoadCredential= was seen to work with in a user unit (Debian 12; 257 does too).
+# LoadCredentialEncrypted= does not there: the user manager may not read the host's key (257.13).
+CREDENTIALS_SYSTEMD = 252
 
 
 def secret_names(stack: Stack) -> list[str]:
@@ -138,8 +148,29 @@ def lock_problems(bundle: Bundle | None = None) -> list[Problem]:
     return [Problem(place, "litellm", f"{version} {known}", way_out)]
 
 
+def has_credentials(systemd: int) -> bool:
+    """Whether this version of systemd has credentials for user units."""
+    return systemd >= CREDENTIALS_SYSTEMD
+
+
+def way_of_keys(systemd: int) -> str:
+    """How a gateway on a host with this version of systemd gets its keys, for a person."""
+    if has_credentials(systemd):
+        return f"the gateway gets its keys as a systemd credential (systemd {systemd})"
+    return (
+        "the gateway gets its keys in its environment: user units have systemd credentials from "
+        f"systemd {CREDENTIALS_SYSTEMD} on, and this is {systemd}"
+    )
+
+
 def resources(
-    stack: Stack, fleet: Fleet, host: Host, secrets: Mapping[str, Secret], nonce: str
+    stack: Stack,
+    fleet: Fleet,
+    host: Host,
+    secrets: Mapping[str, Secret],
+    nonce: str,
+    credentials: bool,
+    client_keys: str = NO_KEYS,
 ) -> list[Resource]:
     """What a host of the group ``gateway`` gets; nothing for others."""
     if GATEWAY_GROUP not in host.groups:
@@ -152,6 +183,7 @@ def resources(
     files = {
         "config.yaml": configuration(stack, fleet, host),
         "routing.json": routing(stack, fleet, host),
+        "keys.json": client_keys,
         **authorities(stack),
         "litellm.env": render("gateway/litellm.env.j2", drain=settings.gateway_drain),
         **{name: verbatim(f"gateway/{name}") for name in PROGRAMS},
@@ -164,26 +196,29 @@ def resources(
         home.user,
         nonce,
     )
-    units = _units(host, home, environment.path)
+    setting = "LoadCredential=gateway.env:" if credentials else "EnvironmentFile="
+    keys = f"{setting}{environment.path}"
+    units = _units(host, home, environment.path, keys)
     return [
         venv,
         release,
         environment,
         *_shell_key(home, environment),
         *units,
+        Directory(home.requests, home.user, 0o700),
         Unit(SOCKET, home.user, depends=(units[0].name,)),
         GatewayService(
             home.user,
             home.gateway,
             directory,
-            environment.path,
+            keys,
             settings.gateway_drain,
             depends=(release.name, environment.name, units[1].name),
         ),
     ]
 
 
-def _units(host: Host, home: Home, env_file: str) -> list[File]:
+def _units(host: Host, home: Home, env_file: str, keys: str) -> list[File]:
     settings = host.settings
     bind = bracketed(settings.gateway_bind)
     socket_path, service_path = f"{home.units}/{SOCKET}", f"{home.units}/{SERVICE}"
@@ -196,9 +231,10 @@ def _units(host: Host, home: Home, env_file: str) -> list[File]:
     service = render(
         "gateway/llmrack-gateway@.service.j2",
         version=litellm_version(locks(host.bundle)[0]),
-        env_file=env_file,
+        keys=keys,
         base=home.gateway,
         drain=settings.gateway_drain,
+        requests=home.requests,
         record=record("%t/llmrack", "%n", service_path, env_file, f"{home.gateway}/%i/{STAMP}"),
     )
     return [File(socket_path, socket, home.user), File(service_path, service, home.user)]

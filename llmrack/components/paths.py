@@ -51,3 +51,8 @@ class Home:
     def gateway(self) -> str:
         """Releases of the gateway, ``blue``, ``green`` and ``current``."""
         return f"{self.home}/.local/opt/llmrack-gateway"
+
+    @property
+    def requests(self) -> str:
+        """The gateway's log of requests."""
+        return f"{self.home}/.local/state/llmrack/requests"

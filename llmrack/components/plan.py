@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from textwrap import indent
 
 from llmrack.components import gateway, gpu, ollama, system
+from llmrack.components.client_keys import NO_KEYS
 from llmrack.resources.change import Resource
 from llmrack.resources.files import EnvironmentFile, File
+from llmrack.resources.gateway import GatewayService
 from llmrack.resources.releases import Release
 from llmrack.secrets.value import MASK, Secret
 from llmrack.stack.engines import instances
@@ -18,24 +20,38 @@ COMPONENTS = ("system", "gpu", "ollama", "gateway")
 
 
 def by_component(
-    stack: Stack, fleet: Fleet, host: Host, secrets: Mapping[str, Secret], nonce: str, arch: str
+    stack: Stack,
+    fleet: Fleet,
+    host: Host,
+    secrets: Mapping[str, Secret],
+    nonce: str,
+    arch: str,
+    credentials: bool = True,
+    client_keys: str = NO_KEYS,
 ) -> dict[str, list[Resource]]:
     """Everything ``host`` shall have, in the order it is made.
 
     + nonce: salt of this run's snapshot
     + arch: the host's architecture, ``amd64`` or ``arm64``
+    + credentials: whether its systemd has them for user units, as current ones do
+    + client_keys: the gateways' ``keys.json``
     """
     found = (
         system.resources(stack, host),
         gpu.resources(host) if is_engine(stack, host) else [],
         ollama.resources(stack, fleet, host, arch),
-        gateway.resources(stack, fleet, host, secrets, nonce),
+        gateway.resources(stack, fleet, host, secrets, nonce, credentials, client_keys),
     )
     return dict(zip(COMPONENTS, found, strict=True))
 
 
 def plan_text(
-    stack: Stack, fleet: Fleet, host: Host, secrets: Mapping[str, Secret], files: bool
+    stack: Stack,
+    fleet: Fleet,
+    host: Host,
+    secrets: Mapping[str, Secret],
+    client_keys: str,
+    files: bool,
 ) -> str:
     """The plan, a line a resource; with ``files`` their content below them."""
     groups = ", ".join(sorted(host.groups))
@@ -46,15 +62,25 @@ def plan_text(
         )
     # Without a look at the host its architecture is not known: the first one that is pinned.
     arch = min(host.settings.ollama_sha256)
-    for component, resources in by_component(stack, fleet, host, secrets, "", arch).items():
+    parts = by_component(stack, fleet, host, secrets, "", arch, client_keys=client_keys)
+    for component, resources in parts.items():
         lines.append(f"  {component}:" if resources else f"  {component}: nothing")
         for resource in resources:
-            lines.append(f"    {resource.name}")
+            lines.append(f"    {resource.name}{_way(resource)}")
             if files:
                 lines += [
                     indent(text, "      | ", lambda line: True) for text in _contents(resource)
                 ]
     return "\n".join(lines) + "\n"
+
+
+def _way(resource: Resource) -> str:
+    if not isinstance(resource, GatewayService):
+        return ""
+    return (
+        " (its keys are a systemd credential, or its environment where systemd is older than "
+        f"{gateway.CREDENTIALS_SYSTEMD})"
+    )
 
 
 def _contents(resource: Resource) -> list[str]:

@@ -11,7 +11,7 @@ from llmrack.remote.progress import say
 from llmrack.remote.rack import Rack
 from llmrack.remote.tunnel import http_client
 from llmrack.resources.change import as_user
-from llmrack.secrets.dotenv import MASTER_KEY
+from llmrack.secrets.places import MASTER_KEY
 from llmrack.stack.deployments import deployments
 from llmrack.stack.engines import (
     Instance,

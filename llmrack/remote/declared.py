@@ -5,6 +5,7 @@ from __future__ import annotations
 import runpy
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,19 @@ from pyinfra.context import ctx_state
 from pyinfra_cli.exceptions import UnexpectedExternalError
 from pyinfra_cli.inventory import make_inventory
 
+from llmrack.components.client_keys import ExtraKey, client_keys
 from llmrack.components.gateway import lock_problems, secret_names
 from llmrack.problems import DeclarationError, Problem
+from llmrack.remote.issued_keys import KEYS_FILE, read_issued
 from llmrack.remote.known_cards import with_known_cards
-from llmrack.secrets.dotenv import load_secrets
+from llmrack.secrets.places import MASTER_KEY, Places
+from llmrack.secrets.sources import Kept, find
 from llmrack.secrets.value import Secret
 from llmrack.stack.bundle import Bundle, load_bundle
 from llmrack.stack.checks import check
 from llmrack.stack.declaration import Declaration
 from llmrack.stack.fleet import Fleet, Host
+from llmrack.stack.keys import IssuedKey
 from llmrack.stack.load import load_settings, load_stack
 from llmrack.stack.offline import from_bundle, not_in_bundle
 from llmrack.stack.schema import Stack
@@ -37,15 +42,33 @@ LOCAL_GROUPS = ("gpu", "gateway")
 class Declared:
     """Everything that is declared, checked.
 
-    + secrets: those that have a value, by name
-    + env_file: where secrets are kept
+    + kept: the secrets that have a value, by name, and where each comes from
+    + places: where they may be kept
+    + issued: the keys of clients that were issued, by name
+    + keys_file: where those are noted
     """
 
     stack: Stack
     fleet: Fleet
-    secrets: Mapping[str, Secret]
-    env_file: Path
+    kept: Mapping[str, Kept]
+    places: Places
     declaration: Declaration
+    issued: Mapping[str, IssuedKey]
+    keys_file: Path
+
+    @cached_property
+    def secrets(self) -> dict[str, Secret]:
+        """The values of the secrets, by name."""
+        return {name: each.secret for name, each in self.kept.items()}
+
+    @property
+    def client_keys(self) -> str:
+        """What the gateways know of keys: their ``keys.json``."""
+        master = self.kept.get(MASTER_KEY)
+        extra = []
+        if master and master.accepted:
+            extra.append(ExtraKey("previous master", *master.accepted))
+        return client_keys(self.stack, self.issued, extra)
 
     def host(self, name: str) -> Host:
         """The host called ``name``; KeyError when the inventory has none."""
@@ -84,11 +107,46 @@ def open_inventory(inventory: str, folder: Path) -> Inventory:
             raise DeclarationError([Problem(error.filename, "", cause, "mend it")]) from None
 
 
-def read(inventory: Inventory, folder: Path, with_bundle: bool = True) -> Declared:
+def read(
+    inventory: Inventory,
+    folder: Path,
+    with_bundle: bool = True,
+    may_be_empty: str | None = None,
+) -> Declared:
     """Load and validate stack, settings and secrets; files are looked up from ``folder``.
+
+    + may_be_empty: a provider that need not have models yet
 
     Raises DeclarationError with everything that is wrong, as far as it can be told at once.
     """
+    fleet = with_known_cards(_fleet(inventory, folder), folder)
+    bundle = _bundle(fleet, folder) if with_bundle else None
+    if bundle:
+        fleet = from_bundle(fleet, bundle)
+    stack_file, env_file = _one(fleet, "stack_file"), _one(fleet, "env_file")
+    stack, lines = load_stack(folder / stack_file, stack_file)
+    places = _places(fleet, folder)
+    kept = find(places, secret_names(stack))
+    keys_file = (folder / stack_file).with_name(KEYS_FILE)
+    issued = read_issued(keys_file)
+    declaration = Declaration(stack, fleet, kept, lines, stack_file, env_file, issued)
+    found = check(declaration, may_be_empty) + _missing_files(declaration, folder)
+    found += lock_problems(bundle) + (not_in_bundle(stack, fleet, bundle) if bundle else [])
+    if found:
+        raise DeclarationError(found)
+    return Declared(stack, fleet, kept, places, declaration, issued, keys_file)
+
+
+def places_of(inventory: Inventory, folder: Path) -> Places:
+    """Where secrets are kept; DeclarationError for mistakes in the settings."""
+    return _places(_fleet(inventory, folder), folder)
+
+
+def _places(fleet: Fleet, folder: Path) -> Places:
+    return Places(folder / _one(fleet, "env_file"), folder / _one(fleet, "secrets_file"))
+
+
+def _fleet(inventory: Inventory, folder: Path) -> Fleet:
     hosts, problems = [], []
     for entry in inventory:
         try:
@@ -98,19 +156,7 @@ def read(inventory: Inventory, folder: Path, with_bundle: bool = True) -> Declar
             problems += error.problems
     if problems:
         raise DeclarationError(problems)
-    fleet = with_known_cards(Fleet(tuple(hosts)), folder)
-    bundle = _bundle(fleet, folder) if with_bundle else None
-    if bundle:
-        fleet = from_bundle(fleet, bundle)
-    stack_file, env_file = _one(fleet, "stack_file"), _one(fleet, "env_file")
-    stack, lines = load_stack(folder / stack_file, stack_file)
-    secrets = load_secrets(folder / env_file, secret_names(stack))
-    declaration = Declaration(stack, fleet, secrets, lines, stack_file, env_file)
-    found = check(declaration) + _missing_files(declaration, folder)
-    found += lock_problems(bundle) + (not_in_bundle(stack, fleet, bundle) if bundle else [])
-    if found:
-        raise DeclarationError(found)
-    return Declared(stack, fleet, secrets, folder / env_file, declaration)
+    return Fleet(tuple(hosts))
 
 
 def _missing_files(declaration: Declaration, folder: Path) -> list[Problem]:

@@ -21,7 +21,7 @@ from llmrack.remote.breakage import SWITCH, Breakage, breakage
 from llmrack.remote.connection import needs_sudo, no_delay
 from llmrack.remote.declared import open_inventory, read
 from llmrack.remote.tunnel import http_client
-from llmrack.secrets.dotenv import MASTER_KEY
+from llmrack.secrets.places import MASTER_KEY
 from llmrack.stack.fleet import Host, gateway_url
 from llmrack.verify.drill import Drill, Plan, plan
 from llmrack.verify.drill_ask import Asker

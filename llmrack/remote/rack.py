@@ -16,7 +16,7 @@ from pyinfra.api.host import Host as PyinfraHost
 from pyinfra.api.state import State as PyinfraState
 from pyinfra.context import ctx_config, ctx_host
 
-from llmrack.components import gpu, system
+from llmrack.components import gateway, gpu, system
 from llmrack.components.paths import Home
 from llmrack.components.plan import COMPONENTS, by_component
 from llmrack.problems import DeclarationError
@@ -33,9 +33,9 @@ from llmrack.resources.gpu_states import State
 from llmrack.resources.gpus import Gpus, gpus, line, uuids
 from llmrack.resources.look import Look, ModelSeen, Seen, parse
 from llmrack.resources.packages import ARCHITECTURES
-from llmrack.secrets.dotenv import ensure_master_key
+from llmrack.secrets.store import ensure_master_key
 from llmrack.stack.engines import models_folder
-from llmrack.stack.fleet import Host, is_engine
+from llmrack.stack.fleet import GATEWAY_GROUP, Host, is_engine
 from llmrack.stack.host_checks import warnings
 
 
@@ -51,7 +51,7 @@ class Rack:
         self._seen: Seen | None = None
         self._seen_in_execute = False
         self._seen_edition = -1
-        self._resources: dict[tuple[str, int], dict[str, list[Resource]]] = {}
+        self._resources: dict[tuple[str, bool, int], dict[str, list[Resource]]] = {}
         self._got: dict[str, ModelSeen] = {}
         no_delay(host)
 
@@ -77,11 +77,20 @@ class Rack:
         if arch not in pinned:
             # Such a host is refused; until then it is planned for like any other.
             arch = min(pinned)
-        key = arch, self.run.edition
+        # A host that was not seen yet is taken for a current one.
+        credentials = self._seen is None or gateway.has_credentials(self._systemd)
+        key = arch, credentials, self.run.edition
         if key not in self._resources:
             declared = self.run.declared
             self._resources[key] = by_component(
-                declared.stack, self.run.fleet, self.host, declared.secrets, self.run.nonce, arch
+                declared.stack,
+                self.run.fleet,
+                self.host,
+                declared.secrets,
+                self.run.nonce,
+                arch,
+                credentials,
+                declared.client_keys,
             )
         return self._resources[key]
 
@@ -210,10 +219,17 @@ class Rack:
         return wrong_files(self) or system.short_of_disk(self.seen, needs(self))
 
     def notes(self) -> list[str]:
-        """What should be known of an accepted host: its GPUs, and limits that have no effect."""
-        if not self._is_engine:
-            return []
-        return [line(self.gpus), *system.not_enforced(self.host, self.seen)]
+        """What should be known of an accepted host: its GPUs, limits without effect, keys' way."""
+        found = []
+        if self._is_engine:
+            found = [line(self.gpus), *system.not_enforced(self.host, self.seen)]
+        if GATEWAY_GROUP in self.host.groups:
+            found.append(gateway.way_of_keys(self._systemd))
+        return found
+
+    @property
+    def _systemd(self) -> int:
+        return int(self.seen.fact("systemd") or 0)
 
     @property
     def _is_engine(self) -> bool:
@@ -266,8 +282,8 @@ def _start(state: PyinfraState) -> Run:
     folder = Path(state.cwd or ".")
     try:
         declared = read(state.inventory, folder)
-        if ensure_master_key(declared.env_file):
-            logger.info(f"generated LITELLM_MASTER_KEY in {declared.env_file}")
+        if file := ensure_master_key(declared.places):
+            logger.info(f"generated LITELLM_MASTER_KEY in {file}")
             declared = read(state.inventory, folder)
     except DeclarationError as error:
         raise Refusal(f"the declaration has mistakes; no host was touched\n{error}") from None

@@ -61,7 +61,14 @@ class Run:
         declared = self.declared
         plans = [declared.stack.model_dump_json()]
         plans += [
-            plan_text(declared.stack, self.fleet, host, declared.secrets, files=True)
+            plan_text(
+                declared.stack,
+                self.fleet,
+                host,
+                declared.secrets,
+                declared.client_keys,
+                files=True,
+            )
             for host in self.fleet.hosts
         ]
         return hashlib.sha256("".join(plans).encode()).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import Iterable
 from typing import Any
@@ -13,6 +14,9 @@ from pyinfra.api.host import Host
 from urllib3.util.ssltransport import SSLTransport
 
 from llmrack.remote.connection import transport
+
+# It also logs what it raises, as "Secsh channel 1 open FAILED".
+logging.getLogger("paramiko.transport").setLevel(logging.CRITICAL)
 
 
 class _ChannelStream(httpcore.NetworkStream):

@@ -29,7 +29,7 @@ class GatewayService:
     """The release at ``release`` serves the gateway's socket.
 
     + base: folder with the links ``blue``, ``green`` and ``current``
-    + environment: the EnvironmentFile with the keys
+    + keys: the unit's setting that hands it the keys
     + drain: seconds that open requests get when a release is stopped
     + depends: names of the resources whose change makes a swap due
     """
@@ -37,7 +37,7 @@ class GatewayService:
     user: str
     base: str
     release: str
-    environment: str
+    keys: str
     drain: int
     depends: tuple[str, ...]
 
@@ -95,7 +95,7 @@ class GatewayService:
             f"systemctl --user stop {service(new)} 2>/dev/null; "
             f"{switch(f'{self.base}/{new}', self.release)} && "
             "systemd-run --user --quiet --wait --pipe --collect --unit=llmrack-gateway-candidate "
-            f"--property=EnvironmentFile={self.environment} --property=KillMode=control-group "
+            f"--property={self.keys} --property=KillMode=control-group "
             f"--property=RuntimeMaxSec=150 --working-directory={self.release} "
             f"{self.release}/venv/bin/python -I {self.release}/gate.py {self.release}/config.yaml"
         )

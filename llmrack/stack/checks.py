@@ -6,21 +6,25 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 from llmrack.problems import Problem
-from llmrack.stack import engine_checks, host_checks, routing_checks
+from llmrack.stack import engine_checks, host_checks, key_checks, routing_checks
 from llmrack.stack.declaration import Declaration
 from llmrack.stack.providers import OllamaCloudProvider, OllamaProvider, OllamaRemoteProvider
 
 
-def check(declaration: Declaration) -> list[Problem]:
-    """All cross-checks; an empty list when the declaration holds together."""
-    return sorted({problem for rule in _RULES for problem in rule(declaration)})
+def check(declaration: Declaration, may_be_empty: str | None = None) -> list[Problem]:
+    """All cross-checks; an empty list when the declaration holds together.
+
+    + may_be_empty: a provider that need not have models yet
+    """
+    found = {problem for rule in _RULES for problem in rule(declaration)}
+    return sorted(found | set(_unused_providers(declaration, may_be_empty)))
 
 
-def _unused_providers(d: Declaration) -> Iterator[Problem]:
+def _unused_providers(d: Declaration, may_be_empty: str | None) -> Iterator[Problem]:
     for name, provider in d.stack.providers.items():
         # engine_checks.pruning has a word on those.
         pruning = isinstance(provider, OllamaProvider) and provider.prune
-        if not d.stack.models_of(name) and not pruning:
+        if not d.stack.models_of(name) and not pruning and name != may_be_empty:
             yield d.problem(
                 f"providers.{name}", "serves no model", "declare one of its models or remove it"
             )
@@ -37,7 +41,8 @@ def _secrets(d: Declaration) -> Iterator[Problem]:
             yield d.problem(
                 f"providers.{name}.{where}",
                 f"the secret {secret} is not set",
-                f"put {secret}=... into {d.env_file} (see .env.example) or into the environment",
+                f"run llmrack secrets set {secret}, or put {secret}=... into {d.env_file} "
+                "(see .env.example) or into the environment",
             )
 
 
@@ -85,7 +90,8 @@ _RULES: tuple[Callable[[Declaration], Iterator[Problem]], ...] = (
     routing_checks.cycles,
     routing_checks.wildcards,
     routing_checks.nobody_serves,
-    _unused_providers,
+    key_checks.names,
+    key_checks.models,
     host_checks.groups,
     host_checks.addresses,
     host_checks.instance_names,

@@ -13,7 +13,11 @@ from llmrack.stack.schema import Stack
 
 @dataclass(frozen=True)
 class Declaration:
-    """Everything declared, with the names of its files and lines for messages."""
+    """Everything declared, with the names of its files and lines for messages.
+
+    + secrets: those that have a value
+    + issued: the keys of clients that were issued
+    """
 
     stack: Stack
     fleet: Fleet
@@ -21,6 +25,7 @@ class Declaration:
     lines: Lines
     stack_file: str = "stack.yaml"
     env_file: str = ".env"
+    issued: Collection[str] = ()
 
     def problem(self, where: str, cause: str, way_out: str, *path: str) -> Problem:
         """A problem in the stack file, at the line of ``path`` (default: ``where`` split).

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from llmrack.problems import Problem, nearest
+from llmrack.stack import key_checks
 from llmrack.stack.declaration import Declaration
 from llmrack.stack.engines import instance_name, instances, served
 from llmrack.stack.fleet import Host, is_engine
@@ -177,7 +178,7 @@ def warnings(declaration: Declaration) -> list[Problem]:
         for host in declaration.fleet.hosts
         if is_engine(declaration.stack, host)
         and OLLAMA_OLDEST <= _version(host) < OLLAMA_CHECKS_DIGESTS
-    ]
+    ] + list(key_checks.not_issued(declaration))
 
 
 def _version(host: Host) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from llmrack.problems import DeclarationError, Problem, nearest
+from llmrack.stack.keys import Key
 from llmrack.stack.models import Adapter, Create, Model, Parameters
 from llmrack.stack.ollama_environment import MANAGED, OllamaEnvironment
 from llmrack.stack.providers import (
@@ -153,6 +154,9 @@ def _parse(name: str, text: str) -> tuple[Any, Lines]:
         if problems:
             raise DeclarationError(problems)
         return yaml.safe_load(text), lines
+    except ValueError as error:
+        # PyYAML reads what looks like a date as one.
+        raise _whole(name, f"has a date that is in no calendar ({error})", "correct it") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         cause = f"is not YAML ({getattr(error, 'problem', None) or 'cannot be parsed'})"
@@ -213,10 +217,10 @@ def _explain(
         if detail["type"] == "union_tag_not_found":
             cause, way_out = "has no kind", nearest("", _KINDS)
         if path[-1:] == ("api_key",):
-            way_out = "put the key into .env and name its variable here, never the key itself"
+            way_out = "name the secret here, never the key itself (llmrack secrets set NAME)"
         # A header's value, not its name.
         if path[2:-1] == ("secret_headers",) and "[key]" not in detail["loc"]:
-            way_out = "put the value into .env and name its variable here, never the value itself"
+            way_out = "name the secret here, never the value itself (llmrack secrets set NAME)"
         line = next((lines[path[:n]] for n in range(len(path), -1, -1) if path[:n] in lines), 0)
         problems.append(Problem(name, ".".join(path), cause, way_out, line))
     return problems
@@ -231,6 +235,8 @@ def _valid_keys(data: dict[str, Any], path: tuple[str, ...]) -> Iterable[str]:
         parts = [part for part in path[2:-1] if part in inside]
         fields = inside[parts[-1]].model_fields if parts else Model.model_fields
         return [field.alias or name for name, field in fields.items()]
+    if path[0] == "keys":
+        return Key.model_fields
     if path[2:-1] == ("paths",):
         return Paths.model_fields
     kind = data["providers"][path[1]].get("kind")

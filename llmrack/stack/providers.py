@@ -98,7 +98,7 @@ class _WithUrl(_Provider):
     url: str = Field(description="Base address of the service.", examples=["http://10.0.0.7:11434"])
     api_key: str | None = Field(
         None,
-        description="Name of the secret (a variable of .env) that is sent as bearer token.",
+        description="Name of the secret (docs/secrets.md) that is sent as bearer token.",
         examples=["VLLM_API_KEY"],
     )
     headers: dict[HeaderName, HeaderValue] = Field(
@@ -222,7 +222,7 @@ class OllamaCloudProvider(_Paid):
     )
     api_key: str = Field(
         "OLLAMA_API_KEY",
-        description="Name of the secret (a variable of .env) that is sent as bearer token.",
+        description="Name of the secret (docs/secrets.md) that is sent as bearer token.",
         examples=["OLLAMA_API_KEY"],
     )
 

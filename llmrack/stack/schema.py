@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from llmrack.stack.keys import Key
 from llmrack.stack.models import Closed, Model, ModelName, Name, PublicName, Strategy
 from llmrack.stack.providers import OllamaCloudProvider, OllamaProvider, Provider
 
@@ -66,6 +67,11 @@ class Stack(Closed):
         default_factory=dict,
         description="More names for models.",
         examples=[{"gpt-4o-mini": "llama3.2"}],
+    )
+    keys: dict[Name, Key] = Field(
+        default_factory=dict,
+        description="Clients' own keys for the gateway, by a name of your choice.",
+        examples=[{"alice": {"models": ["llama3.1:latest"], "rpm": 60}}],
     )
 
     def upstream(self, name: str, provider: str) -> str:

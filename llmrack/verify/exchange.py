@@ -94,7 +94,8 @@ def ask(
     except (httpx.LocalProtocolError, UnicodeEncodeError):
         # Their text repeats the header.
         raise Failed(
-            "the key has characters that no HTTP header can carry; write a new one into .env"
+            "the key has characters that no HTTP header can carry; "
+            "give another one (llmrack secrets rotate)"
         ) from None
     except httpx.ConnectError as error:
         raise Failed(_unreachable(who, str(error))) from None

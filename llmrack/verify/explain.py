@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from llmrack.stack.deployments import Deployment
-from llmrack.verify.results import one_line
+from llmrack.verify.causes import (
+    failed,
+    key_refused,
+    no_address,
+    overloaded,
+    unreachable,
+    untrusted,
+)
 
 KEY_REFUSED = "the gateway refuses its own master key; deploy it again, so that both ends agree"
 
@@ -29,12 +36,9 @@ _PROVIDERS_WORD = "Exception - "
 def refused_by_gateway(status: int, message: str) -> bool:
     """Whether the gateway itself turned the key down.
 
-    Without a database, LiteLLM answers a wrong key with 400 "No connected db." and a missing one
-    with 401 "Authentication Error, ..."; a provider's refusal reads "litellm.SomeError: ...".
+    A provider's refusal reads "litellm.SomeError: ...".
     """
-    if status in (401, 403):
-        return not message.startswith("litellm.")
-    return status == 400 and "No connected db" in message
+    return status in (401, 403) and not message.startswith("litellm.")
 
 
 def said_by_provider(message: str) -> str:
@@ -56,17 +60,11 @@ def explain(status: int, message: str, deployments: Sequence[Deployment]) -> str
     if refused_by_gateway(status, message):
         return KEY_REFUSED
     if "certificate" in text:
-        return (
-            f"{where} shows a certificate that the gateway's host does not trust; "
-            f"name its authority in providers.{one.provider}.tls_ca, or install it on that host"
-        )
+        return str(untrusted(where, one.provider))
     if "name or service not known" in text:
-        return f"the gateway's host finds no address for {where}; correct the name or its DNS"
+        return str(no_address(where))
     if any(words in text for words in _UNREACHABLE):
-        return (
-            f"the gateway cannot connect to {where}; see whether it runs, "
-            "whether a firewall is between, and whether its certificate is trusted"
-        )
+        return str(unreachable(where))
     if status in (408, 504) or "litellm.timeout" in text:
         return (
             f"{where} did not answer the gateway in time; see its journal, or raise the timeouts "
@@ -75,12 +73,7 @@ def explain(status: int, message: str, deployments: Sequence[Deployment]) -> str
     if "model rate limit exceeded" in text:
         return f"{where} would get {LIMITED}; wait, or raise rpm of models.{models}"
     if status in (401, 403) or "authenticationerror" in text:
-        way_out = (
-            f"put a valid {one.secret} into .env and deploy again"
-            if one.secret
-            else f"name its secret in providers.{one.provider}.api_key"
-        )
-        return f"{where} refuses the key ({status}); {way_out}"
+        return str(key_refused(where, one.provider, one.secret, status))
     if status == 404 or "notfounderror" in text:
         upstream = _either(repr(each.upstream) for each in deployments)
         return (
@@ -92,10 +85,8 @@ def explain(status: int, message: str, deployments: Sequence[Deployment]) -> str
     if "no deployments available" in text:
         return f"the gateway has set {where} {ASIDE} after failures; mend those, then verify again"
     if status == 429:
-        return (
-            f"{where} is overloaded or its quota is used up (429: {one_line(message, 120)}); wait"
-        )
-    return f"{where} failed ({status}: {one_line(message, 160)}); see its journal"
+        return str(overloaded(where, message))
+    return str(failed(where, status, message))
 
 
 def _either(values: Iterable[str]) -> str:

@@ -5,13 +5,14 @@ when that fails it asks again without it (``enable_weighted_failover``), then go
 chain (``fallbacks``). What is declared stands in routing.json beside this file. The parts:
 routing_choice (who is next), routing_health (who rests), routing_watch (signs of life),
 routing_attempt (deadlines, outcomes), routing_blame (who failed), routing_clients (how an instance
-is reached).
+is reached), routing_redact (errors without keys), routing_told (what others are told of all this).
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -27,6 +28,7 @@ from routing_attempt import Attempts  # noqa: E402
 from routing_choice import Candidate, Turns, choose  # noqa: E402
 from routing_clients import Clients  # noqa: E402
 from routing_health import LOG, Deployment, Instance  # noqa: E402
+from routing_told import Told  # noqa: E402
 from routing_watch import Watch  # noqa: E402
 
 # Seconds from the choice of who tries to its attempt: a request may still end in between.
@@ -44,6 +46,7 @@ class Routing(CustomLogger):
             if isinstance(spec["verify"], str):
                 spec["verify"] = str(HERE / spec["verify"])
         instances = {name: Instance(name, bool(spec["health"])) for name, spec in specs.items()}
+        self._told = Told(instances, os.environ.get("RUNTIME_DIRECTORY"))
         self._deployments = {
             key: Deployment(key, instances[spec.pop("instance")], **spec)
             for key, spec in declared["deployments"].items()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import socket
 import ssl
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
@@ -17,15 +18,20 @@ import openai
 from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 from litellm.llms.custom_httpx.aiohttp_transport import LiteLLMAiohttpTransport
 from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
+from routing_redact import shown_keys, without
 from routing_watch import tls
 
 _OLLAMA_CHAT = "/api/chat"
 
 
 class _Transport(LiteLLMAiohttpTransport):
+    def __init__(self, session: Callable[[], ClientSession], keys: Mapping[str, str]) -> None:
+        super().__init__(session)
+        self._keys = keys
+
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         try:
-            return await super().handle_async_request(request)
+            return await without(self._keys, await super().handle_async_request(request))
         except httpx.ConnectError as error:
             # LiteLLM would send the request once more and wait as long again.
             if getattr(error.__cause__, "errno", None) == errno.ETIMEDOUT:
@@ -43,7 +49,7 @@ class _Client(AsyncHTTPHandler):
 
     def create_client(self, timeout: Any, *_: Any, **__: Any) -> httpx.AsyncClient:  # noqa: ANN401
         return httpx.AsyncClient(
-            transport=_Transport(self._session),
+            transport=_Transport(self._session, shown_keys(self._spec)),
             event_hooks={"request": [self._prepare]},
             timeout=timeout,
         )

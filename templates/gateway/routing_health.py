@@ -72,10 +72,12 @@ class Resting:
 
     + rest: while it is
     + doubt: seconds from its next failure to a proof, while it has answered nothing but a proof
+    + changed: is called when it begins to rest, or wakes
     """
 
     rest: Rest | None = None
     doubt: float = 0.0
+    changed: Callable[[], None] = lambda: None
 
     def put_aside(self, rest: Rest, what: str) -> None:
         """Begin to rest, or go on; ``what`` is its name in the log."""
@@ -86,6 +88,7 @@ class Resting:
             LOG.warning("%s is put aside: %s", what, rest.why)
             rest.pause = max(rest.pause, self.doubt)
             self.rest = rest
+            self.changed()
             return
         # The same one, for somebody may be trying it.
         finite = present.until < math.inf
@@ -99,6 +102,7 @@ class Resting:
             LOG.info("%s is back after %.1f s", what, time.monotonic() - self.rest.since)
             self.doubt = min(self.rest.pause * 2, LONGEST_DOUBT)
             self.rest = None
+            self.changed()
 
 
 @dataclass
@@ -137,7 +141,7 @@ class Instance(Resting):
 
     def model(self, upstream: str) -> Model:
         """What is known of one of its models."""
-        return self.models.setdefault(upstream, Model())
+        return self.models.setdefault(upstream, Model(changed=self.changed))
 
     def has_loaded(self, upstream: str, now: float) -> bool | None:
         """Whether a model is in its memory; None where nobody knows."""

@@ -2,10 +2,12 @@
 
     python serve.py                          the socket passed in by a systemd .socket unit
     python serve.py --listen 127.0.0.1:4999  exactly this address, or an error
+    python serve.py --strict --listen ...    look for mistakes in the configuration first
 
 LiteLLM's own command line takes a random port where the wanted one is taken; this takes none.
 The environment: CONFIG_FILE_PATH names LiteLLM's configuration; GRACEFUL_SHUTDOWN_TIMEOUT is how
-many seconds requests may go on after SIGTERM (LiteLLM's default: 30). systemd is told READY=1
+many seconds requests may go on after SIGTERM (LiteLLM's default: 30). The keys come from systemd's
+credential, where there is one, else from the environment too. systemd is told READY=1
 and STOPPING=1 (Type=notify; protocols: sd_listen_fds(3), sd_notify(3)).
 """
 
@@ -22,7 +24,14 @@ import uvicorn
 from uvicorn.protocols.http.flow_control import CLOSE_HEADER
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+# Our own part of it, last: it hides nothing.
+sys.path.append(str(Path(__file__).resolve().parent))
+
+from load_keys import load_keys
+
 FIRST_PASSED_FD = 3
+# The exit status that tells mistakes in the configuration.
+MISTAKES = 4
 # A request that is sent just when the server closes an idle connection is lost, and no client may
 # repeat a POST by itself (RFC 9112, 9.3.1). So the server keeps such connections for longer than
 # clients do: 5 s in httpx, which OpenAI's SDK is made with, 15 s in aiohttp, 60 s in nginx.
@@ -32,11 +41,23 @@ LAST_IDLE_SECONDS = 8
 
 
 def main() -> None:
-    """Serve until SIGTERM; exit 1 with one sentence where that cannot start, 3 if LiteLLM fails."""
+    """Serve until SIGTERM; exit 1 with a sentence where that cannot start, 3 if LiteLLM fails.
+
+    4 where --strict finds mistakes, each on a line.
+    """
     parser = argparse.ArgumentParser(description="Serve LiteLLM's proxy on one socket.")
     parser.add_argument("--listen", metavar="ADDR:PORT", help="bind this, take no passed socket")
+    parser.add_argument("--strict", action="store_true", help="check the configuration first")
     args = parser.parse_args()
     require_config()
+    load_keys()
+    if args.strict:
+        # In this process: LiteLLM, which takes seconds to import, is needed for both.
+        from strict_check import said_of
+
+        if problems := said_of(Path(os.environ["CONFIG_FILE_PATH"])):
+            print(*problems, sep="\n", flush=True)
+            sys.exit(MISTAKES)
     listener = bind(args.listen) if args.listen else passed_socket()
     config = uvicorn.Config(
         "litellm.proxy.proxy_server:app",

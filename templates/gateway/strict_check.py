@@ -34,6 +34,7 @@ from litellm.proxy._types import ConfigGeneralSettings
 from litellm.types.router import Deployment, LiteLLM_Params
 from litellm.types.router import ModelInfo as DeploymentInfo
 from litellm.types.utils import ModelInfo, all_litellm_params
+from load_keys import load_keys
 
 REFERENCE = "os.environ/"
 VERSION = version("litellm")
@@ -49,10 +50,15 @@ def main() -> None:
     """Check the file named on the command line."""
     if len(sys.argv) != 2:
         sys.exit("usage: python strict_check.py config.yaml")
-    problems = list(check(Path(sys.argv[1])))
-    for path, text in problems:
-        print(": ".join(part for part in (sys.argv[1], path, text) if part))
+    load_keys()
+    problems = said_of(Path(sys.argv[1]))
+    print(*problems, sep="\n", end="\n" if problems else "")
     sys.exit(1 if problems else 0)
+
+
+def said_of(file: Path) -> list[str]:
+    """Every problem of a configuration file, a line each."""
+    return [": ".join(part for part in (str(file), *found) if part) for found in check(file)]
 
 
 def check(file: Path) -> Iterator[Problem]:

@@ -68,7 +68,7 @@ class Changes:
         self._made["key"] += 1
         self._deploy(GATEWAY)
         unit = service(self.colour())
-        assert self.site.environment_of(GATEWAY, unit)[KEY] == self._key
+        assert self.site.keys_of(GATEWAY, unit)[KEY] == self._key
 
     def version(self) -> None:
         """Another lock file: a release with a Python environment of its own."""

@@ -10,6 +10,7 @@ import trustme
 
 from bench.asking import Outcome, ask
 from bench.breakable import Breakable
+from llmrack.components.client_keys import NO_KEYS
 from llmrack.lab.standins.answers import Model
 from llmrack.lab.standins.cloud import Cloud
 from llmrack.lab.standins.openai_like import OpenAILike
@@ -55,7 +56,12 @@ class Front:
     """The gateway; it notes each attempt."""
 
     def __init__(
-        self, python: Path, folder: Path, stack: dict[str, Any], hosts: tuple[Host, ...] = ()
+        self,
+        python: Path,
+        folder: Path,
+        stack: dict[str, Any],
+        hosts: tuple[Host, ...] = (),
+        client_keys: str = NO_KEYS,
     ) -> None:
         settings = Settings.model_validate({"gateway_cooldown": COOLDOWN})
         gateway = Host("gateway", frozenset({"gateway"}), "127.0.0.1", settings)
@@ -65,6 +71,7 @@ class Front:
             Stack.model_validate(stack),
             Fleet((gateway, *hosts)),
             SECRETS,
+            client_keys,
         )
         self._folder = folder
         (folder / "attempts.py").write_text((ROOT / "bench" / "attempts.py").read_text())

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from llmrack.components.client_keys import NO_KEYS
 from llmrack.components.gateway import PROGRAMS, configuration
 from llmrack.components.render import render, verbatim
 from llmrack.components.routing import authorities, routing
@@ -34,7 +35,13 @@ class GatewayProcess:
     """
 
     def __init__(
-        self, python: Path, folder: Path, stack: Stack, fleet: Fleet, secrets: dict[str, str]
+        self,
+        python: Path,
+        folder: Path,
+        stack: Stack,
+        fleet: Fleet,
+        secrets: dict[str, str],
+        client_keys: str = NO_KEYS,
     ) -> None:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
@@ -46,6 +53,7 @@ class GatewayProcess:
         files = {
             "config.yaml": configuration(stack, fleet, host),
             "routing.json": routing(stack, fleet, host),
+            "keys.json": client_keys,
             **authorities(stack),
             **{name: verbatim(f"gateway/{name}") for name in PROGRAMS},
         }

@@ -163,7 +163,7 @@ def test_a_key_added_by_hand_stays_and_reaches_the_gateway(site: Site) -> None:
     site.as_service("box1", f"echo MY_OWN_KEY=mine >>{KEYS}")
     site.deployed()
     unit = f"llmrack-gateway@{colour(site)}.service"
-    assert site.environment_of("box1", unit)["MY_OWN_KEY"] == "mine"
+    assert site.keys_of("box1", unit)["MY_OWN_KEY"] == "mine"
     assert "MY_OWN_KEY=mine" in site.on("box1", f"cat {KEYS}").splitlines()
     site.settled()
 

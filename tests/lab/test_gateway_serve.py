@@ -181,3 +181,16 @@ def test_a_request_that_runs_at_sigterm_is_answered_as_the_last_of_its_connectio
             answer = received.read()
     assert answer.startswith(b"HTTP/1.1 200")
     assert b"connection: close" in answer.lower()
+
+
+def test_a_mistake_in_the_configuration_is_found_before_a_candidate_starts(
+    gateway_python: Path, config: Path
+) -> None:
+    config.write_text(config.read_text() + "router_settings: {num_retrys: 3}\n")
+    command = [gateway_python, "-I", SERVE, "--strict", "--listen", "127.0.0.1:0"]
+    result = subprocess.run(
+        command, env=environment(config), capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 4
+    assert "num_retrys: is not known" in result.stdout
+    assert "did you mean num_retries?" in result.stdout

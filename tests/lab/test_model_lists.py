@@ -103,9 +103,9 @@ def test_a_key_that_waits_to_be_replaced_is_refused_before_anybody_is_asked(bare
 @pytest.mark.parametrize(
     ("mode", "reason"),
     [
-        ("refuse", "https://ollama.com/api/tags cannot be reached"),
-        ("401", "https://ollama.com/api/tags refuses the key (401), see OLLAMA_API_KEY"),
-        ("500", "https://ollama.com/api/tags answers 500"),
+        ("refuse", "the gateway cannot connect to cloud (https://ollama.com/api/tags)"),
+        ("401", "(https://ollama.com/api/tags) refuses the key (401); put a valid OLLAMA_API_KEY"),
+        ("500", "cloud (https://ollama.com/api/tags) failed (500: "),
     ],
 )
 def test_a_provider_that_gives_no_list_is_warned_of(bare: Site, mode: str, reason: str) -> None:
@@ -113,7 +113,9 @@ def test_a_provider_that_gives_no_list_is_warned_of(bare: Site, mode: str, reaso
     bare.fault("cloud", mode)
     run = bare.deploy("--dry")
     assert run.code == 0, run.output
-    assert f"provider 'cloud' gives no list of its models: {reason}" in run.output
+    output = " ".join(run.output.split())
+    assert "provider 'cloud' gives no list of its models, so names are not checked" in output
+    assert reason in output
 
 
 def test_a_provider_that_hangs_does_not_hold_up_the_run(bare: Site) -> None:

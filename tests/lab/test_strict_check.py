@@ -157,7 +157,8 @@ def rendered(folder: Path) -> Path:
         content_policy_chains={"coder": ["gpt-oss:20b-cloud"]},
     )
     fleet = two_boxes()
-    (folder / "routing.py").write_text(verbatim("gateway/routing.py"))
+    for name in ("routing.py", "request_log.py"):
+        (folder / name).write_text(verbatim(f"gateway/{name}"))
     (folder / "routing.json").write_text(routing(declared, fleet, fleet.hosts[0]))
     file = folder / "config.yaml"
     file.write_text(configuration(declared, fleet, fleet.hosts[0]))

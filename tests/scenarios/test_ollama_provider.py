@@ -214,16 +214,13 @@ def test_an_embedding_model_gives_vectors_of_the_declared_length(site: Site) -> 
 
 
 @pytest.mark.parametrize(
-    ("headers", "status"),
-    # LiteLLM without a database looks for nobody else's key: an unknown one is a bad request.
-    [({}, 401), ({"Authorization": "Bearer sk-wrong"}, 400)],
-    ids=["no key", "wrong key"],
+    "headers", [{}, {"Authorization": "Bearer sk-wrong"}], ids=["no key", "wrong key"]
 )
-def test_the_gateways_key_is_needed(site: Site, headers: dict[str, str], status: int) -> None:
+def test_the_gateways_key_is_needed(site: Site, headers: dict[str, str]) -> None:
     url = f"http://{site.lab.host(GATEWAY).address}:4000/v1/chat/completions"
     body = {"model": "llama3.2", "messages": [{"role": "user", "content": "Hello"}]}
     answer = httpx.post(url, headers=headers, json=body, timeout=30, trust_env=False)
-    assert (answer.status_code, "choices" in answer.json()) == (status, False)
+    assert (answer.status_code, "choices" in answer.json()) == (401, False)
 
 
 @pytest.mark.parametrize("host", HOSTS["hosts"])

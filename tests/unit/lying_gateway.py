@@ -170,7 +170,7 @@ class Gateway:
         if key is None:
             return error(401, "Authentication Error, No api key passed in.")
         if key != f"Bearer {KEY}":
-            return error(400, "No connected db.")
+            return error(401, "there is no such key; ask for one")
         if path == "/v1/models":
             return httpx.Response(200, json={"data": [{"id": name} for name in self.models]})
         body = json.loads(request.content)

@@ -116,7 +116,8 @@ def test_fleet_without_gateway_is_refused():
 
 def test_missing_secret_names_file_and_variable():
     (text,) = found(secrets=())
-    assert "the secret OLLAMA_API_KEY is not set; put OLLAMA_API_KEY=... into .env" in text
+    assert "the secret OLLAMA_API_KEY is not set; run llmrack secrets set OLLAMA_API_KEY" in text
+    assert "put OLLAMA_API_KEY=... into .env" in text
 
 
 def test_engine_on_loopback_behind_another_gateway_is_found():

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from llmrack.components import gateway, ollama, system
+from llmrack.components.client_keys import NO_KEYS
 from llmrack.components.plan import by_component, plan_text
 from llmrack.components.render import render
 from llmrack.components.system import Need
@@ -105,7 +106,7 @@ def test_a_models_timeout_overrides_the_providers():
 
 
 def test_plan_shows_files_and_no_secret():
-    text = plan_text(stack(), two_boxes(), two_boxes().hosts[0], SECRETS, files=True)
+    text = plan_text(stack(), two_boxes(), two_boxes().hosts[0], SECRETS, NO_KEYS, files=True)
     assert "OLLAMA_API_KEY=********" in text and "canary" not in text
     assert "llmrack-ollama@main.service" in text and "model_list:" in text
 
@@ -264,3 +265,26 @@ def test_pinned_litellm_is_accepted():
 def test_bad_litellm_is_refused(monkeypatch, version, why):
     monkeypatch.setattr(gateway, "litellm_version", lambda lock: version)
     assert why in str(gateway.lock_problems()[0])
+
+
+@pytest.mark.parametrize(
+    ("credentials", "setting"),
+    [
+        (False, "EnvironmentFile=/home/llm/.config/llmrack/gateway.env"),
+        (True, "LoadCredential=gateway.env:/home/llm/.config/llmrack/gateway.env"),
+    ],
+)
+def test_keys_are_a_credential_where_systemd_can(credentials, setting):
+    box = host()
+    found = by_component(stack(), Fleet((box,)), box, SECRETS, "n", "amd64", credentials)["gateway"]
+    (unit_file,) = (each for each in found if each.name.endswith("llmrack-gateway@.service"))
+    assert setting in unit_file.content.splitlines()
+    (service,) = (each for each in found if each.name == "Gateway")
+    assert service.keys == setting
+
+
+def test_the_plan_says_how_the_gateway_gets_its_keys():
+    text = plan_text(stack(), two_boxes(), two_boxes().hosts[0], SECRETS, NO_KEYS, files=False)
+    assert "Gateway (its keys are a systemd credential" in text
+    assert "as a systemd credential (systemd 257)" in gateway.way_of_keys(257)
+    assert "in its environment" in gateway.way_of_keys(249)

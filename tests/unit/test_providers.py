@@ -84,7 +84,7 @@ def test_a_header_cannot_end_its_line(tmp_path, headers):
 
 def test_a_pasted_secret_header_is_refused_and_not_repeated(tmp_path):
     text = mistake(tmp_path, secret_headers={"X-API-Key": "sk-canary-4711"})
-    assert "put the value into .env and name its variable here" in text
+    assert "name the secret here, never the value itself" in text
     assert "canary" not in text
 
 

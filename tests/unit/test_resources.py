@@ -233,7 +233,9 @@ def gateway_seen(active, links, fresh=True) -> Seen:
     )
 
 
-GATEWAY = GatewayService("llm", "/g", "/g/releases/2", "/env", 300, ("EnvironmentFile /env",))
+GATEWAY = GatewayService(
+    "llm", "/g", "/g/releases/2", "LoadCredential=k:/env", 300, ("EnvironmentFile /env",)
+)
 
 
 def test_gateway_that_serves_its_release_is_left_alone():

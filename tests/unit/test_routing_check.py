@@ -51,6 +51,7 @@ def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "config.yaml": configuration(declared, fleet, host),
         "routing.json": routing(declared, fleet, host),
         "routing.py": verbatim("gateway/routing.py"),
+        "request_log.py": verbatim("gateway/request_log.py"),
         **authorities(declared),
     }
     for name, text in files.items():

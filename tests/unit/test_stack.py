@@ -93,7 +93,7 @@ def test_mistake_names_place_cause_and_way_out(tmp_path, change, message):
 def test_a_pasted_key_is_refused_and_not_repeated(tmp_path):
     text = GOOD.replace("{kind: ollama-cloud}", "{kind: ollama-cloud, api_key: sk-canary-4711}")
     (found,) = mistakes(tmp_path, text)
-    assert "name its variable here, never the key itself" in found
+    assert "name the secret here, never the key itself" in found
     assert "canary" not in found
 
 

@@ -95,8 +95,12 @@ def test_cloud_lists_names_without_the_cloud_suffix(cloud: Running) -> None:
 
 @pytest.mark.parametrize("authorization", ["", "Bearer wrong", f"Basic {KEY}"])
 def test_cloud_refuses_a_missing_or_wrong_key(cloud: Running, authorization: str) -> None:
-    response = cloud.api.get("/api/tags", headers={"Authorization": authorization})
+    response = cloud.api.post("/api/chat", json={}, headers={"Authorization": authorization})
     assert (response.status_code, response.json()) == (401, {"error": "unauthorized"})
+
+
+def test_cloud_lists_its_models_without_a_key(cloud: Running) -> None:
+    assert cloud.api.get("/api/tags", headers={"Authorization": ""}).json()["models"]
 
 
 def test_cloud_tells_its_version_without_a_key(cloud: Running) -> None:

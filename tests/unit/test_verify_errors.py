@@ -23,7 +23,7 @@ def gateway() -> Gateway:
         (
             401,
             "litellm.AuthenticationError: Ollama_chatException - unauthorized",
-            "refuses the key (401); put a valid OLLAMA_API_KEY into .env",
+            "refuses the key (401); give a valid one: llmrack secrets rotate OLLAMA_API_KEY",
         ),
         (
             404,
@@ -47,7 +47,7 @@ def gateway() -> Gateway:
         (429, "litellm.RateLimitError: slow down", "quota is used up (429"),
         (429, "No deployments available for selected model", "set cloud (http://cloud) aside"),
         (400, "Invalid model name passed in model=gpt", "the gateway does not know 'gpt'"),
-        (400, "No connected db.", "the gateway refuses its own master key"),
+        (401, "there is no such key; ask", "the gateway refuses its own master key"),
         (503, "something\nelse", "failed (503: something else)"),
     ],
 )

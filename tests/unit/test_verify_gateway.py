@@ -130,7 +130,7 @@ def test_a_gateway_that_breaks_on_a_wrong_key_did_not_refuse_it(gateway: Gateway
 
 
 def test_the_right_key_refused_is_told_as_such(gateway: Gateway) -> None:
-    gateway.lies["/v1/models"] = lambda _: error(400, "No connected db.")
+    gateway.lies["/v1/models"] = lambda _: error(401, "there is no such key; ask for one")
     assert "refuses its own master key" in failures(gateway)["gateway", "", "models"]
 
 
