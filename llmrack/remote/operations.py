@@ -26,6 +26,7 @@ from llmrack.resources.change import (
     Shell,
     Upload,
 )
+from llmrack.secrets import audit
 from llmrack.secrets.value import redact
 
 Work = Callable[[Rack, dict[str, Any]], bool]
@@ -113,6 +114,9 @@ def carry_out(rack: Rack, changes: Sequence[Change], arguments: dict[str, Any]) 
                 if reason:
                     say(rack, f"{change.resource} failed: {reason}", logger.error)
                     return False
+        if change.secrets:
+            places = rack.run.declared.places
+            audit.note(places, f"bring to {rack.host.name}", change.secrets)
     return True
 
 

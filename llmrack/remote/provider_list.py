@@ -65,7 +65,7 @@ class Row:
 class Listing:
     """All providers, and the keys that none of them uses."""
 
-    rows: tuple[Row, ...]
+    providers: tuple[Row, ...]
     others: tuple[Key, ...]
 
 
@@ -132,7 +132,7 @@ def _health(gateways: Gateways, health: Sequence[GatewayHealth], name: str) -> I
 
 def text(found: Listing) -> str:
     """A block for each provider, then the other keys; 80 columns of plain text."""
-    blocks = [_block(row) for row in found.rows]
+    blocks = [_block(row) for row in found.providers]
     if found.others:
         lines = ["used by no provider"]
         blocks.append("\n".join([*lines, *(_line("key", str(key)) for key in found.others)]))

@@ -102,11 +102,13 @@ class Change:
     + resource: its name
     + why: what differs, in a few words
     + actions: what is done about it, in order
+    + secrets: the names of those that it brings to the host
     """
 
     resource: str
     why: str
     actions: tuple[Action, ...]
+    secrets: tuple[str, ...] = ()
 
 
 class Resource(Protocol):

@@ -203,7 +203,7 @@ class EnvironmentFile:
         lines = "".join(f"{key}={quote_value(real[key])}\n" for key in differ)
         why = "missing" if found is None else (f"keys {', '.join(differ)}" if differ else "mode")
         script = owned(self.owner, _merge(self.path, self.mode))
-        return Change(self.name, why, (Shell(script, stdin=lines),))
+        return Change(self.name, why, (Shell(script, stdin=lines),), tuple(differ))
 
     def _digest(self, secret: Secret) -> str:
         return hashlib.sha256((self.nonce + quote_value(secret)).encode()).hexdigest()

@@ -90,6 +90,7 @@ class Evidence:
     new_master: str
     started: float
     client_key: str = ""
+    rotated_master: str = ""
     runs: dict[str, Run] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
     seen: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -101,6 +102,7 @@ class Evidence:
             "LITELLM_MASTER_KEY": self.new_master,
             "the old LITELLM_MASTER_KEY": self.old_master,
             "the client's key": self.client_key,
+            "the rotated LITELLM_MASTER_KEY": self.rotated_master,
         }
         return {name: value for name, value in found.items() if value}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shlex
 import subprocess
 from pathlib import Path
@@ -138,6 +139,14 @@ def in_a_vault(evidence: Evidence) -> None:
     ):
         run = evidence.llmrack("secrets", *words, given=given)
         runs[f"{'fails: ' * ('fails' in name)}llmrack secrets {name}"] = run
+    evidence.rotated_master = f"sk-canary-{secrets.token_hex(16)}"
+    for name, words, given in (
+        ("rotate", "LITELLM_MASTER_KEY", evidence.rotated_master),
+        # The cloud does not take it.
+        ("rotate to a wrong key", "OLLAMA_API_KEY", evidence.rotated_master),
+    ):
+        run = evidence.llmrack("secrets", "rotate", words, given=given)
+        runs[f"{'fails: ' * ('wrong' in name)}llmrack secrets {name}"] = run
     stranger = site.folder / "stranger"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", stranger], check=True)
     runs["fails: llmrack secrets list for a stranger"] = evidence.llmrack(

@@ -36,7 +36,7 @@ def deployed(module_site: Site, fresh: Callable[[str], None]) -> Site:
 def rows(run: Run) -> dict[str, dict[str, Any]]:
     """What is listed, by provider."""
     assert run.code == 0, run.output
-    return {row["name"]: row for row in json.loads(run.output)["rows"]}
+    return {row["name"]: row for row in json.loads(run.output)["providers"]}
 
 
 def health(site: Site, provider: str) -> str:

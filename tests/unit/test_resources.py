@@ -104,6 +104,13 @@ def test_environment_file_is_closed_and_written_once(tmp_path, root):
     assert (tmp_path / "env").stat().st_mode & 0o777 == 0o600
 
 
+def test_environment_file_says_which_secrets_it_brings(tmp_path, root):
+    (tmp_path / "env").write_text("A_KEY=one\n")
+    file = environment(tmp_path, A_KEY="one", B_KEY="two")
+    change = file.change(seen_of(file), ())
+    assert change and change.secrets == ("B_KEY",)
+
+
 def test_environment_file_keeps_keys_added_by_hand(tmp_path, root):
     (tmp_path / "env").write_text("# mine\nMINE=1\nA_KEY=old\n")
     (tmp_path / "env").chmod(0o600)

@@ -1,4 +1,8 @@
-"""Another value for a key, while clients ask without a pause: none of them notices."""
+"""Scenario: an operations centre for the providers' keys, without a web application or a database.
+
+Keys are rotated while clients ask without a pause: none of them notices. What was used in the last
+30 days is not in here.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +10,21 @@ import hashlib
 import json
 import secrets
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 from tests.lab.load import Load, lost
 from tests.lab.site import Run, Site
 
+HERE = Path(__file__).with_name("operations_centre")
+STACK: dict[str, Any] = yaml.safe_load((HERE / "stack.yaml").read_text())
+HOSTS: dict[str, Any] = yaml.safe_load((HERE / "hosts.yaml").read_text())
 BOX = "box1"
-STACK: dict[str, Any] = {
-    "providers": {"local": {"kind": "ollama", "group": "gpu"}, "cloud": {"kind": "ollama-cloud"}},
-    "models": {
-        "llama3.2:1b": {"provider": "local"},
-        "gpt-oss:20b-cloud": {"provider": "cloud"},
-    },
-}
+KEYS = ("OLLAMA_API_KEY", "VLLM_API_KEY", "OPENAI_API_KEY")
 CLOUD = "gpt-oss:20b-cloud"
 
 
@@ -33,28 +36,22 @@ def llmrack(site: Site, *command: str, given: str = "") -> Run:
 def site(
     module_site: Site, fresh: Callable[[str], None], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
-    """A box whose keys are in a vault, which an identity of the tests' own opens."""
+    """The scenario as declared; its keys are in a vault, which an identity of its own opens."""
     fresh(BOX)
-    home = tmp_path_factory.mktemp("home")
+    folder = module_site.folder
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOME", str(home))
-        for name in module_site.secrets:
-            patch.delenv(name, raising=False)
-        folder = module_site.folder
-        module_site.declare(
-            {BOX: ("gpu", "gateway")},
-            STACK,
-            env_file=str(folder / "env"),
-            secrets_file=str(folder / "secrets.age"),
-            gateway_bind="0.0.0.0",
-        )
+        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        places = {"env_file": str(folder / "env"), "secrets_file": str(folder / "secrets.age")}
+        module_site.declare(HOSTS["hosts"], STACK, **HOSTS["data"], **places)
+        (folder / "stack.yaml").write_text((HERE / "stack.yaml").read_text())
         assert llmrack(module_site, "secrets", "init").code == 0
-        key = module_site.secrets["OLLAMA_API_KEY"]
-        done = llmrack(module_site, "secrets", "set", "OLLAMA_API_KEY", given=key)
-        assert done.code == 0, done.output
+        for name in KEYS:
+            key = module_site.secrets[name]
+            done = llmrack(module_site, "secrets", "set", name, given=key)
+            assert done.code == 0, done.output
         module_site.deployed()
         yield module_site
-        module_site.lab.accept("cloud", key, only=True)
+    module_site.lab.accept("cloud", module_site.secrets["OLLAMA_API_KEY"], only=True)
 
 
 def value(site: Site, name: str) -> str:
@@ -75,15 +72,15 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def asked_with(site: Site, master: str) -> int:
-    """The status of an answer to a client with that key."""
+def asked(site: Site, key: str, model: str = CLOUD) -> httpx.Response:
+    """The answer to a client with that key."""
     return httpx.post(
         f"http://{site.lab.host(BOX).address}:4000/v1/chat/completions",
-        headers={"Authorization": f"Bearer {master}"},
-        json={"model": CLOUD, "messages": [{"role": "user", "content": "Say hello."}]},
+        headers={"Authorization": f"Bearer {key}"},
+        json={"model": model, "messages": [{"role": "user", "content": "Say hello."}]},
         timeout=30,
         trust_env=False,
-    ).status_code
+    )
 
 
 def last_operations(site: Site) -> list[tuple[str, str]]:
@@ -98,6 +95,12 @@ def new_key(site: Site) -> str:
     return key
 
 
+def test_keys_are_in_no_file_in_clear(site: Site) -> None:
+    for file in site.folder.iterdir():
+        text = file.read_text() if file.is_file() else ""
+        assert not [name for name in KEYS if site.secrets[name] in text], file
+
+
 def test_the_generated_master_key_is_in_the_vault(site: Site) -> None:
     assert value(site, "LITELLM_MASTER_KEY").startswith("sk-")
     assert not (site.folder / "env").exists()
@@ -105,6 +108,37 @@ def test_the_generated_master_key_is_in_the_vault(site: Site) -> None:
 
 def test_a_second_run_changes_nothing(site: Site) -> None:
     site.settled()
+
+
+def test_each_provider_is_tested_with_its_latency_and_its_models(site: Site) -> None:
+    done = llmrack(site, "secrets", "test", "--json")
+    rows = {each["provider"]: each for each in json.loads(done.output)["providers"]}
+    assert {name: row["result"] for name, row in rows.items()} == {"cloud": "ok", "vllm": "ok"}
+    assert all(row["ms"] > 0 and row["models"] > 0 for row in rows.values())
+
+
+def test_everything_known_of_a_provider_is_listed_and_its_key_is_masked(site: Site) -> None:
+    assert llmrack(site, "secrets", "test").code == 0
+    (row,) = (
+        each
+        for each in json.loads(llmrack(site, "secrets", "list", "--json").output)["providers"]
+        if each["name"] == "cloud"
+    )
+    (key,) = row["keys"]
+    whole = site.secrets["OLLAMA_API_KEY"]
+    assert (row["kind"], row["url"]) == ("ollama-cloud", "https://ollama.com")
+    assert (row["enabled"], row["priority"], row["result"]) == (True, 1, "ok")
+    assert (key["source"], key["preview"][:5]) == ("secrets.age", whole[:5])
+    assert key["changed"] and row["tested"] and row["health"] == ["ok"]
+    text = llmrack(site, "secrets", "list").output
+    assert whole not in text and max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("level", ["eco", "balanced", "precision"])
+def test_a_client_asks_by_power_level(site: Site, level: str) -> None:
+    first = {"eco": "[vllm", "balanced": "[cloud", "precision": "[cloud"}[level]
+    answer = asked(site, value(site, "LITELLM_MASTER_KEY"), level)
+    assert answer.json()["choices"][0]["message"]["content"].startswith(first)
 
 
 def test_a_providers_key_is_rotated_and_no_request_is_lost(site: Site) -> None:
@@ -139,12 +173,10 @@ def test_a_key_that_does_not_work_is_not_even_stored(site: Site) -> None:
 def test_a_key_that_fails_later_is_put_back_and_no_request_is_lost(site: Site) -> None:
     old, new = value(site, "OLLAMA_API_KEY"), new_key(site)
     site.fault("cloud", "500", model="glm-4.6")
-    broken = STACK | {
-        "models": STACK["models"] | {"glm-4.6:cloud": {"provider": "cloud", "model": "glm-4.6"}}
-    }
     stack = site.folder / "stack.yaml"
     kept = stack.read_text()
-    stack.write_text(json.dumps(broken))
+    other = "  glm-4.6:cloud: {provider: cloud, model: glm-4.6}\n"
+    stack.write_text(kept.replace("models:\n", f"models:\n{other}"))
     with Load(site, BOX, CLOUD, key=value(site, "LITELLM_MASTER_KEY")) as load:
         done = llmrack(site, "secrets", "rotate", "OLLAMA_API_KEY", given=new)
         stack.write_text(kept)
@@ -165,16 +197,8 @@ def test_the_master_key_is_rotated_and_its_clients_have_a_day(site: Site) -> Non
     assert "gateways take the old one, too, until 20" in done.output
     new = value(site, "LITELLM_MASTER_KEY")
     assert new != old
-    assert [asked_with(site, each) for each in (new, old, "sk-other")] == [200, 200, 401]
+    assert [asked(site, each).status_code for each in (new, old, "sk-other")] == [200, 200, 401]
     site.settled()
-
-
-def test_nothing_that_was_printed_has_a_key_in_it(site: Site) -> None:
-    new = new_key(site)
-    done = llmrack(site, "secrets", "rotate", "OLLAMA_API_KEY", given=new)
-    assert done.code == 0, done.output
-    master = value(site, "LITELLM_MASTER_KEY")
-    assert new not in done.output and master not in done.output
 
 
 @pytest.mark.parametrize(
@@ -187,3 +211,27 @@ def test_nothing_that_was_printed_has_a_key_in_it(site: Site) -> None:
 def test_a_mistake_is_one_sentence_and_changes_nothing(site: Site, name: str, said: str) -> None:
     done = llmrack(site, "secrets", "rotate", name, given="")
     assert (done.code, said in done.output, "Traceback" in done.output) == (1, True, False)
+
+
+def test_what_a_provider_has_is_taken_over_into_the_declaration(site: Site) -> None:
+    stack = site.folder / "stack.yaml"
+    before = stack.read_text()
+    done = llmrack(site, "models", "discover", "cloud", "--all")
+    assert done.code == 0, done.output
+    assert "# A comment that stays." in stack.read_text()
+    assert llmrack(site, "check").code == 0
+    after = stack.read_text()
+    assert llmrack(site, "models", "discover", "cloud", "--all").code == 0
+    assert stack.read_text() == after != before
+    stack.write_text(before)
+
+
+def test_every_operation_on_a_key_is_in_the_audit_file(site: Site) -> None:
+    done = {action for action, _ in last_operations(site)}
+    assert {"init", "set", "export", "test", "rotate: done", f"bring to {BOX}"} <= done
+    checked = llmrack(site, "secrets", "audit", "--verify")
+    assert checked.code == 0 and "a whole chain" in checked.output
+
+
+def test_at_the_end_a_run_changes_nothing(site: Site) -> None:
+    site.settled()
