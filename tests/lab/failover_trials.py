@@ -125,7 +125,11 @@ def run_all(python: Path, folder: Path) -> dict[str, Trial]:
 def _run(front: Front, trial: Trial, at: Breakable) -> None:
     deployment = f"{trial.name}/{trial.name}"
     if trial.cause != "name":
-        trial.before = front.ask(trial.name, trial.stream)
+        # A busy machine may be slower than the deadline: then the backup has answered.
+        for outcome in _every(0.1, RETURN_DEADLINE, front, trial):
+            trial.before = outcome
+            if outcome.by == deployment:
+                break
         at.fail(trial.cause)
     asked, began = front.attempts(deployment), time.monotonic()
     trial.first = front.ask(trial.name, trial.stream)

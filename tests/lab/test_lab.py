@@ -57,7 +57,7 @@ def test_a_host_reaches_the_package_index(lab: Lab) -> None:
 
 
 def test_a_host_trusts_the_stand_ins(lab: Lab) -> None:
-    names = {"registry.ollama.ai": "404", "ollama.com": "401", "openai.lab": "401"}
+    names = {"registry.ollama.ai": "404", "ollama.com": "200", "openai.lab": "401"}
     script = "; ".join(
         f"curl -sS -o /dev/null -w '%{{http_code}} ' https://{name}/v1/models" for name in names
     )

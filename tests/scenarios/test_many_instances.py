@@ -238,7 +238,8 @@ def test_what_is_not_enabled_is_neither_offered_nor_asked(site: Site) -> None:
 
 
 REASONS = {
-    "401": "office (https://office.lab:8443) refuses the key (401); put a valid OFFICE_API_KEY",
+    "401": "office (https://office.lab:8443) refuses the key (401); give a valid one: "
+    "llmrack secrets rotate OFFICE_API_KEY",
     "refuse": "the gateway cannot connect to office (https://office.lab:8443); see whether it runs",
     "missing": "office (https://office.lab:8443) does not know the model 'llama3.2' (404)",
 }
