@@ -1,9 +1,9 @@
 # The two commands of the README, and what a contributor needs beside them.
 BIN := .venv/bin
 # The tests on lab hosts in four parts, each with a lab of its own: most of their time is waiting.
-PART1 := $(wildcard tests/lab/test_[a-d]*.py)
-PART2 := $(wildcard tests/lab/test_[e-h]*.py) $(wildcard tests/lab/test_lab*.py)
-PART4 := tests/scenarios
+PART1 := $(wildcard tests/lab/test_[a-d]*.py) $(wildcard tests/scenarios/test_one_*.py)
+PART2 := $(wildcard tests/lab/test_[e-l]*.py) $(wildcard tests/lab/test_model*.py)
+PART4 := $(filter-out $(PART1),$(wildcard tests/scenarios/test_*.py))
 PART3 := $(filter-out $(PART1) $(PART2),$(wildcard tests/lab/test_*.py))
 
 .PHONY: demo demo-down test test-1 test-2 test-3 test-4 soak lint lock bench
@@ -28,7 +28,8 @@ test-1:
 test-2 test-3 test-4: test-%:
 	LLMRACK_TEST_LAB=test$* LLMRACK_TEST_SUBNET=10.7$*.0.0/24 $(BIN)/pytest $(PART$*)
 
-# What takes long: a fleet under load while it is changed, while instances die, and drills.
+# What takes long: a fleet under load while it is changed, while instances die, drills; drivers, hosts
+# without the internet, models copied from host to host.
 soak: .venv/installed
 	$(BIN)/pytest tests/soak
 

@@ -13,8 +13,8 @@ import pytest
 from llmrack.lab.base import host_architecture
 from llmrack.lab.standins.ollama import STANDIN_VERSION
 from tests.contract.test_ollama_create import write_adapter
+from tests.lab.older_release import archive_of
 from tests.lab.site import Site
-from tests.lab.test_bundle import archive_of
 
 BOX = "box4"
 HOSTS = {BOX: ("gpu",), "box3": ("gateway",)}

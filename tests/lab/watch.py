@@ -15,7 +15,7 @@ import stat
 import sys
 from pathlib import Path
 
-PAUSE_S = 0.005
+PAUSE_S = 0.01
 
 
 def main() -> None:
@@ -24,14 +24,20 @@ def main() -> None:
     environments: set[int] = set()
     shown: set[tuple[str, str]] = set()
     files: set[tuple[str, int, str]] = set()
+    known: dict[str, bytes] = {}
     while not select.select([sys.stdin], [], [], PAUSE_S)[0]:
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                raw = (process / "cmdline").read_bytes()
+                if known.get(process.name) == raw:
+                    # Its environment as /proc shows it is that of its start.
+                    continue
+                line = raw.replace(b"\0", b" ").decode()
                 args.add(line)
                 environment = (process / "environ").read_bytes().decode(errors="replace")
                 environments.add(hash(environment))
                 shown.update((word, line) for word in words if word in environment)
+                known[process.name] = raw
         for folder in map(Path, sys.argv[1:]):
             with contextlib.suppress(OSError):
                 for path in (folder, *folder.iterdir()):

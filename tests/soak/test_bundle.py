@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
-import shutil
 import ssl
-import subprocess
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +13,7 @@ import pytest
 from llmrack.lab.base import host_architecture
 from llmrack.lab.lab import Lab
 from llmrack.lab.standins.ollama import STANDIN_VERSION
+from tests.lab.older_release import archive_of
 from tests.lab.site import Run, Site
 from tests.lab.sources import mirror_of, registry_of, trusted
 
@@ -32,24 +28,6 @@ STACK = {
 # Not the version that the settings of the lab's hosts name.
 VERSION = "0.99.0-standin"
 SHIPPED = ("curl", "zstd", "nftables", "python3-venv", "python3.11-venv", "python3-pip-whl")
-
-
-def archive_of(version: str, original: Path, target: Path) -> str:
-    """Write the stand-in's release as if it were of another version; its SHA-256."""
-    tree = target.parent / "tree"
-    tree.mkdir(parents=True)
-    subprocess.run(["tar", "--zstd", "-xf", original, "-C", tree], check=True)
-    program = tree / "bin" / "ollama"
-    shebang = program.read_bytes().splitlines(keepends=True)[0]
-    content = io.BytesIO()
-    with zipfile.ZipFile(program) as old, zipfile.ZipFile(content, "w") as new:
-        for entry in old.infolist():
-            text = old.read(entry).replace(STANDIN_VERSION.encode(), version.encode())
-            new.writestr(entry, text)
-    program.write_bytes(shebang + content.getvalue())
-    subprocess.run(["tar", "--zstd", "-cf", target, "-C", tree, "bin", "lib"], check=True)
-    shutil.rmtree(tree)
-    return hashlib.sha256(target.read_bytes()).hexdigest()
 
 
 def bytes_sent(lab: Lab) -> int:
