@@ -1,8 +1,8 @@
 """Tries what the units' hardening forbids; prints for each directive whether it was possible.
 
 Runs on a host as the service user, inside a unit (ExecStartPost) and outside of any: what only
-fails inside is forbidden by the unit. Needs nothing but Python. Usage: hardening_probe.py FOLDER,
-where FOLDER belongs to the service user and lies outside its home.
+fails inside is forbidden by the unit. Needs nothing but Python. Usage: hardening_probe.py FOLDER
+OWN, where FOLDER belongs to the service user and lies outside its home, and OWN is the unit's own.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def main() -> None:
         "PrivateTmp": MARKER.exists(),
         "ProtectSystem": can_write(sys.argv[1]),
         "ProtectHome": can_write(HOME),
-        "ReadWritePaths": can_write(f"{HOME}/.ollama"),
+        "ReadWritePaths": can_write(sys.argv[2]),
         "InaccessiblePaths": can(reach_user_manager),
         "LockPersonality": error_in_child(lambda: libc.personality(ADDR_NO_RANDOMIZE)) == 0,
         "RestrictRealtime": realtime_is_considered(),

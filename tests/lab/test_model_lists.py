@@ -104,7 +104,7 @@ def test_a_key_that_waits_to_be_replaced_is_refused_before_anybody_is_asked(bare
     ("mode", "reason"),
     [
         ("refuse", "the gateway cannot connect to cloud (https://ollama.com/api/tags)"),
-        ("401", "(https://ollama.com/api/tags) refuses the key (401); put a valid OLLAMA_API_KEY"),
+        ("401", "(https://ollama.com/api/tags) refuses the key (401); give a valid one"),
         ("500", "cloud (https://ollama.com/api/tags) failed (500: "),
     ],
 )

@@ -36,7 +36,7 @@ AS_LLM = "i=$(id -u llm); export XDG_RUNTIME_DIR=/run/user/$i; setpriv --reuid=$
 
 
 @pytest.fixture(scope="module")
-def evidence(lab: Lab, module_site: Site, fresh: Callable[[str], None]) -> Evidence:
+def evidence(lab: Lab, module_site: Site, fresh: Callable[[str], None]) -> Iterator[Evidence]:
     """A first deploy, every command, deploys that fail at every step, a changed key."""
     fresh(BOX)
     keys = module_site.secrets | {
@@ -52,7 +52,8 @@ def evidence(lab: Lab, module_site: Site, fresh: Callable[[str], None]) -> Evide
     from_the_environment(found)
     used_shells(found)
     found.texts |= answers(found)
-    return found
+    yield found
+    module_site.on(BOX, "systemctl stop echo")
 
 
 def client(evidence: Evidence) -> httpx.Client:

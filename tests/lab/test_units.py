@@ -26,7 +26,7 @@ FOLDER = "/srv/hardening-probe"
 # Beside the units of llmrack, and gone with the next boot. The sleeper is a child that a killed
 # server leaves behind.
 DROP_IN = f"""[Service]
-ExecStartPost=/usr/bin/python3 {PROBE} {FOLDER}
+ExecStartPost=/usr/bin/python3 {PROBE} {FOLDER} {{own}}
 ExecStartPost=/bin/sh -c 'sleep 31415 & :'
 """
 NATIVE_ONLY = pytest.mark.skipif(
@@ -59,7 +59,9 @@ FORBIDDEN = {
     "SystemCallErrorNumber": False,
     "UMask": False,
 }
-INSIDE = {"ollama": FORBIDDEN | {"ReadWritePaths": True}, "gateway": FORBIDDEN}
+INSIDE = {role: FORBIDDEN | {"ReadWritePaths": True} for role in ("ollama", "gateway")}
+# What each may write.
+OWN = {"ollama": "/home/llm/.ollama", "gateway": "/home/llm/.local/state/llmrack/requests"}
 TEMPLATES = {
     "ollama": "ollama/llmrack-ollama@.service.j2",
     "gateway": "gateway/llmrack-gateway@.service.j2",
@@ -129,13 +131,13 @@ def units(site: Site, lab: Lab) -> Iterator[Units]:
         f"cat > {PROBE} && mkdir -p {FOLDER} && chown llm {FOLDER} && touch /tmp/hardening-probe",
         input=program,
     )
-    units = Units(site, parse(site.as_service(BOX, f"python3 {PROBE} {FOLDER}")))
-    names = [units.unit("ollama"), units.unit("gateway")]
-    for name in names:
+    units = Units(site, parse(site.as_service(BOX, f"python3 {PROBE} {FOLDER} {FOLDER}")))
+    names = [units.unit(role) for role in OWN]
+    for role, name in zip(OWN, names, strict=True):
         folder = f"/run/user/$(id -u)/systemd/user/{name}.d"
         lab_command = f"mkdir -p {folder} && cat > {folder}/probe.conf"
         uid = "i=$(id -u llm); setpriv --reuid=$i --regid=$i --init-groups sh -c"
-        lab.host(BOX).ssh(f"{uid} '{lab_command}'", input=DROP_IN)
+        lab.host(BOX).ssh(f"{uid} '{lab_command}'", input=DROP_IN.format(own=OWN[role]))
     restart = f"systemctl --user daemon-reload && systemctl --user restart {' '.join(names)}"
     site.as_service(BOX, restart)
     yield units
