@@ -41,6 +41,8 @@ def rotate_(inventory: str, name: str) -> None:
         click.echo(f"now revoke the old one at {', '.join(rotation.providers)}")
     elif rotation.grace:
         click.echo(f"gateways take the old one, too, until {rotation.grace}: tell their clients")
+    elif name == MASTER_KEY:
+        click.echo("gateways take the new one alone: tell their clients")
 
 
 def _tell(text: str) -> None:

@@ -90,8 +90,9 @@ def rotate(rotation: Rotation, new: Secret, tell: Tell) -> bool:
     store.insist_on_value(places, name, new)
     if rotation.providers:
         _insist_on_tested(rotation, new, tell)
-    store.begin_rotation(places, name, new, rotation.grace)
-    tell(f"{name} is stored in {rotation.old.source}; now the hosts")
+    store.begin_rotation(places, name, old, new, rotation.grace)
+    kept_in = places.vault if places.has_vault else places.env_file
+    tell(f"{name} is stored in {kept_in.name}; now the hosts")
     try:
         done = _deploy(rotation)
     except BaseException:

@@ -143,11 +143,12 @@ def _load(path: Path) -> Any:  # noqa: ANN401
 
 
 def _without_passphrase(path: Path, data: bytes) -> bytes:
-    # cryptography costs 0.1 s to import, and few deploys need it.
-    from cryptography.hazmat.primitives import serialization as ssh
-
     with warnings.catch_warnings():
+        # It tells of algorithms that are not used here.
         warnings.simplefilter("ignore")
+        # cryptography costs 0.1 s to import, and few deploys need it.
+        from cryptography.hazmat.primitives import serialization as ssh
+
         try:
             key = ssh.load_ssh_private_key(data, _passphrase(path).encode())
         except ValueError:

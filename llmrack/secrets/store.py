@@ -120,9 +120,12 @@ def _kept_in(places: Places, name: str) -> object:
     return places.vault if places.has_vault else places.env_file
 
 
-def begin_rotation(places: Places, name: str, value: Secret, until: str | None) -> None:
+def begin_rotation(
+    places: Places, name: str, old: Secret, value: Secret, until: str | None
+) -> None:
     """Store the new value; the vault keeps the old one until the rotation is settled.
 
+    + old: the value until now, which may have been in `.env`
     + until: for how long the gateway shall take the old one, too (ISO 8601, UTC); the vault alone
       knows that
     """
@@ -131,11 +134,10 @@ def begin_rotation(places: Places, name: str, value: Secret, until: str | None) 
     insist_on_vault(places)
     insist_on_value(places, name, value)
     with _noted(places, "rotate: begin", [name]), vault.changed(places.vault) as contents:
-        old = contents.secrets[name]
-        digest = hashlib.sha256(old.value.reveal().encode()).hexdigest()
-        new = vault.renewed(old, value, audit.now(), audit.who())
+        digest = hashlib.sha256(old.reveal().encode()).hexdigest()
+        new = vault.renewed(contents.secrets.get(name), value, audit.now(), audit.who())
         accepted = (digest, until) if until else None
-        contents.secrets[name] = dataclasses.replace(new, previous=old.value, accepted=accepted)
+        contents.secrets[name] = dataclasses.replace(new, previous=old, accepted=accepted)
         _mark(places, contents)
 
 
