@@ -15,6 +15,8 @@ from pyinfra.api.exceptions import PyinfraError
 
 from llmrack.bundle.cli import bundle
 from llmrack.commands.curl import curl
+from llmrack.commands.declared import declared as read_declared
+from llmrack.commands.declared import inventory_option
 from llmrack.commands.keys import keys
 from llmrack.commands.models import models
 from llmrack.commands.secrets import secrets
@@ -24,7 +26,7 @@ from llmrack.components.plan import plan_text
 from llmrack.lab.cli import lab
 from llmrack.problems import DeclarationError, Problem
 from llmrack.remote import status as host_status
-from llmrack.remote.declared import Declared, read_inventory
+from llmrack.remote.declared import read_inventory
 from llmrack.remote.guard import INTERRUPTED
 from llmrack.stack.graph import mermaid
 from llmrack.stack.graph_svg import svg
@@ -55,26 +57,9 @@ secrets.add_command(list_)
 secrets.add_command(test)
 main.add_command(curl)
 
-_inventory = click.option(
-    "--inventory",
-    "-i",
-    default="inventory",
-    show_default=True,
-    metavar="FILE",
-    help="The inventory, as pyinfra reads it.",
-)
-
-
-def _read(inventory: str) -> Declared:
-    """The declaration, or a plain sentence on why there is none."""
-    try:
-        return read_inventory(inventory, Path.cwd())
-    except (FileNotFoundError, DeclarationError) as error:
-        raise click.ClickException(str(error)) from None
-
 
 @main.command()
-@_inventory
+@inventory_option
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def check(inventory: str, as_json: bool) -> None:
     """Find mistakes in stack, inventory and settings; touches no host.
@@ -109,12 +94,12 @@ def check(inventory: str, as_json: bool) -> None:
 
 
 @main.command()
-@_inventory
+@inventory_option
 @click.option("--host", "only", metavar="HOST", help="Only this host.")
 @click.option("--files", is_flag=True, help="Also print the files, with secrets left out.")
 def plan(inventory: str, only: str | None, files: bool) -> None:
     """Print what every host shall have; touches no host."""
-    declared = _read(inventory)
+    declared = read_declared(inventory)
     names = [host.name for host in declared.fleet.hosts]
     if only and only not in names:
         raise click.ClickException(f"no host {only!r}; the inventory has {', '.join(names)}")
@@ -132,7 +117,7 @@ def plan(inventory: str, only: str | None, files: bool) -> None:
 
 
 @main.command()
-@_inventory
+@inventory_option
 @click.option(
     "--format",
     "form",
@@ -143,7 +128,7 @@ def plan(inventory: str, only: str | None, files: bool) -> None:
 )
 def graph(inventory: str, form: str) -> None:
     """Print a picture of who answers: names, chains, instances; touches no host."""
-    declared = _read(inventory)
+    declared = read_declared(inventory)
     draw = {"mermaid": mermaid, "svg": svg}[form]
     click.echo(draw(declared.stack, declared.fleet), nl=False)
 
@@ -156,7 +141,7 @@ def schema() -> None:
 
 
 @main.command()
-@_inventory
+@inventory_option
 @click.option("--limit", metavar="HOST", help="Only this host or group.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--junit", type=click.Path(dir_okay=False), help="Write a JUnit XML file, too.")
@@ -228,7 +213,7 @@ def _drill(
 
 
 @main.command()
-@_inventory
+@inventory_option
 @click.option("--gpus", is_flag=True, help="The GPUs of every host: cards, driver, state.")
 @click.option("--uuids", is_flag=True, help="With --gpus: also a line for each card.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
