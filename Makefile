@@ -1,8 +1,8 @@
 # The two commands of the README, and what a contributor needs beside them.
 BIN := .venv/bin
-# The tests on lab hosts in four parts, each with a lab of its own: most of their time is waiting.
+# The tests on lab hosts in four parts of about the same length, each with a lab of its own.
 PART1 := $(wildcard tests/lab/test_[a-d]*.py) $(wildcard tests/scenarios/test_one_*.py)
-PART2 := $(wildcard tests/lab/test_[e-l]*.py) $(wildcard tests/lab/test_model*.py)
+PART2 := $(wildcard tests/lab/test_[e-l]*.py)
 PART4 := $(filter-out $(PART1),$(wildcard tests/scenarios/test_*.py))
 PART3 := $(filter-out $(PART1) $(PART2),$(wildcard tests/lab/test_*.py))
 
@@ -28,8 +28,8 @@ test-1:
 test-2 test-3 test-4: test-%:
 	LLMRACK_TEST_LAB=test$* LLMRACK_TEST_SUBNET=10.7$*.0.0/24 $(BIN)/pytest $(PART$*)
 
-# What takes long: a fleet under load while it is changed, while instances die, drills; drivers, hosts
-# without the internet, models copied from host to host.
+# What takes long: a fleet under load while it is changed, while instances die, drills; refusals, drivers,
+# several instances a host, hosts without the internet, models copied from host to host.
 soak: .venv/installed
 	$(BIN)/pytest tests/soak
 
