@@ -2,8 +2,8 @@
 BIN := .venv/bin
 # The tests on lab hosts in four parts of about the same length, each with a lab of its own.
 PART1 := $(wildcard tests/lab/test_[a-d]*.py) $(wildcard tests/scenarios/test_one_*.py)
-PART2 := $(wildcard tests/lab/test_[e-l]*.py)
-PART4 := $(filter-out $(PART1),$(wildcard tests/scenarios/test_*.py))
+PART2 := $(wildcard tests/lab/test_[e-l]*.py) $(wildcard tests/scenarios/test_ollama*.py)
+PART4 := $(filter-out $(PART1) $(PART2),$(wildcard tests/scenarios/test_*.py))
 PART3 := $(filter-out $(PART1) $(PART2),$(wildcard tests/lab/test_*.py))
 
 .PHONY: demo demo-down test test-1 test-2 test-3 test-4 soak lint lock bench
