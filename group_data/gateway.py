@@ -9,5 +9,8 @@ gateway_port = 4000
 # docs/routing.md
 gateway_cooldown = 10
 
+# Days for which lines of the log of requests are kept. docs/operate.md
+gateway_log_days = 30
+
 # Seconds that requests under way get to finish when the gateway is changed.
 gateway_drain = 300

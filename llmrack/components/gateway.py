@@ -21,6 +21,7 @@ from llmrack.secrets.value import Secret
 from llmrack.stack.bundle import LOCK, UV_LOCK, Bundle
 from llmrack.stack.deployments import deployments
 from llmrack.stack.fleet import GATEWAY_GROUP, Fleet, Host, bracketed
+from llmrack.stack.models import Model, Price
 from llmrack.stack.providers import OllamaProvider, OpenAICompatibleProvider, Provider
 from llmrack.stack.schema import Stack
 
@@ -33,6 +34,7 @@ PROGRAMS = (
     "auth_rules.py",
     "gate.py",
     "load_keys.py",
+    "log_file.py",
     "request_log.py",
     "routing.py",
     "routing_attempt.py",
@@ -41,9 +43,12 @@ PROGRAMS = (
     "routing_choice.py",
     "routing_chunks.py",
     "routing_clients.py",
+    "routing_errors.py",
     "routing_health.py",
+    "routing_metrics.py",
     "routing_redact.py",
     "routing_told.py",
+    "routing_trail.py",
     "routing_watch.py",
 )
 OLDEST_LITELLM = (1, 84, 0)
@@ -84,7 +89,7 @@ def configuration(stack: Stack, fleet: Fleet, host: Host) -> str:
                 "rpm": model.rpm or provider.rpm,
                 "headers": _headers(provider),
                 "embedding": "embedding" in model.capabilities,
-                "free": not isinstance(provider, OpenAICompatibleProvider),
+                "price": _price(model, provider),
             }
         )
     # LiteLLM looks them up by the name that was asked for, an alias as well as any other.
@@ -107,7 +112,14 @@ def configuration(stack: Stack, fleet: Fleet, host: Host) -> str:
         chains={kind: found for kind, found in chains.items() if found},
         aliases={name: to for name, to in stack.aliases.items() if name in stack.names},
         limited=any(row["rpm"] for row in rows),
+        metrics=bool(fleet.monitors),
     )
+
+
+def _price(model: Model, provider: Provider) -> Price | None:
+    """What is known of it here; None: LiteLLM looks it up."""
+    nothing = None if isinstance(provider, OpenAICompatibleProvider) else Price(input=0, output=0)
+    return model.price or nothing
 
 
 def _headers(provider: Provider) -> dict[str, str]:
@@ -235,6 +247,7 @@ def _units(host: Host, home: Home, env_file: str, keys: str) -> list[File]:
         base=home.gateway,
         drain=settings.gateway_drain,
         requests=home.requests,
+        log_days=settings.gateway_log_days,
         record=record("%t/llmrack", "%n", service_path, env_file, f"{home.gateway}/%i/{STAMP}"),
     )
     return [File(socket_path, socket, home.user), File(service_path, service, home.user)]

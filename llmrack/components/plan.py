@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from textwrap import indent
 
-from llmrack.components import gateway, gpu, ollama, system
+from llmrack.components import gateway, gpu, monitor, ollama, system
 from llmrack.components.client_keys import NO_KEYS
 from llmrack.resources.change import Resource
 from llmrack.resources.files import EnvironmentFile, File
 from llmrack.resources.gateway import GatewayService
+from llmrack.resources.prometheus import PrometheusConfiguration
 from llmrack.resources.releases import Release
 from llmrack.secrets.value import MASK, Secret
 from llmrack.stack.engines import instances
 from llmrack.stack.fleet import Fleet, Host, is_engine
 from llmrack.stack.schema import Stack
 
-COMPONENTS = ("system", "gpu", "ollama", "gateway")
+COMPONENTS = ("system", "gpu", "ollama", "gateway", "monitor")
 
 
 def by_component(
@@ -41,6 +42,7 @@ def by_component(
         gpu.resources(host) if is_engine(stack, host) else [],
         ollama.resources(stack, fleet, host, arch),
         gateway.resources(stack, fleet, host, secrets, nonce, credentials, client_keys),
+        monitor.resources(stack, fleet, host, secrets, nonce),
     )
     return dict(zip(COMPONENTS, found, strict=True))
 
@@ -88,7 +90,7 @@ def _contents(resource: Resource) -> list[str]:
         return [resource.content.rstrip("\n")]
     if isinstance(resource, EnvironmentFile):
         return [f"{name}={MASK}" for name in sorted(resource.values)]
-    if isinstance(resource, Release):
+    if isinstance(resource, Release | PrometheusConfiguration):
         # Programs go to the host as they stand in templates/.
         return [
             f"--- {name}\n{content.rstrip()}"

@@ -45,8 +45,10 @@ def routing(stack: Stack, fleet: Fleet, host: Host) -> str:
     return json.dumps(
         {
             "cooldown": host.settings.gateway_cooldown,
+            "metrics": bool(fleet.monitors),
             "instances": instances,
             "groups": groups,
+            "aliases": {name: to for name, to in stack.aliases.items() if to in asked},
             "deployments": {each.id: _deployment(stack, each) for each in found},
         },
         indent=1,
@@ -137,4 +139,9 @@ def _deployment(stack: Stack, deployment: Deployment) -> dict[str, Any]:
         "first_token_timeout": None if embedding else first,
         "timeout": model.timeout or provider.timeout,
         "stream_timeout": model.stream_timeout or provider.stream_timeout,
+        # For the log of requests.
+        "served": deployment.model,
+        "provider": deployment.provider,
+        "place": deployment.place,
+        "keeps_answers": model.log_content,
     }

@@ -97,6 +97,7 @@ _RULES: tuple[Callable[[Declaration], Iterator[Problem]], ...] = (
     host_checks.instance_names,
     host_checks.reachable_engines,
     host_checks.guard,
+    host_checks.monitors,
     _secrets,
     _traps,
     host_checks.versions,

@@ -48,6 +48,11 @@ class Deployment:
     weight: float = 1
 
     @property
+    def place(self) -> int:
+        """Its model's place in a tier, from 0 on; 0 under any other name."""
+        return (self.level - 1) // _STEP
+
+    @property
     def id(self) -> str:
         """Unique in a gateway; LiteLLM returns it in ``x-litellm-model-id``."""
         own = f"{self.instance}/{self.model}"

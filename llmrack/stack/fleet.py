@@ -11,6 +11,9 @@ from llmrack.stack.schema import Stack
 from llmrack.stack.settings import Settings
 
 GATEWAY_GROUP = "gateway"
+MONITOR_GROUP = "monitor"
+# Where node exporters listen, as everywhere.
+EXPORTER_PORT = 9100
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,11 @@ class Fleet:
     def gateways(self) -> tuple[Host, ...]:
         """The hosts that run a gateway."""
         return self.group(GATEWAY_GROUP)
+
+    @property
+    def monitors(self) -> tuple[Host, ...]:
+        """The hosts that run Prometheus; without one nothing of the fleet is measured."""
+        return self.group(MONITOR_GROUP)
 
 
 def is_engine(stack: Stack, host: Host) -> bool:

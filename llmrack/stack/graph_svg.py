@@ -14,22 +14,23 @@ from llmrack.stack.schema import Stack
 # monospaced fonts that are asked for (0.6 of their sizes), rounded up.
 _LINE, _CHARACTER, _SMALL = 17, 8, 7
 _GAP, _PADDING, _MARGIN, _WIDE = 14, 9, 20, 560
+# Each rule begins with the drawing's class: within a page it leaves other drawings alone.
 _STYLE = """
-text{font:13px ui-monospace,Menlo,Consolas,'DejaVu Sans Mono',monospace;fill:#1f2328}
-.small{font-size:11px;fill:#57606a}
-.head{font-weight:600}
-rect{fill:#f6f8fa;stroke:#8c959f}
-.page{fill:#fff;stroke:none}
-.name{fill:#ddf4ff;stroke:#0969da}
-.off{stroke-dasharray:4 3}
-line,path{stroke:#57606a;fill:none}
-@media (prefers-color-scheme:dark){
-text{fill:#e6edf3}
-.small{fill:#9198a1}
-rect{fill:#21262d;stroke:#6e7681}
-.page{fill:#0d1117}
-.name{fill:#0c2d6b;stroke:#4493f8}
-line,path{stroke:#9198a1}
+.graph text{font:13px ui-monospace,Menlo,Consolas,'DejaVu Sans Mono',monospace;fill:#1f2328}
+.graph .small{font-size:11px;fill:#57606a}
+.graph .head{font-weight:600}
+.graph rect{fill:#f6f8fa;stroke:#8c959f}
+.graph .page{fill:#fff;stroke:none}
+.graph .name{fill:#ddf4ff;stroke:#0969da}
+.graph .off{stroke-dasharray:4 3}
+.graph line,.graph path{stroke:#57606a;fill:none}
+@media screen and (prefers-color-scheme:dark){
+.graph text{fill:#e6edf3}
+.graph .small{fill:#9198a1}
+.graph rect{fill:#21262d;stroke:#6e7681}
+.graph .page{fill:#0d1117}
+.graph .name{fill:#0c2d6b;stroke:#4493f8}
+.graph line,.graph path{stroke:#9198a1}
 }
 """
 
@@ -114,7 +115,7 @@ def _steps(row: Row, at: Mapping[str, str], x: int, y: int) -> tuple[list[str], 
 
 def _page(width: int, height: int, drawn: Sequence[str], said: str) -> str:
     opening = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="graph" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" role="img" aria-labelledby="title description">'
     )
     parts = (

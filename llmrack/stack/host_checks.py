@@ -10,9 +10,8 @@ from llmrack.problems import Problem, nearest
 from llmrack.stack import key_checks
 from llmrack.stack.declaration import Declaration
 from llmrack.stack.engines import instance_name, instances, served
-from llmrack.stack.fleet import Host, is_engine
+from llmrack.stack.fleet import EXPORTER_PORT, MONITOR_GROUP, Host, is_engine
 from llmrack.stack.providers import OllamaProvider
-from llmrack.stack.schema import Stack
 from llmrack.stack.settings import is_loopback
 
 # Below it: CVE-2026-7482 (remote code execution while a model is loaded).
@@ -59,7 +58,7 @@ def addresses(d: Declaration) -> Iterator[Problem]:
             )
     at: dict[tuple[str, int], str] = {}
     for host in d.fleet.hosts:
-        for what, port in _ports(d.stack, host):
+        for what, port in _ports(d, host):
             other = at.setdefault((host.address, port), f"{what} of {host.name}")
             if other != f"{what} of {host.name}":
                 yield Problem(
@@ -82,13 +81,17 @@ def instance_names(d: Declaration) -> Iterator[Problem]:
             )
 
 
-def _ports(stack: Stack, host: Host) -> Iterator[tuple[str, int]]:
-    if is_engine(stack, host):
+def _ports(d: Declaration, host: Host) -> Iterator[tuple[str, int]]:
+    if is_engine(d.stack, host):
         for instance in instances(host):
             name = instance_name(host, instance).removeprefix(host.name).lstrip("/")
             yield f"Ollama {name}".rstrip(), instance.port
     if "gateway" in host.groups:
         yield "the gateway", host.settings.gateway_port
+    if d.fleet.monitors:
+        yield "the node exporter", EXPORTER_PORT
+    if MONITOR_GROUP in host.groups:
+        yield "Prometheus", host.settings.monitor_port
 
 
 def reachable_engines(d: Declaration) -> Iterator[Problem]:
@@ -126,6 +129,30 @@ def guard(d: Declaration) -> Iterator[Problem]:
                 "gateway reach Ollama needs one",
                 "give the host its IP address as 'address'",
             )
+
+
+def monitors(d: Declaration) -> Iterator[Problem]:
+    """Prometheus reaches every gateway, and the firewall rules let it reach the exporters."""
+    for monitor in d.fleet.monitors:
+        others = [host for host in d.fleet.hosts if host.name != monitor.name]
+        if others and not _is_address(monitor.address):
+            yield Problem(
+                "inventory",
+                monitor.name,
+                f"{monitor.address!r} is no IP address, but the firewall rules that let its "
+                "Prometheus reach the other hosts need one",
+                "give the host its IP address as 'address'",
+            )
+        for gateway in others:
+            if "gateway" in gateway.groups and is_loopback(gateway.settings.gateway_bind):
+                yield Problem(
+                    "group_data",
+                    f"gateway_bind (host {gateway.name})",
+                    f"the gateway on {gateway.name} listens on loopback only, so Prometheus on "
+                    f"{monitor.name} cannot reach it",
+                    "set gateway_bind to the host's LAN address or 0.0.0.0 (its keys guard it), or "
+                    f"put {gateway.name} into the group 'monitor' instead",
+                )
 
 
 def _is_address(text: str) -> bool:

@@ -138,6 +138,13 @@ class Create(Closed):
         return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
 
+class Price(Closed):
+    """What a model costs, in US dollars for a million tokens."""
+
+    input: float = Field(ge=0, description="Of what it is asked.", examples=[0.15])
+    output: float = Field(ge=0, description="Of what it answers.", examples=[0.6])
+
+
 class Model(Closed):
     """A public name that clients ask for."""
 
@@ -202,6 +209,18 @@ class Model(Closed):
         False,
         description="Served only to those who ask for it by name: stands in no chain, tier or mix, "
         "and does not take the default chain.",
+        examples=[True],
+    )
+    price: Price | None = Field(
+        None,
+        description="What it costs. Default: nothing on Ollama and vLLM; at other providers what "
+        "LiteLLM's list of prices says.",
+        examples=[{"input": 0.15, "output": 0.6}],
+    )
+    log_content: bool = Field(
+        False,
+        description="Whether gateways keep what it is asked and answers, in content.jsonl beside "
+        "the log of requests.",
         examples=[True],
     )
     timeout: Seconds | None = Field(

@@ -17,6 +17,8 @@ AbsolutePath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._/-]+$")]
 
 # systemd's MemoryMax=: bytes with a suffix, or a share of the host's memory.
 Memory = Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)?[KMGT%]$")]
+# Prometheus' duration of one unit, as in 15d or 1y.
+Retention = Annotated[str, StringConstraints(pattern=r"^[1-9]\d*[hdwy]$")]
 # nvidia-smi's UUID of a card or of a MIG slice, or rocminfo's of an AMD card.
 GpuUuid = Annotated[str, StringConstraints(pattern=r"^(GPU|MIG)-[0-9A-Za-z-]{8,}$")]
 
@@ -24,7 +26,7 @@ LOOPBACK = ("127.0.0.1", "::1")
 
 # Settings that llmrack reads start with one of these; whatever else stands in the inventory
 # (ssh_user, _sudo, a name of the user's own) belongs to pyinfra or to the user.
-OWN_PREFIXES = ("service_", "gpu_", "ollama_", "gateway_")
+OWN_PREFIXES = ("service_", "gpu_", "ollama_", "gateway_", "monitor_")
 OWN_NAMES = ("stack_file", "env_file", "secrets_file", "address", "bundle")
 
 
@@ -91,6 +93,11 @@ class Settings(BaseModel):
     gateway_port: Port = 4000
     gateway_drain: int = Field(300, ge=1, le=3600)
     gateway_cooldown: float = Field(10, gt=0, le=3600)
+
+    monitor_bind: Bind = "127.0.0.1"
+    monitor_port: Port = 9090
+    monitor_retention: Retention = "15d"
+    gateway_log_days: int = Field(30, ge=1, le=3650)
 
     @model_validator(mode="after")
     def _check_home(self) -> Settings:

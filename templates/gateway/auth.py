@@ -27,9 +27,11 @@ HERE = Path(__file__).resolve().parent
 # LiteLLM loads this file alone; its rules lie beside it. Last, so that they hide nothing.
 sys.path.append(str(HERE))
 
-from auth_rules import Key, Refused  # noqa: E402
+from auth_rules import METRICS, Key, Refused, metrics_key  # noqa: E402
 
 MASTER = "master"
+# Whoever has this key is Prometheus.
+MONITOR = "monitor"
 KEYS = {
     digest: Key(entry)
     for digest, entry in json.loads((HERE / "keys.json").read_text(encoding="utf-8")).items()
@@ -41,6 +43,11 @@ async def user_api_key_auth(request: Request, api_key: str) -> UserAPIKeyAuth:
     shown = (api_key or "").removeprefix("Bearer ").encode()
     if hmac.compare_digest(shown, os.environ["LITELLM_MASTER_KEY"].encode()):
         return _administrator(MASTER)
+    if _is_monitor(shown):
+        if request.method == "GET" and get_request_route(request) in METRICS:
+            # LiteLLM shows /metrics to nobody less; this key gets nowhere else.
+            return _administrator(MONITOR)
+        raise _Answer(Refused(403, "this key is for GET /metrics alone"), None)
     digest = hashlib.sha256(shown).hexdigest()
     key = KEYS.get(digest)
     try:
@@ -63,6 +70,10 @@ async def user_api_key_auth(request: Request, api_key: str) -> UserAPIKeyAuth:
     )
 
 
+def _is_monitor(shown: bytes) -> bool:
+    return hmac.compare_digest(shown, metrics_key(os.environ["LITELLM_MASTER_KEY"]).encode())
+
+
 class _Answer(ProxyException):
     """A refusal in OpenAI's form; `key_alias` is for the log of requests."""
 
@@ -77,6 +88,7 @@ class _Answer(ProxyException):
             headers={"Retry-After": str(wait)} if wait else None,
         )
         self.key_alias = key.name if key else None
+        self.refused = True
 
 
 def _administrator(name: str) -> UserAPIKeyAuth:

@@ -8,6 +8,8 @@ the `models` that it may ask for (null: all), `until` when it is good (null: for
 from __future__ import annotations
 
 import calendar
+import hashlib
+import hmac
 import math
 import re
 import time
@@ -25,6 +27,8 @@ ASKED = re.compile(
     r"|moderations|rerank)"
 )
 LISTED = ("/models", "/v1/models")
+# What Prometheus asks; Starlette sends one to the other.
+METRICS = ("/metrics", "/metrics/")
 
 
 class Refused(Exception):
@@ -118,6 +122,14 @@ class Key:
                 wait,
             )
         self._asked.append(now)
+
+
+def metrics_key(master: str) -> str:
+    """The key that Prometheus shows: it follows from the master key, and is for /metrics alone.
+
+    llmrack/components/monitor.py derives the same for the hosts that run Prometheus.
+    """
+    return hmac.new(master.encode(), b"llmrack /metrics", hashlib.sha256).hexdigest()
 
 
 def seconds(text: str) -> int:

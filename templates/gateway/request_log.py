@@ -1,38 +1,53 @@
-"""Writes a line for every request whose key has a name: who asked for what, and how it went.
+"""Writes a line for every request: who asked for what, who answered, how it went, what it cost.
 
-A line is JSON: `time` (its end, ISO 8601 in UTC), `id` (LiteLLM's, the header x-litellm-call-id),
-`key` (a name), `model` (as asked for), `status` (HTTP), `input_tokens`, `output_tokens`, `duration`
-(seconds). What was asked or answered is never in it. The file is named by LLMRACK_REQUEST_LOG
-(default: requests.jsonl beside this one); what cannot be written is lost, and no request fails.
+A line is JSON (docs/operate.md has its fields). What was asked or answered is never in it; of
+models that the stack declares so it stands in content.jsonl, apart. The file is named by
+LLMRACK_REQUEST_LOG (default: requests.jsonl beside this one), and what is put aside is kept for
+LLMRACK_LOG_DAYS.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import os
+import sys
 import time
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from litellm.integrations.custom_logger import CustomLogger
 
+HERE = Path(__file__).resolve().parent
+# LiteLLM loads this file alone; its parts lie beside it. Last, so that they hide nothing.
+sys.path.append(str(HERE))
+
+from log_file import LogFile  # noqa: E402
+from routing_trail import Trail, trails  # noqa: E402
+
 # Characters of a model's name that are noted.
 LONGEST = 200
-LOG = logging.getLogger("llmrack.request_log")
+# The status of a request whose client has left (nginx's word).
+LEFT = 499
+PATH = Path(os.environ.get("LLMRACK_REQUEST_LOG") or HERE / "requests.jsonl")
+DAYS = float(os.environ.get("LLMRACK_LOG_DAYS") or 30)
+# What a failure is called where no attempt tells.
+KINDS = {401: "refused", 403: "refused", 404: "not found", 408: "timeout", 429: "rate limit"}
 
 
 class RequestLog(CustomLogger):
-    """LiteLLM tells it of every request when it is over.
+    """LiteLLM tells it of every request when it is over."""
 
-    + path: the file, which is made when the first line is written
-    """
-
-    def __init__(self, path: str) -> None:
+    def __init__(self, declared: dict[str, Any]) -> None:
+        """Take over ``routing.json``; no file is made yet."""
         super().__init__()
-        self._path = path
-        self._failing = False
+        self._groups: dict[str, dict[str, Any]] = declared["groups"]
+        self._aliases: dict[str, str] = declared["aliases"]
+        self._names = {
+            key: name for name, its in self._groups.items() for key in its["deployments"]
+        }
+        self._lines = LogFile(PATH, DAYS)
+        self._contents: LogFile | None = None
 
     async def async_log_success_event(
         self,
@@ -41,16 +56,20 @@ class RequestLog(CustomLogger):
         start_time: datetime,
         end_time: datetime,
     ) -> None:
-        """One that was answered."""
+        """One that was answered, or whose client has left in between."""
         said = kwargs.get("standard_logging_object") or {}
+        params = kwargs.get("litellm_params") or {}
+        left = (params.get("metadata") or {}).get("client_disconnected")
         self._note(
-            key=(said.get("metadata") or {}).get("user_api_key_alias"),
-            id=said.get("litellm_call_id"),
-            model=_asked(kwargs.get("litellm_params") or {}) or said.get("model_group"),
-            status=200,
-            input_tokens=said.get("prompt_tokens") or 0,
-            output_tokens=said.get("completion_tokens") or 0,
-            duration=round((end_time - start_time).total_seconds(), 3),
+            said.get("litellm_call_id"),
+            (said.get("metadata") or {}).get("user_api_key_alias"),
+            params.get("proxy_server_request") or {},
+            said.get("model_group"),
+            LEFT if left else 200,
+            begun=start_time.timestamp(),
+            ended=end_time.timestamp(),
+            tokens=(said.get("prompt_tokens") or 0, said.get("completion_tokens") or 0),
+            cost=said.get("response_cost") or 0.0,
         )
 
     async def async_post_call_failure_hook(
@@ -62,52 +81,108 @@ class RequestLog(CustomLogger):
     ) -> None:
         """One that was refused, or that nobody could answer."""
         # The refusals of auth.py come before LiteLLM knows whose the key is.
-        key = user_api_key_dict.key_alias or getattr(original_exception, "key_alias", None)
+        own = getattr(original_exception, "refused", False)
         status = str(
             getattr(original_exception, "status_code", None)
             or getattr(original_exception, "code", None)
         )
-        arrived = (request_data.get("proxy_server_request") or {}).get("arrival_time")
         self._note(
-            key=key,
-            id=request_data.get("litellm_call_id"),
-            model=_asked(request_data) or request_data.get("model"),
-            status=int(status) if status.isdigit() else 500,
-            input_tokens=0,
-            output_tokens=0,
-            duration=round(time.time() - arrived, 3) if arrived else 0.0,
+            request_data.get("litellm_call_id"),
+            user_api_key_dict.key_alias or getattr(original_exception, "key_alias", None),
+            request_data.get("proxy_server_request") or {},
+            request_data.get("model"),
+            int(status) if status.isdigit() else 500,
+            error="refused" if own else None,
         )
 
-    def _note(self, **fields: Any) -> None:  # noqa: ANN401  (what JSON can hold)
-        if not fields["key"]:
-            # The gateway's own, or somebody whom it does not know.
+    def _note(
+        self,
+        call: object,
+        key: str | None,
+        asked: dict[str, Any],
+        model: object,
+        status: int,
+        error: str | None = None,
+        begun: float | None = None,
+        ended: float | None = None,
+        tokens: tuple[int, int] = (0, 0),
+        cost: float = 0.0,
+    ) -> None:
+        """A request is over; times are in seconds since 1970."""
+        trail = trails.take(call)
+        if not key:
+            # The gateway's own, or somebody whom it does not know and who could fill the disk.
             return
-        # A client may send anything.
-        model = fields["model"]
-        fields["model"] = model[:LONGEST] if isinstance(model, str) else None
-        now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")  # noqa: UP017  (3.10)
-        line = json.dumps({"time": now.replace("+00:00", "Z"), **fields}) + "\n"
-        try:
-            # Opened for each line, so that it may be moved aside at any time; O_APPEND keeps lines
-            # whole when two releases write.
-            file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-            try:
-                os.write(file, line.encode())
-            finally:
-                os.close(file)
-            self._failing = False
-        except OSError as error:
-            if not self._failing:
-                LOG.error("requests are not noted: %s: %s", self._path, error.strerror)
-            self._failing = True
+        ended = ended or time.time()
+        begun = asked.get("arrival_time") or begun or ended
+        body = asked.get("body") if isinstance(asked.get("body"), dict) else {}
+        # As the client asked for it, before aliases and chains. It may send anything.
+        model = body.get("model") or model
+        model = model[:LONGEST] if isinstance(model, str) else None
+        first = None
+        if trail.first is not None:
+            # When that was, by the clock that the rest goes by.
+            first = trail.first - time.monotonic() + time.time()
+        if error is None and status != 200:
+            error = "left" if status == LEFT else _kind(trail, status)
+        answered = trail.answered
+        line = {
+            "id": call,
+            "key": key,
+            "model": model,
+            "served": answered.served if answered else None,
+            "instance": answered.instance.name if answered else None,
+            "provider": answered.provider if answered else None,
+            "position": self._position(model, trail),
+            "attempts": trail.failed,
+            "stream": bool(body.get("stream")),
+            "status": status,
+            "error": error,
+            "input_tokens": tokens[0],
+            "output_tokens": tokens[1],
+            "first_token": round(first - begun, 3) if first else None,
+            "duration": round(ended - begun, 3),
+            "tokens_per_second": _pace(tokens[1], first, ended),
+            "cost": round(cost, 9),
+        }
+        self._lines.add(**line)
+        if answered and answered.keeps_answers:
+            self._keep(call, key, model, body, trail)
+
+    def _position(self, model: str | None, trail: Trail) -> int | None:
+        """Of who answered: 0 for what was asked for, else its place in the tier or the chain."""
+        if trail.answered is None:
+            return None
+        asked = self._aliases.get(model or "", model or "")
+        name = self._names[trail.answered.id]
+        if name == asked or asked not in self._groups:
+            # No chain belongs to a wildcard's name.
+            return trail.answered.place
+        chain: list[str] = self._groups[asked]["chain"]
+        # A client may name others itself.
+        return chain.index(name) + 1 if name in chain else len(chain) + 1
+
+    def _keep(
+        self, call: object, key: str | None, model: str | None, body: dict[str, Any], trail: Trail
+    ) -> None:
+        if self._contents is None:
+            self._contents = LogFile(PATH.with_name("content.jsonl"), DAYS)
+        asked = {name: body[name] for name in ("messages", "prompt", "input") if name in body}
+        answer = "".join(trail.said)
+        self._contents.add(id=call, key=key, model=model, asked=asked, answer=answer)
 
 
-def _asked(found: dict[str, Any]) -> Any:  # noqa: ANN401  (what clients send)
-    """The name that the client asked for, before aliases and chains."""
-    body = (found.get("proxy_server_request") or {}).get("body")
-    return body.get("model") if isinstance(body, dict) else None
+def _kind(trail: Trail, status: int) -> str:
+    if trail.failed:
+        return str(trail.failed[-1]["error"])
+    return KINDS.get(status, "server" if status >= 500 else "request")
 
 
-callback = RequestLog(
-    os.environ.get("LLMRACK_REQUEST_LOG") or str(Path(__file__).with_name("requests.jsonl"))
-)
+def _pace(tokens: int, first: float | None, ended: float) -> float | None:
+    """Tokens a second from the first one on."""
+    if first is None or tokens < 2 or ended <= first:
+        return None
+    return round((tokens - 1) / (ended - first), 1)
+
+
+callback = RequestLog(json.loads((HERE / "routing.json").read_text(encoding="utf-8")))

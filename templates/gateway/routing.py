@@ -5,7 +5,8 @@ when that fails it asks again without it (``enable_weighted_failover``), then go
 chain (``fallbacks``). What is declared stands in routing.json beside this file. The parts:
 routing_choice (who is next), routing_health (who rests), routing_watch (signs of life),
 routing_attempt (deadlines, outcomes), routing_blame (who failed), routing_clients (how an instance
-is reached), routing_redact (errors without keys), routing_told (what others are told of all this).
+is reached), routing_redact (errors without keys), routing_told (what others are told of all this),
+routing_metrics (the same for Prometheus, where there is one).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ HERE = Path(__file__).resolve().parent
 # LiteLLM loads this file alone; its parts lie beside it. Last, so that they hide nothing.
 sys.path.append(str(HERE))
 
+from log_file import LogFile  # noqa: E402
 from routing_attempt import Attempts  # noqa: E402
 from routing_choice import Candidate, Turns, choose  # noqa: E402
 from routing_clients import Clients  # noqa: E402
@@ -46,6 +49,12 @@ class Routing(CustomLogger):
             if isinstance(spec["verify"], str):
                 spec["verify"] = str(HERE / spec["verify"])
         instances = {name: Instance(name, bool(spec["health"])) for name, spec in specs.items()}
+        noted = os.environ.get("LLMRACK_REQUEST_LOG")
+        if noted:
+            days = float(os.environ.get("LLMRACK_LOG_DAYS") or 30)
+            events = LogFile(Path(noted).with_name("events.jsonl"), days)
+            for name, each in instances.items():
+                each.noted = partial(events.add, instance=name, model="")
         self._told = Told(instances, os.environ.get("RUNTIME_DIRECTORY"))
         self._deployments = {
             key: Deployment(key, instances[spec.pop("instance")], **spec)
@@ -66,6 +75,10 @@ class Routing(CustomLogger):
             if instance.watched
         ]
         self._tasks: set[asyncio.Task[None]] = set()
+        if declared.get("metrics"):
+            from routing_metrics import register
+
+            register(instances)
 
     async def async_filter_deployments(
         self,

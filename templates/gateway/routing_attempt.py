@@ -18,9 +18,11 @@ import anyio
 import litellm
 from litellm.exceptions import MidStreamFallbackError
 from routing_blame import blame, retry_after, status, why
-from routing_chunks import finish_reason, says
+from routing_chunks import finish_reason, says, text
 from routing_clients import Clients
+from routing_errors import broken, is_lost, late, silent, stamped
 from routing_health import Deployment, Rest
+from routing_trail import Trail, trails
 
 Call = Callable[..., Awaitable[Any]]
 
@@ -108,9 +110,12 @@ class Attempts:
         kwargs: dict[str, Any],
         whole: float,
     ) -> Any:  # noqa: ANN401  (as LiteLLM's own)
-        began = _begun(kwargs)
-        async with self._attempt(deployment, whole):
+        began, trail = _begun(kwargs), trails.of(kwargs)
+        async with self._attempt(deployment, whole, trail):
             response = await call(*args, **kwargs)
+        trail.answered = deployment
+        if deployment.keeps_answers:
+            trail.said = [text(response)]
         usage = getattr(response, "usage", None)
         tokens = getattr(usage, "completion_tokens", None) or 1
         self._well(deployment, began, tokens)
@@ -120,7 +125,7 @@ class Attempts:
         self, deployment: Deployment, kwargs: dict[str, Any], first: float, whole: float
     ) -> Any:  # noqa: ANN401  (as LiteLLM's own)
         """A plain answer, asked for as a stream: only so a first token can be waited for."""
-        logged = kwargs.get("litellm_logging_obj")
+        logged, began = kwargs.get("litellm_logging_obj"), time.monotonic()
         asked = kwargs | {"stream": True, "stream_options": {"include_usage": True}}
         try:
             # The deadline of the first token is an attempt's own; this one is for all of it.
@@ -128,7 +133,9 @@ class Attempts:
                 response = await self._stream(deployment, asked, min(first, whole))
                 chunks = [chunk async for chunk in response]
         except TimeoutError:
-            raise self._timeout(deployment, f"no whole answer within {whole:g} s") from None
+            error = late(deployment, f"gave no whole answer within {whole:g} s")
+            trails.of(kwargs).fail(deployment, error, began)
+            raise error from None
         except MidStreamFallbackError as error:
             # No token has reached the client: the next instance begins afresh.
             raise error.original_exception or error from None
@@ -137,26 +144,27 @@ class Attempts:
                 logged.stream = False
         built = litellm.stream_chunk_builder(chunks, messages=kwargs.get("messages"))
         if built is None:
-            raise self._broken(deployment)
+            raise broken(deployment)
         built._hidden_params = {**built._hidden_params, **response._hidden_params}
         return built
 
     async def _stream(self, deployment: Deployment, kwargs: dict[str, Any], first: float) -> Any:  # noqa: ANN401  (as LiteLLM's own)
         """A stream that has begun: its first token is there."""
-        began = _begun(kwargs)
+        began, trail = _begun(kwargs), trails.of(kwargs)
         held: list[Any] = []
-        async with self._attempt(deployment, first) as rests:
+        async with self._attempt(deployment, first, trail) as rests:
             response = await self._chat(**kwargs)
             source = aiter(response.completion_stream or await response.fetch_stream())
             while not (held and says(held[-1])):
                 try:
                     held.append(await anext(source))
                 except Exception as error:
-                    raise self._broken(deployment, error) from error
+                    raise broken(deployment, error) from error
+        trail.answered, trail.first = deployment, time.monotonic()
         for rest in rests:
             # The first token is half an answer: others wait for more of it, but not for ever.
             rest.trying = time.monotonic() + self._cooldown
-        response.completion_stream = self._rest_of(deployment, held, source, began, rests)
+        response.completion_stream = self._rest_of(deployment, held, source, began, rests, trail)
         return response
 
     async def _rest_of(
@@ -166,9 +174,10 @@ class Attempts:
         source: AsyncIterator[Any],
         began: float | None,
         rests: list[Rest],
+        trail: Trail,
     ) -> AsyncIterator[Any]:
         """The stream from its first token on, to its proper end or an error."""
-        finished, tokens = False, 0
+        finished, tokens, at_first = False, 0, time.monotonic()
         gap, waiting = deployment.stream_timeout, deployment.instance.waiting
         deployment.model.running += 1
         try:
@@ -185,6 +194,8 @@ class Attempts:
                 # Who gives tokens is alive, even if too busy to say so when it is asked.
                 deployment.instance.missed = 0
                 tokens += 1
+                if deployment.keeps_answers:
+                    trail.said.append(text(chunk))
                 if not finished and finish_reason(chunk):
                     finished = True
                     # Now, for LiteLLM may read no further.
@@ -194,12 +205,14 @@ class Attempts:
             if not finished:
                 raise EOFError("its end is not marked")
         except TimeoutError:
-            error = self._timeout(deployment, _silence(scope, gap))
+            error = silent(deployment, scope, gap)
             self._failed(deployment, error)
+            trail.fail(deployment, error, at_first)
             raise error from None
         except Exception as found:
-            error = self._broken(deployment, found)
+            error = broken(deployment, found)
             self._failed(deployment, found)
+            trail.fail(deployment, error, at_first)
             raise error from found
         finally:
             if not finished:
@@ -210,7 +223,9 @@ class Attempts:
                 await source.aclose()
 
     @asynccontextmanager
-    async def _attempt(self, deployment: Deployment, seconds: float) -> AsyncIterator[list[Rest]]:
+    async def _attempt(
+        self, deployment: Deployment, seconds: float, trail: Trail
+    ) -> AsyncIterator[list[Rest]]:
         """Count it as running, end it in time or when the instance is lost, note its failure.
 
         Gives what it tries whether it is well again.
@@ -229,15 +244,17 @@ class Attempts:
                 finally:
                     instance.waiting.discard(scope)
         except TimeoutError:
-            error = self._timeout(deployment, _silence(scope, seconds))
-            if patient or _is_lost(scope):
+            error = silent(deployment, scope, seconds)
+            if patient or is_lost(scope):
                 self._failed(deployment, error)
-            raise _stamped(error, deployment) from None
+            trail.fail(deployment, error, began)
+            raise stamped(error, deployment) from None
         except Exception as error:
             # Noted before the router asks somebody else.
             if patient or not isinstance(error, litellm.Timeout):
                 self._failed(deployment, error)
-            _stamped(error, deployment)
+            trail.fail(deployment, error, began)
+            stamped(error, deployment)
             raise
         finally:
             model.running -= 1
@@ -267,34 +284,7 @@ class Attempts:
         else:
             deployment.model.put_aside(rest, f"{instance.name}/{upstream}")
 
-    def _timeout(self, deployment: Deployment, said: str) -> litellm.Timeout:
-        text = f"{deployment.instance.name} {said}"
-        return litellm.Timeout(message=text, model=deployment.upstream, llm_provider="")
-
-    def _broken(
-        self, deployment: Deployment, error: Exception | None = None
-    ) -> litellm.InternalServerError:
-        text = f"{deployment.instance.name} broke off before its answer was whole"
-        if str(error or ""):
-            text += f" ({error})"
-        return litellm.InternalServerError(message=text, model=deployment.upstream, llm_provider="")
-
 
 def _begun(kwargs: dict[str, Any]) -> float | None:
     """The monotonic time; None where the pace is not measured: one may wait for a model to load."""
     return None if kwargs.get("no-log") else time.monotonic()
-
-
-def _is_lost(scope: anyio.CancelScope) -> bool:
-    """Whether an attempt ended because its instance is lost (see Instance.lost)."""
-    return scope.deadline == -math.inf
-
-
-def _silence(scope: anyio.CancelScope, seconds: float) -> str:
-    return "is lost" if _is_lost(scope) else f"said nothing for {seconds:g} s"
-
-
-def _stamped(error: Exception, deployment: Deployment) -> Exception:
-    """With the word by which LiteLLM asks the others of a name; it gives it to chats alone."""
-    error.failed_deployment_id = deployment.id  # type: ignore[attr-defined]
-    return error

@@ -6,7 +6,10 @@ an OpenAI-like 401 a BadRequestError. What httpx says beneath them is the same f
 
 from __future__ import annotations
 
+import socket
+import ssl
 import time
+from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 
 import httpx
@@ -18,6 +21,16 @@ LONGEST = 3600.0
 _REQUEST = (400, 413, 415, 422)
 # Answers that are about the gateway's key, so about every model.
 _KEY = (401, 402)
+_KINDS = {401: "key", 402: "key", 403: "key", 404: "not found", 408: "timeout", 429: "rate limit"}
+
+
+# What a failure is where no status tells, by what lies beneath it; the first one that fits.
+_CLASSES: dict[str, tuple[type[BaseException], ...]] = {
+    "TLS": (ssl.SSLError,),
+    "name": (socket.gaierror,),
+    "connection": (httpx.NetworkError, httpx.ProtocolError, ConnectionError),
+    "timeout": (httpx.TimeoutException, litellm.Timeout, TimeoutError),
+}
 
 
 def blame(error: Exception) -> str | None:
@@ -38,6 +51,22 @@ def status(error: Exception) -> int | None:
     """The HTTP status that the instance answered; None where it did not."""
     found = _beneath(error)
     return found.response.status_code if isinstance(found, httpx.HTTPStatusError) else None
+
+
+def kind(error: Exception) -> str:
+    """The class of a failure in the log of requests: its ``failure``, or what lies beneath it."""
+    if known := getattr(error, "failure", None):
+        return str(known)
+    answered = status(error)
+    if answered is not None:
+        return _KINDS.get(answered, "server" if answered >= 500 else "request")
+    beneath = list(_chain(error))
+    for what, classes in _CLASSES.items():
+        if any(isinstance(each, classes) for each in beneath):
+            return what
+    if isinstance(error, litellm.BadRequestError | litellm.UnprocessableEntityError):
+        return "request"
+    return "server"
 
 
 def why(error: Exception) -> str:
@@ -63,6 +92,10 @@ def retry_after(error: Exception) -> float | None:
 
 
 def _beneath(error: BaseException | None) -> BaseException | None:
-    while error is not None and not isinstance(error, httpx.HTTPError):
+    return next((each for each in _chain(error) if isinstance(each, httpx.HTTPError)), None)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
         error = error.__cause__ or error.__context__
-    return error

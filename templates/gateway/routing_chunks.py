@@ -19,6 +19,16 @@ def says(chunk: Any) -> bool:  # noqa: ANN401  (LiteLLM has no type for all of t
     return False
 
 
+def text(said: Any) -> str:  # noqa: ANN401  (as above)
+    """What is said in it in words; of a whole answer, too."""
+    if isinstance(said, dict):
+        return str(said.get("text") or "")
+    for choice in getattr(said, "choices", None) or ():
+        part = getattr(choice, "delta", None) or getattr(choice, "message", None)
+        return str(getattr(part, "content", None) or "")
+    return ""
+
+
 def finish_reason(chunk: Any) -> bool:  # noqa: ANN401  (as above)
     """Whether it says that the answer is whole."""
     if isinstance(chunk, dict):

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import anyio
@@ -73,11 +74,13 @@ class Resting:
     + rest: while it is
     + doubt: seconds from its next failure to a proof, while it has answered nothing but a proof
     + changed: is called when it begins to rest, or wakes
+    + noted: is called then, too, with what the log of events shall say
     """
 
     rest: Rest | None = None
     doubt: float = 0.0
     changed: Callable[[], None] = lambda: None
+    noted: Callable[..., None] = lambda **_: None
 
     def put_aside(self, rest: Rest, what: str) -> None:
         """Begin to rest, or go on; ``what`` is its name in the log."""
@@ -86,6 +89,7 @@ class Resting:
             rest.until = max(rest.until, rest.since + self.doubt)
         if present is None:
             LOG.warning("%s is put aside: %s", what, rest.why)
+            self.noted(event="aside", why=rest.why)
             rest.pause = max(rest.pause, self.doubt)
             self.rest = rest
             self.changed()
@@ -99,7 +103,9 @@ class Resting:
         """It has answered; what rests is well again."""
         self.doubt = 0.0
         if self.rest:
-            LOG.info("%s is back after %.1f s", what, time.monotonic() - self.rest.since)
+            rested = time.monotonic() - self.rest.since
+            LOG.info("%s is back after %.1f s", what, rested)
+            self.noted(event="back", seconds=round(rested, 1))
             self.doubt = min(self.rest.pause * 2, LONGEST_DOUBT)
             self.rest = None
             self.changed()
@@ -141,7 +147,10 @@ class Instance(Resting):
 
     def model(self, upstream: str) -> Model:
         """What is known of one of its models."""
-        return self.models.setdefault(upstream, Model(changed=self.changed))
+        if upstream not in self.models:
+            noted = partial(self.noted, model=upstream)
+            self.models[upstream] = Model(changed=self.changed, noted=noted)
+        return self.models[upstream]
 
     def has_loaded(self, upstream: str, now: float) -> bool | None:
         """Whether a model is in its memory; None where nobody knows."""
@@ -203,6 +212,9 @@ class Instance(Resting):
 class Deployment:
     """A deployment's entry in routing.json, with its instance.
 
+    + served: the declared model
+    + place: among the members of its tier, from 0 on
+    + keeps_answers: whether what is asked and answered is kept
     + params: LiteLLM's own parameters of it, once a request has been routed
     """
 
@@ -215,6 +227,10 @@ class Deployment:
     first_token_timeout: float | None
     timeout: float
     stream_timeout: float
+    served: str
+    provider: str
+    place: int
+    keeps_answers: bool
     params: dict[str, Any] | None = None
 
     @property

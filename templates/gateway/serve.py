@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import socket
 import sys
@@ -38,6 +39,8 @@ MISTAKES = 4
 IDLE_SECONDS = 75
 # The same once the server stops: above the 5 s of OpenAI's SDK.
 LAST_IDLE_SECONDS = 8
+# Seconds that the logs get when the server has stopped.
+LOGS_SECONDS = 3
 
 
 def main() -> None:
@@ -115,6 +118,17 @@ class NotifyingServer(uvicorn.Server):
         state.default_headers = [*state.default_headers, CLOSE_HEADER]
         notify("STATUS=accepts no more connections")
         await super().shutdown(sockets=sockets)
+        await write_logs()
+
+
+async def write_logs() -> None:
+    """Have the lines of the last requests written: what ends this process does not wait for it."""
+    from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER
+    from log_file import flush_all
+
+    with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
+        await asyncio.wait_for(GLOBAL_LOGGING_WORKER.flush(), LOGS_SECONDS)
+    flush_all(LOGS_SECONDS)
 
 
 async def warm_up() -> None:

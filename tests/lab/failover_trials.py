@@ -6,6 +6,7 @@ Each trial has an instance of its own that breaks, so they run side by side.
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -45,6 +46,7 @@ class Trial:
     + periods: how often it has been put aside meanwhile, at most
     + after: what those got that came after it was mended
     + returned: whether the last one of them reached it
+    + noted: classes of failed attempts in the log of requests
     """
 
     kind: str
@@ -57,6 +59,7 @@ class Trial:
     periods: int = 0
     after: list[Outcome] = field(default_factory=list)
     returned: bool = False
+    noted: set[str] = field(default_factory=set)
 
     @property
     def name(self) -> str:
@@ -119,6 +122,11 @@ def run_all(python: Path, folder: Path) -> dict[str, Trial]:
         with ThreadPoolExecutor(TOGETHER) as pool:
             list(pool.map(lambda each: _run(front, each, broken[each.name]), every))
         print(front.process.log)
+        for line in (folder / "requests.jsonl").read_text().splitlines():
+            noted = json.loads(line)
+            for trial in every:
+                if trial.name == noted["model"]:
+                    trial.noted |= {attempt["error"] for attempt in noted["attempts"]}
     return {each.name: each for each in every}
 
 

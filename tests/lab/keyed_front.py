@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from llmrack.components.client_keys import ExtraKey, client_keys
+from llmrack.lab.standins.ollama.faults import Fault
 from llmrack.stack.keys import IssuedKey
 from llmrack.stack.schema import Stack
 from tests.lab.front import Front, breakable, provider
@@ -54,13 +55,18 @@ def at(when: timedelta) -> str:
 def keyed_front(python: Path, folder: Path) -> Iterator[Front]:
     """A gateway with these keys, and models of every kind."""
     with contextlib.ExitStack() as opened:
-        good, bad = (opened.enter_context(breakable("vllm")) for _ in range(2))
+        good, bad, cut, slow = (opened.enter_context(breakable("vllm")) for _ in range(4))
         attic = opened.enter_context(breakable("ollama-remote"))
         bad.fail("500")
+        cut.fail("cut")
+        slow.show(Fault("slow", seconds=0.3))
         stack = {
             "providers": {
                 "good": provider("vllm", good),
-                "bad": provider("vllm", bad),
+                # Asked again by a client's request when it has rested.
+                "bad": provider("vllm", bad, health_check=False),
+                "cut": provider("vllm", cut),
+                "slow": provider("vllm", slow),
                 "attic": provider("ollama-remote", attic),
             },
             "models": {
@@ -70,9 +76,14 @@ def keyed_front(python: Path, folder: Path) -> Iterator[Front]:
                 "backup": {"provider": "good", "model": "m"},
                 "vector": {"provider": "good", "model": "embed", "capabilities": ["embedding"]},
                 "attic": {"provider": "attic", "model": "m"},
+                "brittle": {"provider": "cut", "model": "m"},
+                "endless": {"provider": "slow", "model": "m"},
+                "priced": {"provider": "good", "model": "m", "price": {"input": 2, "output": 8}},
+                "recorded": {"provider": "good", "model": "m", "log_content": True},
                 "any/*": {"provider": "good"},
             },
-            "tiers": {"either": ["chat", "other"]},
+            "tiers": {"either": ["chat", "other"], "second": ["backed", "chat"]},
+            "mixes": {"split": {"chat": 1, "other": 1}},
             "aliases": {"short": "chat"},
             "chains": {"backed": ["backup"]},
             "keys": DECLARED,

@@ -16,6 +16,21 @@ from tests.lab.front import QUICK
 
 TRIALS = [each.name for each in trials()]
 BROKEN_OFF = [each.name for each in trials() if each.broken_off]
+# How the log calls them; what is missing here has broken off.
+KINDS = {
+    "refused": ("connection",),
+    "401": ("key",),
+    "429": ("rate limit",),
+    "500": ("server",),
+    "missing": ("not found",),
+    "black hole": ("connection",),
+    "name": ("name",),
+    "certificate": ("TLS",),
+    "hang": (),
+    "frozen": ("connection",),
+    # Before its first token, or after it.
+    "reset": ("connection", "broken off"),
+}
 # What the shared machine of a test may add to a deadline, in seconds.
 SLACK = 10.0
 
@@ -44,6 +59,14 @@ def test_a_stream_that_breaks_off_ends_with_an_error(run: dict[str, Trial], name
     found = first(run[name])
     assert found.text
     assert "broke off before its answer was whole" in found.error
+
+
+@pytest.mark.parametrize("name", TRIALS)
+def test_the_log_of_requests_has_the_class_of_the_failure(run: dict[str, Trial], name: str) -> None:
+    trial = run[name]
+    # Of a busy machine's own making: a deadline that was missed before the trial began.
+    assert trial.noted - {"timeout"} <= set(KINDS.get(trial.cause, ("broken off",)))
+    assert trial.noted
 
 
 @pytest.mark.parametrize("name", TRIALS)

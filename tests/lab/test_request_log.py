@@ -12,7 +12,7 @@ import pytest
 from llmrack.lab.shell import wait_until
 from tests.lab.front import Front
 from tests.lab.gateway_process import KEY
-from tests.lab.keyed_front import DECLARED, ask, key, keyed_front
+from tests.lab.keyed_front import DECLARED, SPOKEN, ask, key, keyed_front
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +73,103 @@ def test_no_client_can_be_noted_as_another(front: Front) -> None:
     assert [line["key"] for line in noted(front, **its)] == ["aliased"]
 
 
+def line_of(front: Front, answer: Any) -> dict[str, Any]:
+    """The one line of a request."""
+    its = {"id": answer.headers["x-litellm-call-id"]}
+    assert wait_until(lambda: noted(front, **its), 10)
+    (line,) = noted(front, **its)
+    return line
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_who_answered_and_how_quickly_is_noted(front: Front, stream: bool) -> None:
+    line = line_of(front, ask(front, "everything", model="chat", stream=stream))
+    assert (line["served"], line["instance"], line["provider"]) == ("chat", "good", "good")
+    assert (line["position"], line["attempts"], line["error"]) == (0, [], None)
+    assert line["stream"] is stream
+    assert 0 < line["first_token"] <= line["duration"]
+    assert line["tokens_per_second"] > 0
+    assert line["cost"] == 0
+
+
+def test_an_alias_is_no_fallback(front: Front) -> None:
+    line = line_of(front, ask(front, "aliased", model="short"))
+    assert (line["model"], line["served"], line["position"]) == ("short", "chat", 0)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_fallback_is_noted_with_what_failed_before_it(front: Front, stream: bool) -> None:
+    # It rests after a failure, and then is not asked.
+    def failed() -> dict[str, Any]:
+        line = line_of(front, ask(front, "failing", model="backed", stream=stream))
+        assert (line["served"], line["instance"], line["position"]) == ("backup", "good", 1)
+        return line
+
+    assert wait_until(lambda: failed()["attempts"], 20)
+    (attempt,) = noted(front, model="backed", stream=stream)[-1]["attempts"]
+    assert attempt.pop("seconds") >= 0
+    assert attempt == {"instance": "bad", "model": "backed", "error": "server", "status": 500}
+
+
+@pytest.mark.parametrize(("asked", "position"), [("either", 0), ("second", 1), ("split", 0)])
+def test_the_place_in_a_tier_is_noted_and_a_mix_has_none(
+    front: Front, asked: str, position: int
+) -> None:
+    line = line_of(front, ask(front, "everything", model=asked))
+    assert (line["model"], line["position"]) == (asked, position)
+
+
+def test_a_declared_price_is_the_cost(front: Front) -> None:
+    line = line_of(front, ask(front, "everything", model="priced"))
+    assert line["cost"] == pytest.approx(
+        (2 * line["input_tokens"] + 8 * line["output_tokens"]) / 1e6, abs=1e-9
+    )
+    assert line["cost"] > 0
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_content_is_kept_apart_where_that_is_declared(front: Front, stream: bool) -> None:
+    answer = ask(front, "everything", model="recorded", stream=stream)
+    line = line_of(front, answer)
+    assert "messages" not in line
+    file = front.process.folder / "content.jsonl"
+
+    def kept() -> list[dict[str, Any]]:
+        found = (
+            [json.loads(each) for each in file.read_text().splitlines()] if file.exists() else []
+        )
+        return [each for each in found if each["id"] == line["id"]]
+
+    assert wait_until(kept, 10)
+    (content,) = kept()
+    assert content["asked"] == SPOKEN
+    assert content["answer"] in answer.text or stream
+    assert content["answer"] and (content["key"], content["model"]) == ("everything", "recorded")
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_stream_that_breaks_off_is_an_error(front: Front) -> None:
+    answer = ask(front, "everything", model="brittle", stream=True)
+    line = line_of(front, answer)
+    assert (line["error"], line["served"]) == ("broken off", None)
+    assert line["status"] >= 500
+    assert [each["error"] for each in line["attempts"]] == ["broken off"]
+
+
+def test_a_client_that_leaves_is_noted_as_such(front: Front) -> None:
+    with front.process.client.stream(
+        "POST",
+        "/v1/chat/completions",
+        headers={"Authorization": f"Bearer {key('everything')}"},
+        json=SPOKEN | {"model": "endless", "stream": True},
+    ) as answer:
+        next(answer.iter_lines())
+        its = {"id": answer.headers["x-litellm-call-id"]}
+    assert wait_until(lambda: noted(front, **its), 10)
+    (line,) = noted(front, **its)
+    assert (line["status"], line["error"], line["served"]) == (499, "left", "endless")
+
+
 def test_refusals_are_noted_where_the_name_is_known(front: Front) -> None:
     def count(**wanted: object) -> int:
         return len(noted(front, **wanted))
@@ -82,12 +179,14 @@ def test_refusals_are_noted_where_the_name_is_known(front: Front) -> None:
     ask(front, "late", model="chat")
     after = count(key="chatty", status=403), count(key="late", status=401)
     assert after == (before[0] + 1, before[1] + 1)
-    assert {line["model"] for line in noted(front, key="chatty", status=403)} >= {"other"}
+    refused = noted(front, key="chatty", status=403)
+    assert {(line["model"], line["error"]) for line in refused} >= {("other", "refused")}
 
 
 def test_a_request_that_nobody_could_answer_is_noted_once(front: Front) -> None:
     answer = ask(front, "everything", model="any/unheard-of")
     assert answer.status_code >= 400
+    assert wait_until(lambda: noted(front, model="any/unheard-of"), 10)
     (line,) = noted(front, model="any/unheard-of")
     assert (line["key"], line["status"]) == ("everything", answer.status_code)
 
@@ -110,3 +209,24 @@ def test_no_request_fails_when_the_log_cannot_be_written(front: Front) -> None:
     finally:
         file.rmdir()
         aside.rename(file)
+
+
+def test_all_but_the_request_in_flight_are_noted_when_the_gateway_is_killed(
+    front: Front,
+) -> None:
+    """The last test of the module: nothing serves after it."""
+    before = len(noted(front, key="everything", model="chat"))
+    for _ in range(20):
+        assert ask(front, "everything", model="chat").status_code == 200
+    with front.process.client.stream(
+        "POST",
+        "/v1/chat/completions",
+        headers={"Authorization": f"Bearer {key('everything')}"},
+        json=SPOKEN | {"model": "endless", "stream": True},
+    ) as answer:
+        next(answer.iter_lines())
+        front.process.process.kill()
+        front.process.process.wait()
+    text = (front.process.folder / "requests.jsonl").read_text()
+    assert text.endswith("\n")
+    assert len(noted(front, key="everything", model="chat")) == before + 20

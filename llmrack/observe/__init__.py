@@ -1,0 +1,1 @@
+"""What is served, how well and at what cost: status, usage, requests, reports."""

@@ -1,0 +1,68 @@
+"""What became of each request on its way from instance to instance, for the log of requests."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any
+
+from routing_blame import kind, status
+from routing_health import Deployment
+
+# Requests that are remembered at most: one of which nobody hears any more is forgotten.
+MOST = 10_000
+
+
+@dataclass
+class Trail:
+    """A request's way.
+
+    + failed: its attempts that failed, in their order, as the log has them
+    + answered: who answers it
+    + first: monotonic time of the answer's first token, where that was seen
+    + said: parts of the answer, where the stack declares that answers are kept
+    """
+
+    failed: list[dict[str, Any]] = field(default_factory=list)
+    answered: Deployment | None = None
+    first: float | None = None
+    said: list[str] = field(default_factory=list)
+
+    def fail(self, deployment: Deployment, error: Exception, began: float) -> None:
+        """An attempt that began at ``began`` (monotonic time) has failed."""
+        self.answered, self.first, self.said = None, None, []
+        self.failed.append(
+            {
+                "instance": deployment.instance.name,
+                "model": deployment.served,
+                "error": kind(error),
+                "status": status(error),
+                "seconds": round(time.monotonic() - began, 3),
+            }
+        )
+
+
+class Trails:
+    """Those of the requests under way, by LiteLLM's id."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, Trail] = OrderedDict()
+
+    def of(self, kwargs: dict[str, Any]) -> Trail:
+        """That of the request which LiteLLM makes with ``kwargs``; the gateway's own have none."""
+        call = kwargs.get("litellm_call_id")
+        if not isinstance(call, str) or kwargs.get("no-log"):
+            return Trail()
+        if call not in self._known:
+            self._known[call] = Trail()
+            if len(self._known) > MOST:
+                self._known.popitem(last=False)
+        return self._known[call]
+
+    def take(self, call: object) -> Trail:
+        """The whole way of a request that is over."""
+        return self._known.pop(call, Trail()) if isinstance(call, str) else Trail()
+
+
+trails = Trails()

@@ -1,0 +1,116 @@
+"""Files of lines that rotate and never stop who adds to them."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.gateway_modules import load
+
+log_file = load("log_file")
+YESTERDAY = time.time() - log_file.DAY
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def aside(folder: Path) -> list[Path]:
+    return sorted(folder.glob("requests-*.jsonl"))
+
+
+def test_lines_stand_in_their_order_readable_by_their_owner_alone(tmp_path: Path) -> None:
+    file = log_file.LogFile(tmp_path / "requests.jsonl", 30)
+    for number in range(3000):
+        file.add(number=number)
+    file.flush(10)
+    found = lines(tmp_path / "requests.jsonl")
+    assert [line["number"] for line in found] == list(range(3000))
+    assert sorted(line["time"] for line in found) == [line["time"] for line in found]
+    assert (tmp_path / "requests.jsonl").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_that_is_large_is_put_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_file, "LARGEST", 1000)
+    file = log_file.LogFile(tmp_path / "requests.jsonl", 30)
+    for number in range(100):
+        file.add(number=number)
+        # Each of them in a write of its own.
+        file.flush(10)
+    found = [line["number"] for each in aside(tmp_path) for line in lines(each)]
+    found += [line["number"] for line in lines(tmp_path / "requests.jsonl")]
+    assert found == list(range(100))
+    assert len(aside(tmp_path)) >= 4
+    assert all(each.stat().st_size <= 1000 for each in tmp_path.iterdir())
+
+
+def test_a_file_of_yesterday_is_put_aside(tmp_path: Path) -> None:
+    path = tmp_path / "requests.jsonl"
+    path.write_text('{"number": 0}\n')
+    os.utime(path, (YESTERDAY, YESTERDAY))
+    file = log_file.LogFile(path, 30)
+    file.add(number=1)
+    file.flush(10)
+    (old,) = aside(tmp_path)
+    assert lines(old) == [{"number": 0}]
+    assert [line["number"] for line in lines(path)] == [1]
+
+
+def test_what_is_too_old_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    for name, days in (("requests-1", 31), ("requests-2", 29), ("events-1", 31)):
+        old = tmp_path / f"{name}.jsonl"
+        old.write_text("{}\n")
+        os.utime(old, (time.time() - days * log_file.DAY,) * 2)
+    file = log_file.LogFile(tmp_path / "requests.jsonl", 30)
+    file.add()
+    file.flush(10)
+    assert {each.name for each in tmp_path.iterdir()} == {
+        "requests.jsonl",
+        "requests-2.jsonl",
+        "events-1.jsonl",
+    }
+
+
+def test_a_full_disk_is_said_once_and_its_end_with_what_was_lost(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "requests.jsonl"
+    path.symlink_to("/dev/full")
+    log_file.LOG.addHandler(caplog.handler)
+    file = log_file.LogFile(path, 30)
+    for _ in range(3):
+        file.add()
+        file.flush(10)
+    path.unlink()
+    file.add(number=4)
+    file.flush(10)
+    log_file.LOG.removeHandler(caplog.handler)
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [
+        f"requests are not noted: {path}: No space left on device",
+        f"requests are noted again: {path}; 3 were lost",
+    ]
+    assert [line["number"] for line in lines(path)] == [4]
+
+
+def test_who_adds_does_not_wait_for_a_disk_that_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_file, "MOST_WAITING", 10)
+    path = tmp_path / "requests.jsonl"
+    # Opening it waits for a reader.
+    os.mkfifo(path)
+    file = log_file.LogFile(path, 30)
+    for number in range(100):
+        file.add(number=number)
+    reader = os.open(path, os.O_RDONLY)
+    file.flush(10)
+    text = os.read(reader, 100_000).decode()
+    os.close(reader)
+    assert json.loads(text.splitlines()[0])["number"] == 0
+    assert len(text.splitlines()) < 100
