@@ -24,7 +24,7 @@ from llmrack.resources.change import Shell
 from llmrack.resources.gateway import COLOURS, service
 from llmrack.secrets.value import redact
 from llmrack.stack.engines import instances
-from llmrack.stack.fleet import GATEWAY_GROUP, is_engine
+from llmrack.stack.fleet import GATEWAY_GROUP, MONITOR_GROUP, is_engine
 from llmrack.verify.results import Report, Result
 
 # Where `llmrack verify` finds the report of the run that it started.
@@ -43,7 +43,7 @@ def prove(rack: Rack, always: bool = False) -> Generator[Carry]:
     + always: also when nothing has changed since the last proof
     """
     stack = rack.run.declared.stack
-    if not is_engine(stack, rack.host) and GATEWAY_GROUP not in rack.host.groups:
+    if not is_engine(stack, rack.host) and not rack.host.groups & {GATEWAY_GROUP, MONITOR_GROUP}:
         this_host.noop("nothing runs here")
         return
     if rack.refused:
@@ -155,15 +155,18 @@ class ReportAtEnd(BaseStateCallback):
         rack, self._remembered = self._remembered, None
         if rack is None:
             return
-        kept = Path(state.cwd or ".") / KEPT
+        folder = Path(state.cwd or ".")
+        kept = folder / KEPT
         if not self._results:
             digest, _, text = kept.read_text().partition("\n") if kept.exists() else ("", "", "")
             if digest == rack.run.digest:
                 click.echo(f"\nNothing has changed since this was proven:\n{text}")
             return
+        from llmrack.remote.kept_proof import keep_proof
         from llmrack.verify.report import as_json, table
 
         report, standins = self._finish(state), sorted(self._standins)
+        keep_proof(folder, report, standins)
         if path := os.environ.get(REPORT_FILE):
             Path(path).write_text(as_json(report, standins), encoding="utf-8")
             return

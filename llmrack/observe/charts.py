@@ -1,0 +1,166 @@
+"""Charts over time as geometry in percent: a template draws them, at any width, with real text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+# Up to here the labels of time tell the hour, beyond it the day.
+_HOURS = timedelta(hours=48)
+_LABELS = 4
+
+
+@dataclass(frozen=True)
+class Series:
+    """One quantity, a value for each bucket; None where there is none.
+
+    + style: the class that it is drawn with
+    """
+
+    name: str
+    values: tuple[float | None, ...]
+    style: str
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A rectangle; all in percent of the plot, from its upper left corner."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    style: str
+
+
+@dataclass(frozen=True)
+class Label:
+    """A text beside the plot, at a share of its width or height, in percent."""
+
+    text: str
+    at: float
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart over time.
+
+    + key: its name among the page's ids
+    + said: the same in a sentence, for who cannot see it
+    + bars: stacked bars; empty where lines are drawn
+    + points: runs of neighbours (x, y), to be joined by a line; a gap has no value
+    + ticks, times: the labels of the axes
+    + legend: the series, where there is more than one
+    """
+
+    key: str
+    title: str
+    said: str
+    bars: tuple[Bar, ...]
+    points: tuple[tuple[tuple[float, float], ...], ...]
+    ticks: tuple[Label, ...]
+    times: tuple[Label, ...]
+    legend: tuple[Series, ...]
+
+
+def stacked(
+    key: str,
+    title: str,
+    starts: Sequence[datetime],
+    until: datetime,
+    series: Sequence[Series],
+    text: Callable[[float], str],
+    least: float = 0,
+) -> Chart:
+    """A bar for each bucket, the series on top of each other.
+
+    + starts: when each bucket begins; the last one ends at ``until``
+    + text: how a value is written
+    + least: the smallest step of the axis: 1 for what comes in whole numbers
+    """
+    sums = [sum(each.values[at] or 0 for each in series) for at in range(len(starts))]
+    top, ticks = _scale(max(sums, default=0), text, least)
+    slot = 100 / max(len(starts), 1)
+    bars = []
+    for at in range(len(starts)):
+        height = 0.0
+        for each in series:
+            share = 100 * (each.values[at] or 0) / top
+            if share:
+                y = 100 - height - share
+                bars.append(Bar(at * slot + slot * 0.1, y, slot * 0.8, share, each.style))
+            height += share
+    said = _said(" and ".join(each.name for each in series), starts, until, sums, text)
+    legend = tuple(series) if len(series) > 1 else ()
+    return Chart(key, title, said, tuple(bars), (), ticks, _times(starts, until), legend)
+
+
+def line(
+    key: str,
+    title: str,
+    starts: Sequence[datetime],
+    until: datetime,
+    series: Series,
+    text: Callable[[float], str],
+) -> Chart:
+    """A point in the middle of each bucket; those without a value leave a gap."""
+    known = [value for value in series.values if value is not None]
+    top, ticks = _scale(max(known, default=0), text)
+    slot = 100 / max(len(starts), 1)
+    runs: list[list[tuple[float, float]]] = [[]]
+    for at, value in enumerate(series.values):
+        if value is not None:
+            runs[-1].append(((at + 0.5) * slot, 100 - 100 * value / top))
+        elif runs[-1]:
+            runs.append([])
+    points = tuple(tuple(run) for run in runs if run)
+    said = _said(series.name, starts, until, series.values, text)
+    return Chart(key, title, said, (), points, ticks, _times(starts, until), ())
+
+
+def _scale(
+    highest: float, text: Callable[[float], str], least: float = 0
+) -> tuple[float, tuple[Label, ...]]:
+    """The value at the plot's top, and round values on the way there."""
+    if highest <= 0:
+        return 1.0, (Label(text(0), 100.0),)
+    power = 10.0 ** math.floor(math.log10(highest))
+    # Five steps of 0.2, 0.5, 1 or 2 times a power of ten reach above the highest value.
+    step = next(factor * power for factor in (0.2, 0.5, 1, 2) if 5 * factor * power >= highest)
+    step = max(step, least)
+    count = math.ceil(highest / step)
+    labels = [Label(text(step * at), 100 - 100 * at / count) for at in range(count, -1, -1)]
+    return step * count, tuple(labels)
+
+
+def _times(starts: Sequence[datetime], until: datetime) -> tuple[Label, ...]:
+    """Labels at even distances, the first at the beginning and the last at the end."""
+    if not starts:
+        return ()
+    whole = until - starts[0]
+    form = "%H:%M" if whole <= _HOURS else "%b %-d"
+    return tuple(
+        Label(f"{starts[0] + whole * number / _LABELS:{form}}", 100 * number / _LABELS)
+        for number in range(_LABELS + 1)
+    )
+
+
+def _said(
+    name: str,
+    starts: Sequence[datetime],
+    until: datetime,
+    values: Sequence[float | None],
+    text: Callable[[float], str],
+) -> str:
+    found = [(value, start) for value, start in zip(values, starts, strict=True) if value]
+    if not found:
+        return f"{name}: none in this period."
+    highest, at = max(found, key=lambda each: each[0])
+    lowest, low_at = min(found, key=lambda each: each[0])
+    return (
+        f"{name}, from {starts[0]:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC: "
+        f"at most {text(highest)} (from {at:%b %-d, %H:%M}), "
+        f"at least {text(lowest)} (from {low_at:%b %-d, %H:%M}) where there was any."
+    )
