@@ -24,7 +24,7 @@ from llmrack.components import gateway
 from llmrack.resources.releases import Release
 from llmrack.secrets.places import MASTER_KEY
 from llmrack.secrets.value import Secret
-from llmrack.stack.fleet import GATEWAY_GROUP, Fleet, Host
+from llmrack.stack.fleet import GATEWAY_GROUP, MONITOR_GROUP, Fleet, Host
 from llmrack.stack.schema import Stack
 from llmrack.stack.settings import Settings
 
@@ -166,13 +166,15 @@ class Deployed(Contender):
     """A gateway release as llmrack deploys it.
 
     + workers: processes on the one socket; a deploy starts one
+    + monitored: whether it counts for Prometheus
     """
 
     workers: int = 1
+    monitored: bool = False
 
     def start(self) -> None:
         """Start it as systemd does: on a socket that is passed in; wait until each is READY."""
-        files = release()
+        files = release(self.monitored)
         for name, text in files.items():
             (self.folder / name).write_text(text, encoding="utf-8")
         address = self.folder / "notify"
@@ -225,15 +227,19 @@ def contenders(folder: Path) -> list[Contender]:
     ]
 
 
-def release() -> dict[str, str]:
-    """The files of a gateway release for one model on the gateway's own Ollama."""
+def release(monitored: bool = False) -> dict[str, str]:
+    """The files of a gateway release for one model on the gateway's own Ollama.
+
+    + monitored: whether the host is in the group ``monitor``, too
+    """
     stack = Stack.model_validate(
         {
             "providers": {"local": {"kind": "ollama", "group": "gpu"}},
             "models": {"chat": {"provider": "local"}},
         }
     )
-    host = Host("box1", frozenset({"gpu", GATEWAY_GROUP}), "127.0.0.1", Settings())
+    groups = {"gpu", GATEWAY_GROUP} | ({MONITOR_GROUP} if monitored else set())
+    host = Host("box1", frozenset(groups), "127.0.0.1", Settings())
     made = gateway.resources(stack, Fleet((host,)), host, {MASTER_KEY: Secret(KEY)}, "", True)
     [found] = [each for each in made if isinstance(each, Release)]
     return dict(found.files)

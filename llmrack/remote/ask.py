@@ -6,6 +6,7 @@ from shlex import quote
 
 from pyinfra.api import QuoteString, StringCommand
 
+from llmrack.components.monitor import prometheus_url, targets
 from llmrack.components.ollama import unit
 from llmrack.remote.progress import say
 from llmrack.remote.rack import Rack
@@ -20,9 +21,10 @@ from llmrack.stack.engines import (
     instance_url,
     instances,
 )
-from llmrack.stack.fleet import GATEWAY_GROUP, gateway_url, is_engine
+from llmrack.stack.fleet import GATEWAY_GROUP, MONITOR_GROUP, gateway_url, is_engine
 from llmrack.verify.engine import prove_engine
 from llmrack.verify.gateway import prove_gateway
+from llmrack.verify.monitor import prove_monitor
 from llmrack.verify.residency import COMPUTE, SIGNS, judge_journal, needs_gpu, prove_residency
 from llmrack.verify.results import Result
 
@@ -44,6 +46,13 @@ def ask(rack: Rack) -> list[Result]:
                 declared.secrets[MASTER_KEY],
                 host.settings.gateway_cooldown,
                 lambda text: say(rack, f"asking: {text.removeprefix(host.name)[2:]}"),
+            )
+    if MONITOR_GROUP in host.groups:
+        found = targets(rack.run.fleet, host)
+        say(rack, f"asking: Prometheus about its {len(found)} targets")
+        with http_client(rack.pyinfra_host, prometheus_url(host)) as client:
+            results += prove_monitor(
+                client, host.name, {f"{each.job}/{each.host}": each.address for each in found}
             )
     return results
 

@@ -85,7 +85,7 @@ def apply(rack: Rack, component: str) -> Generator[Carry]:
     """Make one component as declared.
 
     + rack: the host
-    + component: ``system``, ``gpu``, ``ollama`` or ``gateway``
+    + component: ``system``, ``gpu``, ``ollama``, ``gateway`` or ``monitor``
     """
     if rack.refused:
         host.noop("the host was refused")

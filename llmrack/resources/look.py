@@ -55,6 +55,7 @@ class Look:
 
     + globs: patterns of paths; what matches is seen like ``paths``
     + notes: files of one line that is wanted
+    + secret_files: files that are a secret as a whole, seen by a salted digest
     + access: pairs of a user and a folder that this user must reach and write to
     + controllers: users whose manager's cgroup controllers are wanted
     + models: a models directory of Ollama
@@ -68,6 +69,7 @@ class Look:
     notes: set[str] = field(default_factory=set)
     hashes: set[str] = field(default_factory=set)
     env_files: set[str] = field(default_factory=set)
+    secret_files: set[str] = field(default_factory=set)
     lines: set[tuple[str, str]] = field(default_factory=set)
     packages: set[str] = field(default_factory=set)
     user_units: set[tuple[str, str]] = field(default_factory=set)
@@ -90,6 +92,7 @@ class Seen:
     paths: dict[str, PathSeen] = field(default_factory=dict)
     hashes: dict[str, str] = field(default_factory=dict)
     env_keys: dict[str, dict[str, str]] = field(default_factory=dict)
+    secret_files: dict[str, str] = field(default_factory=dict)
     lines: set[str] = field(default_factory=set)
     packages: set[str] = field(default_factory=set)
     units: dict[str, UnitSeen] = field(default_factory=dict)
@@ -127,6 +130,8 @@ def parse(lines: Iterable[str]) -> Seen:
                 seen.hashes[path] = digest
             case "env", [path, key, digest]:
                 seen.env_keys.setdefault(path, {})[key] = digest
+            case "secret", [path, digest]:
+                seen.secret_files[path] = digest
             case "line", [path]:
                 seen.lines.add(path)
             case "package", [name, "installed"]:

@@ -30,6 +30,7 @@ def script(look: Look, nonce: str) -> str:
             *_notes(sorted(look.notes)),
             *_hashes(sorted(look.hashes)),
             *_env_files(sorted(look.env_files), nonce),
+            *_secret_files(sorted(look.secret_files), nonce),
             *_lines(sorted(look.lines)),
             *_packages(sorted(look.packages)),
             *_user_units(sorted(look.user_units)),
@@ -108,6 +109,14 @@ def _env_files(paths: list[str], nonce: str) -> list[str]:
         f'case $l in [A-Za-z_]*=*) h=$(printf "%s%s" {nonce} "${{l#*=}}" | sha256sum); '
         f'printf "env\\t%s\\t%s\\t%s\\n" {quote(path)} "${{l%%=*}}" "${{h%% *}}";; esac; '
         f"done < {quote(path)}"
+        for path in paths
+    ]
+
+
+def _secret_files(paths: list[str], nonce: str) -> list[str]:
+    return [
+        f"test -r {quote(path)} && h=$({{ printf %s {nonce}; cat {quote(path)}; }} | sha256sum) && "
+        f'printf "secret\\t%s\\t%s\\n" {quote(path)} "${{h%% *}}"'
         for path in paths
     ]
 

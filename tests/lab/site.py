@@ -89,7 +89,7 @@ class Site:
             "gateway_drain": 10,
         } | data
         lines = []
-        for group in ("gpu", "gateway", "lab"):
+        for group in ("gpu", "gateway", "monitor", "lab"):
             members = [
                 (
                     name,

@@ -23,7 +23,7 @@ def refused(**data) -> str:
 
 def shipped() -> dict:
     data: dict = {}
-    for name in ("all", "gpu", "gateway"):
+    for name in ("all", "gpu", "gateway", "monitor"):
         data |= runpy.run_path(str(ROOT / "group_data" / f"{name}.py"))
     return data
 

@@ -1,0 +1,24 @@
+"""`llmrack dashboard`: a picture of the fleet for Grafana."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from llmrack.commands.declared import declared, inventory_option
+from llmrack.components.dashboard import dashboard as generate
+
+
+@click.command()
+@inventory_option
+def dashboard(inventory: str) -> None:
+    """Print a Grafana dashboard with the fleet's names; touches no host.
+
+    Grafana takes it under Dashboards, New, Import; its data source is a Prometheus of the group
+    monitor.
+    """
+    its = declared(inventory)
+    if not its.fleet.monitors:
+        click.echo("no host is in the group 'monitor', so nobody gathers what it shows", err=True)
+    click.echo(json.dumps(generate(its.stack, its.fleet), indent=2))

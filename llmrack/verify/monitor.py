@@ -1,0 +1,71 @@
+"""The proof of monitoring: Prometheus itself says of each target whether it was answered."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from llmrack.verify.results import Result, one_line
+
+# Seconds until every target must have been asked; Prometheus does it each 15.
+DEADLINE = 60.0
+PAUSE = 0.5
+
+
+def prove_monitor(
+    client: httpx.Client, host: str, targets: Mapping[str, str], deadline: float = DEADLINE
+) -> list[Result]:
+    """One result a target.
+
+    + client: with the address of Prometheus on ``host`` as ``base_url``
+    + targets: what it is to ask: ``job/host`` → address with port
+    + deadline: seconds
+    """
+    end = time.monotonic() + deadline
+    while True:
+        try:
+            asked = _asked(client)
+        except (httpx.HTTPError, ValueError, KeyError) as error:
+            asked, why = {}, f"Prometheus does not answer ({one_line(str(error))})"
+        else:
+            why = "Prometheus has not asked it yet"
+        missing = {name: asked.get(name, why) for name in targets if asked.get(name, why)}
+        if not missing or time.monotonic() > end:
+            break
+        time.sleep(PAUSE)
+    return [
+        Result(
+            host,
+            "monitor",
+            "target",
+            name not in missing,
+            name,
+            detail=_failure(missing[name], address) if name in missing else f"{address} is up",
+        )
+        for name, address in targets.items()
+    ]
+
+
+def _asked(client: httpx.Client) -> dict[str, str]:
+    """Why each target is not up, by ``job/host``; empty for one that is."""
+    answer = client.get("/api/v1/targets", params={"state": "active"}).raise_for_status()
+    found: list[dict[str, Any]] = answer.json()["data"]["activeTargets"]
+    return {
+        f"{each['labels']['job']}/{each['labels']['host']}": _trouble(each)
+        for each in found
+        if each["health"] != "unknown"
+    }
+
+
+def _trouble(target: dict[str, Any]) -> str:
+    return "" if target["health"] == "up" else one_line(target["lastError"] or "it is down")
+
+
+def _failure(why: str, address: str) -> str:
+    return (
+        f"{address}: {why}; see `journalctl -u prometheus` on this host, and on the other the "
+        "firewall and prometheus-node-exporter.service or the gateway"
+    )

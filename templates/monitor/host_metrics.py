@@ -1,0 +1,172 @@
+"""Writes what the node exporter cannot know: cards, Ollama's instances, keys, certificates.
+
+    python3 -I host_metrics.py DECLARED.json FOLDER
+
+Every 15 seconds llmrack.prom appears anew in FOLDER, by rename, and every hour certificates.prom;
+the exporter's textfile collector reads both. Only Python itself is needed (3.10 or later).
+"""
+
+from __future__ import annotations
+
+import calendar
+import json
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+EVERY, EVERY_HOUR = 15, 3600
+# Seconds that an instance, a provider and nvidia-smi may take to answer.
+PATIENCE, SMI_PATIENCE = 3, 10
+MIB = 1024 * 1024
+# Columns of ``nvidia-smi --query-gpu`` → metric, and by how much the column is multiplied.
+CARD = {
+    "utilization.gpu": ("llmrack_gpu_utilization_ratio", 0.01),
+    "temperature.gpu": ("llmrack_gpu_temperature_celsius", 1),
+    "memory.used": ("llmrack_gpu_memory_used_bytes", MIB),
+    "memory.total": ("llmrack_gpu_memory_bytes", MIB),
+}
+HELP = {
+    "llmrack_gpu_utilization_ratio": "Share of time in which the card computed.",
+    "llmrack_gpu_temperature_celsius": "Temperature of the card.",
+    "llmrack_gpu_memory_used_bytes": "Memory of the card that is in use.",
+    "llmrack_gpu_memory_bytes": "Memory of the card.",
+    "llmrack_ollama_up": "1 while the instance answers.",
+    "llmrack_ollama_info": "Its version.",
+    "llmrack_ollama_parallel": "Requests that a model answers at once (OLLAMA_NUM_PARALLEL).",
+    "llmrack_ollama_model_bytes": "Memory that a loaded model takes.",
+    "llmrack_ollama_model_gpu_share": "Share of a loaded model that lies on cards.",
+    "llmrack_ollama_model_gpu_share_wanted": "The least that is declared for it.",
+    "llmrack_key_end_timestamp_seconds": "When a client's key ends.",
+    "llmrack_certificate_end_timestamp_seconds": "When a provider's certificate ends.",
+}
+
+Declared = dict[str, Any]
+Sample = tuple[str, dict[str, str], float]  # metric, labels, value
+
+
+def main() -> None:
+    """Write until it is stopped."""
+    declared = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    folder, hour = Path(sys.argv[2]), None
+    while True:
+        began = time.monotonic()
+        write(folder / "llmrack.prom", [*cards(), *instances(declared), *keys(declared)])
+        if hour is None or began - hour >= EVERY_HOUR:
+            hour = began
+            write(folder / "certificates.prom", list(certificates(declared)))
+        time.sleep(max(0.0, began + EVERY - time.monotonic()))
+
+
+def cards() -> Iterator[Sample]:
+    """NVIDIA's cards, where there is a driver for them."""
+    columns = ",".join(["uuid", "name", *CARD])
+    command = ["nvidia-smi", f"--query-gpu={columns}", "--format=csv,noheader,nounits"]
+    try:
+        said = subprocess.run(  # noqa: S603  (a fixed program, no shell)
+            command, capture_output=True, text=True, timeout=SMI_PATIENCE, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return
+    for line in said.splitlines():
+        uuid, name, *figures = (part.strip() for part in line.split(","))
+        for (metric, unit), figure in zip(CARD.values(), figures, strict=False):
+            # Some cards answer [N/A].
+            if figure.replace(".", "", 1).isdigit():
+                yield metric, {"gpu": uuid, "name": name}, float(figure) * unit
+
+
+def instances(declared: Declared) -> Iterator[Sample]:
+    """Ollama's instances of this host, and what each has loaded."""
+    for each in declared["instances"]:
+        labels = {"instance": each["name"]}
+        yield "llmrack_ollama_parallel", labels, each["parallel"]
+        try:
+            version = ask(f"{each['url']}/api/version")["version"]
+            loaded = ask(f"{each['url']}/api/ps")["models"]
+        except (OSError, ValueError, KeyError, TypeError):
+            yield "llmrack_ollama_up", labels, 0
+            continue
+        yield "llmrack_ollama_up", labels, 1
+        yield "llmrack_ollama_info", {**labels, "version": str(version)}, 1
+        for model in loaded or []:
+            its = {**labels, "model": str(model["name"])}
+            size, on_cards = model.get("size") or 0, model.get("size_vram") or 0
+            yield "llmrack_ollama_model_bytes", its, size
+            yield "llmrack_ollama_model_gpu_share", its, on_cards / size if size else 0
+            wanted = each["gpu_share"].get(model["name"], 0)
+            yield "llmrack_ollama_model_gpu_share_wanted", its, wanted
+
+
+def ask(url: str) -> Any:  # noqa: ANN401  (JSON)
+    """What an instance answers; OSError or ValueError where it does not."""
+    # No proxy stands between a host and itself.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(url, timeout=PATIENCE) as answer:
+        return json.load(answer)
+
+
+def keys(declared: Declared) -> Iterator[Sample]:
+    """The days on which clients' keys end, as this host's gateway knows them."""
+    if not declared["keys"]:
+        return
+    try:
+        known = json.loads(Path(declared["keys"]).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    for entry in known.values():
+        # A master key that was replaced ends as it should.
+        if entry["until"] and not entry["master"]:
+            end = calendar.timegm(time.strptime(entry["until"], "%Y-%m-%dT%H:%M:%SZ"))
+            yield "llmrack_key_end_timestamp_seconds", {"key": entry["name"]}, end
+
+
+def certificates(declared: Declared) -> Iterator[Sample]:
+    """The ends of providers' certificates, as far as they can be reached from here."""
+    for each in declared["certificates"]:
+        try:
+            context = ssl.create_default_context(cafile=each["authority"])
+            place = (each["host"], each["port"])
+            with (
+                socket.create_connection(place, timeout=PATIENCE) as plain,
+                context.wrap_socket(plain, server_hostname=each["host"]) as connection,
+            ):
+                end = ssl.cert_time_to_seconds(str((connection.getpeercert() or {})["notAfter"]))
+        except (OSError, ValueError, KeyError):
+            # Whether it can be reached is the gateway's affair.
+            continue
+        yield "llmrack_certificate_end_timestamp_seconds", {"provider": each["provider"]}, end
+
+
+def write(file: Path, samples: list[Sample]) -> None:
+    """Replace a file by ``samples`` in Prometheus' text form, each metric's together."""
+    lines = []
+    for metric in sorted({name for name, _, _ in samples}):
+        lines += [f"# HELP {metric} {HELP[metric]}", f"# TYPE {metric} gauge"]
+        for name, labels, value in samples:
+            if name == metric:
+                inside = ",".join(f'{label}="{escaped(text)}"' for label, text in labels.items())
+                lines.append(f"{metric}{{{inside}}} {value}")
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        beside.write_text("\n".join([*lines, ""]), encoding="utf-8")
+        beside.chmod(0o644)
+        beside.replace(file)
+    except OSError as error:
+        # A full disk is told by the age of the file.
+        print(f"{file} cannot be written: {error.strerror}", file=sys.stderr, flush=True)
+
+
+def escaped(text: str) -> str:
+    """A label's value between quotes."""
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+if __name__ == "__main__":
+    main()
