@@ -28,7 +28,7 @@ FINE, NOT_ASKED = 0, 2
 _COUNT = """
 import json, pathlib, sys
 found = {}
-for path in pathlib.Path(sys.argv[1]).glob("*.jsonl"):
+for path in pathlib.Path(sys.argv[1]).glob("requests*.jsonl"):
     with path.open(errors="replace") as lines:
         for line in lines:
             try:

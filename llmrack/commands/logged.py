@@ -1,0 +1,70 @@
+"""What the commands that read the gateways' logs begin with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from pyinfra.api.exceptions import PyinfraError
+
+from llmrack.problems import DeclarationError
+
+if TYPE_CHECKING:
+    from llmrack.remote.gateways import Gateways
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+# No log is kept for longer, and Python's dates end somewhere.
+_MOST = timedelta(days=3660)
+
+
+class Last(click.ParamType[timedelta]):
+    """A time up to now: 90s, 15m, 24h, 30d."""
+
+    name = "time"
+
+    def convert(
+        self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
+        """The time; a wrong one is a sentence."""
+        if isinstance(value, timedelta):
+            return value
+        found = re.fullmatch(r"(\d{1,9})([smhd])", value)
+        last = timedelta(seconds=int(found[1]) * _UNITS[found[2]]) if found else timedelta()
+        if not timedelta() < last <= _MOST:
+            self.fail(f"{value!r} is no time; write it like 90s, 15m, 24h or 30d", param, ctx)
+        return last
+
+
+def last_option(default: str | None) -> Callable[[Any], Any]:
+    """``--last``; without a default it may be None."""
+    return click.option(
+        "--last",
+        type=Last(),
+        default=default,
+        show_default=True,
+        metavar="TIME",
+        help="How far back: 90s, 15m, 24h, 30d.",
+    )
+
+
+def gateways(inventory: str) -> Gateways:
+    """The gateways of an inventory; ends with exit code 2 and a sentence where there are none."""
+    from llmrack.remote.gateways import Gateways
+
+    try:
+        found = Gateways(inventory, Path.cwd())
+    except (DeclarationError, FileNotFoundError, PyinfraError) as error:
+        raise CouldNotAsk(str(error)) from None
+    if not found.hosts:
+        raise CouldNotAsk("the inventory has no host in the group gateway")
+    return found
+
+
+class CouldNotAsk(click.ClickException):
+    """A mistake that leaves nobody to ask."""
+
+    exit_code = 2

@@ -1,0 +1,42 @@
+"""`llmrack usage`: how much was asked, how it went, what it cost."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+
+import click
+
+from llmrack.commands.declared import inventory_option
+from llmrack.commands.logged import gateways, last_option
+from llmrack.observe.usage import BY
+
+
+@click.command()
+@inventory_option
+@last_option("24h")
+@click.option("--by", type=click.Choice(BY), default="model", show_default=True)
+@click.option("--plot", is_flag=True, help="Also draw calls, errors and latency over time.")
+@click.option("--json", "form", flag_value="json", help="Print it as JSON.")
+@click.option("--csv", "form", flag_value="csv", help="Print the groups as CSV.")
+@click.option("--html", "form", flag_value="html", help="Print a page with the table.")
+def usage(inventory: str, last: timedelta, by: str, plot: bool, form: str | None) -> None:
+    """Count what the gateways were asked: calls, errors, tokens, cost, times.
+
+    Each gateway's host adds up its own log. Days are those of UTC.
+
+    Exit code: 0 all gateways were asked, 2 one could not be.
+    """
+    from llmrack.observe import usage_print
+    from llmrack.observe.usage import ask_usage
+
+    found = ask_usage(gateways(inventory), last, by)
+    forms = {
+        "json": usage_print.as_json,
+        "csv": usage_print.as_csv,
+        "html": usage_print.as_html,
+    }
+    click.echo(forms.get(form or "", usage_print.as_text)(found), nl=form == "json")
+    if plot and not form:
+        click.echo(usage_print.plots(found), nl=False)
+    sys.exit(usage_print.exit_code(found))
