@@ -14,18 +14,25 @@ import click
 from pyinfra.api.exceptions import PyinfraError
 
 from llmrack.bundle.cli import bundle
+from llmrack.commands.chat import chat
+from llmrack.commands.client import client
 from llmrack.commands.curl import curl
+from llmrack.commands.dashboard import dashboard
 from llmrack.commands.declared import declared as read_declared
 from llmrack.commands.declared import inventory_option
 from llmrack.commands.keys import keys
+from llmrack.commands.logs import logs
 from llmrack.commands.models import models
+from llmrack.commands.report import report
 from llmrack.commands.secrets import secrets
 from llmrack.commands.secrets_list import list_
 from llmrack.commands.secrets_test import test
+from llmrack.commands.status import status
+from llmrack.commands.tail import tail
+from llmrack.commands.usage import usage
 from llmrack.components.plan import plan_text
 from llmrack.lab.cli import lab
 from llmrack.problems import DeclarationError, Problem
-from llmrack.remote import status as host_status
 from llmrack.remote.declared import read_inventory
 from llmrack.remote.guard import INTERRUPTED
 from llmrack.stack.graph import mermaid
@@ -56,6 +63,14 @@ main.add_command(models)
 secrets.add_command(list_)
 secrets.add_command(test)
 main.add_command(curl)
+main.add_command(status)
+main.add_command(usage)
+main.add_command(logs)
+main.add_command(tail)
+main.add_command(report)
+main.add_command(chat)
+main.add_command(client)
+main.add_command(dashboard)
 
 
 @main.command()
@@ -210,27 +225,6 @@ def _drill(
     if junit:
         Path(junit).write_text(as_junit(report, standins), encoding="utf-8")
     sys.exit(report.exit_code)
-
-
-@main.command()
-@inventory_option
-@click.option("--gpus", is_flag=True, help="The GPUs of every host: cards, driver, state.")
-@click.option("--uuids", is_flag=True, help="With --gpus: also a line for each card.")
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-def status(inventory: str, gpus: bool, uuids: bool, as_json: bool) -> None:
-    """Ask every host what it has; changes nothing.
-
-    Exit code: 0 all is well, 1 something is not, 2 a host could not be asked.
-    """
-    if not gpus:
-        raise click.UsageError("say what to ask for; there is: --gpus")
-    try:
-        rows = host_status.ask_gpus(inventory, Path.cwd())
-    except (FileNotFoundError, DeclarationError, PyinfraError) as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(COULD_NOT_RUN)
-    click.echo(host_status.as_json(rows) if as_json else host_status.table(rows, uuids), nl=as_json)
-    sys.exit(host_status.exit_code(rows))
 
 
 if __name__ == "__main__":

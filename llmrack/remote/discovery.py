@@ -85,7 +85,7 @@ def discover(inventory: str, folder: Path, provider: str) -> Discovery:
         try:
             for server in servers(stack, declared.fleet, gateway, provider):
                 with reach.talk(server) as talk:
-                    found = {each.name: each for each in _models(server, talk)} | found
+                    found = {each.name: each for each in models_at(server, talk)} | found
         except NotAnswered as error:
             return error
         return found
@@ -111,7 +111,8 @@ def _full(name: str) -> str:
     return normalised(name.removeprefix("models/"))
 
 
-def _models(server: Server, talk: Talk) -> Iterator[Found]:
+def models_at(server: Server, talk: Talk) -> Iterator[Found]:
+    """What a server has; ``declared`` is for others to say. Raises NotAnswered."""
     for name, entry in talk.models().items():
         told: object = entry
         if server.is_ollama:
@@ -121,10 +122,10 @@ def _models(server: Server, talk: Talk) -> Iterator[Found]:
             except NotAnswered:
                 # A proxy may not let us ask, and a list that is not Ollama's own has no such path.
                 told = entry
-        yield Found(name, _context_length(told), _capabilities(told), None)
+        yield Found(name, context_length_of(told), capabilities_of(told), None)
 
 
-def _context_length(told: object) -> int | None:
+def context_length_of(told: object) -> int | None:
     """Of vLLM's list (max_model_len) or of Ollama's /api/show (ARCHITECTURE.context_length)."""
     info = dig(told, "model_info")
     lengths = [dig(told, "max_model_len")]
@@ -136,7 +137,8 @@ def _context_length(told: object) -> int | None:
     return next((length for length in lengths if isinstance(length, int)), None)
 
 
-def _capabilities(told: object) -> tuple[str, ...] | None:
+def capabilities_of(told: object) -> tuple[str, ...] | None:
+    """What a model can do, in the stack's words, of Ollama's /api/show."""
     named = dig(told, "capabilities")
     if not isinstance(named, list):
         return None

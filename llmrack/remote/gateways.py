@@ -1,8 +1,8 @@
-"""Questions to the gateways' hosts, all at once; nothing is changed there."""
+"""Questions to hosts, mostly the gateways', all at once; nothing is changed there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,7 +24,7 @@ CONNECT_DEADLINE, ANSWER_DEADLINE = 10, 90
 
 
 class Unreached(Exception):
-    """Why a gateway's host could not be asked."""
+    """Why a host could not be asked."""
 
 
 class NoProvider(Exception):
@@ -58,29 +58,59 @@ class Gateways:
         if not providers[name].enabled:
             raise NoProvider(f"provider {name!r} is not used; set providers.{name}.enabled to true")
 
-    def ask(self, question: Callable[[Host, PyinfraHost], T]) -> dict[str, T | Unreached]:
-        """What each gateway's host answers, by its name.
+    def ask(
+        self,
+        question: Callable[[Host, PyinfraHost], T],
+        among: Sequence[Host] | None = None,
+        patience: float = ANSWER_DEADLINE,
+        keep: bool = False,
+    ) -> dict[str, T | Unreached]:
+        """What each host answers, by its name.
 
         + question: gets the host as declared, and connected
+        + among: hosts of the inventory (default: the gateways')
+        + patience: seconds for everything that is asked there
+        + keep: leave the connections open, for the next question
         """
         spawn = self._state.pool.spawn
-        asked = [(host.name, spawn(self._ask, host, question)) for host in self.hosts]
+        asked = [
+            (host.name, spawn(self._ask, host, question, patience, keep))
+            for host in (self.hosts if among is None else among)
+        ]
         return {name: greenlet.get() for name, greenlet in asked}
 
-    def _ask(self, host: Host, question: Callable[[Host, PyinfraHost], T]) -> T | Unreached:
-        """The answer; or why there is none, returned since gevent prints what a greenlet raises."""
+    def connect(self, host: Host) -> PyinfraHost:
+        """A host of the inventory, connected; raises Unreached."""
         there = self._state.inventory.get_host(host.name)
-        limit = CONNECT_DEADLINE + ANSWER_DEADLINE
+        # TCP has one deadline, all of it two.
+        limit = 2 * CONNECT_DEADLINE
         try:
-            with gevent.Timeout(limit, Unreached(f"no answer within {limit} s")):
+            with gevent.Timeout(limit, Unreached(f"it does not let us in within {limit} s")):
                 there.connect(show_errors=False, raise_exceptions=True)
                 no_delay(there)
+        except ConnectError as error:
+            raise Unreached(f"no connection: {error}") from None
+        except (PyinfraError, SSHException, OSError, EOFError) as error:
+            raise Unreached(str(error) or type(error).__name__) from None
+        return there
+
+    def _ask(
+        self, host: Host, question: Callable[[Host, PyinfraHost], T], patience: float, keep: bool
+    ) -> T | Unreached:
+        """The answer; or why there is none, returned since gevent prints what a greenlet raises."""
+        answered = False
+        there = self._state.inventory.get_host(host.name)
+        try:
+            self.connect(host)
+            with gevent.Timeout(patience, Unreached(f"no answer within {patience:g} s")):
                 answer = question(host, there)
-                there.disconnect()
-                return answer
+            answered = True
+            return answer
         except Unreached as reason:
             return reason
-        except ConnectError as error:
-            return Unreached(f"no connection: {error}")
         except (PyinfraError, SSHException, OSError, EOFError) as error:
             return Unreached(str(error) or type(error).__name__)
+        finally:
+            # What did not answer is connected anew next time.
+            if there.connected and not (answered and keep):
+                there.disconnect()

@@ -30,8 +30,8 @@ from llmrack.verify.results import one_line
 if TYPE_CHECKING:
     import httpx
 
-# Seconds a request may take, all in all.
-DEADLINE = 15
+# Seconds a request may take, all in all; and of a stream each wait, while a model may be loading.
+DEADLINE, PATIENCE = 15, 300
 # Debian's and Ubuntu's list of authorities (package ca-certificates).
 AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 
@@ -131,6 +131,10 @@ class Talk:
             raise NotAnswered(self._no_list(url, answer.text))
         return found
 
+    def get(self, url: str) -> object:
+        """What ``GET url`` answers."""
+        return self._json(url, self._send("GET", url))
+
     def post(self, url: str, body: Mapping[str, object]) -> object:
         """What ``POST url`` answers."""
         return self._json(url, self._send("POST", url, body))
@@ -164,6 +168,34 @@ class Talk:
                 )
             )
 
+    @contextmanager
+    def stream(self, url: str, body: Mapping[str, object]) -> Iterator[Iterator[str]]:
+        """The lines of what ``POST url`` answers to a chat, as they come.
+
+        Raises NotAnswered, also while they are read.
+        """
+        import httpx
+
+        from llmrack.verify.probes import message_of
+
+        patience = httpx.Timeout(PATIENCE, connect=DEADLINE)
+        headers = self._reach.headers(self._server.declared)
+        with (
+            self._asking(url, PATIENCE),
+            self._client.stream(
+                "POST", url, headers=headers, json=body, timeout=patience
+            ) as answer,
+        ):
+            if answer.status_code == 404:
+                said = one_line(message_of(answer.read().decode(errors="replace")), 120)
+                cause = f"{self._named(url)} answers 404: {said}"
+                way_out = "choose a model that it has: llmrack status --models"
+                raise NotAnswered(Trouble("not found", cause, way_out))
+            if answer.status_code != 200:
+                answer.read()
+                raise NotAnswered(self._trouble(url, answer))
+            yield answer.iter_lines()
+
     def _send(
         self,
         method: str,
@@ -171,34 +203,39 @@ class Talk:
         body: Mapping[str, object] | None = None,
         with_secrets: bool = True,
     ) -> httpx.Response:
+        late = NotAnswered(self._late(url, DEADLINE))
+        with self._asking(url, DEADLINE), gevent.Timeout(DEADLINE, late):
+            headers = self._reach.headers(self._server.declared, with_secrets)
+            return self._client.request(method, url, headers=headers, json=body, timeout=DEADLINE)
+
+    @contextmanager
+    def _asking(self, url: str, seconds: float) -> Iterator[None]:
+        """Turn what httpx raises into NotAnswered, and note how long it took."""
         # httpx costs 0.2 s to import; a run that changes nothing does without.
         import httpx
 
-        named = self._named(url)
-        late = Trouble(
-            "timeout",
-            f"{named} did not answer within {DEADLINE} s",
-            "see whether it is well, and whether a firewall is between",
-        )
         began = time.perf_counter()
         try:
-            headers = self._reach.headers(self._server.declared, with_secrets)
-            with gevent.Timeout(DEADLINE, NotAnswered(late)):
-                return self._client.request(
-                    method, url, headers=headers, json=body, timeout=DEADLINE
-                )
+            yield
         except (httpx.LocalProtocolError, UnicodeEncodeError):
             # Their text repeats the header.
             cause = f"{self._server.secret} has characters that no HTTP header can carry"
             raise NotAnswered(Trouble("key", cause, "set it anew")) from None
         except httpx.TimeoutException:
-            raise NotAnswered(late) from None
+            raise NotAnswered(self._late(url, seconds)) from None
         except httpx.HTTPError as error:
-            raise NotAnswered(self._unreached(url, str(error), late)) from None
+            raise NotAnswered(self._unreached(url, str(error), seconds)) from None
         finally:
             self.seconds = time.perf_counter() - began
 
-    def _unreached(self, url: str, error: str, late: Trouble) -> Trouble:
+    def _late(self, url: str, seconds: float) -> Trouble:
+        return Trouble(
+            "timeout",
+            f"{self._named(url)} did not answer within {seconds:g} s",
+            "see whether it is well, and whether a firewall is between",
+        )
+
+    def _unreached(self, url: str, error: str, seconds: float) -> Trouble:
         named, text = self._named(url), error.lower()
         if "certificate" in text:
             return untrusted(named, self._server.provider)
@@ -206,7 +243,7 @@ class Talk:
             cause = f"{named} does not speak TLS ({one_line(error, 80)})"
             return Trouble("TLS", cause, "write http:// if that is meant, or correct the port")
         if "timeout" in text or "timed out" in text:
-            return late
+            return self._late(url, seconds)
         if not self._reach.finds(urlsplit(url).hostname or ""):
             return no_address(named)
         return unreachable(named)

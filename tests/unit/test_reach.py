@@ -120,3 +120,33 @@ def test_a_name_without_an_address_is_told_from_a_server_that_is_down() -> None:
     there = talk(failing(httpx.ConnectError("Connect failed")), "http://nobody:8000/v1")
     kind, text = trouble(there.models)
     assert kind == "name" and "correct the name or its DNS" in text
+
+
+def streamed(answer: Answer) -> list[str]:
+    with talk(answer).stream("http://vllm:8000/v1/chat/completions", {"model": "a"}) as lines:
+        return list(lines)
+
+
+def test_a_stream_is_told_line_by_line() -> None:
+    assert streamed(lambda _: httpx.Response(200, text="a\nb\n")) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "words"),
+    [
+        (lambda _: httpx.Response(401), "key", "llmrack secrets rotate VLLM_API_KEY"),
+        (
+            lambda _: httpx.Response(404, json={"error": {"message": "no model a"}}),
+            "not found",
+            "answers 404: no model a; choose a model that it has",
+        ),
+        (lambda _: httpx.Response(500, text="bad"), "server", "failed (500: bad)"),
+        (failing(httpx.ReadTimeout("late")), "timeout", "did not answer within 300 s"),
+        (failing(httpx.ConnectError("refused")), "connection", "cannot connect to vllm"),
+        (failing(httpx.ConnectError("certificate verify failed")), "TLS", "tls_ca"),
+    ],
+)
+def test_a_stream_that_does_not_come_has_its_class(answer: Answer, kind: str, words: str) -> None:
+    found, text = trouble(lambda: streamed(answer))
+    assert found == kind
+    assert words in text

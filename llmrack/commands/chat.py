@@ -1,0 +1,94 @@
+"""`llmrack chat`: a test chat with any model, on any instance."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from pyinfra.api.exceptions import PyinfraError
+
+from llmrack.commands.declared import inventory_option
+from llmrack.problems import DeclarationError
+from llmrack.verify.results import Failed
+
+if TYPE_CHECKING:
+    from llmrack.observe.chat import Chat, Message
+
+NOT_ANSWERED, COULD_NOT_ASK, INTERRUPTED = 1, 2, 130
+
+
+@click.command()
+@inventory_option
+@click.argument("model")
+@click.option("--instance", metavar="NAME", help="This one, as status names it; no gateway.")
+@click.option("--gateway", metavar="HOST", help="Through this gateway (default: the first).")
+@click.option("--message", "-m", help="Say this; else what standard input says, or you.")
+def chat(
+    inventory: str, model: str, instance: str | None, gateway: str | None, message: str | None
+) -> None:
+    """Talk to MODEL, streamed, and see who answered, and how fast.
+
+    Exit code: 0 answered, 1 not answered, 2 it could not be asked.
+    """
+    # The requests need httpx, which costs 0.2 s to import.
+    from llmrack.observe.chat import NoChat, open_chat
+    from llmrack.remote.gateways import Unreached
+
+    # Raised as an exception it would end up in whichever greenlet runs at the time.
+    signal.signal(signal.SIGINT, _leave)
+    try:
+        talk = open_chat(inventory, Path.cwd(), model, instance, gateway)
+        if message is None and sys.stdin.isatty():
+            _talk(talk)
+        else:
+            _say(talk, [{"role": "user", "content": message or sys.stdin.read()}])
+    except Failed as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(NOT_ANSWERED)
+    except (FileNotFoundError, DeclarationError, NoChat, Unreached, PyinfraError) as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(COULD_NOT_ASK)
+
+
+def _leave(*_: object) -> None:
+    click.echo(err=True)
+    os._exit(INTERRUPTED)
+
+
+def _talk(talk: Chat) -> None:
+    """Say what a person types, line by line, until the end of input."""
+    messages: list[Message] = []
+    while True:
+        try:
+            line = input("> ")
+        except EOFError:
+            click.echo()
+            return
+        messages.append({"role": "user", "content": line})
+        try:
+            messages.append({"role": "assistant", "content": _say(talk, messages)})
+        except Failed as error:
+            click.echo(f"Error: {error}", err=True)
+            messages.pop()
+
+
+def _say(talk: Chat, messages: list[Message]) -> str:
+    """Print an answer as it comes, then how it went; gives the answer. Raises Failed."""
+    said: list[str] = []
+
+    def tell(text: str) -> None:
+        said.append(text)
+        click.echo(text, nl=False)
+
+    try:
+        answered = talk(messages, tell)
+    finally:
+        # Whatever follows begins a line of its own.
+        if said:
+            click.echo()
+    click.echo(str(answered), err=True)
+    return "".join(said)

@@ -1,0 +1,109 @@
+"""`llmrack status`: what is served, by whom and how well."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+from pyinfra.api.exceptions import PyinfraError
+
+from llmrack.commands.declared import inventory_option
+from llmrack.problems import DeclarationError
+
+if TYPE_CHECKING:
+    from llmrack.observe.status import Status
+
+COULD_NOT_ASK = 2
+# Seconds from one look to the next, where none are given.
+PAUSE = 5.0
+
+
+@click.command()
+@inventory_option
+@click.option("--models", is_flag=True, help="Every model on every instance.")
+@click.option(
+    "--watch",
+    metavar="[SECONDS]",
+    type=click.FloatRange(min=0.5),
+    is_flag=False,
+    flag_value=PAUSE,
+    help=f"Look again every so often (default: {PAUSE:g}), until Ctrl-C.",
+)
+@click.option("--gpus", is_flag=True, help="Instead the GPUs of every host: cards, driver, state.")
+@click.option("--uuids", is_flag=True, help="With --gpus: also a line for each card.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def status(
+    inventory: str, models: bool, watch: float | None, gpus: bool, uuids: bool, as_json: bool
+) -> None:
+    """Ask every gateway and instance how it is; changes nothing.
+
+    Exit code: 0 all is well, 1 something is not, 2 a host could not be asked.
+    """
+    if gpus and (models or watch):
+        raise click.UsageError("--gpus is a look of its own: without --models and --watch")
+    try:
+        if gpus:
+            _gpus(inventory, uuids, as_json)
+        _status(inventory, models, watch, as_json)
+    except (FileNotFoundError, DeclarationError, PyinfraError) as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(COULD_NOT_ASK)
+
+
+def _gpus(inventory: str, uuids: bool, as_json: bool) -> NoReturn:
+    from llmrack.remote import status as host_status
+
+    rows = host_status.ask_gpus(inventory, Path.cwd())
+    click.echo(host_status.as_json(rows) if as_json else host_status.table(rows, uuids), nl=as_json)
+    sys.exit(host_status.exit_code(rows))
+
+
+def _status(inventory: str, models: bool, watch: float | None, as_json: bool) -> NoReturn:
+    # The requests need httpx, which costs 0.2 s to import.
+    from rich.console import Console
+
+    from llmrack.observe import status_view
+    from llmrack.observe.status_asking import status_of
+    from llmrack.remote.gateways import Gateways
+
+    gateways = Gateways(inventory, Path.cwd())
+    console = Console(highlight=False)
+
+    def show(found: Status) -> None:
+        if as_json:
+            click.echo(status_view.as_json(found, indent=None if watch else 2))
+        elif console.is_terminal:
+            console.print(status_view.view(found))
+        else:
+            click.echo(status_view.text(found), nl=watch is not None)
+
+    if watch is None:
+        found = status_of(gateways, models)
+        show(found)
+        sys.exit(found.exit_code)
+
+    def ask() -> Status:
+        return status_of(gateways, models, keep=True)
+
+    # Raised as an exception it would end up in whichever greenlet runs at the time.
+    signal.signal(signal.SIGINT, lambda *_: (console.show_cursor(), os._exit(0)))
+    if console.is_terminal and not as_json:
+        from rich.live import Live
+
+        with Live(console=console, auto_refresh=False) as live:
+            _again(watch, ask, lambda found: live.update(status_view.view(found), refresh=True))
+    _again(watch, ask, show)
+
+
+def _again(seconds: float, ask: Callable[[], Status], show: Callable[[Status], None]) -> NoReturn:
+    """Ask and show until somebody interrupts."""
+    while True:
+        began = time.monotonic()
+        show(ask())
+        time.sleep(max(0.0, seconds - (time.monotonic() - began)))

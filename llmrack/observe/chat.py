@@ -1,0 +1,204 @@
+"""A chat with a model, streamed: through a gateway, or with one instance directly.
+
+Requests start on the gateway's host, through the SSH connection, so keys stay where they are.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from llmrack.observe.chat_stream import Broken, Counts, Tell, read
+from llmrack.problems import nearest
+from llmrack.remote.gateways import Gateways
+from llmrack.remote.reach import NotAnswered, Reach
+from llmrack.remote.tunnel import http_client
+from llmrack.secrets.places import MASTER_KEY
+from llmrack.stack.deployments import Deployment, deployments
+from llmrack.stack.fleet import Host, gateway_url
+from llmrack.stack.model_lists import Server, servers
+from llmrack.stack.providers import OllamaProvider, OllamaRemoteProvider
+from llmrack.stack.schema import Stack, is_wildcard
+from llmrack.verify.exchange import Bounds, ask
+from llmrack.verify.explain import explain
+from llmrack.verify.probes import CHAT, GATEWAY, bearer, message_of
+from llmrack.verify.results import Failed, one_line
+
+# Seconds from one token to the next, the first included (a model may be loading), and in all.
+PATIENT = Bounds(300, 3600)
+# What came in one piece has no pace. Seconds.
+SHORTEST = 0.01
+# Ends with the counts of tokens.
+STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
+
+Message = dict[str, str]
+
+
+class NoChat(Exception):
+    """Something that was named is not declared: cause and way out."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """How an answer went.
+
+    + by: who gave it, as ``instance/model``
+    + instead_of: the name that was asked for, where another model answered; else empty
+    + duration: seconds from the request to the end
+    """
+
+    by: str
+    instead_of: str
+    duration: float
+    counts: Counts
+
+    def __str__(self) -> str:
+        told = []
+        if self.counts.first_token is not None:
+            told.append(f"first token {self.counts.first_token:.2f} s")
+        told.append(f"{self.duration:.2f} s in all")
+        if self.counts.output is not None:
+            told.append(f"{self.counts.input or 0} + {self.counts.output} tokens")
+            spent = self.duration - (self.counts.first_token or 0)
+            if self.counts.output and spent > SHORTEST:
+                told.append(f"{self.counts.output / spent:.1f} tokens/s")
+        fallback = f" (a fallback: {self.instead_of} was asked for)" if self.instead_of else ""
+        return f"{self.by} answered{fallback}: {', '.join(told)}"
+
+
+# Says a whole conversation so far; tells the answer as it comes. Raises Failed.
+Chat = Callable[[Sequence[Message], Tell], Answered]
+
+
+def open_chat(
+    inventory: str, folder: Path, model: str, instance: str | None, gateway: str | None
+) -> Chat:
+    """Connect, once, for a chat with ``model``.
+
+    + instance: as ``llmrack status`` names it; None: through the gateway
+    + gateway: its host (default: the first)
+
+    Raises FileNotFoundError and DeclarationError, as ``read_inventory`` does, NoChat, and Unreached
+    for the gateway's host.
+    """
+    gateways = Gateways(inventory, folder)
+    host = _gateway(gateways, gateway)
+    if instance is None:
+        stack = gateways.declared.stack
+        prefixes = tuple(name.removesuffix("*") for name in stack.names if is_wildcard(name))
+        if model not in stack.names and not (prefixes and model.startswith(prefixes)):
+            raise NoChat(f"nobody serves a model {model!r}; {nearest(model, stack.names)}")
+        return _through(gateways, host, model)
+    return _with(gateways, host, model, instance)
+
+
+def _gateway(gateways: Gateways, name: str | None) -> Host:
+    hosts = {host.name: host for host in gateways.hosts}
+    if not hosts:
+        raise NoChat("the inventory has no gateway to ask from; put a host into the group gateway")
+    if name is None:
+        return gateways.hosts[0]
+    if name not in hosts:
+        raise NoChat(f"there is no gateway {name!r}; {nearest(name, hosts)}")
+    return hosts[name]
+
+
+def _through(gateways: Gateways, host: Host, model: str) -> Chat:
+    declared = gateways.declared
+    stack = declared.stack
+    every = deployments(stack, declared.fleet, host)
+    group = _group(stack, every, model)
+    key = declared.secrets[MASTER_KEY]
+    there = gateways.connect(host)
+
+    def say(messages: Sequence[Message], tell: Tell) -> Answered:
+        body = {"model": model, "messages": list(messages), **STREAMED}
+        began = time.perf_counter()
+        with (
+            http_client(there, gateway_url(host)) as client,
+            ask(
+                client,
+                *("POST", CHAT),
+                who=f"{GATEWAY} on {host.name}",
+                bounds=PATIENT,
+                headers=bearer(key),
+                body=body,
+            ) as answer,
+        ):
+            if answer.status != 200:
+                raise Failed(explain(answer.status, message_of(answer.text()), group))
+            try:
+                counts = read(answer.lines(), tell, began)
+            except Broken as error:
+                raise Failed(explain(error.status, error.said, group)) from None
+            by = answer.headers.get("x-litellm-model-id", "somebody")
+        one = next((each for each in every if each.id == by), None)
+        members = {each.model for each in group}
+        return Answered(
+            f"{one.instance}/{one.model}" if one else by,
+            model if one and one.model not in members else "",
+            time.perf_counter() - began,
+            counts,
+        )
+
+    return say
+
+
+def _group(stack: Stack, every: Sequence[Deployment], model: str) -> list[Deployment]:
+    """Those that stand under the name ``model``, without its chain."""
+    named = stack.aliases.get(model, model)
+    return [each for each in every if each.name == named] or [
+        each
+        for each in every
+        if is_wildcard(each.name) and named.startswith(each.name.removesuffix("*"))
+    ]
+
+
+def _with(gateways: Gateways, host: Host, model: str, instance: str) -> Chat:
+    declared = gateways.declared
+    every = [
+        server
+        for name in declared.stack.providers
+        for server in servers(declared.stack, declared.fleet, host, name)
+    ]
+    found = [server for server in every if server.instance == instance]
+    if not found:
+        known = nearest(instance, [server.instance for server in every])
+        raise NoChat(f"there is no instance {instance!r}; {known}")
+    server, upstream = _upstream(declared.stack, found, model)
+    reach = Reach(gateways.connect(host), declared.secrets, [server.declared])
+    usage = {} if _is_native(server) else STREAMED
+
+    def say(messages: Sequence[Message], tell: Tell) -> Answered:
+        body = {"model": upstream, "messages": list(messages), "stream": True, **usage}
+        began = time.perf_counter()
+        try:
+            with reach.talk(server) as talk, talk.stream(server.chat_url, body) as lines:
+                counts = read(lines, tell, began)
+        except NotAnswered as error:
+            raise Failed(str(error)) from None
+        except Broken as error:
+            said = one_line(error.said, 160)
+            raise Failed(f"{instance} broke off ({said}); see its journal") from None
+        return Answered(f"{instance}/{upstream}", "", time.perf_counter() - began, counts)
+
+    return say
+
+
+def _upstream(stack: Stack, found: Sequence[Server], model: str) -> tuple[Server, str]:
+    """The name by which a server knows ``model``; it may also be the server's own name for it.
+
+    + found: one server, once for each provider that has it
+    """
+    named = stack.aliases.get(model, model)
+    for server in found:
+        if named in stack.models and server.provider in stack.models[named].provider:
+            return server, stack.upstream(named, server.provider)
+    return found[0], model
+
+
+def _is_native(server: Server) -> bool:
+    """Whether it takes chats in Ollama's own form, and not in OpenAI's."""
+    return isinstance(server.declared, OllamaProvider | OllamaRemoteProvider)

@@ -1,0 +1,84 @@
+"""A streamed chat as it arrives: OpenAI's events, or Ollama's lines."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from llmrack.verify.exchange import dig
+
+# Is told the answer, piece by piece.
+Tell = Callable[[str], None]
+
+
+class Broken(Exception):
+    """A stream that did not end as it should.
+
+    + status: HTTP status that the server gives it; 500 where it gives none
+    + said: the server's words
+    """
+
+    def __init__(self, status: int, said: str) -> None:
+        super().__init__(said)
+        self.status, self.said = status, said
+
+
+@dataclass
+class Counts:
+    """What a stream told beside its text.
+
+    + first_token: seconds until something was said or thought; None where nothing was
+    + input, output: tokens, where they were told
+    """
+
+    first_token: float | None = None
+    input: int | None = None
+    output: int | None = None
+
+
+def read(lines: Iterable[str], tell: Tell, began: float) -> Counts:
+    """Read a stream to its end. Raises Broken.
+
+    + lines: of server-sent events with OpenAI's chunks, or JSON of Ollama's ``/api/chat``
+    + began: when it was asked for, by ``time.perf_counter``
+    """
+    counts, ended = Counts(), False
+    for line in lines:
+        data = line.removeprefix("data:").strip()
+        if data == "[DONE]":
+            ended = True
+            break
+        if not data.startswith("{"):
+            # An event's other fields, or nothing.
+            continue
+        try:
+            event = json.loads(data)
+        except ValueError:
+            break
+        if error := dig(event, "error"):
+            code = str(dig(error, "code") or "")
+            status = int(code) if code.isdecimal() else 500
+            raise Broken(status, str(dig(error, "message") or error))
+        delta = dig(event, "choices", 0, "delta") or dig(event, "message")
+        said = dig(delta, "content")
+        thought = dig(delta, "reasoning_content") or dig(delta, "thinking")
+        if (said or thought) and counts.first_token is None:
+            counts.first_token = time.perf_counter() - began
+        if said:
+            tell(printable(str(said)))
+        usage = dig(event, "usage")
+        counts.input = (
+            dig(usage, "prompt_tokens") or dig(event, "prompt_eval_count") or counts.input
+        )
+        counts.output = dig(usage, "completion_tokens") or dig(event, "eval_count") or counts.output
+        ended = ended or dig(event, "done") is True
+    if not ended:
+        raise Broken(500, "the stream ended in the middle")
+    return counts
+
+
+def printable(text: str) -> str:
+    """``text`` without what could steer a terminal."""
+    return "".join(char for char in text if char.isprintable() or char in "\n\t")

@@ -1,0 +1,168 @@
+"""Ready configuration for clients of a gateway, from ``templates/clients``."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from llmrack.components.render import render
+from llmrack.stack.engines import instances
+from llmrack.stack.fleet import Fleet, Host, bracketed
+from llmrack.stack.providers import OllamaProvider
+from llmrack.stack.schema import Stack, is_wildcard
+from llmrack.stack.settings import is_loopback
+
+# The environment variable that has a client's key.
+KEY_VARIABLE = "LLMRACK_API_KEY"
+_SHELL = f'"${{{KEY_VARIABLE}:?set it to your key}}"'
+
+
+class NoModel(Exception):
+    """There is nothing that a client could ask for: cause and way out."""
+
+
+@dataclass(frozen=True)
+class Client:
+    """A program or a language.
+
+    + template: its configuration, below ``templates/clients``
+    + place: what to do with it, in a sentence
+    + reference: how it names the variable with the key
+    + quoted: how it writes a key out
+    """
+
+    template: str
+    place: str
+    reference: str
+    quoted: Callable[[str], str] = json.dumps
+
+
+CLIENTS = {
+    "env": Client(
+        "env.sh.j2",
+        "source it in a shell; programs with OpenAI's SDK read these variables",
+        _SHELL,
+        shlex.quote,
+    ),
+    "curl": Client("curl.sh.j2", "paste it into a shell", _SHELL, shlex.quote),
+    "python": Client("python.py.j2", "needs: pip install openai", f'os.environ["{KEY_VARIABLE}"]'),
+    "node": Client(
+        "node.mjs.j2",
+        "save it as ask.mjs; needs: npm install openai",
+        f"process.env.{KEY_VARIABLE}",
+    ),
+    "go": Client(
+        "go.go.j2",
+        "save it as main.go; needs: go get github.com/openai/openai-go/v3",
+        f'os.Getenv("{KEY_VARIABLE}")',
+    ),
+    "continue": Client(
+        "continue.yaml.j2",
+        f"save it as ~/.continue/config.yaml, and the line {KEY_VARIABLE}=... in ~/.continue/.env",
+        f"${{{{ secrets.{KEY_VARIABLE} }}}}",
+    ),
+    "crush": Client("crush.json.j2", "save it as ~/.config/crush/crush.json", f'"${KEY_VARIABLE}"'),
+    "opencode": Client(
+        "opencode.json.j2",
+        "save it as ~/.config/opencode/opencode.json",
+        f'"{{env:{KEY_VARIABLE}}}"',
+    ),
+    "aider": Client("aider.yml.j2", "save it as ~/.aider.conf.yml", ""),
+    "open-webui": Client(
+        "open-webui.yaml.j2",
+        "save it as compose.yaml, then: docker compose up -d",
+        f'"${{{KEY_VARIABLE}:?set it to your key}}"',
+        # Compose would take $ for the beginning of a variable.
+        lambda key: json.dumps(key.replace("$", "$$")),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Served:
+    """A public name that clients may ask for.
+
+    + context_length: in tokens; None where it is not declared
+    + can: what it can do beside answering, in the stack's words
+    """
+
+    name: str
+    context_length: int | None
+    can: tuple[str, ...]
+
+
+def configuration(
+    client: str, stack: Stack, fleet: Fleet, gateway: Host, key: str | None = None
+) -> str:
+    """The configuration of a client, one of CLIENTS.
+
+    + gateway: the one that is asked
+    + key: written out, instead of a reference to LLMRACK_API_KEY
+
+    Raises NoModel where no chat model is served.
+    """
+    its = CLIENTS[client]
+    chats = list(served(stack, fleet, "chat"))
+    if not chats:
+        raise NoModel("no chat model is served; declare one under models in stack.yaml")
+    embeddings = list(served(stack, fleet, "embedding"))
+    message = {"role": "user", "content": "Say hello."}
+    return render(
+        f"clients/{its.template}",
+        url=base_url(gateway),
+        loopback=is_loopback(gateway.settings.gateway_bind),
+        key=its.reference if key is None else its.quoted(key),
+        by_reference=key is None,
+        chats=chats,
+        chat=chats[0],
+        embedding=embeddings[0] if embeddings else None,
+        body=json.dumps({"model": chats[0].name, "messages": [message]}),
+        shell=shlex.quote,
+    )
+
+
+def base_url(gateway: Host) -> str:
+    """Where clients reach a gateway; on loopback, through a tunnel that ends on the same port."""
+    bound = is_loopback(gateway.settings.gateway_bind)
+    address = "127.0.0.1" if bound else bracketed(gateway.address)
+    return f"http://{address}:{gateway.settings.gateway_port}/v1"
+
+
+def served(stack: Stack, fleet: Fleet, capability: str) -> Iterator[Served]:
+    """The public names behind which every model has a capability, in the order declared."""
+    for name in stack.names:
+        models = [stack.models[member] for member in stack.members(name)]
+        shared = [
+            each
+            for each in models[0].capabilities
+            if all(each in model.capabilities for model in models)
+        ]
+        if capability in shared and not is_wildcard(name):
+            lengths = [_length(stack, fleet, member) for member in stack.members(name)]
+            known = [length for length in lengths if length is not None]
+            yield Served(
+                name,
+                min(known) if len(known) == len(lengths) else None,
+                tuple(each for each in shared if each in ("tools", "vision")),
+            )
+
+
+def _length(stack: Stack, fleet: Fleet, name: str) -> int | None:
+    """The context length that a model is served with, as far as it is declared."""
+    model = stack.models[name]
+    baked = model.context_length
+    if model.create and not baked:
+        baked = model.create.parameters.num_ctx
+    found = []
+    for at in stack.served_by(name):
+        provider = stack.providers[at]
+        if not isinstance(provider, OllamaProvider):
+            return None
+        found += [
+            baked or int(dict(instance.environment)["OLLAMA_CONTEXT_LENGTH"])
+            for host in fleet.group(provider.group)
+            for instance in instances(host)
+        ]
+    return min(found, default=None)

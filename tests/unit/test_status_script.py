@@ -1,0 +1,131 @@
+"""What the program sees that looks at a host, of servers and commands that are made up here."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from llmrack.observe import status_script
+from llmrack.observe.status_script import ask_gateway, ask_ollama, cards, look, unit_states
+
+ACTIVE = {"ActiveState": "active"}
+SHOWN = {
+    "model_info": {"llama.context_length": 8192, "tokenizer.ggml.tokens": ["a"] * 100},
+    "capabilities": ["completion"],
+    "parameters": "num_ctx 4096",
+    "license": "long",
+}
+ANSWERS: dict[str, object] = {
+    "/api/version": {"version": "0.34.4"},
+    "/api/tags": {"models": [{"name": "llama", "size": 7, "digest": "d"}]},
+    "/api/ps": {"models": []},
+    "/api/show": SHOWN,
+    "/other/api/version": "hello",
+    "/health/readiness": {"status": "healthy"},
+}
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        found = ANSWERS.get(self.path)
+        self.send_response(200 if found else 500)
+        self.end_headers()
+        self.wfile.write(json.dumps(found).encode())
+
+    do_POST = do_GET
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+def test_an_ollama_says_its_version_and_models(url: str) -> None:
+    found = ask_ollama(url, ACTIVE, describe=False)
+    assert found["latency"] > 0
+    assert (found["version"], found["models"]) == ("0.34.4", [{"name": "llama", "size": 7}])
+
+
+def test_of_a_model_only_what_is_shown_is_carried_over(url: str) -> None:
+    (model,) = ask_ollama(url, ACTIVE, describe=True)["models"]
+    assert model["shown"] == {
+        "model_info": {"llama.context_length": 8192},
+        "capabilities": ["completion"],
+        "parameters": "num_ctx 4096",
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "error"),
+    [("/nothing", "it answers 500"), ("/other", "another program answers there")],
+)
+def test_an_ollama_that_does_not_answer_as_it_should_says_so(
+    url: str, path: str, error: str
+) -> None:
+    assert ask_ollama(url + path, ACTIVE, describe=False) == {"error": error}
+
+
+def test_nobody_there_is_told_in_the_system_s_words() -> None:
+    found = ask_ollama("http://127.0.0.1:1", ACTIVE, describe=False)
+    assert found == {"error": "Connection refused"}
+
+
+def test_an_ollama_whose_unit_does_not_run_is_not_asked() -> None:
+    assert "does not run" in ask_ollama("http://127.0.0.1:1", {}, describe=False)["error"]
+
+
+def test_a_gateway_that_does_not_run_is_not_started_by_asking(url: str, tmp_path: Path) -> None:
+    units = {"llmrack-gateway@blue.service": {"ActiveState": "inactive"}}
+    found = ask_gateway({"url": url, "venv": str(tmp_path)}, units)
+    assert found == {"told": None, "version": None, "error": "it does not run"}
+
+
+def test_a_gateway_that_runs_has_latency_and_version(url: str, tmp_path: Path) -> None:
+    (tmp_path / "lib/python3.11/site-packages/litellm-1.106.2.dist-info").mkdir(parents=True)
+    found = ask_gateway(
+        {"url": url, "venv": str(tmp_path)}, {"llmrack-gateway@blue.service": ACTIVE}
+    )
+    assert found["version"] == "1.106.2"
+    assert found["latency"] > 0
+
+
+def test_units_are_read_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "NRestarts=2\nId=a.service\nActiveState=active\n\nId=b.service\nActiveState=failed\n"
+    monkeypatch.setattr(status_script, "output", lambda command: said)
+    found = unit_states(["a.service", "b.service"])
+    assert (found["a.service"]["NRestarts"], found["b.service"]["ActiveState"]) == ("2", "failed")
+
+
+def test_a_card_says_none_for_what_it_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "GPU-1, NVIDIA A, 97, 70, 1024, 24576\nGPU-2, NVIDIA B, [N/A], [N/A], 0, 24576\n"
+    monkeypatch.setattr(status_script, "output", lambda command: said)
+    monkeypatch.setattr(Path, "exists", lambda path: str(path).startswith("/proc/driver/nvidia"))
+    first, second = cards()[:2]
+    assert (first["uuid"], first["use_percent"], first["temperature"]) == ("GPU-1", 97, 70)
+    assert (second["use_percent"], second["temperature"], second["used_mib"]) == (None, None, 0)
+
+
+def test_it_runs_alone_with_the_library_of_python(url: str) -> None:
+    question = {"instances": [], "gateway": None, "units": [], "models": False}
+    ran = subprocess.run(
+        [sys.executable, "-I", "-S", "-", json.dumps(question)],
+        input=Path(status_script.__file__).read_text(),
+        capture_output=True,
+        text=True,
+        env={"PATH": os.defpath},
+    )
+    assert json.loads(ran.stdout).keys() == look(question).keys()
