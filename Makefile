@@ -5,6 +5,8 @@ PART1 := $(wildcard tests/lab/test_[a-d]*.py) $(wildcard tests/scenarios/test_on
 PART2 := $(wildcard tests/lab/test_[e-l]*.py) $(wildcard tests/scenarios/test_ollama*.py)
 PART4 := $(filter-out $(PART1) $(PART2),$(wildcard tests/scenarios/test_*.py))
 PART3 := $(filter-out $(PART1) $(PART2),$(wildcard tests/lab/test_*.py))
+# What the tests of pages look at them with.
+CHROMIUM := chromium fonts-dejavu-core
 
 .PHONY: demo demo-down test test-1 test-2 test-3 test-4 soak lint lock bench
 
@@ -21,6 +23,9 @@ demo-down: .venv/installed
 # Formatter, linter, type checker, unit tests (seconds), tests on lab hosts (minutes; root).
 test: lint
 	$(BIN)/pytest tests/unit tests/contract
+	command -v chromium || { apt-get -q update && \
+		apt-get install -y -q --no-install-recommends $(CHROMIUM); }
+	$(BIN)/pytest tests/page
 	$(MAKE) -j 4 test-1 test-2 test-3 test-4
 
 test-1:

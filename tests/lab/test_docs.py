@@ -29,6 +29,10 @@ def commands(page: str) -> list[str]:
     return [line for line in lines if line and not line.startswith("make ")]
 
 
+def endless(command: str) -> bool:
+    return command.startswith("llmrack tail") or "--watch" in command
+
+
 @pytest.fixture(scope="module")
 def project(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The files a clone has, pointed at the hosts of the tests' lab."""
@@ -57,6 +61,9 @@ def project(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path
 @pytest.mark.parametrize("page", PAGES)
 def test_commands_of_the_page_run(project: Path, lab: Lab, page: str) -> None:
     for command in commands(page):
+        if endless(command):
+            # Until Ctrl-C, which it takes for a proper end.
+            command = f"timeout --preserve-status -s INT 8 {command}"
         done = subprocess.run(
             ["bash", "-c", command],
             cwd=project,

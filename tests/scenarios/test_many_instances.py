@@ -1,6 +1,6 @@
 """Scenario: a manager of many Ollama instances, our own and other people's.
 
-Its overview of health, test chats and export belong to commands that are not there yet.
+Export belongs to a command that is not there yet.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from llmrack.lab.lab import Lab
 from llmrack.lab.services import PROVIDERS
 from llmrack.lab.shell import wait_until
 from llmrack.verify.probes import RED_PNG
+from tests.lab.mixed_load import assert_counted, mixed_load
 from tests.lab.site import Run, Site
 
 HERE = Path(__file__).with_name("many_instances")
@@ -225,6 +226,42 @@ def test_an_answer_may_take_as_long_as_its_instance_is_given(
     answer = site.chat(GATEWAY, "llama3.2:1b")
     assert answer.status_code in (408, 504), answer.text
     assert 4.5 < time.monotonic() - began < 8
+
+
+def test_what_every_instance_answered_is_what_the_client_counted(site: Site) -> None:
+    url = f"http://{site.lab.host(GATEWAY).address}:4000/v1"
+    key = site.secrets["LITELLM_MASTER_KEY"]
+    assert_counted(site, lambda: mixed_load(url, key, ["llama3.2"], times=6))
+    shown = site.run("llmrack", "usage", "--last", "1h", "--by", "instance", "-i", site.inventory)
+    assert all(name in shown.output for name in LOCAL), shown.output
+
+
+def test_health_of_all_is_seen_at_a_glance(site: Site, fault: Callable[..., None]) -> None:
+    run = site.run("llmrack", "status", "-i", site.inventory)
+    assert run.code == 0, run.output
+    assert all(name in run.output for name in (*LOCAL, *REMOTE)), run.output
+    fault("attic", "500")
+    run = site.run("llmrack", "status", "-i", site.inventory)
+    assert run.code == 1, run.output
+
+
+def test_models_of_all_stand_in_one_list(site: Site) -> None:
+    run = site.run("llmrack", "status", "--models", "--json", "-i", site.inventory)
+    rows = {row["name"]: row for row in json.loads(run.output)["instances"]}
+    for name in (*LOCAL, "attic"):
+        models = {model["name"]: model for model in rows[name]["models"]}
+        llama = models["llama3.2:latest"]
+        assert llama["context_length"] > 0 and llama["capabilities"], llama
+
+
+@pytest.mark.parametrize("instance", [*LOCAL, "attic"])
+def test_a_chat_with_any_model_on_any_instance(site: Site, instance: str) -> None:
+    run = site.run(
+        "llmrack", "chat", "llama3.2", "--instance", instance, "-m", "Say hello.",
+        "-i", site.inventory,
+    )  # fmt: skip
+    assert run.code == 0, run.output
+    assert instance in run.output
 
 
 def test_what_is_not_enabled_is_neither_offered_nor_asked(site: Site) -> None:

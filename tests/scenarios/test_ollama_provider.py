@@ -1,7 +1,6 @@
 """Scenario: a gateway's Ollama provider, on two hosts with two GPUs each.
 
-What local models do on our own hosts, and how requests are shared. What is counted of tokens,
-requests and latency is not in here.
+What local models do on our own hosts, how requests are shared, and how they are counted.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ import yaml
 from llmrack.lab.gpus import pretence
 from llmrack.lab.lab import Lab
 from llmrack.verify.probes import RED_PNG, WEATHER_TOOL
+from tests.lab.mixed_load import assert_counted, mixed_load, usage
 from tests.lab.site import Site
 
 HERE = Path(__file__).with_name("ollama_provider")
@@ -251,6 +251,23 @@ def test_both_hosts_answer_half_of_the_requests(site: Site, model: str) -> None:
 
 def test_a_hybrid_gives_a_fifth_of_the_requests_to_the_cloud(site: Site) -> None:
     assert_shares(answered(site, "hybrid"), box3=0.4, box4=0.4, cloud=0.2)
+
+
+def test_requests_tokens_and_latency_are_counted_although_local_models_are_free(
+    site: Site,
+) -> None:
+    url, key = (
+        f"http://{site.lab.host(GATEWAY).address}:4000/v1",
+        site.secrets["LITELLM_MASTER_KEY"],
+    )
+    names = [*CHAT_MODELS, "hybrid"]
+    assert_counted(site, lambda: mixed_load(url, key, names, ["nomic-embed-text"]))
+    groups = {group["name"]: group for group in usage(site, "provider")["groups"]}
+    local = groups["local"]
+    assert local["cost"] == 0 and local["output_tokens"] > 0
+    assert 0 < local["latency"]["p50"] <= local["latency"]["p95"] <= local["latency"]["p99"]
+    instances = {group["name"] for group in usage(site, "instance")["groups"]}
+    assert {GATEWAY, OTHER, "cloud"} <= instances
 
 
 def test_the_gpus_of_both_hosts_are_shown(site: Site) -> None:

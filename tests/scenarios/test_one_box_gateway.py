@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import queue
 import re
 import shlex
+import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ import yaml
 
 from llmrack.lab.lab import Lab
 from llmrack.lab.shell import wait_until
+from tests.lab.mixed_load import assert_counted, forwarded, mixed_load, usage
 from tests.lab.site import Site
 
 HERE = Path(__file__).with_name("one_box_gateway")
@@ -30,6 +34,7 @@ CLOUD_MODELS = {
     "gpt-oss:20b-cloud",
     "glm-4.6:cloud",
 }
+CLOUD = "gpt-oss:20b-cloud"
 LOCAL_MODELS = {"qwen2.5-coder:7b", "llama3.1:latest", "qwen-coder-vllm"}
 # Longer than the 10 s for which the router puts a deployment that failed aside.
 RECOVERY = 30.0
@@ -204,6 +209,39 @@ def test_llmrack_verify_proves_all_of_it_through_ssh(site: Site) -> None:
     run = site.run("llmrack", "verify", "-i", site.inventory)
     assert run.code == 0, run.output
     assert re.search(r"(\d+) of \1 checks proven", run.output)
+
+
+def test_requests_are_followed_live(site: Site) -> None:
+    tail = site.start("llmrack", "tail", "--model", CLOUD, "--json", "-i", site.inventory)
+    said: queue.Queue[str] = queue.Queue()
+    reader = threading.Thread(target=lambda: [said.put(line) for line in tail.stdout or ()])
+    reader.start()
+    try:
+
+        def seen() -> bool:
+            # It follows from the moment in which it has connected.
+            assert chat(site, CLOUD).status == 200
+            return not said.empty()
+
+        assert wait_until(seen, 30, every=0.5)
+        line = json.loads(said.get())
+        assert (line["model"], line["provider"], line["key"]) == (CLOUD, "cloud", "master")
+    finally:
+        tail.send_signal(signal.SIGINT)
+        tail.wait(20)
+    reader.join(10)
+    assert tail.returncode == 0
+
+
+def test_tokens_by_provider_and_the_last_hour_are_those_that_a_client_counted(site: Site) -> None:
+    with forwarded(site, BOX, 4000) as url:
+        key = site.secrets["LITELLM_MASTER_KEY"]
+        names = [CLOUD, "qwen-coder-vllm", "llama3.1:latest"]
+        assert_counted(site, lambda: mixed_load(url, key, names))
+    shown = site.run("llmrack", "logs", "--last", "1h", "-i", site.inventory)
+    assert shown.code == 0 and "(the gateway)" in shown.output, shown.output
+    providers = {group["name"] for group in usage(site, "provider")["groups"]}
+    assert {"local", "vllm", "cloud"} <= providers
 
 
 def test_what_somebody_edits_in_the_generated_file_is_undone(site: Site) -> None:

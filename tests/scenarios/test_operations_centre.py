@@ -1,7 +1,6 @@
 """Scenario: an operations centre for the providers' keys, without a web application or a database.
 
-Keys are rotated while clients ask without a pause: none of them notices. What was used in the last
-30 days is not in here.
+Keys are rotated while clients ask without a pause: none of them notices.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ import pytest
 import yaml
 
 from tests.lab.load import Load, lost
+from tests.lab.mixed_load import assert_counted, mixed_load
 from tests.lab.site import Run, Site
 
 HERE = Path(__file__).with_name("operations_centre")
@@ -231,6 +231,16 @@ def test_every_operation_on_a_key_is_in_the_audit_file(site: Site) -> None:
     assert {"init", "set", "export", "test", "rotate: done", f"bring to {BOX}"} <= done
     checked = llmrack(site, "secrets", "audit", "--verify")
     assert checked.code == 0 and "a whole chain" in checked.output
+
+
+def test_usage_of_30_days_is_what_clients_counted(site: Site) -> None:
+    url = f"http://{site.lab.host(BOX).address}:4000/v1"
+    names = ["eco", "balanced", "precision", CLOUD, "qwen-coder"]
+    assert_counted(site, lambda: mixed_load(url, value(site, "LITELLM_MASTER_KEY"), names))
+    shown = llmrack(site, "usage", "--last", "30d", "--by", "provider")
+    assert shown.code == 0, shown.output
+    for word in ("cloud", "vllm", "calls", "in", "out", "cost"):
+        assert word in shown.output
 
 
 def test_at_the_end_a_run_changes_nothing(site: Site) -> None:

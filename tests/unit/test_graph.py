@@ -205,7 +205,7 @@ def test_a_drawing_tells_who_cannot_see_it():
 
 
 def test_a_drawing_follows_the_readers_choice_of_light_or_dark():
-    assert "@media (prefers-color-scheme:dark)" in svg(full(), two_boxes())
+    assert "@media screen and (prefers-color-scheme:dark)" in svg(full(), two_boxes())
 
 
 def test_a_drawing_needs_nothing_from_elsewhere():
