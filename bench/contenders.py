@@ -167,14 +167,18 @@ class Deployed(Contender):
 
     + workers: processes on the one socket; a deploy starts one
     + monitored: whether it counts for Prometheus
+    + logged: whether it notes requests, as each that is deployed does
     """
 
     workers: int = 1
     monitored: bool = False
+    logged: bool = True
 
     def start(self) -> None:
         """Start it as systemd does: on a socket that is passed in; wait until each is READY."""
         files = release(self.monitored)
+        if not self.logged:
+            files["config.yaml"] = files["config.yaml"].replace(", request_log.callback", "")
         for name, text in files.items():
             (self.folder / name).write_text(text, encoding="utf-8")
         address = self.folder / "notify"

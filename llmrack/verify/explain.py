@@ -21,7 +21,11 @@ from llmrack.verify.causes import (
 KEY_REFUSED = "the gateway refuses its own master key; deploy it again, so that both ends agree"
 
 # "Connection error." is all that the openai prefix says, for TLS and unknown names as well.
-_UNREACHABLE = ("cannot connect", "connect call failed", "connection refused", "connection error")
+_UNREACHABLE = (
+    *("cannot connect", "connect call failed", "connection refused", "connection error"),
+    # It has given no sign of life while it was asked (routing_errors.py).
+    " is lost",
+)
 
 # How is told what ends by itself: an instance that was put aside (so that another one answers, or
 # nobody), and the gateway's own limit of requests a minute.

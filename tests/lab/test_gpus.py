@@ -108,12 +108,6 @@ def test_host_that_does_not_answer_is_a_row_of_its_own(site: Site) -> None:
     assert "1 x RTX 4090" in run.output
 
 
-def test_nothing_to_ask_for_is_said(box: Site) -> None:
-    run = box.run("llmrack", "status", "-i", box.inventory)
-    assert run.code == 2
-    assert "there is: --gpus" in run.output
-
-
 @pytest.mark.parametrize("state", ["no-driver", "unsigned", "too-old", "mismatch", "lost"])
 def test_required_gpu_that_cannot_serve_refuses_the_host(box: Site, state: str) -> None:
     box.lab.host("box3").set_gpus(2, state)

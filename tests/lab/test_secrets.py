@@ -352,6 +352,11 @@ def ollama_requests(site: Site) -> Any:
 def asked(evidence: Evidence) -> dict[str, str]:
     """What each server was asked, as text, after every fallback of the chain was taken once."""
     site = evidence.site
+    providers = ("vllm", "openai", "office", "cloud")
+    for name in providers:
+        # Before, the cloud was shown a wrong key: a rotation to it was tried.
+        url = f"{site.lab.control(name)}/requests"
+        httpx.delete(url, trust_env=False).raise_for_status()
     fault = 'curl -s -d \'{"mode":"%s"}\' http://127.0.0.1:11434/__standin__/fault'
     answers = [ask(evidence, "llama3.2:1b")]
     site.on(BOX, fault % "500")
@@ -367,7 +372,6 @@ def asked(evidence: Evidence) -> dict[str, str]:
         "[office",
         "[cloud",
     ]
-    providers = ("vllm", "openai", "office", "cloud")
     texts = {name: json.dumps(site.requests(name)) for name in providers}
     return texts | {"ollama": json.dumps(ollama_requests(site))}
 

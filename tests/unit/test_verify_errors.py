@@ -44,6 +44,7 @@ def gateway() -> Gateway:
             "a certificate that the gateway's host does not trust",
         ),
         (408, "litellm.Timeout: Connection timed out", "did not answer the gateway in time"),
+        (408, "litellm.Timeout: cloud is lost", "the gateway cannot connect to cloud"),
         (429, "litellm.RateLimitError: slow down", "quota is used up (429"),
         (429, "No deployments available for selected model", "set cloud (http://cloud) aside"),
         (400, "Invalid model name passed in model=gpt", "the gateway does not know 'gpt'"),

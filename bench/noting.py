@@ -1,8 +1,9 @@
-"""What it costs a gateway to count for Prometheus: with the group ``monitor``, and without.
+"""What it costs a gateway to note each request, and to count it for Prometheus, too.
 
-``python -m bench.metrics`` (root; two minutes) puts the same load on both in turns, before one
-stand-in instance, as ``bench.gateway`` does, and prints the processor time of a request.
-``docs/monitoring.md`` has the figures. No time is asserted; that every request was answered is.
+``python -m bench.noting`` (root; three minutes) puts the same load in turns on a gateway without
+its log of requests, on one as deployed and on one with the group ``monitor``, before one stand-in
+instance, as ``bench.gateway`` does. ``bench/README.md`` has the figures. No time is asserted; that
+every request was answered is.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import httpx
 
 from bench.contenders import INSTANCE, PORT, Deployed, gateway_python
 from bench.gateway import INSIDE, WARM_UP
-from bench.load import Load, Spoilt, put
+from bench.load import Load, Sample, Spoilt, put
 from llmrack.components.monitor import metrics_key
 from llmrack.secrets.value import Secret
 
@@ -26,22 +27,23 @@ ROUNDS = 3
 LOADS = (Load(8, False, 5), Load(8, True, 5))
 
 
-def measure(folder: Path) -> dict[str, dict[str, list[float]]]:
-    """Milliseconds of processor time a request, of each round: by contender, by load."""
-    both = [
-        Deployed("without", folder / "without"),
-        Deployed("monitored", folder / "monitored", monitored=True),
+def measure(folder: Path) -> dict[str, dict[str, list[Sample]]]:
+    """What came of each round: by contender, by load."""
+    every = [
+        Deployed("no log of requests", folder / "unlogged", logged=False),
+        Deployed("as deployed", folder / "deployed"),
+        Deployed("and Prometheus", folder / "monitored", monitored=True),
     ]
-    found: dict[str, dict[str, list[float]]] = {
-        each.name: {load.name: [] for load in LOADS} for each in both
+    found: dict[str, dict[str, list[Sample]]] = {
+        each.name: {load.name: [] for load in LOADS} for each in every
     }
     for _ in range(ROUNDS):
-        for each in both:
+        for each in every:
             with each:
                 for load in (*WARM_UP, *LOADS):
                     sample = put(load, each.url, each.headers, each.pids, each.folder)
                     if load in LOADS:
-                        found[each.name][load.name].append(sample.cpu_ms)
+                        found[each.name][load.name].append(sample)
                 if each.monitored:
                     page(each.headers["Authorization"].removeprefix("Bearer "))
     return found
@@ -61,13 +63,21 @@ def inside() -> None:
     """Measure, in namespaces of its own."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     subprocess.Popen([sys.executable, "-m", "bench.instance", str(INSTANCE)], cwd=ROOT)
-    with tempfile.TemporaryDirectory(prefix="bench-metrics-") as folder:
+    with tempfile.TemporaryDirectory(prefix="bench-noting-") as folder:
         found = measure(Path(folder))
     for load in LOADS:
-        # The least: whatever else the machine does can only add to it.
-        without, monitored = (min(found[name][load.name]) for name in ("without", "monitored"))
-        more = monitored / without - 1
-        click.echo(f"{load.name}: {without:.2f} ms without, {monitored:.2f} ms with: {more:+.0%}")
+        click.echo(
+            f"| {load.name} | req/s | p99 | processor time a request | |\n|---|---|---|---|---|"
+        )
+        least = 0.0
+        for name, samples in found.items():
+            # Of all rounds: whatever else the machine does can only add to a time.
+            rounds = samples[load.name]
+            rate, p99 = max(s.rate for s in rounds), min(s.p99_ms for s in rounds)
+            cpu = min(s.cpu_ms for s in rounds)
+            least = least or cpu
+            more = f"{cpu / least - 1:+.0%}" if cpu != least else ""
+            click.echo(f"| {name} | {rate:.1f} | {p99:.0f} ms | {cpu:.2f} ms | {more} |")
 
 
 def main() -> None:
@@ -77,7 +87,7 @@ def main() -> None:
         return
     gateway_python()
     apart = ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    done = subprocess.run([*apart, sys.executable, "-m", "bench.metrics", INSIDE], check=False)
+    done = subprocess.run([*apart, sys.executable, "-m", "bench.noting", INSIDE], check=False)
     sys.exit(done.returncode)
 
 
