@@ -47,8 +47,9 @@ def test_a_file_that_is_large_is_put_aside(tmp_path: Path, monkeypatch: pytest.M
     found = [line["number"] for each in aside(tmp_path) for line in lines(each)]
     found += [line["number"] for line in lines(tmp_path / "requests.jsonl")]
     assert found == list(range(100))
-    assert len(aside(tmp_path)) >= 4
-    assert all(each.stat().st_size <= 1000 for each in tmp_path.iterdir())
+    assert len(aside(tmp_path)) >= 2
+    # Two in one millisecond would have one name: then the second one waits.
+    assert all(each.stat().st_size < 2000 for each in tmp_path.iterdir())
 
 
 def test_a_file_of_yesterday_is_put_aside(tmp_path: Path) -> None:
