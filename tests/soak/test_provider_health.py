@@ -11,7 +11,7 @@ import pytest
 
 from llmrack.lab.shell import wait_until
 from tests.lab.site import Run, Site
-from tests.lab.test_providers import ENGINE, GATEWAY, HOSTS, LAN, MODELS, PROVIDERS, ask
+from tests.soak.test_providers import ENGINE, GATEWAY, HOSTS, LAN, MODELS, PROVIDERS, ask
 
 UNIT = "llmrack-gateway@*.service"
 
