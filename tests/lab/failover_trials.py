@@ -32,6 +32,7 @@ CAUSES = {
     "ollama-cloud": ("401", "429", "black hole", "end"),
 }
 RETURN_DEADLINE = 20.0
+PATIENT = {"connect_timeout": 20, "first_token_timeout": 30, "stream_timeout": 30}
 TOGETHER = 6
 
 
@@ -93,7 +94,9 @@ def run_all(python: Path, folder: Path) -> dict[str, Trial]:
         backups = {kind: opened.enter_context(breakable(kind)) for kind in CAUSES}
         broken: dict[str, Breakable] = {}
         providers = {
-            f"backup-{kind}": provider(kind, at, priority=2) for kind, at in backups.items()
+            # Patient, for they are well, and the machine may be busy.
+            f"backup-{kind}": provider(kind, at, priority=2, **PATIENT)
+            for kind, at in backups.items()
         }
         for each in every:
             tls = authority if each.cause == "certificate" else None
