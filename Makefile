@@ -4,7 +4,9 @@ BIN := .venv/bin
 # failure of a shared gateway) are left to `make soak`.
 LONG := tests/scenarios/test_operations_centre.py tests/scenarios/test_shared_gateway.py
 FIRST := tests/lab/test_deploy.py tests/lab/test_docs.py tests/lab/test_secrets.py
-ON_HOSTS := $(FIRST) $(filter-out $(FIRST) $(LONG),\
+# These have one lab of their own between them: one after the other.
+OF_LABS := $(wildcard tests/lab/test_lab*.py)
+ON_HOSTS := $(FIRST) "$(OF_LABS)" $(filter-out $(FIRST) $(OF_LABS) $(LONG),\
 	$(wildcard tests/scenarios/test_*.py) $(wildcard tests/lab/test_*.py))
 # What the tests of pages look at them with.
 CHROMIUM := chromium fonts-dejavu-core
@@ -34,8 +36,9 @@ test-page:
 	$(BIN)/pytest tests/page tests/contract
 # Four labs at once; each takes the next module when it has done one.
 test-hosts:
-	printf '%s\n' $(ON_HOSTS) | LLMRACK_TEST_KEEP=1 xargs -P 4 -n 1 --process-slot-var=SLOT sh -c \
-		'LLMRACK_TEST_LAB=test$$SLOT LLMRACK_TEST_SUBNET=10.7$$SLOT.0.0/24 $(BIN)/pytest "$$0"'
+	printf '%s\n' $(ON_HOSTS) | \
+		LLMRACK_TEST_KEEP=1 xargs -P 4 -d '\n' -n 1 --process-slot-var=SLOT sh -c \
+		'LLMRACK_TEST_LAB=test$$SLOT LLMRACK_TEST_SUBNET=10.7$$SLOT.0.0/24 $(BIN)/pytest $$0'
 	for slot in 0 1 2 3; do $(BIN)/llmrack lab --lab test$$slot down; done
 
 # What takes long: a fleet under load while it is changed, while instances die, drills; refusals, drivers,
