@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from llmrack.lab.shell import wait_until
@@ -156,7 +158,9 @@ def test_a_stream_that_breaks_off_is_an_error(front: Front) -> None:
     assert [each["error"] for each in line["attempts"]] == ["broken off"]
 
 
-def test_a_client_that_leaves_is_noted_as_such(front: Front) -> None:
+@contextlib.contextmanager
+def begun(front: Front) -> Iterator[httpx.Response]:
+    """A stream that has begun and goes on."""
     with front.process.client.stream(
         "POST",
         "/v1/chat/completions",
@@ -164,6 +168,11 @@ def test_a_client_that_leaves_is_noted_as_such(front: Front) -> None:
         json=SPOKEN | {"model": "endless", "stream": True},
     ) as answer:
         next(answer.iter_lines())
+        yield answer
+
+
+def test_a_client_that_leaves_is_noted_as_such(front: Front) -> None:
+    with begun(front) as answer:
         its = {"id": answer.headers["x-litellm-call-id"]}
     assert wait_until(lambda: noted(front, **its), 10)
     (line,) = noted(front, **its)
@@ -218,13 +227,7 @@ def test_all_but_the_request_in_flight_are_noted_when_the_gateway_is_killed(
     before = len(noted(front, key="everything", model="chat"))
     for _ in range(20):
         assert ask(front, "everything", model="chat").status_code == 200
-    with front.process.client.stream(
-        "POST",
-        "/v1/chat/completions",
-        headers={"Authorization": f"Bearer {key('everything')}"},
-        json=SPOKEN | {"model": "endless", "stream": True},
-    ) as answer:
-        next(answer.iter_lines())
+    with begun(front):
         front.process.process.kill()
         front.process.process.wait()
     text = (front.process.folder / "requests.jsonl").read_text()
