@@ -12,6 +12,14 @@ env_file = ".env"
 # internet. docs/offline.md
 bundle = None
 
+# Files of llmrack's that stay as somebody edited them on the host, by their absolute paths; all
+# other edits are undone. For one run: --data keep_edits=PATH,PATH. docs/safety.md
+keep_edits = ()
+
+# Whether `pyinfra inventory remove.py` removes the models, too. For one run: --data
+# remove_models=true. docs/remove.md
+remove_models = False
+
 # The unprivileged user that the services run as, its home (releases and models live there: choose
 # a filesystem with room), and groups it joins where they exist (AMD cards need render and video).
 service_user = "llm"

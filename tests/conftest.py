@@ -17,7 +17,7 @@ from llmrack.lab.lab import Lab
 from tests.lab.site import ROOT, Site
 
 HOSTS = 4
-FOLDERS = ("lab", "scenarios", "soak")
+FOLDERS = ("lab", "faults", "scenarios", "soak")
 
 # The session's lab, once there is one.
 _labs: list[Lab] = []

@@ -12,6 +12,7 @@ from pyinfra.api import QuoteString, StringCommand
 from pyinfra.connectors.util import extract_control_arguments, make_unix_command_for_host
 
 from llmrack.remote.connection import transport
+from llmrack.remote.lock import guarded
 
 if TYPE_CHECKING:
     from llmrack.remote.rack import Rack
@@ -44,6 +45,7 @@ def feed(rack: Rack, script: str, write: Write, arguments: Arguments) -> str:
     options: Any = dict(arguments)
     extract_control_arguments(options)
     words = StringCommand("timeout", str(DEADLINE), "sh", "-c", QuoteString(script))
+    words = guarded(rack, words)
     command = make_unix_command_for_host(rack.state, host, words, **options).get_raw_value()
     try:
         through = transport(host)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from typing import Any, cast
 
 from pyinfra import host, logger, state
@@ -13,6 +14,9 @@ from pyinfra.api.host import Host
 from pyinfra.api.state import State
 from typing_extensions import override
 
+from llmrack.components.plan import COMPONENTS
+from llmrack.remote import rollout
+from llmrack.remote.lock import guarded, take
 from llmrack.remote.progress import say, signs_of_life
 from llmrack.remote.rack import Rack
 from llmrack.resources.change import (
@@ -57,7 +61,7 @@ def accept(rack: Rack) -> Generator[Carry]:
             from llmrack.remote import bundled
 
             reasons = bundled.refusals(rack)
-        reasons = reasons or rack.refusals()
+        reasons = reasons or rack.refusals() or _locked(rack)
     except PyinfraError as error:
         # Raised from here it would end the run for every host.
         reasons = [str(error)]
@@ -65,13 +69,35 @@ def accept(rack: Rack) -> Generator[Carry]:
     if not reasons:
         # Told with the plan, where there is one.
         if not (state.is_executing and state.check_for_changes):
-            for note in rack.notes():
+            for note in [*rack.notes(), *_kept_edits(rack)]:
                 say(rack, note)
         host.noop("it can carry what is declared")
         return
     if not state.is_executing:
         _refuse(rack, reasons)
     yield Carry(rack, lambda rack, arguments: _refuse(rack, reasons))
+
+
+def _kept_edits(rack: Rack) -> list[str]:
+    if not rack.seen.kept:
+        return []
+    from llmrack.remote.drift import kept_edits
+
+    return kept_edits(rack)
+
+
+def _locked(rack: Rack) -> list[str]:
+    """Take the host's lock where something is going to be changed; why that cannot be.
+
+    Here, because no host is changed before all of the run have been accepted.
+    """
+    if not state.is_executing or not any(rack.changes_of(part) for part in COMPONENTS):
+        return []
+    reason = take(rack)
+    if not reason:
+        return []
+    rack.run.locked.append(rack.host.name)
+    return [reason]
 
 
 def _refuse(rack: Rack, reasons: Sequence[str]) -> bool:
@@ -97,6 +123,12 @@ def apply(rack: Rack, component: str) -> Generator[Carry]:
     if not state.is_executing:
         for change in changes:
             say(rack, f"would change {change.resource}: {change.why}")
+    if not (state.is_executing and state.check_for_changes) and any(
+        each.edited for each in changes
+    ):
+        from llmrack.remote.drift import show_edits
+
+        show_edits(rack, changes)
     yield Carry(rack, lambda rack, arguments: carry_out(rack, changes, arguments))
     if component == "gpu":
         # A driver shows cards that instances follow from.
@@ -105,18 +137,34 @@ def apply(rack: Rack, component: str) -> Generator[Carry]:
 
 def carry_out(rack: Rack, changes: Sequence[Change], arguments: dict[str, Any]) -> bool:
     """Do every change in order; the first that fails ends it. Returns whether all went well."""
+    if rack.run.locked:
+        others = ", ".join(sorted(rack.run.locked))
+        say(rack, f"not changed, as another run has the lock of {others}", logger.error)
+        return False
     rack.run.changed.add(rack.host.name)
-    for change in rack.run.supply.order(rack, changes):
-        say(rack, f"{change.resource}: {change.why}")
-        with signs_of_life(rack, change.resource):
-            for action in change.actions:
-                reason = _do(rack, action, arguments)
-                if reason:
-                    say(rack, f"{change.resource} failed: {reason}", logger.error)
-                    return False
-        if change.secrets:
-            places = rack.run.declared.places
-            audit.note(places, f"bring to {rack.host.name}", change.secrets)
+    before, switch, together, after = rollout.parts(rack, changes)
+    work = partial(_carry_out_one, rack, arguments=arguments)
+    run = partial(shell, rack, arguments=arguments)
+    order = partial(rack.run.supply.order, rack)
+    return (
+        all(map(work, order(before)))
+        and (not switch or rollout.roll_out(rack, switch, together, work, run, arguments))
+        and all(map(work, order(after)))
+    )
+
+
+def _carry_out_one(rack: Rack, change: Change, arguments: dict[str, Any]) -> bool:
+    """Do one change; whether it went well."""
+    say(rack, f"{change.resource}: {change.why}")
+    with signs_of_life(rack, change.resource):
+        for action in change.actions:
+            reason = take(rack) or _do(rack, action, arguments)
+            if reason:
+                say(rack, f"{change.resource} failed: {reason}", logger.error)
+                return False
+    if change.secrets:
+        places = rack.run.declared.places
+        audit.note(places, f"bring to {rack.host.name}", change.secrets)
     return True
 
 
@@ -158,11 +206,17 @@ def _fetch(rack: Rack, action: Pull, arguments: dict[str, Any]) -> str:
 
 
 def shell(rack: Rack, action: Shell, arguments: dict[str, Any]) -> str:
-    """Run a script on the host; what it printed is the reason when it fails."""
+    """Run a script on the host; what it printed is the reason when it fails.
+
+    In a run that took the host's lock it runs only under it.
+    """
+    lost = take(rack) if rack.lock else ""
+    if lost:
+        return lost
     command = StringCommand("timeout", str(action.timeout), "sh", "-c", QuoteString(action.script))
     extra = {"_stdin": action.stdin} if action.stdin is not None else {}
     done, output = rack.pyinfra_host.run_shell_command(
-        command, print_input=rack.state.print_input, **{**arguments, **extra}
+        guarded(rack, command), print_input=rack.state.print_input, **{**arguments, **extra}
     )
     if done:
         return ""

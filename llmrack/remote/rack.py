@@ -24,6 +24,7 @@ from llmrack.remote.connection import needs_sudo, no_delay
 from llmrack.remote.declared import read
 from llmrack.remote.guard import Refusal
 from llmrack.remote.local_files import wrong_files
+from llmrack.remote.lock import LAST_RUN, Lock
 from llmrack.remote.needs import needs
 from llmrack.remote.run import Run
 from llmrack.remote.snapshot import Snapshot
@@ -48,6 +49,7 @@ class Rack:
         self.state = state
         self.sudo = needs_sudo(host)
         self.refused = False
+        self.lock: Lock | None = None
         self._seen: Seen | None = None
         self._seen_in_execute = False
         self._seen_edition = -1
@@ -130,11 +132,14 @@ class Rack:
                 for resource in resources:
                     resource.look(look)
         self.proof.look(look)
+        look.notes.add(LAST_RUN)
         try:
             lines = self.pyinfra_host.get_fact(
                 Snapshot, look=look, nonce=self.run.nonce, _sudo=self.sudo
             )
-            return parse(lines)
+            seen = parse(lines, settings.keep_edits)
+            self.run.last_runs.setdefault(self.host.name, seen.notes.get(LAST_RUN, ""))
+            return seen
         except EOFError:
             raise PyinfraError(
                 f"{self.host.name}: sudo wants a password and there is no terminal to ask for it: "
@@ -236,8 +241,8 @@ class Rack:
         return is_engine(self.run.declared.stack, self.host)
 
 
-def rack(state: PyinfraState, host: PyinfraHost) -> Rack:
-    """The rack of ``host`` in this run; the declaration is read once for all hosts.
+def rack(state: PyinfraState, host: PyinfraHost, kind: type[Rack] = Rack) -> Rack:
+    """The rack of ``host`` in this run, of a ``kind``; the declaration is read once for all hosts.
 
     Raises Refusal with every mistake in the declaration, before any host is touched.
     """
@@ -247,7 +252,7 @@ def rack(state: PyinfraState, host: PyinfraHost) -> Rack:
         state.llmrack_run = run  # type: ignore[attr-defined]
         for active in state.inventory.get_active_hosts():
             # Not pyinfra's stand-in for the current host: greenlets outlive that.
-            run.racks[str(active.name)] = Rack(run, active, state)
+            run.racks[str(active.name)] = kind(run, active, state)
         _look_at_cards(state, run)
     run.ready.wait()
     its = run.racks[host.name]

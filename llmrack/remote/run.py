@@ -13,6 +13,7 @@ from gevent.event import Event
 from llmrack.components.plan import plan_text
 from llmrack.remote.declared import Declared
 from llmrack.remote.known_cards import remember_cards
+from llmrack.remote.rollout import Rollout
 from llmrack.remote.supply import Supply
 from llmrack.stack.fleet import Fleet
 
@@ -25,6 +26,8 @@ class Run:
 
     + racks: by the name of the host
     + changed: names of the hosts that this run changes
+    + last_runs: by the name of the host, who had changed it when this run first looked
+    + locked: names of the hosts that it may not change, as another run has their lock
     + local_files: for files to be sent (path and declared SHA-256), why not, or an empty text
     + fleet: the hosts with their cards, as far as they are known
     + edition: counts up when the fleet changes, and with it what hosts shall have
@@ -36,8 +39,11 @@ class Run:
         self.nonce = nonce
         self.folder = folder
         self.changed: set[str] = set()
+        self.last_runs: dict[str, str] = {}
+        self.locked: list[str] = []
         self.racks: dict[str, Rack] = {}
         self.supply = Supply()
+        self.rollout = Rollout()
         self.local_files: dict[tuple[str, str], str] = {}
         self.ready = Event()
         self.fleet = declared.fleet

@@ -103,12 +103,14 @@ class Change:
     + why: what differs, in a few words
     + actions: what is done about it, in order
     + secrets: the names of those that it brings to the host
+    + edited: paths of files that it undoes an edit in
     """
 
     resource: str
     why: str
     actions: tuple[Action, ...]
     secrets: tuple[str, ...] = ()
+    edited: tuple[str, ...] = ()
 
 
 class Resource(Protocol):

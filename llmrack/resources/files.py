@@ -9,6 +9,7 @@ from shlex import quote
 
 from llmrack.resources.change import Change, Shell, as_user
 from llmrack.resources.look import Look, Seen
+from llmrack.resources.written import Note, noted
 from llmrack.secrets.value import Secret
 
 
@@ -85,14 +86,21 @@ class File:
         same = seen.hashes.get(self.path) == self.digest
         if found and same and (found.kind, found.owner, found.mode) == ("f", self.owner, self.mode):
             return None
+        edited = found is not None and not same and self.path in seen.edited
+        if edited and self.path in seen.kept:
+            return None
         why = "missing"
         if found:
             why = f"{found.owner} {found.mode:o}" if same else "content differs"
-        return Change(self.name, why, (self.write,))
+        if edited:
+            why = "edited by hand"
+        script = noted((Note(self.path, self.digest),), self.write.script)
+        write = Shell(script, stdin=self.content)
+        return Change(self.name, why, (write,), edited=(self.path,) if edited else ())
 
     @property
     def write(self) -> Shell:
-        """What writes it."""
+        """What writes it, without a note of it."""
         return Shell(owned(self.owner, _write(self.path, self.mode)), stdin=self.content)
 
 
@@ -170,7 +178,7 @@ class EnvironmentFile:
     """A systemd EnvironmentFile with secrets, merged key by key.
 
     Keys that someone added on the host stay, and a key whose secret is empty or a placeholder is
-    left as it is there.
+    left as it is there. Of an edited one that is kept, the edited keys stay.
 
     + nonce: the salt of this run's snapshot (see ``look.script``)
     """
@@ -195,14 +203,20 @@ class EnvironmentFile:
         """Write the keys that differ; the values travel on standard input alone."""
         real = {k: v for k, v in self.values.items() if not v.is_placeholder}
         there = seen.env_keys.get(self.path, {})
-        differ = sorted(k for k, v in real.items() if there.get(k) != self._digest(v))
+        edited = seen.edited_keys.get(self.path, set())
+        kept = edited if self.path in seen.kept else set()
+        differ = sorted(
+            k for k, v in real.items() if there.get(k) != self._digest(v) and k not in kept
+        )
         found = seen.paths.get(self.path)
         right = found and (found.kind, found.owner, found.mode) == ("f", self.owner, self.mode)
         if right and not differ:
             return None
         lines = "".join(f"{key}={quote_value(real[key])}\n" for key in differ)
-        why = "missing" if found is None else (f"keys {', '.join(differ)}" if differ else "mode")
-        script = owned(self.owner, _merge(self.path, self.mode))
+        names = ", ".join(f"{k} (edited by hand)" if k in edited else k for k in differ)
+        why = "missing" if found is None else (f"keys {names}" if differ else "mode")
+        notes = [Note(self.path, self._digest(real[k]), k, self.nonce) for k in differ]
+        script = noted(notes, owned(self.owner, _merge(self.path, self.mode)))
         return Change(self.name, why, (Shell(script, stdin=lines),), tuple(differ))
 
     def _digest(self, secret: Secret) -> str:

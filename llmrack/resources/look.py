@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 TAG = "llmrack"
@@ -59,6 +59,8 @@ class Look:
     + access: pairs of a user and a folder that this user must reach and write to
     + controllers: users whose manager's cgroup controllers are wanted
     + models: a models directory of Ollama
+    + made: whether what llmrack itself made there is wanted (``made``)
+    + removable: whether those of the packages among it are that can go
     """
 
     disks: set[str] = field(default_factory=set)
@@ -79,11 +81,18 @@ class Look:
     controllers: set[str] = field(default_factory=set)
     models: str = ""
     gpus: bool = False
+    made: bool = False
+    removable: bool = False
 
 
 @dataclass
 class Seen:
-    """What the host answered; absent keys are things it does not have."""
+    """What the host answered; absent keys are things it does not have.
+
+    + edited: paths of files that are not as llmrack wrote them last
+    + edited_keys: the same for keys, by the path of their environment file
+    + kept: paths of files whose edits stay (the setting ``keep_edits``)
+    """
 
     facts: dict[str, str] = field(default_factory=dict)
     users: dict[str, list[str]] = field(default_factory=dict)
@@ -92,6 +101,9 @@ class Seen:
     paths: dict[str, PathSeen] = field(default_factory=dict)
     hashes: dict[str, str] = field(default_factory=dict)
     env_keys: dict[str, dict[str, str]] = field(default_factory=dict)
+    edited: set[str] = field(default_factory=set)
+    edited_keys: dict[str, set[str]] = field(default_factory=dict)
+    kept: frozenset[str] = frozenset()
     secret_files: dict[str, str] = field(default_factory=dict)
     lines: set[str] = field(default_factory=set)
     packages: set[str] = field(default_factory=set)
@@ -102,15 +114,20 @@ class Seen:
     access: dict[str, tuple[str, str]] = field(default_factory=dict)
     models: dict[str, ModelSeen] = field(default_factory=dict)
     gpu_lines: list[list[str]] = field(default_factory=list)
+    made: set[str] = field(default_factory=set)
+    removable: set[str] = field(default_factory=set)
 
     def fact(self, name: str) -> str:
         """A fact about the host itself, empty when it is not known."""
         return self.facts.get(name, "")
 
 
-def parse(lines: Iterable[str]) -> Seen:
-    """What the script printed, read. Raises ValueError when it was cut short."""
-    seen = Seen()
+def parse(lines: Iterable[str], kept: Collection[str] = ()) -> Seen:
+    """What the script printed, read. Raises ValueError when it was cut short.
+
+    + kept: paths of files whose edits stay
+    """
+    seen = Seen(kept=frozenset(kept))
     whole = False
     for line in lines:
         tag, *rest = line.split("\t")
@@ -126,10 +143,14 @@ def parse(lines: Iterable[str]) -> Seen:
                 seen.linger.add(user)
             case "path", [path, kind, owner, mode, link]:
                 seen.paths[path] = PathSeen(kind, owner, int(mode, 8), link)
-            case "hash", [digest, path]:
+            case "hash", [digest, path, state]:
                 seen.hashes[path] = digest
-            case "env", [path, key, digest]:
+                if state:
+                    seen.edited.add(path)
+            case "env", [path, key, digest, state]:
                 seen.env_keys.setdefault(path, {})[key] = digest
+                if state:
+                    seen.edited_keys.setdefault(path, set()).add(key)
             case "secret", [path, digest]:
                 seen.secret_files[path] = digest
             case "line", [path]:
@@ -144,6 +165,10 @@ def parse(lines: Iterable[str]) -> Seen:
                 seen.notes[path] = text
             case "disk", [path, mount, free]:
                 seen.disks[path] = DiskSeen(mount, int(free))
+            case "made", [text]:
+                seen.made.add(text)
+            case "removable", [name]:
+                seen.removable.add(name)
             case "mount", [path]:
                 seen.mounts.add(path)
             case "access", [path, verdict, where]:

@@ -11,6 +11,11 @@ from shlex import quote
 
 from llmrack.resources.gpu_script import gpu_script
 from llmrack.resources.look import TAG, Look
+from llmrack.resources.made import MADE
+from llmrack.resources.packages import REMOVABLE
+from llmrack.resources.written import WRITTEN
+
+_MADE = f"""test -r {MADE} && while read -r l; do printf 'made\\t%s\\n' "$l"; done < {MADE}"""
 
 
 def script(look: Look, nonce: str) -> str:
@@ -40,6 +45,8 @@ def script(look: Look, nonce: str) -> str:
             *_controllers(sorted(look.controllers)),
             *_models(look.models),
             *(gpu_script() if look.gpus else ()),
+            *([_MADE] if look.made else ()),
+            *([REMOVABLE] if look.removable else ()),
             f"echo {TAG}",
         ]
     )
@@ -97,18 +104,32 @@ def _hashes(paths: list[str]) -> list[str]:
     if not paths:
         return []
     names = " ".join(map(quote, paths))
-    return [
-        f"sha256sum -- {names} 2>/dev/null | "
-        'while read -r h p; do printf "hash\\t%s\\t%s\\n" "$h" "$p"; done'
-    ]
+    # What is noted of a file comes before what it is. Of a name with a backslash or a line's end
+    # sha256sum would tell in another way; none is declared.
+    compare = (
+        'BEGIN {FS="\\t"} NF>1 {if ($2=="-") {known[$1]; ours[$1,$4]} next} '
+        "NF {h=substr($0,1,64); p=substr($0,67); "
+        's=(p in known && !((p,h) in ours)) ? "edited" : ""; '
+        'printf "hash\\t%s\\t%s\\t%s\\n", h, p, s}'
+    )
+    return [f"{{ cat {WRITTEN}; sha256sum -- {names}; }} 2>/dev/null | awk {quote(compare)}"]
 
 
 def _env_files(paths: list[str], nonce: str) -> list[str]:
-    return [
+    if not paths:
+        return []
+    # Sets s: whether a key is what was noted of it, which is told by each note's own salt.
+    known = (
+        "known() { s=; while read -r p k salt d; do "
+        '[ "$p $k" = "$1 $2" ] || continue; h=$(printf "%s%s" "$salt" "$3" | sha256sum); '
+        f'[ "${{h%% *}}" = "$d" ] && {{ s=; return; }}; s=edited; done 2>/dev/null <{WRITTEN}; }}'
+    )
+    return [known] + [
         f'test -r {quote(path)} && while IFS= read -r l || [ -n "$l" ]; do '
-        f'case $l in [A-Za-z_]*=*) h=$(printf "%s%s" {nonce} "${{l#*=}}" | sha256sum); '
-        f'printf "env\\t%s\\t%s\\t%s\\n" {quote(path)} "${{l%%=*}}" "${{h%% *}}";; esac; '
-        f"done < {quote(path)}"
+        f'case $l in [A-Za-z_]*=*) known {quote(path)} "${{l%%=*}}" "${{l#*=}}"; '
+        f'h=$(printf "%s%s" {nonce} "${{l#*=}}" | sha256sum); '
+        f'printf "env\\t%s\\t%s\\t%s\\t%s\\n" {quote(path)} "${{l%%=*}}" "${{h%% *}}" "$s";; '
+        f"esac; done < {quote(path)}"
         for path in paths
     ]
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from llmrack.stack.ollama_environment import OllamaEnvironment
 
@@ -27,7 +34,15 @@ LOOPBACK = ("127.0.0.1", "::1")
 # Settings that llmrack reads start with one of these; whatever else stands in the inventory
 # (ssh_user, _sudo, a name of the user's own) belongs to pyinfra or to the user.
 OWN_PREFIXES = ("service_", "gpu_", "ollama_", "gateway_", "monitor_")
-OWN_NAMES = ("stack_file", "env_file", "secrets_file", "address", "bundle")
+OWN_NAMES = (
+    *("stack_file", "env_file", "secrets_file", "address", "bundle"),
+    *("keep_edits", "remove_models"),
+)
+
+
+def _listed(value: object) -> object:
+    """Paths in one text, as ``--data`` gives them, are separated by commas."""
+    return tuple(value.split(",")) if isinstance(value, str) else value
 
 
 class DeclaredInstance(BaseModel):
@@ -60,6 +75,8 @@ class Settings(BaseModel):
     secrets_file: str = "secrets.age"
     address: str | None = None
     bundle: str | None = None
+    keep_edits: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    remove_models: bool = False
 
     service_user: Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")] = "llm"
     service_home: AbsolutePath = "/home/llm"
@@ -74,11 +91,13 @@ class Settings(BaseModel):
         "amd64": "c238986e61d40c0cc5f4a9b9e40b9eea104350b77efa34741fc134e105cb9533",
         "arm64": "96f50a1192133028cf4e010d8c333f8af14b1505db6be7b2034c11487e7fd7e6",
     }
+    ollama_keep_releases: int = Field(2, ge=2)
     ollama_archive: str | None = None
     ollama_mirror: str | None = None
     ollama_bind: Bind = "127.0.0.1"
     ollama_port: Port = 11434
     ollama_guard: bool = True
+    ollama_batch: int = Field(1, ge=1)
     ollama_priority: int | None = Field(None, ge=1, le=10)
     ollama_weight: float | None = Field(None, gt=0)
     ollama_pull_deadline: float = Field(120, gt=0)
@@ -93,6 +112,7 @@ class Settings(BaseModel):
     gateway_port: Port = 4000
     gateway_drain: int = Field(300, ge=1, le=3600)
     gateway_cooldown: float = Field(10, gt=0, le=3600)
+    gateway_keep_releases: int = Field(3, ge=2)
 
     monitor_bind: Bind = "127.0.0.1"
     monitor_port: Port = 9090

@@ -50,6 +50,14 @@ def twice(resource) -> None:
     assert resource.change(seen_of(resource), ()) is None
 
 
+@pytest.fixture(autouse=True)
+def _notes_of_their_own(monkeypatch, tmp_path_factory):
+    """What is noted of files is noted in a folder of the test's."""
+    written = str(tmp_path_factory.mktemp("notes") / "written")
+    monkeypatch.setattr("llmrack.resources.written.WRITTEN", written)
+    monkeypatch.setattr("llmrack.resources.look_script.WRITTEN", written)
+
+
 @pytest.fixture
 def root(monkeypatch):
     """Let scripts for 'root' run as whoever runs the tests."""
@@ -69,7 +77,7 @@ def test_file_edited_by_hand_is_put_back(tmp_path, root):
     file = File(str(tmp_path / "f"), "one\n", me())
     twice(file)
     (tmp_path / "f").write_text("other\n")
-    assert file.change(seen_of(file), ()).why == "content differs"
+    assert file.change(seen_of(file), ()).why == "edited by hand"
 
 
 def test_file_with_another_mode_is_put_right(tmp_path, root):
@@ -241,7 +249,15 @@ def gateway_seen(active, links, fresh=True) -> Seen:
 
 
 GATEWAY = GatewayService(
-    "llm", "/g", "/g/releases/2", "LoadCredential=k:/env", 300, ("EnvironmentFile /env",)
+    "llm",
+    "/g",
+    "/g/releases/2",
+    "LoadCredential=k:/env",
+    "/env",
+    ("KEY",),
+    "/unit",
+    300,
+    ("EnvironmentFile /env",),
 )
 
 
@@ -254,7 +270,8 @@ def test_gateway_that_serves_its_release_is_left_alone():
     ("seen", "changed", "why"),
     [
         (Seen(), (), "not running"),
-        (gateway_seen(["blue", "green"], {}), (), "two releases run"),
+        (gateway_seen(["blue", "green"], {"green": "/g/releases/2", "current": "/g/releases/2"}),
+         (), "two releases run"),
         (gateway_seen(["blue"], {"blue": "/g/releases/1"}), (), "another release runs"),
         (gateway_seen(["blue"], {"blue": "/g/releases/2", "current": "/g/releases/2"}, False), (),
          "started with other files than are there now"),
