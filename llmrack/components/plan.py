@@ -7,6 +7,7 @@ from textwrap import indent
 
 from llmrack.components import gateway, gpu, monitor, ollama, system
 from llmrack.components.client_keys import NO_KEYS
+from llmrack.components.listeners import listeners
 from llmrack.resources.change import Resource
 from llmrack.resources.files import EnvironmentFile, File
 from llmrack.resources.gateway import GatewayService
@@ -62,6 +63,8 @@ def plan_text(
         lines.append(
             "  one instance per GPU, and nobody has looked yet (llmrack status --gpus does)"
         )
+    listening = ", ".join(map(str, listeners(stack, fleet, host)))
+    lines.append(f"  listens on {listening}" if listening else "  listens on nothing")
     # Without a look at the host its architecture is not known: the first one that is pinned.
     arch = min(host.settings.ollama_sha256)
     parts = by_component(stack, fleet, host, secrets, "", arch, client_keys=client_keys)

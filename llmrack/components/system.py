@@ -9,6 +9,7 @@ from llmrack.resources.account import Linger, User
 from llmrack.resources.change import Resource
 from llmrack.resources.files import Directory
 from llmrack.resources.look import Look, Seen
+from llmrack.resources.made import KEPT
 from llmrack.resources.packages import ARCHITECTURES, Packages
 from llmrack.stack.engines import models_folder
 from llmrack.stack.fleet import GATEWAY_GROUP, Host, is_engine
@@ -103,7 +104,7 @@ def unusable_folder(host: Host, seen: Seen) -> str | None:
             "mount it (see /etc/fstab), or drop ollama_models_mount"
         )
     verdict, where = seen.access.get(folder, ("ok", ""))
-    if verdict in ("ok", "root"):
+    if verdict in ("ok", "root") or f"{KEPT}{folder}" in seen.made:
         return None
     if where.startswith(settings.service_home) and settings.service_user not in seen.users:
         return None

@@ -10,6 +10,7 @@ from shlex import quote
 from llmrack.resources.change import Change, Shell
 from llmrack.resources.files import File
 from llmrack.resources.look import Look, Seen
+from llmrack.resources.written import Note, noted
 from llmrack.secrets.value import Secret
 
 SERVICE = "prometheus.service"
@@ -83,6 +84,9 @@ class PrometheusConfiguration:
         digests = {name: File("", content).digest for name, content in self.files}
         paths = {name: f"{self.folder}/{name}" for name in digests}
         differ = [name for name in paths if seen.hashes.get(paths[name]) != digests[name]]
+        edited = [name for name in differ if paths[name] in seen.edited]
+        kept = [name for name in edited if paths[name] in seen.kept]
+        differ = [name for name in differ if name not in kept]
         if not differ:
             return None
         beside = f"{self.folder}/new"
@@ -90,10 +94,17 @@ class PrometheusConfiguration:
         # One file follows the other on standard input, each of a known number of bytes.
         for name, content in self.files:
             steps.append(f"head -c {len(content.encode())} > {beside}/{quote(name)}")
+        steps += [f"cp -p {quote(paths[name])} {beside}/" for name in kept]
         steps.append(f"promtool check config {beside}/prometheus.yml")
         steps.append(f"mv -f {beside}/* {self.folder}/ && rmdir {beside}")
         if not set(self.restarts) & set(changed):
             steps.append(f"{{ ! systemctl -q is-active {SERVICE} || systemctl reload {SERVICE}; }}")
         stdin = "".join(content for _, content in self.files)
-        script = " && ".join(steps)
-        return Change(self.name, f"differs: {', '.join(differ)}", (Shell(script, stdin=stdin),))
+        notes = [Note(paths[name], digests[name]) for name in differ]
+        told = [f"{name} (edited by hand)" if name in edited else name for name in differ]
+        return Change(
+            self.name,
+            f"differs: {', '.join(told)}",
+            (Shell(noted(notes, " && ".join(steps)), stdin=stdin),),
+            edited=tuple(paths[name] for name in differ if name in edited),
+        )
