@@ -14,3 +14,7 @@ gateway_log_days = 30
 
 # Seconds that requests under way get to finish when the gateway is changed.
 gateway_drain = 300
+
+# Releases that stay on a host, with the one that serves and the one before it (2 or more). An
+# environment of a release takes 700 MB. docs/upgrade.md
+gateway_keep_releases = 3

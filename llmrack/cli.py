@@ -20,10 +20,14 @@ from llmrack.commands.curl import curl
 from llmrack.commands.dashboard import dashboard
 from llmrack.commands.declared import declared as read_declared
 from llmrack.commands.declared import inventory_option
+from llmrack.commands.export import export
+from llmrack.commands.import_ import import_
 from llmrack.commands.keys import keys
 from llmrack.commands.logs import logs
 from llmrack.commands.models import models
+from llmrack.commands.releases import releases
 from llmrack.commands.report import report
+from llmrack.commands.rollback import rollback
 from llmrack.commands.secrets import secrets
 from llmrack.commands.secrets_list import list_
 from llmrack.commands.secrets_test import test
@@ -68,9 +72,13 @@ main.add_command(usage)
 main.add_command(logs)
 main.add_command(tail)
 main.add_command(report)
+main.add_command(releases)
+main.add_command(rollback)
 main.add_command(chat)
 main.add_command(client)
 main.add_command(dashboard)
+main.add_command(export)
+main.add_command(import_)
 
 
 @main.command()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmrack.components.client_keys import NO_KEYS
+from llmrack.components.kept_releases import gateway_releases
 from llmrack.components.paths import Home
 from llmrack.components.render import record, render, verbatim
 from llmrack.components.routing import authorities, routing
@@ -43,6 +44,7 @@ PROGRAMS = (
     "routing_choice.py",
     "routing_chunks.py",
     "routing_clients.py",
+    "routing_drain.py",
     "routing_errors.py",
     "routing_health.py",
     "routing_metrics.py",
@@ -203,7 +205,7 @@ def resources(
     directory = f"{home.gateway}/releases/{_short(venv.path + repr(sorted(files.items())))}"
     release = Release(directory, home.user, tuple(files.items()), links=(("venv", venv.path),))
     environment = EnvironmentFile(
-        f"{home.config}/gateway.env",
+        environment_file(home),
         {name: secrets[name] for name in secret_names(stack) if name in secrets},
         home.user,
         nonce,
@@ -215,7 +217,7 @@ def resources(
         venv,
         release,
         environment,
-        *_shell_key(home, environment),
+        *([key_line(home)] if OLLAMA_KEY in environment.values else ()),
         *units,
         Directory(home.requests, home.user, 0o700),
         Unit(SOCKET, home.user, depends=(units[0].name,)),
@@ -224,9 +226,13 @@ def resources(
             home.gateway,
             directory,
             keys,
+            environment.path,
+            tuple(environment.values),
+            units[1].path,
             settings.gateway_drain,
             depends=(release.name, environment.name, units[1].name),
         ),
+        *gateway_releases(settings, home, release, venv),
     ]
 
 
@@ -253,15 +259,19 @@ def _units(host: Host, home: Home, env_file: str, keys: str) -> list[File]:
     return [File(socket_path, socket, home.user), File(service_path, service, home.user)]
 
 
-def _shell_key(home: Home, environment: EnvironmentFile) -> list[Resource]:
-    """Later shells of the service user know OLLAMA_API_KEY too."""
-    if OLLAMA_KEY not in environment.values:
-        return []
+def key_line(home: Home) -> Line:
+    """By it later shells of the service user know OLLAMA_API_KEY, too."""
+    path = environment_file(home)
     line = (
-        f"[ -r {environment.path} ] && OLLAMA_API_KEY=$(sed -n 's/^OLLAMA_API_KEY=//p' "
-        f"{environment.path}) && export OLLAMA_API_KEY  # llmrack"
+        f"[ -r {path} ] && OLLAMA_API_KEY=$(sed -n 's/^OLLAMA_API_KEY=//p' "
+        f"{path}) && export OLLAMA_API_KEY  # llmrack"
     )
-    return [Line(f"{home.home}/.profile", line, home.user)]
+    return Line(f"{home.home}/.profile", line, home.user)
+
+
+def environment_file(home: Home) -> str:
+    """The file with the gateway's keys."""
+    return f"{home.config}/gateway.env"
 
 
 def _short(text: str) -> str:

@@ -142,6 +142,8 @@ class Venv:
             f"bad=$(find {self.path} -name '*.pth' ! -name '_virtualenv.pth' "
             "! -name 'distutils-precedence.pth'); "
             'test -z "$bad" || { echo "unexpected $bad: code that runs at every start"; exit 1; }; '
+            # uv 0.13.8 copies files with the mode 0666, whatever the umask.
+            f"chmod -R go-w {self.path}; "
             f"rm -rf {tool} {tool}.lock; mv {self.path}.lock {self.path}/{STAMP}"
         )
         both = f"{self.lock}\n# --- uv ---\n{self.uv_lock}"
@@ -179,8 +181,9 @@ class Release:
             for name, content in self.files
             if seen.hashes.get(f"{self.path}/{name}") != File("", content).digest
         ]
+        paths = tuple(f"{self.path}/{name}" for name in edited)
         whole = f"{self.path}/{STAMP}" in seen.paths
-        if whole and not edited:
+        if whole and seen.kept.issuperset(paths):
             return None
         beside = f"{self.path}.new"
         steps = [f"umask 022 && rm -rf {beside} && mkdir -p {beside}"]
@@ -198,4 +201,5 @@ class Release:
         why = f"edited by hand: {', '.join(edited)}" if whole else "missing"
         stdin = "".join(content for _, content in self.files)
         script = owned(self.owner, " && ".join(steps))
-        return Change(self.name, why, (Shell(script, stdin=stdin),))
+        write = Shell(script, stdin=stdin)
+        return Change(self.name, why, (write,), edited=paths if whole else ())

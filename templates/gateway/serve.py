@@ -9,6 +9,9 @@ The environment: CONFIG_FILE_PATH names LiteLLM's configuration; GRACEFUL_SHUTDO
 many seconds requests may go on after SIGTERM (LiteLLM's default: 30). The keys come from systemd's
 credential, where there is one, else from the environment too. systemd is told READY=1
 and STOPPING=1 (Type=notify; protocols: sd_listen_fds(3), sd_notify(3)).
+
+LLMRACK_PRIVATE_SOCKET names a Unix socket on which this process answers, whoever else serves the
+other one. While a file lies beside it that ends in .hold instead of .sock, it answers there alone.
 """
 
 from __future__ import annotations
@@ -39,6 +42,8 @@ MISTAKES = 4
 IDLE_SECONDS = 75
 # The same once the server stops: above the 5 s of OpenAI's SDK.
 LAST_IDLE_SECONDS = 8
+# Seconds after which a release is held back no more: whoever held it is gone.
+HOLD_SECONDS = 30
 # Seconds that the logs get when the server has stopped.
 LOGS_SECONDS = 3
 
@@ -104,10 +109,38 @@ class NotifyingServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to answer, then say so."""
-        await super().startup(sockets=sockets)
-        if self.started:
-            await warm_up()
-            notify("READY=1")
+        private = os.environ.get("LLMRACK_PRIVATE_SOCKET")
+        hold = Path(private).with_suffix(".hold") if private else None
+        held = hold is not None and hold.exists()
+        await super().startup(sockets=[] if held else sockets)
+        if not self.started:
+            return
+        if private:
+            loop = asyncio.get_running_loop()
+            self.servers.append(await loop.create_unix_server(self._connection, path=private))
+        await warm_up()
+        notify("READY=1")
+        if held:
+            self._held = asyncio.create_task(self._accept_without(hold, sockets or []))
+
+    async def _accept_without(self, hold: Path, sockets: list[socket.socket]) -> None:
+        """Accept from ``sockets`` once nobody holds this release back."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + HOLD_SECONDS
+        while hold.exists() and loop.time() < end:
+            await asyncio.sleep(0.05)
+        if not self.should_exit:
+            for each in sockets:
+                self.servers.append(
+                    await loop.create_server(
+                        self._connection, sock=each, backlog=self.config.backlog
+                    )
+                )
+
+    def _connection(self) -> Connection:
+        return Connection(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Say that it stops, take no more connections, then let the running requests end."""

@@ -1,0 +1,51 @@
+"""`llmrack releases`: what hosts could serve."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+import click
+
+from llmrack.commands.declared import inventory_option
+from llmrack.commands.logged import gateways
+
+
+@click.command()
+@inventory_option
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON; sizes in bytes.")
+def releases(inventory: str, as_json: bool) -> None:
+    """List the releases of gateway and Ollama that hosts have; changes nothing.
+
+    Exit code: 0 all hosts were asked, 2 one could not be.
+    """
+    from llmrack.observe.tables import columns, printed
+    from llmrack.remote.gateways import Unreached
+    from llmrack.remote.releases import ask_releases
+
+    found = ask_releases(gateways(inventory))
+    if as_json:
+        hosts = [
+            {"host": name, "unreachable": str(kept)}
+            if isinstance(kept, Unreached)
+            else {"host": name, **asdict(kept)}
+            for name, kept in found.items()
+        ]
+        click.echo(json.dumps({"hosts": hosts}, indent=2))
+    else:
+        table = columns(("host", "of", "release", "version", "state", "since UTC"), ("MB",))
+        for name, kept in found.items():
+            if isinstance(kept, Unreached):
+                continue
+            for each in kept.releases:
+                since = datetime.fromtimestamp(each.since, UTC).strftime("%Y-%m-%d %H:%M")
+                size = f"{each.size / 1e6:.0f}"
+                table.add_row(name, each.what, each.name, each.version, each.state, since, size)
+            table.add_row(name, "all", "", "", "", "", f"{kept.size / 1e6:.0f}")
+        click.echo(printed(table), nl=False)
+        for name, kept in found.items():
+            if isinstance(kept, Unreached):
+                click.echo(f"{name}: {kept}", err=True)
+    sys.exit(2 if any(isinstance(kept, Unreached) for kept in found.values()) else 0)
