@@ -18,6 +18,9 @@ gpu_driver = None
 # Whether a run may reboot hosts for their driver, one at a time. Otherwise it says what needs it.
 gpu_reboot = False
 
+# Releases that stay on a host, with the one that serves (2 or more).
+ollama_keep_releases = 2
+
 # Where it comes from, in this order: a file on this machine (ollama-linux-ARCH.tar.zst), a mirror
 # (MIRROR/vVERSION/ollama-linux-ARCH.tar.zst), GitHub.
 ollama_archive = None
@@ -48,6 +51,9 @@ ollama_guard = True
 # instance of this host among those of the same priority. None: what the provider says.
 ollama_priority = None
 ollama_weight = None
+
+# How many hosts may restart their Ollama at a time, after one went first. docs/upgrade.md
+ollama_batch = 1
 
 # Seconds a pull may go without progress before it is tried again.
 ollama_pull_deadline = 120

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 
 from llmrack.components.gpu import WAIT
+from llmrack.components.kept_releases import engine_releases
 from llmrack.components.paths import Home
 from llmrack.components.render import record, render, verbatim
 from llmrack.resources.change import Resource
+from llmrack.resources.engine_switch import EngineSwitch
 from llmrack.resources.files import Directory, File, Link
 from llmrack.resources.instances import UndeclaredInstances
 from llmrack.resources.model import (
@@ -90,6 +92,9 @@ def resources(stack: Stack, fleet: Fleet, host: Host, arch: str) -> list[Resourc
         return [undeclared]
     directory = release(host, arch)
     current = Link(f"{home.ollama}/current", directory, home.user)
+    units = [_unit(host, home, each, current) for each in its]
+    kept = ModelsKept(units[0].name, models_folder(settings), instance_url(host, its[0], host))
+    parts = [current, *_files(stack, host, home, its), undeclared, *units, kept]
     return [
         *_guard(fleet, host, its),
         Archive(
@@ -100,11 +105,19 @@ def resources(stack: Stack, fleet: Fleet, host: Host, arch: str) -> list[Resourc
             upload=local_archive(host, arch),
             urls=archive_urls(host, arch),
         ),
-        current,
         *_folders(host, home, its),
-        *_files(stack, host, home, its),
-        undeclared,
-        *(_unit(host, home, each, current) for each in its),
+        *parts,
+        EngineSwitch(
+            home.user,
+            f"{home.config}/ollama.before",
+            current.path,
+            f"{home.units}/{TEMPLATE}",
+            home.instances,
+            bracketed(own_address(settings.ollama_bind)),
+            parts=tuple(part.name for part in parts),
+            instances={each.name: each.unit for each in units},
+        ),
+        engine_releases(settings, home, directory),
         *_models(stack, host, home, its[0]),
         *warm_up,
     ]
@@ -178,9 +191,7 @@ def _models(stack: Stack, host: Host, home: Home, writer: Instance) -> list[Reso
     settings = host.settings
     folder, url = models_folder(settings), instance_url(host, writer, host)
     wanted = engine_models(stack, host)
-    found: list[Resource] = [ModelsKept(f"Unit {unit(writer.name)}", folder, url)]
-    for model in wanted:
-        found.append(_model(model, home, folder, url, settings.ollama_pull_deadline))
+    found = [_model(model, home, folder, url, settings.ollama_pull_deadline) for model in wanted]
     if prunes(stack, host):
         found.append(DeclaredModelsOnly(frozenset(model.name for model in wanted), folder, url))
     return found

@@ -12,6 +12,7 @@ from llmrack.resources.gpu_recipes import KEYRING, NoRecipeError, Recipe, Source
 from llmrack.resources.gpu_states import Cure
 from llmrack.resources.gpus import Gpus, gpus
 from llmrack.resources.look import Look, Seen
+from llmrack.resources.packages import GET
 
 SOURCES = "/etc/apt/sources.list.d/llmrack-gpu.sources"
 NOUVEAU = "/etc/modprobe.d/llmrack-nouveau.conf"
@@ -59,6 +60,33 @@ class GpuDriver:
         why = found.finding.why
         restart = (Reboot(why),) if self.reboot else ()
         return Change(self.name, why, (*actions, *restart, _answers(self.reboot)))
+
+
+@dataclass(frozen=True)
+class GpuDriverFilesGone:
+    """What has a host load the driver and get it from where it came, where its packages go."""
+
+    @property
+    def name(self) -> str:
+        """As plans call them."""
+        return "GPU driver's files"
+
+    def look(self, look: Look) -> None:
+        """The files, and which packages can go."""
+        look.paths.update((SOURCES, KEYRING, NOUVEAU, MODULES))
+        look.made = look.removable = True
+
+    def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
+        """Remove them; what is loaded stays so until the host is restarted."""
+        files = sorted({SOURCES, KEYRING, NOUVEAU, MODULES} & set(seen.paths))
+        noted = {name for line in seen.made if "nvidia" in (name := line.partition(" ")[2])}
+        if not files or not noted or noted & seen.packages - seen.removable:
+            return None
+        script = f"rm -f {' '.join(files)}"
+        if NOUVEAU in files:
+            script += "; ! command -v update-initramfs >/dev/null || update-initramfs -u -k all"
+        why = f"to be removed: {', '.join(files)}; the driver is loaded until the next reboot"
+        return Change(self.name, why, (Shell(script, timeout=INSTALL_TIMEOUT),))
 
 
 def chosen(source: Source, seen: Seen, found: Gpus) -> Recipe:
@@ -115,10 +143,11 @@ def _install(made: Recipe) -> tuple[Action, ...]:
     apt = "apt-get -y -q --no-install-recommends -o DPkg::Lock::Timeout=300 install"
     script = "\n".join(
         [
+            GET,
             "export DEBIAN_FRONTEND=noninteractive",
             # A source that is out of reach is no obstacle as long as another one has the packages.
             "apt-get -q update",
-            *(f"{apt} {names} || exit 1" for names in groups),
+            *(f"get {apt} {names} || exit 1" for names in groups),
             "k=$(uname -r)",
             "if find /lib/modules/ -name 'nouveau.ko*' | grep -q .; then",
             f"printf 'blacklist nouveau\\noptions nouveau modeset=0\\n' > {NOUVEAU}",

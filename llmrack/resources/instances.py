@@ -37,18 +37,22 @@ class UndeclaredInstances:
         look.globs.add(f"{self.units}/default.target.wants/llmrack-ollama*.service")
         look.globs.add(f"{self.units}/llmrack-ollama@*.service.wants/llmrack-warm-up@*.service")
 
-    def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
-        """Stop and disable them, remove their environment files."""
+    def gone(self, seen: Seen) -> list[str]:
+        """Their units, sorted."""
         enabled = {
             PurePosixPath(path).name
             for path in seen.paths
             if path.startswith(f"{self.units}/") and ".wants/llmrack-" in path
         }
-        gone = sorted(
+        return sorted(
             unit
             for unit in enabled - self.declared
             if unit.startswith(("llmrack-ollama", "llmrack-warm-up"))
         )
+
+    def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
+        """Stop and disable them, remove their environment files."""
+        gone = self.gone(seen)
         if not gone:
             return None
         units = " ".join(map(quote, gone))

@@ -17,6 +17,7 @@ from llmrack.resources.files import owned
 from llmrack.resources.look import Look, Seen
 
 GB = 1e9
+COMPARED = "Models before and after the restart"
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,7 @@ class ModelsKept:
     @property
     def name(self) -> str:
         """As plans call it."""
-        return "Models before and after the restart"
+        return COMPARED
 
     def look(self, look: Look) -> None:
         """The models directory."""

@@ -70,6 +70,14 @@ def prove_residency(
     return results
 
 
+def prove_resident(
+    client: httpx.Client, stack: Stack, host: Host, instance: Instance, engine: EngineModel
+) -> Result:
+    """Load one model, by its first public name; see where it lies."""
+    public = engine.public[0]
+    return _Served(client, host, instance, engine, public, stack.models[public]).resident()
+
+
 def judge_journal(host: Host, instance: Instance, lines: Sequence[str]) -> Result:
     """What the journal of an instance says of its cards since it was started.
 
@@ -103,12 +111,15 @@ class _Served:
         return instance_name(self.host, self.instance)
 
     def results(self) -> Iterator[Result]:
-        resident = self._result("resident", self._resident)
+        resident = self.resident()
         yield resident
         yield self._result("capabilities", self._capabilities)
         # What lies in the wrong place is slow, which is no news.
         if self.declared.min_tokens_per_second and resident.ok:
             yield self._result("speed", self._speed)
+
+    def resident(self) -> Result:
+        return self._result("resident", self._resident)
 
     def _result(self, check: str, run: Callable[[], tuple[str, float | None]]) -> Result:
         """Carry out a check, which returns what was seen and tokens/s; a failure is a result."""

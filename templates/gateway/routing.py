@@ -5,8 +5,9 @@ when that fails it asks again without it (``enable_weighted_failover``), then go
 chain (``fallbacks``). What is declared stands in routing.json beside this file. The parts:
 routing_choice (who is next), routing_health (who rests), routing_watch (signs of life),
 routing_attempt (deadlines, outcomes), routing_blame (who failed), routing_clients (how an instance
-is reached), routing_redact (errors without keys), routing_told (what others are told of all this),
-routing_metrics (the same for Prometheus, where there is one).
+is reached), routing_drain (who is about to be restarted), routing_redact (errors without keys),
+routing_told (what others are told of all this), routing_metrics (the same for Prometheus, where
+there is one).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from log_file import LogFile  # noqa: E402
 from routing_attempt import Attempts  # noqa: E402
 from routing_choice import Candidate, Turns, choose  # noqa: E402
 from routing_clients import Clients  # noqa: E402
+from routing_drain import Drains  # noqa: E402
 from routing_health import LOG, Deployment, Instance  # noqa: E402
 from routing_told import Told  # noqa: E402
 from routing_watch import Watch  # noqa: E402
@@ -56,6 +58,7 @@ class Routing(CustomLogger):
             for name, each in instances.items():
                 each.noted = partial(events.add, instance=name, model="")
         self._told = Told(instances, os.environ.get("RUNTIME_DIRECTORY"))
+        self._drains = Drains(instances, os.environ.get("RUNTIME_DIRECTORY"))
         self._deployments = {
             key: Deployment(key, instances[spec.pop("instance")], **spec)
             for key, spec in declared["deployments"].items()
@@ -90,7 +93,7 @@ class Routing(CustomLogger):
     ) -> list[dict[str, Any]]:
         """The one deployment to ask; nobody, when somebody along the chain is better off."""
         if not self._tasks:
-            for watch in self._watches:
+            for watch in (*self._watches, self._drains):
                 self._begin(watch.run())
         if (request_kwargs or {}).get("mock_response"):
             # Nobody is asked, so it is nobody's turn (warm_up in serve.py).

@@ -144,6 +144,8 @@ class Instance(Resting):
     loaded: frozenset[str] | None = None
     waiting: set[anyio.CancelScope] = field(default_factory=set)
     missed: int = 0
+    # Whether somebody is about to restart it (routing_drain).
+    drained: bool = False
 
     def model(self, upstream: str) -> Model:
         """What is known of one of its models."""
@@ -173,7 +175,7 @@ class Instance(Resting):
 
     def can_be_asked(self, upstream: str, now: float) -> bool:
         """Whether neither it nor the model rests; or one request may try."""
-        return all(
+        return not self.drained and all(
             rest is None or (not self.watched and rest.may_be_tried(now))
             for rest in (self.rest, self.model(upstream).rest)
         )

@@ -1,0 +1,112 @@
+"""More of Ollama's upgrades under load: releases that are bad in other ways, and runs cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from llmrack.lab.lab import Lab
+from tests.lab.engine_fleet import SERVES, Fleet
+from tests.lab.load import Load, lost
+from tests.lab.site import Site
+
+ENGINES = ("box2", "box3", "box4")
+NOW = "0.30.1"
+BAD = {
+    "does not start": SERVES.format("echo no such card; exit 1"),
+    "ends again and again": SERVES.format('timeout 4 "$REAL" serve; exit 1'),
+}
+
+
+@pytest.fixture(scope="module")
+def fleet(module_site: Site) -> Fleet:
+    made = Fleet(module_site, ENGINES)
+    run = made.deploy(NOW)
+    assert run.code == 0, run.output
+    return made
+
+
+@pytest.mark.parametrize("how", BAD)
+def test_a_bad_release_is_taken_back_and_no_request_is_lost(fleet: Fleet, how: str) -> None:
+    before = fleet.pids()
+    with Load(fleet.site) as load:
+        run = fleet.deploy("0.30.3", BAD[how])
+        load.wait_for(10)
+    assert run.code == 1, run.output
+    assert sum(before[host] != pid for host, pid in fleet.pids().items()) == 1
+    assert run.output.count("Ollama is untouched") == 2
+    assert fleet.versions() == {NOW}
+    assert lost(load.answers) == {}
+    assert fleet.deploy(NOW).code == 0
+    fleet.site.settled()
+
+
+def test_another_environment_goes_through_in_batches(fleet: Fleet) -> None:
+    environment = {"OLLAMA_NUM_PARALLEL": 8, "OLLAMA_KEEP_ALIVE": "7m"}
+    with Load(fleet.site) as load:
+        run = fleet.deploy(NOW, ollama_batch=2, ollama_environment=environment)
+        load.wait_for(10)
+    assert run.code == 0, run.output
+    assert lost(load.answers) == {}
+    first, second, third = fleet.restarts()
+    assert first[1] < second[0]
+    # Both restarts of the batch are over before either host is proven.
+    assert third[0] < second[1] + 5
+
+
+def test_one_host_alone_is_drained_at_a_gateway_that_is_not_deployed(fleet: Fleet) -> None:
+    fleet.declare("0.30.4")
+    fleet.site.only = "box2"
+    with Load(fleet.site) as load:
+        run = fleet.site.deploy()
+        load.wait_for(10)
+    fleet.site.only = ""
+    assert run.code == 0, run.output
+    assert "is not told" not in run.output
+    assert lost(load.answers) == {}
+
+
+@pytest.mark.parametrize(
+    ("version", "instead", "code"),
+    [("0.30.5", "", 0), ("0.30.6", BAD["ends again and again"], 1)],
+    ids=["a good release", "a bad release"],
+)
+def test_a_run_that_was_cut_off_at_the_gate_is_proven_by_the_next(
+    fleet: Fleet, version: str, instead: str, code: int
+) -> None:
+    before = fleet.versions()
+    fleet.declare(version, instead)
+    with Load(fleet.site) as load:
+        process = fleet.site.start("pyinfra", fleet.site.inventory, "deploy.py", "-y")
+        assert process.stdout
+        for line in process.stdout:
+            if "its gate (" in line:
+                break
+        process.kill()
+        process.wait()
+        run = fleet.site.deploy()
+        load.wait_for(10)
+    assert run.code == code, run.output
+    assert ("Proof of Ollama's change: the change before was cut off" in run.output) or code
+    assert fleet.versions() == ({version} if code == 0 else before)
+    assert lost(load.answers) == {}
+
+
+@pytest.fixture
+def two_cards(lab: Lab) -> Iterator[None]:
+    lab.host("box2").set_gpus(2)
+    yield
+    lab.host("box2").set_gpus(1)
+
+
+@pytest.mark.usefixtures("two_cards")
+def test_instances_of_one_host_restart_one_after_the_other(site: Site) -> None:
+    fleet = Fleet(site, ("box2",))
+    assert fleet.deploy("0.30.7", ollama_instances="per-gpu").code == 0
+    with Load(site) as load:
+        run = fleet.deploy("0.30.8", ollama_instances="per-gpu")
+        load.wait_for(10)
+    assert run.code == 0, run.output
+    assert fleet.versions() == {"0.30.8"}
+    assert lost(load.answers) == {}
