@@ -8,6 +8,7 @@ from shlex import quote
 
 from llmrack.resources.change import Change, Shell
 from llmrack.resources.look import Look, Seen
+from llmrack.resources.made import KEPT, MADE, NOTES
 
 
 @dataclass(frozen=True)
@@ -27,25 +28,50 @@ class User:
         return f"User {self.user}"
 
     def look(self, look: Look) -> None:
-        """Its passwd entry and groups."""
+        """Its passwd entry and groups, and what a removal has kept for it."""
         look.users.add(self.user)
         look.groups.update(self.groups)
+        look.made = True
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
-        """Create it, or add it to the groups it lacks."""
+        """Create it, give it models that were kept, or add it to the groups it lacks."""
+        if self.user not in seen.users:
+            return Change(self.name, "missing", (Shell(self._create()),))
+        if any(line.startswith(KEPT) for line in seen.made):
+            why = "models that were kept are root's"
+            return Change(self.name, why, (Shell(self._take_back()),))
+        known = seen.fact("known_groups").split()
+        lacking = [g for g in self.groups if g in known and g not in seen.groups[self.user]]
+        if not lacking:
+            return None
         user = quote(self.user)
+        join = "; ".join(
+            f"note {quote(f'group {group} {self.user}')} && usermod -aG {quote(group)} {user}"
+            for group in lacking
+        )
+        return Change(self.name, f"not in {', '.join(lacking)}", (Shell(f"{NOTES}{join}; :"),))
+
+    def _create(self) -> str:
+        user, noted = quote(self.user), quote(f"user {self.user}")
         join = "; ".join(
             f"getent group {group} >/dev/null && usermod -aG {group} {user}"
             for group in map(quote, self.groups)
         )
-        if self.user not in seen.users:
-            create = f"useradd --create-home --home-dir {quote(self.home)} --shell /bin/bash {user}"
-            return Change(self.name, "missing", (Shell(f"{create} || exit 1; {join or ':'}; :"),))
-        known = seen.fact("known_groups").split()
-        lacking = [g for g in self.groups if g in known and g not in seen.groups[self.user]]
-        if lacking:
-            return Change(self.name, f"not in {', '.join(lacking)}", (Shell(f"{join}; :"),))
-        return None
+        return (
+            f"{NOTES}note {noted} || exit 1\n"
+            f"useradd --create-home --home-dir {quote(self.home)} --shell /bin/bash {user} || "
+            f"{{ forget {noted}; exit 1; }}\n"
+            f"{self._take_back()}\n{join or ':'}; :"
+        )
+
+    def _take_back(self) -> str:
+        """Of a home that is there useradd makes nothing, and below it there are but the models."""
+        user, home = quote(self.user), quote(self.home)
+        return (
+            f"sed -n 's/^{KEPT}//p' {MADE} | while IFS= read -r kept; do\n"
+            f"case $kept in {home}/*) cp -rn /etc/skel/. {home}/; kept={home};; esac\n"
+            f"chown -hR {user}: \"$kept\" || exit 1; done && sed -i '/^{KEPT}/d' {MADE}"
+        )
 
 
 @dataclass(frozen=True)
@@ -67,8 +93,11 @@ class Linger:
         """Enable it and wait for the bus: enabling is asynchronous."""
         if self.user in seen.linger:
             return None
+        noted = quote(f"linger {self.user}")
         wait = (
-            f"loginctl enable-linger {self.user} && b=/run/user/$(id -u {self.user})/bus && "
+            f"{NOTES}note {noted} || exit 1; "
+            f"loginctl enable-linger {self.user} || {{ forget {noted}; exit 1; }}; "
+            f"b=/run/user/$(id -u {self.user})/bus; "
             "n=0; until [ -S $b ]; do n=$((n+1)); [ $n -gt 300 ] && "
             f'{{ echo "the user manager of {self.user} did not start within 30 s"; exit 1; }}; '
             "sleep 0.1; done"

@@ -1,0 +1,22 @@
+"""Takes llmrack off each host, and nothing else; models stay.
+
+pyinfra inventory remove.py                             (asks before it changes anything)
+pyinfra inventory remove.py --dry                       (only says what it would remove)
+pyinfra inventory remove.py --data remove_models=true   (the models, too)
+"""
+
+from pyinfra import host, state
+
+from llmrack.remote.operations import accept, apply
+from llmrack.remote.rack import rack
+from llmrack.remote.removal import Leaving
+
+this = rack(state, host, Leaving)
+sudo = this.sudo
+
+accept(this, name="Accept the host", _sudo=sudo)
+apply(this, "monitor", name="Remove monitoring", _sudo=sudo)
+apply(this, "gateway", name="Remove the gateway", _sudo=sudo)
+apply(this, "ollama", name="Remove Ollama", _sudo=sudo)
+apply(this, "gpu", name="Remove what GPUs needed", _sudo=sudo)
+apply(this, "system", name="Remove user, packages, notes", _sudo=sudo)

@@ -1,0 +1,209 @@
+"""What a deploy notes of what it makes, and what a removal takes by that."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from llmrack.components import system
+from llmrack.components.removal import removals, stays
+from llmrack.resources.account import User
+from llmrack.resources.change import Change, Shell, plan
+from llmrack.resources.gpu_driver import MODULES
+from llmrack.resources.look import Look, PathSeen, Seen, parse
+from llmrack.resources.look_script import script as look_script
+from llmrack.resources.made import MADE, NOTES
+from llmrack.resources.packages import GET
+from tests.unit.declare import host
+
+UNITS = "/home/llm/.config/systemd/user"
+FILE = PathSeen("f", "llm", 0o644, "")
+LLM = ["llm", "x", "1000", "1000", "", "/home/llm", "/bin/bash"]
+
+# Says what it would install, and installs it by a file in the folder ``installed``.
+APT = """#!/bin/sh
+for last; do :; done
+if [ "$last" = -s ]; then
+  echo 'Inst libnew (1.0 Debian:12 [amd64])'
+  echo 'Inst old [1.0] (1.1 Debian:12 [amd64])'
+  echo 'Inst new (1.0 Debian:12 [amd64])'
+  exit
+fi
+cp made noted
+[ ! -e fails ] || exit 100
+touch installed/new installed/libnew
+"""
+DPKG_QUERY = """#!/bin/sh
+for last; do :; done
+[ -e "installed/$last" ] && printf installed
+"""
+
+
+def sh(folder: Path, script: str) -> int:
+    """Run a script as if the notes were in ``folder``, with an apt that pretends."""
+    (folder / "bin").mkdir(exist_ok=True)
+    (folder / "installed").mkdir(exist_ok=True)
+    for name, text in {"apt-get": APT, "dpkg-query": DPKG_QUERY}.items():
+        (folder / "bin" / name).write_text(text)
+        (folder / "bin" / name).chmod(0o755)
+    text = script.replace(MADE, str(folder / "made"))
+    path = f"{folder / 'bin'}:/usr/bin:/bin"
+    return subprocess.run(["sh", "-c", text], cwd=folder, env={"PATH": path}).returncode
+
+
+def lines(file: Path) -> list[str]:
+    return file.read_text().splitlines()
+
+
+def changes(seen: Seen, **settings: object) -> dict[str, Change]:
+    everything = [each for part in removals(host(**settings)).values() for each in part]
+    return {change.resource: change for change in plan(everything, seen)}
+
+
+def script(change: Change) -> str:
+    return "".join(action.script for action in change.actions if isinstance(action, Shell))
+
+
+def here(*paths: str, made: tuple[str, ...] = (), **more: object) -> Seen:
+    """A host with the user llm, these paths and these notes."""
+    return Seen(users={"llm": LLM}, paths=dict.fromkeys(paths, FILE), made=set(made), **more)  # type: ignore[arg-type]
+
+
+def test_packages_that_come_new_are_noted_before_they_come(tmp_path: Path) -> None:
+    assert sh(tmp_path, f"{GET}get apt-get -y install new") == 0
+    assert lines(tmp_path / "noted") == ["package libnew", "package new"]
+    assert lines(tmp_path / "made") == ["package libnew", "package new"]
+
+
+def test_packages_that_did_not_come_are_forgotten(tmp_path: Path) -> None:
+    (tmp_path / "fails").touch()
+    assert sh(tmp_path, f"{GET}note 'user llm'; get apt-get -y install new") != 0
+    assert lines(tmp_path / "made") == ["user llm"]
+
+
+def test_what_is_noted_twice_is_one_line_that_all_may_read(tmp_path: Path) -> None:
+    sh(tmp_path, f"umask 077; {NOTES}note 'user llm'; note 'user llm'")
+    assert lines(tmp_path / "made") == ["user llm"]
+    assert (tmp_path / "made").stat().st_mode & 0o777 == 0o644
+
+
+def test_what_was_never_noted_can_be_forgotten(tmp_path: Path) -> None:
+    assert sh(tmp_path, f"{NOTES}forget 'user llm'") == 0
+    assert not (tmp_path / "made").exists()
+
+
+def test_look_tells_the_notes(tmp_path: Path) -> None:
+    text = look_script(Look(made=True), "salt").replace(MADE, str(tmp_path / "made"))
+    (tmp_path / "made").write_text("user llm\nkept /srv/models\n")
+    told = subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=True).stdout
+    assert parse(told.splitlines()).made == {"user llm", "kept /srv/models"}
+
+
+def test_user_that_joins_a_group_is_noted() -> None:
+    seen = here(facts={"known_groups": "render video"}, groups={"llm": {"llm", "video"}})
+    change = User("llm", "/home/llm", ("render", "video")).change(seen, ())
+    assert change
+    assert "note 'group render llm' && usermod -aG render llm" in script(change)
+    assert "video" not in script(change)
+
+
+def test_nothing_is_removed_from_a_host_without_llmrack() -> None:
+    assert changes(Seen()) == {}
+    assert stays(host(), Seen()) == []
+
+
+def test_user_that_was_noted_goes_with_its_home() -> None:
+    change = changes(here(made=("user llm", "linger llm")))["User llm"]
+    assert "find /home/llm -xdev -mindepth 1 -delete" in script(change)
+    assert "userdel llm" in script(change)
+
+
+def test_user_that_is_gone_already_is_made_up_for() -> None:
+    """A removal was cut off after userdel: its note, and what is left of the home, are there."""
+    assert "User llm" in changes(Seen(made={"user llm"}))
+
+
+def test_models_stay_and_are_roots() -> None:
+    seen = here(made=("user llm",), models={"llama3.2:1b": None})
+    change = changes(seen)["User llm"]
+    assert "chown -hR root:root /home/llm/.ollama/models" in script(change)
+    assert "! -path '/home/llm/.ollama/models/*'" in script(change)
+    assert "but the models in /home/llm/.ollama/models, which are root's then" in change.why
+    assert "1 models stay in /home/llm/.ollama/models" in stays(host(), seen)[0]
+
+
+def test_models_go_where_that_is_asked_for() -> None:
+    blobs = "/srv/models/blobs"
+    seen = here(blobs, made=("user llm",), models={"llama3.2:1b": None})
+    asked = {"ollama_models": "/srv/models", "remove_models": True}
+    assert blobs in changes(seen, **asked)["Models"].why
+    assert stays(host(**asked), seen) == []
+    assert "Models" not in changes(seen, ollama_models="/srv/models")
+
+
+def test_user_that_was_there_before_loses_what_it_was_given_alone() -> None:
+    change = changes(here(made=("linger llm", "group render llm")))["User llm"]
+    assert change.why == "linger to be disabled, to leave the group render"
+    assert "userdel" not in script(change)
+
+
+def test_without_notes_user_linger_and_packages_stay_and_that_is_said() -> None:
+    seen = here(f"{UNITS}/llmrack-gateway.socket", linger={"llm"})
+    assert set(changes(seen)) == {"Units of the gateway", "Notes"}
+    told = " ".join(stays(host(), seen))
+    for text in ("the user llm stays", "linger of llm stays", "all packages stay"):
+        assert text in told
+
+
+def test_packages_that_others_need_stay_and_are_named() -> None:
+    seen = here(made=("package zstd", "package curl"), packages={"zstd", "curl"})
+    seen.removable = {"zstd"}
+    change = changes(seen)["Packages"]
+    assert change.why == "to be removed: zstd"
+    assert "configuration was edited: curl" in stays(host(), seen)[-1]
+
+
+def test_drop_ins_of_a_person_stay() -> None:
+    unit = f"{UNITS}/llmrack-ollama@.service"
+    found = changes(here(unit, f"{unit}.d", f"{UNITS}/llmrack-ollama@main.service.d"))
+    assert f"rm -rf {unit} " in script(found["Units of Ollama"])
+
+
+def test_gateway_gets_its_time_to_finish() -> None:
+    change = changes(here(f"{UNITS}/llmrack-gateway.socket"), gateway_drain=300)
+    (action,) = change["Units of the gateway"].actions
+    assert isinstance(action, Shell)
+    assert action.timeout > 300
+
+
+def test_folders_of_a_user_that_is_gone_are_removed_by_root() -> None:
+    change = changes(Seen(paths={"/home/llm/.config/llmrack": FILE}))["Files of the service user"]
+    assert "setpriv" not in script(change)
+
+
+@pytest.mark.parametrize(("removable", "goes"), [({"nvidia-smi"}, True), (set(), False)])
+def test_drivers_files_go_with_the_driver_alone(removable: set[str], goes: bool) -> None:
+    seen = here(MODULES, made=("package nvidia-smi",), packages={"nvidia-smi"})
+    seen.removable = removable
+    assert ("GPU driver's files" in changes(seen)) == goes
+
+
+def test_kept_models_are_no_reason_to_remove_anything() -> None:
+    assert changes(Seen(made={"kept /home/llm/.ollama/models"})) == {}
+
+
+def test_deploy_gives_kept_models_back() -> None:
+    change = User("llm", "/home/llm").change(here(made=("kept /srv/models",)), ())
+    assert change
+    assert change.why == "models that were kept are root's"
+    assert 'chown -hR llm: "$kept"' in script(change)
+
+
+def test_models_that_were_kept_are_no_reason_to_refuse_a_host() -> None:
+    seen = Seen(access={"/srv/models": ("read-only", "/srv/models")})
+    box = host(ollama_models="/srv/models")
+    assert system.unusable_folder(box, seen)
+    seen.made = {"kept /srv/models"}
+    assert system.unusable_folder(box, seen) is None
