@@ -6,12 +6,21 @@ LONG := tests/scenarios/test_operations_centre.py tests/scenarios/test_shared_ga
 FIRST := tests/lab/test_deploy.py tests/lab/test_docs.py tests/lab/test_secrets.py
 # These have one lab of their own between them: one after the other.
 OF_LABS := $(wildcard tests/lab/test_lab*.py)
-ON_HOSTS := $(FIRST) "$(OF_LABS)" $(filter-out $(FIRST) $(OF_LABS) $(LONG),\
+# All faults take an hour: `make faults`. These belong to every change.
+FAULTS := $(wildcard tests/lab/faults/test_*.py)
+OFTEN := $(addprefix tests/lab/faults/test_,lock.py hand_edits.py rollback.py)
+ON_HOSTS := $(FIRST) "$(OF_LABS)" $(OFTEN) $(filter-out $(FIRST) $(OF_LABS) $(LONG),\
 	$(wildcard tests/scenarios/test_*.py) $(wildcard tests/lab/test_*.py))
+# Four labs at once; each takes the next module when it has done one.
+in_labs = printf '%s\n' $(1) | \
+	LLMRACK_TEST_KEEP=1 xargs -P 4 -d '\n' -n 1 --process-slot-var=SLOT sh -c \
+	'LLMRACK_TEST_LAB=test$$SLOT LLMRACK_TEST_SUBNET=10.7$$SLOT.0.0/24 $(BIN)/pytest $$0' && \
+	for slot in 0 1 2 3; do $(BIN)/llmrack lab --lab test$$slot down; done
+LOCKS := requirements.lock templates/gateway/requirements.txt templates/gateway/uv.txt
 # What the tests of pages look at them with.
 CHROMIUM := chromium fonts-dejavu-core
 
-.PHONY: demo demo-down test test-quick test-page test-hosts soak lint lock bench
+.PHONY: demo demo-down test test-quick test-page test-hosts faults soak lint lock bench audit
 
 # A lab of two hosts, deployed and proven.
 demo: .venv/installed
@@ -34,22 +43,29 @@ test-quick:
 	$(BIN)/pytest tests/unit
 test-page:
 	$(BIN)/pytest tests/page tests/contract
-# Four labs at once; each takes the next module when it has done one.
 test-hosts:
-	printf '%s\n' $(ON_HOSTS) | \
-		LLMRACK_TEST_KEEP=1 xargs -P 4 -d '\n' -n 1 --process-slot-var=SLOT sh -c \
-		'LLMRACK_TEST_LAB=test$$SLOT LLMRACK_TEST_SUBNET=10.7$$SLOT.0.0/24 $(BIN)/pytest $$0'
-	for slot in 0 1 2 3; do $(BIN)/llmrack lab --lab test$$slot down; done
+	$(call in_labs,$(ON_HOSTS))
+
+# Every fault that llmrack promises to outlive, and the table of them in docs/reliability.md.
+faults: .venv/installed
+	rm -rf .lab/faults
+	$(call in_labs,$(FAULTS))
+	$(BIN)/python -m tests.lab.faults.table
 
 # What takes long: a fleet under load while it is changed, while instances die, drills; refusals, drivers,
 # several instances a host, hosts without the internet, models copied from host to host.
-soak: .venv/installed
+soak: faults
 	$(BIN)/pytest tests/soak $(LONG)
 
 lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy llmrack
+
+# Known vulnerabilities of what is pinned, by pypi.org; it fails where that has no word of a package.
+audit: .venv/installed
+	$(BIN)/uv tool run --from pip-audit==2.10.1 pip-audit --strict --disable-pip --require-hashes \
+		--progress-spinner off $(addprefix -r ,$(LOCKS))
 
 bench: .venv/installed
 	$(BIN)/python -m bench.noop

@@ -13,7 +13,7 @@ from llmrack.remote.guard import Refusal
 from llmrack.remote.progress import Meter, transfer
 from llmrack.resources.change import Change, InstallBundled, Pull, Send, Upload
 from llmrack.resources.files import owned
-from llmrack.resources.packages import target
+from llmrack.resources.packages import GET, target
 from llmrack.stack.bundle import PACKAGES_INDEX, Bundle
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ apt-get -c $p/apt.conf -y -qq --print-uris install {{names}}
 INSTALL = """
 tar --no-same-owner -xf - -C {place}/archives || exit 1
 export DEBIAN_FRONTEND=noninteractive
-exec apt-get -c {place}/apt.conf -y -q --no-download install {names} </dev/null
+get apt-get -c {place}/apt.conf -y -q --no-download install {names}
 """
 
 
@@ -117,7 +117,8 @@ def install(rack: Rack, action: InstallBundled, arguments: Arguments) -> str:
         # As in: 'file:/var/tmp/…/curl_7.88.1-10%2bdeb12u15_amd64.deb' curl_7.88.1-10+… 315000 …
         files = [action.folder / line.split()[1] for line in lines if line.startswith("'file:")]
         with transfer(rack, "packages") as meter:
-            feed(rack, INSTALL.format(place=place, names=names), _tar(files, meter), arguments)
+            script = GET + INSTALL.format(place=place, names=names)
+            feed(rack, script, _tar(files, meter), arguments)
     except FeedError as error:
         return str(error)
     finally:

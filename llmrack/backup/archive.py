@@ -1,0 +1,135 @@
+"""A backup: a tar of the files, what was asked of the gateways, and a list of both."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tarfile
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import IO, Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from llmrack.secrets.audit import now
+from llmrack.stack.settings import Sha256
+
+MANIFEST, USAGE, FILES = "manifest.json", "usage.json", "files"
+# By the ending of its name, how tarfile compresses it.
+FORMS: dict[str, Literal["", "gz"]] = {".tar": "", ".tar.gz": "gz", ".tgz": "gz"}
+
+
+class BackupError(Exception):
+    """A backup that cannot be written or used: place, cause, way out."""
+
+
+class Kept(BaseModel):
+    """A file as it was: its digest in hex, bytes, and permissions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sha256: Sha256
+    size: Annotated[int, Field(ge=0)]
+    mode: Annotated[int, Field(ge=0, le=0o777)]
+
+
+class Manifest(BaseModel):
+    """``manifest.json``, the last member.
+
+    + llmrack: the version that made it
+    + made: when, ISO 8601 in UTC
+    + files: by name, relative to the project's folder or absolute
+    + usage: what the gateways were asked (``usage.json``), if that is in it
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal[1] = 1
+    llmrack: str
+    made: str
+    files: dict[str, Kept]
+    usage: Kept | None = None
+
+
+def member(name: str) -> str:
+    """Where a file of the manifest lies in the tar."""
+    return f"{FILES}/outside{name}" if name.startswith("/") else f"{FILES}/inside/{name}"
+
+
+def llmrack_version() -> str:
+    """The version of this llmrack."""
+    return version("llmrack")
+
+
+def write_backup(file: Path, names: Sequence[str], folder: Path, usage: str | None) -> Manifest:
+    """Write a backup, 0600, in place of one that is there.
+
+    + file: ends in one of FORMS
+    + names: files, relative to ``folder`` or absolute
+    + usage: content of ``usage.json``
+
+    Raises BackupError; what was at ``file`` is intact then.
+    """
+    form = next((form for ending, form in FORMS.items() if file.name.endswith(ending)), None)
+    if form is None:
+        raise BackupError(f"{file}: its name says no form: let it end in {', '.join(FORMS)}")
+    beside: Path | None = None
+    try:
+        # mkstemp makes it 0600.
+        handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+        beside = Path(name)
+        with (
+            os.fdopen(handle, "wb") as opened,
+            tarfile.open(fileobj=opened, mode=f"w:{form}") as tar,  # type: ignore[call-overload]
+        ):
+            files = {name: _add_file(tar, name, folder) for name in names}
+            noted = _add_text(tar, USAGE, usage) if usage is not None else None
+            found = Manifest(llmrack=llmrack_version(), made=now(), files=files, usage=noted)
+            _add_text(tar, MANIFEST, found.model_dump_json(indent=1))
+        beside.replace(file)
+        return found
+    except OSError as error:
+        place = error.filename or file
+        raise BackupError(f"{place}: {error.strerror or error}; no backup was written") from None
+    finally:
+        if beside:
+            with suppress(FileNotFoundError):
+                beside.unlink()
+
+
+def _add_file(tar: tarfile.TarFile, name: str, folder: Path) -> Kept:
+    path = folder / name
+    with path.open("rb") as opened:
+        found = os.fstat(opened.fileno())
+        return _add(tar, member(name), opened, found.st_size, found.st_mode & 0o777)
+
+
+def _add_text(tar: tarfile.TarFile, name: str, text: str) -> Kept:
+    content = text.encode()
+    return _add(tar, name, io.BytesIO(content), len(content), 0o600)
+
+
+def _add(tar: tarfile.TarFile, name: str, content: IO[bytes], size: int, mode: int) -> Kept:
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = size, mode
+    reader = Digesting(content)
+    tar.addfile(info, reader)
+    return Kept(sha256=reader.sha256.hexdigest(), size=size, mode=mode)
+
+
+class Digesting:
+    """What is read of a file, and the digest of it."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.sha256 = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes."""
+        found = self._file.read(size)
+        self.sha256.update(found)
+        return found

@@ -1,0 +1,50 @@
+"""Which files of a project are in its backup: what was declared there, not what llmrack ships."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from llmrack.remote.declared import Declared
+from llmrack.remote.known_cards import KNOWN
+
+# What is installed, by version and SHA-256.
+PINS = ("requirements.in", "requirements.txt", "uv.in", "uv.txt")
+
+
+def contents(declared: Declared, inventory: str, folder: Path, with_env: bool) -> list[str]:
+    """Their names, sorted: relative to ``folder``, or absolute where they lie elsewhere.
+
+    + with_env: the file with keys in clear, too
+    """
+    wanted = {_name(path, folder) for path in _files(declared, inventory, folder) if path.is_file()}
+    env = _name(declared.places.env_file, folder)
+    if with_env and declared.places.env_file.is_file():
+        return sorted(wanted | {env})
+    return sorted(wanted - {env})
+
+
+def _files(declared: Declared, inventory: str, folder: Path) -> Iterator[Path]:
+    stack_file, places = folder / declared.declaration.stack_file, declared.places
+    # For @local there is no such file.
+    yield folder / inventory
+    for each in {folder, (folder / inventory).parent}:
+        yield from each.glob("group_data/*.py")
+    yield from (folder / "templates" / "gateway" / name for name in PINS)
+    yield from (stack_file, declared.keys_file, places.vault, places.audit, folder / KNOWN)
+    yield places.env_file
+    for provider in yaml.safe_load(stack_file.read_text(encoding="utf-8"))["providers"].values():
+        if authority := provider.get("tls_ca"):
+            yield stack_file.parent / authority
+    for model in declared.stack.models.values():
+        if model.create:
+            yield from (folder / each.file for each in model.create.files)
+
+
+def _name(path: Path, folder: Path) -> str:
+    plain = Path(os.path.normpath(path.absolute()))
+    base = folder.absolute()
+    return plain.relative_to(base).as_posix() if plain.is_relative_to(base) else str(plain)

@@ -1,0 +1,58 @@
+"""`llmrack export`: what a fresh clone lacks to deploy the same again, in one file."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from llmrack.commands.declared import declared, inventory_option
+from llmrack.remote.declared import Declared
+
+
+@click.command()
+@inventory_option
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--with-env", is_flag=True, help="Also the keys in .env, in clear.")
+def export(inventory: str, file: Path, with_env: bool) -> None:
+    """Write a backup to FILE (.tar, .tar.gz), 0600.
+
+    The declarations, pins, hashes of issued keys, files of models and authorities, the vault as it
+    is, and what the gateways were asked, added up.
+    """
+    from llmrack.backup.archive import BackupError, write_backup
+    from llmrack.backup.contents import contents
+
+    read, folder = declared(inventory), Path.cwd()
+    names = contents(read, inventory, folder, with_env)
+    try:
+        made = write_backup(file, names, folder, _usage(read, inventory))
+    except BackupError as error:
+        raise click.ClickException(str(error)) from None
+    size = sum(each.size for each in made.files.values())
+    click.echo(f"{file}: {len(made.files)} files, {size / 1e6:,.1f} MB")
+    env_file = read.places.env_file
+    if with_env:
+        click.echo(f"the keys of {env_file.name} are in it in clear: keep it like them", err=True)
+    elif env_file.is_file():
+        click.echo(f"not in it: {env_file} (--with-env, or llmrack secrets import)", err=True)
+    if read.places.has_vault:
+        click.echo("your identity, which opens the vault, is not in it: keep a copy", err=True)
+
+
+def _usage(read: Declared, inventory: str) -> str | None:
+    """What the gateways were asked since their logs begin, as JSON; None without a gateway."""
+    from llmrack.commands.logged import gateways
+    from llmrack.observe.usage import ask_usages
+    from llmrack.observe.usage_print import as_json
+
+    if not read.fleet.gateways:
+        return None
+    days = max(host.settings.gateway_log_days for host in read.fleet.gateways)
+    by = ("model", "provider", "key", "day")
+    found = ask_usages(gateways(inventory), timedelta(days=days), by)
+    for host, why in found["model"].unreached.items():
+        click.echo(f"{host}: what it was asked is not in it: {why}", err=True)
+    return json.dumps({each: json.loads(as_json(usage)) for each, usage in found.items()}, indent=1)
