@@ -6,15 +6,15 @@ LONG := tests/scenarios/test_operations_centre.py tests/scenarios/test_shared_ga
 FIRST := tests/lab/test_deploy.py tests/lab/test_docs.py tests/lab/test_secrets.py
 # These have one lab of their own between them: one after the other.
 OF_LABS := $(wildcard tests/lab/test_lab*.py)
-# All faults take an hour: `make faults`. These belong to every change.
+# All faults take an hour: `make faults`. This belongs to every change.
 FAULTS := $(wildcard tests/lab/faults/test_*.py)
-OFTEN := $(addprefix tests/lab/faults/test_,lock.py hand_edits.py rollback.py)
+OFTEN := tests/lab/faults/test_lock.py
 ON_HOSTS := $(FIRST) "$(OF_LABS)" $(OFTEN) $(filter-out $(FIRST) $(OF_LABS) $(LONG),\
 	$(wildcard tests/scenarios/test_*.py) $(wildcard tests/lab/test_*.py))
 # Four labs at once; each takes the next module when it has done one.
 in_labs = printf '%s\n' $(1) | \
 	LLMRACK_TEST_KEEP=1 xargs -P 4 -d '\n' -n 1 --process-slot-var=SLOT sh -c \
-	'LLMRACK_TEST_LAB=test$$SLOT LLMRACK_TEST_SUBNET=10.7$$SLOT.0.0/24 $(BIN)/pytest $$0' && \
+	'LLMRACK_TEST_LAB=test$$SLOT LLMRACK_TEST_SUBNET=10.7$$SLOT.0.0/24 $(BIN)/pytest $(2) $$0' && \
 	for slot in 0 1 2 3; do $(BIN)/llmrack lab --lab test$$slot down; done
 LOCKS := requirements.lock templates/gateway/requirements.txt templates/gateway/uv.txt
 # What the tests of pages look at them with.
@@ -44,7 +44,7 @@ test-quick:
 test-page:
 	$(BIN)/pytest tests/page tests/contract
 test-hosts:
-	$(call in_labs,$(ON_HOSTS))
+	$(call in_labs,$(ON_HOSTS),-m "not soak")
 
 # Every fault that llmrack promises to outlive, and the table of them in docs/reliability.md.
 faults: .venv/installed
@@ -56,6 +56,7 @@ faults: .venv/installed
 # several instances a host, hosts without the internet, models copied from host to host.
 soak: faults
 	$(BIN)/pytest tests/soak $(LONG)
+	$(BIN)/pytest -m soak tests/lab tests/scenarios
 
 lint: .venv/installed
 	$(BIN)/ruff format --check .

@@ -189,6 +189,7 @@ def test_a_changed_setting_reaches_the_running_process(site: Site) -> None:
     site.settled()
 
 
+@pytest.mark.soak
 def test_a_removed_model_is_no_longer_served(site: Site) -> None:
     assert "gpt-oss:20b-cloud" in gateway_models(site)
     site.declare(BOXES, LOCAL_ONLY)
@@ -239,6 +240,7 @@ def killed_deploy(site: Site, at: Callable[[], bool]) -> None:
         assert reached, deploy.communicate()[0]
 
 
+@pytest.mark.soak
 def test_a_run_killed_before_ollamas_restart_is_made_up_for_by_the_next(site: Site) -> None:
     environment = {"OLLAMA_CONTEXT_LENGTH": 8192, "OLLAMA_KEEP_ALIVE": "66s"}
     site.declare(BOXES, ollama_environment=environment)
@@ -251,6 +253,7 @@ def test_a_run_killed_before_ollamas_restart_is_made_up_for_by_the_next(site: Si
     site.settled()
 
 
+@pytest.mark.soak
 def test_a_run_killed_before_the_gateways_swap_is_made_up_for_by_the_next(site: Site) -> None:
     releases = "ls /home/llm/.local/opt/llmrack-gateway/releases"
     before, serving = site.on("box1", releases), colour(site)

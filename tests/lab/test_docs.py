@@ -18,6 +18,8 @@ from tests.lab.site import ROOT
 from tests.lab.sources import mirror_of, registry_of, trusted
 
 PAGES = ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
+# Their commands build bundles and labs.
+LONG = ("docs/lab.md", "docs/offline.md")
 
 
 def commands(page: str) -> list[str]:
@@ -58,7 +60,9 @@ def project(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path
         left.unlink()
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=[pytest.mark.soak] * (page in LONG)) for page in PAGES]
+)
 def test_commands_of_the_page_run(project: Path, lab: Lab, page: str) -> None:
     for command in commands(page):
         if endless(command):

@@ -149,7 +149,7 @@ def test_a_configuration_with_a_mistake_leaves_the_old_one(site: Site) -> None:
     assert change
     action = change.actions[0]
     before = site.on(MONITOR, f"sha256sum {FOLDER}/*.yml")
-    text = f"cat <<'END' | {{ {action.script}; }} 2>&1; echo exit $?\n{action.stdin}END"
+    text = f"({action.script}\n) 2>&1 <<'END'; echo exit $?\n{action.stdin}END"
     said = site.on(MONITOR, text, check=False)
     assert "FAILED" in said and "exit 1" in said, said
     assert site.on(MONITOR, f"sha256sum {FOLDER}/*.yml") == before

@@ -16,9 +16,11 @@ import httpx
 import pytest
 
 from llmrack.lab.lab import Lab
+from llmrack.resources.gateway import COLOURS
 from tests.lab import echo
 from tests.lab.canary import BOX, CONFIG, ENV_FILE, Evidence, Looked, watched
 from tests.lab.canary_runs import (
+    GATEWAY,
     STEPS,
     VERBOSITIES,
     at_step,
@@ -278,7 +280,7 @@ def test_the_controllers_secrets_are_never_open_to_others(evidence: Evidence) ->
     assert evidence.env_file.stat().st_mode & 0o777 == 0o600
 
 
-def test_on_the_host_the_environment_file_alone_has_the_secrets(
+def test_on_the_host_the_gateways_keys_and_those_of_a_rollback_alone_are_secrets(
     evidence: Evidence, lab: Lab
 ) -> None:
     search = (
@@ -289,9 +291,12 @@ def test_on_the_host_the_environment_file_alone_has_the_secrets(
     found = lab.host(BOX).ssh(search, input=patterns, check=False).stdout.split()
     credential = "/credentials/llmrack-gateway@"
     # What systemd hands the gateway that runs, in memory: see the credential's own test.
-    assert [path for path in found if credential not in path] == [ENV_FILE]
-    assert len(found) == 2
-    assert evidence.site.on(BOX, f"stat -c '%U %a' {ENV_FILE}") == "llm 600"
+    kept = [path for path in found if credential not in path]
+    started = {f"{GATEWAY}/started/{colour}/gateway.env" for colour in COLOURS}
+    assert {*kept} - started == {ENV_FILE}
+    assert len(found) == len(kept) + 1
+    modes = evidence.site.on(BOX, f"stat -c '%U %a' {' '.join(kept)}").splitlines()
+    assert {*modes} == {"llm 600"}
 
 
 def test_the_credential_is_in_memory_and_closed(evidence: Evidence) -> None:
