@@ -8,6 +8,8 @@ import shlex
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -224,3 +226,21 @@ class Site:
             f"{self.lab.control(service)}/requests", trust_env=False
         ).json()
         return found
+
+
+@contextmanager
+def held(site: Site, host: str, program: str, word: str) -> Iterator[Callable[[], bool]]:
+    """Make ``program`` on a host wait, where ``word`` is among its arguments.
+
+    Yields a function that tells whether it has got there.
+    """
+    wrapper = f"/usr/local/bin/{program}"
+    script = (
+        f'case " $* " in *" {word} "*) echo $$ >/tmp/held; exec sleep 600;; esac\n'
+        f'exec /usr/bin/{program} "$@"\n'
+    )
+    site.lab.host(host).ssh(f"cat >{wrapper} && chmod 755 {wrapper}", input=f"#!/bin/sh\n{script}")
+    try:
+        yield lambda: bool(site.on(host, "cat /tmp/held", check=False))
+    finally:
+        site.on(host, f"rm -f {wrapper}; kill $(cat /tmp/held); rm -f /tmp/held", check=False)

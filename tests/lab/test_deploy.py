@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from typing import Any
 import httpx
 import pytest
 
-from llmrack.lab.shell import wait_until
 from tests.lab.load import Load, lost
 from tests.lab.site import STACK, Run, Site
 
@@ -189,7 +187,6 @@ def test_a_changed_setting_reaches_the_running_process(site: Site) -> None:
     site.settled()
 
 
-@pytest.mark.soak
 def test_a_removed_model_is_no_longer_served(site: Site) -> None:
     assert "gpt-oss:20b-cloud" in gateway_models(site)
     site.declare(BOXES, LOCAL_ONLY)
@@ -209,61 +206,6 @@ def test_a_secret_without_a_real_value_leaves_the_hosts_alone(site: Site, value:
     site.declare(BOXES, LOCAL_ONLY, env_file=str(env_file))
     site.deployed()
     assert site.on("box1", f"cat {KEYS}") == before
-    site.settled()
-
-
-@contextmanager
-def held(site: Site, host: str, program: str, word: str) -> Iterator[Callable[[], bool]]:
-    """Make ``program`` on a host wait, where ``word`` is among its arguments.
-
-    Yields a function that tells whether it has got there.
-    """
-    wrapper = f"/usr/local/bin/{program}"
-    script = (
-        f'case " $* " in *" {word} "*) echo $$ >/tmp/held; exec sleep 600;; esac\n'
-        f'exec /usr/bin/{program} "$@"\n'
-    )
-    site.lab.host(host).ssh(f"cat >{wrapper} && chmod 755 {wrapper}", input=f"#!/bin/sh\n{script}")
-    try:
-        yield lambda: bool(site.on(host, "cat /tmp/held", check=False))
-    finally:
-        site.on(host, f"rm -f {wrapper}; kill $(cat /tmp/held); rm -f /tmp/held", check=False)
-
-
-def killed_deploy(site: Site, at: Callable[[], bool]) -> None:
-    """Start a deploy and kill it at a point in its course."""
-    with site.start("pyinfra", site.inventory, "deploy.py", "-y") as deploy:
-        try:
-            reached = wait_until(at, 60)
-        finally:
-            deploy.kill()
-        assert reached, deploy.communicate()[0]
-
-
-@pytest.mark.soak
-def test_a_run_killed_before_ollamas_restart_is_made_up_for_by_the_next(site: Site) -> None:
-    environment = {"OLLAMA_CONTEXT_LENGTH": 8192, "OLLAMA_KEEP_ALIVE": "66s"}
-    site.declare(BOXES, ollama_environment=environment)
-    with held(site, "box1", "systemctl", "restart") as reached:
-        killed_deploy(site, reached)
-    assert "OLLAMA_KEEP_ALIVE=66s" in site.on("box1", f"cat {ENVIRONMENT}")
-    assert site.environment_of("box1", OLLAMA)["OLLAMA_KEEP_ALIVE"] != "66s"
-    site.deployed()
-    assert site.environment_of("box1", OLLAMA)["OLLAMA_KEEP_ALIVE"] == "66s"
-    site.settled()
-
-
-@pytest.mark.soak
-def test_a_run_killed_before_the_gateways_swap_is_made_up_for_by_the_next(site: Site) -> None:
-    releases = "ls /home/llm/.local/opt/llmrack-gateway/releases"
-    before, serving = site.on("box1", releases), colour(site)
-    site.declare(BOXES, STACK | {"default_chain": ["llama3.2:1b"]})
-    with held(site, "box1", "systemd-run", "--wait") as reached:
-        killed_deploy(site, reached)
-    assert site.on("box1", releases) != before
-    assert colour(site) == serving
-    site.deployed()
-    assert colour(site) != serving
     site.settled()
 
 

@@ -14,8 +14,7 @@ from llmrack.lab.shell import wait_until
 from llmrack.resources.gateway import COLOURS, service
 from tests.lab.bad_release import BASE, HOST, Gateway
 from tests.lab.load import lost
-from tests.lab.site import Site
-from tests.lab.test_deploy import held
+from tests.lab.site import Site, held
 
 BEGUN = "        if private:\n"
 ACCEPTS = "        if not self.should_exit:\n"
