@@ -27,11 +27,18 @@ class Problem:
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
         where = f" {self.where}:" if self.where else ""
-        return f"{place}:{where} {self.cause}; {self.way_out}"
+        return _on_one_line(f"{place}:{where} {self.cause}; {self.way_out}")
 
     def as_dict(self) -> dict[str, str | int]:
         """The same as plain data, for ``--json``."""
         return asdict(self)
+
+
+def _on_one_line(text: str) -> str:
+    """``text`` with what a terminal would act on, or show in another order, as escapes."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
 
 
 class DeclarationError(Exception):

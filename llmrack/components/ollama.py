@@ -200,7 +200,7 @@ def _models(stack: Stack, host: Host, home: Home, writer: Instance) -> list[Reso
 def _model(model: EngineModel, home: Home, folder: str, url: str, stall: float) -> Resource:
     create = model.create
     if create is None:
-        return OllamaModel(model.name, folder, url, stall)
+        return OllamaModel(model.name, folder, url, stall, home.user)
     return CreatedModel(
         model.name,
         folder,

@@ -14,7 +14,7 @@ from shlex import quote
 
 from llmrack.resources.change import Build, Change, Pull, Shell
 from llmrack.resources.files import owned
-from llmrack.resources.look import Look, Seen
+from llmrack.resources.look import Look, ModelSeen, Seen
 
 GB = 1e9
 COMPARED = "Models before and after the restart"
@@ -33,6 +33,7 @@ class OllamaModel:
     folder: str
     url: str
     stall: float
+    user: str
 
     @property
     def name(self) -> str:
@@ -44,10 +45,15 @@ class OllamaModel:
         look.models = self.folder
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
-        """Pull it when it is not there."""
-        if self.model in seen.models:
+        """Pull it when it is not there, or not whole."""
+        found = seen.models.get(self.model)
+        pull = Pull(self.model, self.url, self.stall)
+        if found is None:
+            return Change(self.name, "missing", (pull,))
+        if not found.damaged:
             return None
-        return Change(self.name, "missing", (Pull(self.model, self.url, self.stall),))
+        remove = _remove_damaged(found, self.folder, self.user)
+        return Change(self.name, _damage(found), (remove, pull))
 
 
 @dataclass(frozen=True)
@@ -104,12 +110,16 @@ class CreatedModel:
         path = "/api/copy" if self.is_copy else "/api/create"
         request = json.dumps(body, sort_keys=True)
         build = Build(self.model, self.url, path, request, self.files, self.stall)
-        return Change(self.name, why, (build, Shell(self._write_note())))
+        found = seen.models.get(self.model)
+        remove = [_remove_damaged(found, self.folder, self.user)] if found and found.damaged else []
+        return Change(self.name, why, (*remove, build, Shell(self._write_note())))
 
     def _why(self, seen: Seen, changed: Collection[str]) -> str:
         found = seen.models.get(self.model)
         if found is None:
             return "missing"
+        if found.damaged:
+            return _damage(found)
         recipe, own, source = [*seen.notes.get(self.note, "").split(), "", "", ""][:3]
         if recipe != self.recipe:
             return "declared differently" if recipe else "not made from the declaration"
@@ -134,6 +144,21 @@ class CreatedModel:
             f'{digest}; echo "{line}" > {quote(beside)} && mv -f {quote(beside)} {quote(self.note)}'
         )
         return owned(self.user, script)
+
+
+def _damage(found: ModelSeen) -> str:
+    digests = ", ".join(digest[:12] for digest, _ in found.damaged)
+    return f"blobs are missing or of another size: {digests}"
+
+
+def _remove_damaged(found: ModelSeen, folder: str, user: str) -> Shell:
+    """Ollama takes a blob that is there for a whole one (server/download.go of v0.34.4).
+
+    One that is whole by now stays: another model that shares it has been mended before.
+    """
+    blobs = [(quote(f"{folder}/blobs/sha256-{digest}"), size) for digest, size in found.damaged]
+    lines = [f'[ "$(stat -c %s {b} 2>/dev/null)" = {size} ] || rm -f {b}' for b, size in blobs]
+    return Shell(owned(user, "; ".join(lines)))
 
 
 @dataclass(frozen=True)

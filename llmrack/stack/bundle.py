@@ -6,9 +6,9 @@ import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from llmrack.problems import DeclarationError, Problem
 from llmrack.stack.settings import Sha256, Version
@@ -42,7 +42,10 @@ class BundledModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    manifest: str
+    # It becomes a path on hosts.
+    manifest: Annotated[
+        str, StringConstraints(pattern=r"^models/manifests(/[A-Za-z0-9_][A-Za-z0-9_.:-]*){4}$")
+    ]
     blobs: tuple[str, ...]
 
 

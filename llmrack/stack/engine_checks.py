@@ -13,12 +13,12 @@ from llmrack.stack.engines import SELECTORS, models_folder, source_of
 from llmrack.stack.fleet import is_engine
 from llmrack.stack.models import Model
 from llmrack.stack.providers import OllamaProvider
-from llmrack.stack.schema import normalised
+from llmrack.stack.schema import is_wildcard, normalised
 from llmrack.stack.settings import DeclaredInstance
 
 # host/namespace/model:tag, all but the model left out where Ollama knows a default (ollama/ollama
 # types/model/name.go).
-_OLLAMA_NAME = re.compile(r"([\w.:-]+/)?([\w-]+/)?[\w.-]{1,80}(:[\w.-]{1,80})?", re.ASCII)
+_OLLAMA_NAME = re.compile(r"(\w[\w.:-]*/)?(\w[\w-]*/)?\w[\w.-]{0,79}(:\w[\w.-]{0,79})?", re.ASCII)
 # What only an Ollama of ours can be told.
 _ENGINE_FIELDS = ("create", "context_length", "preload", "gpu_split", "min_tokens_per_second")
 
@@ -41,18 +41,28 @@ def ours_alone(d: Declaration) -> Iterator[Problem]:
                 )
 
 
+def names(d: Declaration) -> Iterator[Problem]:
+    """Ollama can have a model of each name that it is to have; names become paths there."""
+    for name, model in d.stack.models.items():
+        for at in model.provider:
+            if is_wildcard(name) or not isinstance(d.stack.providers.get(at), OllamaProvider):
+                continue
+            source = source_of(model.create) if model.create else None
+            for wanted in (d.stack.upstream(name, at), source):
+                if wanted and not _OLLAMA_NAME.fullmatch(wanted):
+                    yield d.problem(
+                        f"models.{name}",
+                        "Ollama cannot name a model like this",
+                        "write it as name, name:tag or namespace/name:tag",
+                        *("models", name),
+                    )
+
+
 def created_models(d: Declaration) -> Iterator[Problem]:
-    """Each model that is made can have its name, and comes to an end in its bases."""
+    """Each model that is made has a name of its own, and comes to an end in its bases."""
     made = {normalised(name): model for name, model in _created(d)}
     for name, model in _created(d):
         path = ("models", name, "create")
-        if not _OLLAMA_NAME.fullmatch(name):
-            yield d.problem(
-                f"models.{name}",
-                "Ollama cannot name a model like this",
-                "write it as name, name:tag or namespace/name:tag",
-                *("models", name),
-            )
         if model.model:
             yield d.problem(
                 f"models.{name}.model",

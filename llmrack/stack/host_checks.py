@@ -14,11 +14,27 @@ from llmrack.stack.fleet import EXPORTER_PORT, MONITOR_GROUP, Host, is_engine
 from llmrack.stack.providers import OllamaProvider
 from llmrack.stack.settings import is_loopback
 
+# pyinfra's own names too, as in @docker/box; nothing that a shell or a rule would read as its own.
+_NAME = re.compile(r"[A-Za-z0-9@:][A-Za-z0-9._:/@-]{0,199}")
 # Below it: CVE-2026-7482 (remote code execution while a model is loaded).
 OLLAMA_OLDEST = (0, 17, 1)
 OLLAMA_CHECKS_DIGESTS = (0, 32, 10)
 # The last one that takes LoRA adapters (errAdaptersUnsupported in server/create.go of v0.34.1).
 OLLAMA_WITH_ADAPTERS = (0, 34, 0)
+
+
+def names(d: Declaration) -> Iterator[Problem]:
+    """Hosts have names and addresses that can stand anywhere."""
+    for host in d.fleet.hosts:
+        for what, text in (("name", host.name), ("address", host.address)):
+            # What LiteLLM would read as a secret's name begins so.
+            if not _NAME.fullmatch(text) or text == "os.environ":
+                yield Problem(
+                    "inventory",
+                    host.name,
+                    f"its {what} has characters that are not allowed",
+                    "use letters, digits and . - : only",
+                )
 
 
 def groups(d: Declaration) -> Iterator[Problem]:
@@ -157,10 +173,10 @@ def monitors(d: Declaration) -> Iterator[Problem]:
 
 def _is_address(text: str) -> bool:
     try:
-        ip_address(text)
+        # A zone behind it could be anything.
+        return "%" not in str(ip_address(text))
     except ValueError:
         return False
-    return True
 
 
 def versions(d: Declaration) -> Iterator[Problem]:

@@ -40,6 +40,10 @@ _SHAPES = {
     "tuple_type": ("is not a list", "give a list, as in [one, two]"),
 }
 Lines = Mapping[tuple[str, ...], int]
+# Far more than the largest stack has; references to references make more of a few lines.
+_MOST_ENTRIES = 100_000
+# Of a key; the other one is of "<<".
+_TEXT = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
 
 
 def load_stack(path: Path, name: str | None = None) -> tuple[Stack, Lines]:
@@ -55,7 +59,7 @@ def load_stack(path: Path, name: str | None = None) -> tuple[Stack, Lines]:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise _whole(name, "there is no such file", "copy stack.yaml from the project") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise _whole(name, f"cannot be read ({error})", "make it a readable text file") from None
     data, lines = _parse(name, text)
     if not isinstance(data, dict):
@@ -143,7 +147,10 @@ def _whole(name: str, cause: str, way_out: str) -> DeclarationError:
 
 
 def _parse(name: str, text: str) -> tuple[Any, Lines]:
-    """YAML to data, refusing duplicate keys (which YAML loaders silently let the last one win)."""
+    """YAML to data, refusing duplicate keys (which YAML loaders silently let the last one win).
+
+    What repeats itself by YAML's references, or goes deeper than any declaration, is refused, too.
+    """
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         if node is None:
@@ -154,6 +161,8 @@ def _parse(name: str, text: str) -> tuple[Any, Lines]:
         if problems:
             raise DeclarationError(problems)
         return yaml.safe_load(text), lines
+    except RecursionError:
+        raise _whole(name, "is nested too deeply", "write it as in docs/declare.md") from None
     except ValueError as error:
         # PyYAML reads what looks like a date as one.
         raise _whole(name, f"has a date that is in no calendar ({error})", "correct it") from None
@@ -174,11 +183,18 @@ def _walk(
     problems: list[Problem],
 ) -> None:
     lines.setdefault(path, node.start_mark.line + 1)
+    if len(lines) > _MOST_ENTRIES:
+        cause = f"has more than {_MOST_ENTRIES:,} entries"
+        raise _whole(name, cause, "repeat less by YAML's references (&name, *name)")
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
-            here = (*path, str(key.value))
             line = key.start_mark.line + 1
+            if key.tag not in _TEXT:
+                cause = "has a key that is no text to YAML"
+                problems.append(Problem(name, ".".join(path), cause, "put it in quotes", line))
+                continue
+            here = (*path, str(key.value))
             if key.value in seen:
                 problems.append(
                     Problem(name, ".".join(here), "stands here twice", "keep one of them", line)

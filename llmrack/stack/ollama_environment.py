@@ -12,8 +12,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 # Go's duration, bare seconds, or a negative number for "for ever".
-Duration = Annotated[str, StringConstraints(pattern=r"^-?(\d+|(\d+(\.\d+)?(ms|s|m|h))+)$")]
-Text = Annotated[str, StringConstraints(pattern=r'^[^\s"\'\\$%`]*$')]
+Duration = Annotated[
+    str, StringConstraints(pattern=r"^-?([0-9]+|([0-9]+(\.[0-9]+)?(ms|s|m|h))+)$", max_length=40)
+]
+# ASCII without what systemd would read as its own.
+Text = Annotated[str, StringConstraints(pattern=r"^[!#&(-\[\]^_a-~]*$")]
 Count = Annotated[int, Field(ge=0)]
 
 # Set by llmrack itself, from other settings: saying them twice would let them differ.

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
-from llmrack.stack.models import Closed, Seconds
+from llmrack.stack.models import Closed, Seconds, no_reference
 
-_SECRET_NAME = re.compile(r"^[A-Z][A-Z0-9_]*$")
+_SECRET_NAME = re.compile(r"^[A-Z][A-Z0-9_]{0,99}$")
 # A field name of HTTP (RFC 9110, 5.1), and a value without what could end its line.
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
-HeaderValue = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$")]
+HeaderValue = Annotated[
+    str,
+    StringConstraints(pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$"),
+    AfterValidator(no_reference),
+]
 SecretName = Annotated[str, StringConstraints(pattern=_SECRET_NAME.pattern)]
 UrlPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._~/-]*$")]
 # Headers that something else decides.
@@ -83,15 +88,20 @@ class _Provider(Closed):
 
 
 def _secret_name(value: Any) -> Any:  # noqa: ANN401  (pydantic hands over what the file holds)
-    if value is not None and not (isinstance(value, str) and _SECRET_NAME.match(value)):
+    if value is not None and not (isinstance(value, str) and _SECRET_NAME.fullmatch(value)):
         raise ValueError("is not the name of a secret (capital letters, digits and _)")
     return value
 
 
 def _base_url(value: str) -> str:
-    if not re.match(r"^https?://[A-Za-z0-9._\-\[\]:]+(/[A-Za-z0-9._~/-]*)?$", value):
-        raise ValueError("is not an http:// or https:// address")
-    return value.rstrip("/")
+    fits = re.fullmatch(r"https?://[A-Za-z0-9._\-\[\]:]+(/[A-Za-z0-9._~/-]*)?", value)
+    try:
+        # It reads brackets and the port, and refuses those that cannot be.
+        if fits and urlsplit(value).hostname and urlsplit(value).port != 0:
+            return value.rstrip("/")
+    except ValueError:
+        pass
+    raise ValueError("is not an http:// or https:// address")
 
 
 class _WithUrl(_Provider):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -16,18 +18,36 @@ from pydantic import (
 
 from llmrack.stack.ollama_environment import OllamaEnvironment
 
+
+def _address(value: str) -> str:
+    try:
+        ip_address(value)
+    except ValueError:
+        raise ValueError("is no IP address") from None
+    return value
+
+
 Port = Annotated[int, Field(ge=1, le=65_535)]
-Bind = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]+$")]
+Bind = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]+$"), AfterValidator(_address)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+[A-Za-z0-9.+-]*$")]
-AbsolutePath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._/-]+$")]
+Version = Annotated[
+    str, StringConstraints(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+[A-Za-z0-9.+-]*$", max_length=40)
+]
+# No part is "..", or a home could be another one's.
+AbsolutePath = Annotated[
+    str, StringConstraints(pattern=r"^(/\.?[A-Za-z0-9_-][A-Za-z0-9._-]*)+/?$", max_length=200)
+]
+UnixName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
+# Files of the machine that deploys may be called anything that stands on one line.
+LocalPath = Annotated[str, StringConstraints(pattern=r"^[^\p{C}\p{Zl}\p{Zp}]+$")]
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9._~:/@%+\[\]-]+$")]
 
 # systemd's MemoryMax=: bytes with a suffix, or a share of the host's memory.
-Memory = Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)?[KMGT%]$")]
+Memory = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?[KMGT%]$")]
 # Prometheus' duration of one unit, as in 15d or 1y.
-Retention = Annotated[str, StringConstraints(pattern=r"^[1-9]\d*[hdwy]$")]
+Retention = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,4}[hdwy]$")]
 # nvidia-smi's UUID of a card or of a MIG slice, or rocminfo's of an AMD card.
-GpuUuid = Annotated[str, StringConstraints(pattern=r"^(GPU|MIG)-[0-9A-Za-z-]{8,}$")]
+GpuUuid = Annotated[str, StringConstraints(pattern=r"^(GPU|MIG)-[0-9A-Za-z-]{8,64}$")]
 
 LOOPBACK = ("127.0.0.1", "::1")
 
@@ -68,19 +88,21 @@ class Settings(BaseModel):
     The defaults are what ``group_data/`` ships, so that a host outside a group has them too.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False
+    )
 
-    stack_file: str = "stack.yaml"
-    env_file: str = ".env"
-    secrets_file: str = "secrets.age"
+    stack_file: LocalPath = "stack.yaml"
+    env_file: LocalPath = ".env"
+    secrets_file: LocalPath = "secrets.age"
     address: str | None = None
-    bundle: str | None = None
+    bundle: LocalPath | None = None
     keep_edits: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
     remove_models: bool = False
 
-    service_user: Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")] = "llm"
+    service_user: UnixName = "llm"
     service_home: AbsolutePath = "/home/llm"
-    service_groups: tuple[str, ...] = ("render", "video")
+    service_groups: tuple[UnixName, ...] = ("render", "video")
 
     gpu_required: bool = True
     gpu_driver: Literal["distribution", "nvidia"] | None = None
@@ -92,8 +114,8 @@ class Settings(BaseModel):
         "arm64": "96f50a1192133028cf4e010d8c333f8af14b1505db6be7b2034c11487e7fd7e6",
     }
     ollama_keep_releases: int = Field(2, ge=2)
-    ollama_archive: str | None = None
-    ollama_mirror: str | None = None
+    ollama_archive: LocalPath | None = None
+    ollama_mirror: Url | None = None
     ollama_bind: Bind = "127.0.0.1"
     ollama_port: Port = 11434
     ollama_guard: bool = True

@@ -54,13 +54,13 @@ def created(**changes) -> CreatedModel:
 
 
 def test_missing_model_is_pulled_and_a_present_one_is_not():
-    model = OllamaModel("gemma3:latest", FOLDER, URL, 60)
+    model = OllamaModel("gemma3:latest", FOLDER, URL, 60, "llm")
     assert model.change(Seen(), ()).actions == (Pull("gemma3:latest", URL, 60),)
     assert model.change(seen(gemma3_latest="d"), ()) is None
 
 
 def test_another_tag_of_a_model_is_another_model():
-    assert OllamaModel("gemma3:latest", FOLDER, URL, 60).change(seen(gemma3_27b="d"), ())
+    assert OllamaModel("gemma3:latest", FOLDER, URL, 60, "llm").change(seen(gemma3_27b="d"), ())
 
 
 def test_created_model_is_asked_for_as_declared():
