@@ -95,7 +95,8 @@ def gateway_python() -> Path:
         subprocess.run(
             [uv, "pip", "install", "-q", "--python", python, "--require-hashes", "--no-deps",
              "--compile-bytecode", "-r", lock],
-            env={**os.environ, "UV_CACHE_DIR": str(ROOT / ".lab" / "cache" / "uv")},
+            # Not the hosts' cache, which is made so that all of their users may write to it.
+            env={**os.environ, "UV_CACHE_DIR": str(ROOT / ".lab" / "cache" / "uv-of-tests")},
             check=True,
         )  # fmt: skip
         (venv / "whole").touch()

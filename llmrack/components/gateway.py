@@ -52,6 +52,8 @@ PROGRAMS = (
     "routing_told.py",
     "routing_trail.py",
     "routing_watch.py",
+    "size_limit.py",
+    "watchdog.py",
 )
 OLDEST_LITELLM = (1, 84, 0)
 # The oldest that LoadCredential= was seen to work with in a user unit (Debian 12; 257 does too).

@@ -1,9 +1,12 @@
-"""What listens on a host because of llmrack, and nothing else does."""
+"""What listens on a host because of llmrack, and nothing else does. And who is in its way."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from llmrack.resources.gateway import SOCKET
+from llmrack.resources.look import ListenerSeen, Look, Seen
 from llmrack.stack.engines import instances
 from llmrack.stack.fleet import (
     EXPORTER_PORT,
@@ -23,11 +26,13 @@ class Listener:
 
     + bind: the address it is bound to; empty: every address of the host
     + what: who answers there, for a person
+    + setting: the setting that declares the port; empty for what packages listen on
     """
 
     bind: str
     port: int
     what: str
+    setting: str = ""
 
     def __str__(self) -> str:
         return f"{bracketed(self.bind) or '*'}:{self.port} ({self.what})"
@@ -43,14 +48,58 @@ def listeners(stack: Stack, fleet: Fleet, host: Host) -> list[Listener]:
     found = []
     if is_engine(stack, host):
         found += [
-            Listener(settings.ollama_bind, each.port, f"Ollama {each.name}")
+            Listener(settings.ollama_bind, each.port, f"Ollama {each.name}", "ollama_port")
             for each in instances(host)
         ]
     if GATEWAY_GROUP in host.groups:
-        found.append(Listener(settings.gateway_bind, settings.gateway_port, "gateway"))
+        found.append(
+            Listener(settings.gateway_bind, settings.gateway_port, "gateway", "gateway_port")
+        )
     if fleet.monitors:
         alone = all(each.name == host.name for each in fleet.monitors)
         found.append(Listener("127.0.0.1" if alone else "", EXPORTER_PORT, "node exporter"))
     if MONITOR_GROUP in host.groups:
         found.append(Listener(settings.monitor_bind, settings.monitor_port, "Prometheus"))
     return found
+
+
+def look(stack: Stack, fleet: Fleet, host: Host, look: Look) -> None:
+    """What ``taken`` needs to see."""
+    look.ports.update(each.port for each in listeners(stack, fleet, host) if each.setting)
+
+
+def taken(stack: Stack, fleet: Fleet, host: Host, seen: Seen) -> list[str]:
+    """For each port on which a program listens that is none of ours: which one, and the way out."""
+    planned = [each for each in listeners(stack, fleet, host) if each.setting]
+    return [reason for each in planned for reason in _in_the_way(each, seen)]
+
+
+def _in_the_way(planned: Listener, seen: Seen) -> Iterator[str]:
+    there = [each for each in seen.listeners if _meets(planned, each)]
+    if not there or any(_is_ours(each, seen) for each in there):
+        return
+    holder = there[0]
+    who = holder.program or "another program"
+    about = f"process {holder.pid}" if holder.pid else "unknown process"
+    if holder.unit.endswith(".service"):
+        about += f", {holder.unit}"
+    yield (
+        f"port {planned.port}, which is for {planned.what}, is taken: {who} ({about}) listens at "
+        f"{holder.address}; stop that, and see that it stays so after a reboot, or set "
+        f"{planned.setting} to another port"
+    )
+
+
+def _meets(planned: Listener, other: ListenerSeen) -> bool:
+    address, _, port = other.address.rpartition(":")
+    everywhere = {"", "*", "0.0.0.0", "::", "[::]"}  # noqa: S104  (nothing is bound here)
+    return int(port) == planned.port and (
+        bool({address, planned.bind} & everywhere) or address == bracketed(planned.bind)
+    )
+
+
+def _is_ours(listener: ListenerSeen, seen: Seen) -> bool:
+    """Whether it is a service of llmrack's, or the manager that holds the gateway's socket."""
+    socket = seen.units.get(SOCKET)
+    holds = listener.program == "systemd" and socket is not None and socket.active == "active"
+    return holds or listener.unit.startswith("llmrack-")

@@ -198,8 +198,11 @@ class GatewayService:
             f"curl -fs -o /dev/null --max-time 5 --unix-socket {private}.sock "
             "http://gateway/health/readiness"
         )
-        alone = after = ""
+        alone = after = stop = ""
         if old:
+            # Or it would be tried again and again, and one day serve beside the old one. Alone it
+            # shall be.
+            stop = _stop(unit)
             # Held back, it takes no request from the socket (serve.py).
             alone = f"if [ -e {private}.hold ]; then watch {ALONE}; rm {private}.hold; fi; "
             after = f"systemctl --user -q disable {service(old)}; {_stop(service(old))}"
@@ -207,8 +210,7 @@ class GatewayService:
         return (
             f'fail() {{ echo "{unit} $1; its journal ends with:"; '
             f"journalctl --user -q -n 15 --no-pager -o cat -u {unit}; rm -f {private}.hold; "
-            # Or it would be tried again and again, and one day serve beside the old one.
-            f"{_stop(unit)}back; exit 1; }}; "
+            f"{stop}back; exit 1; }}; "
             f"watch() {{ end=$(($(date +%s) + $1)); while {again} || fail 'ended by itself'; "
             f"{ready} || {{ {again} && fail 'does not answer' || fail 'ended by itself'; }}; "
             "[ $(date +%s) -lt $end ]; do sleep 0.2; done; }; "

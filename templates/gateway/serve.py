@@ -12,6 +12,7 @@ and STOPPING=1 (Type=notify; protocols: sd_listen_fds(3), sd_notify(3)).
 
 LLMRACK_PRIVATE_SOCKET names a Unix socket on which this process answers, whoever else serves the
 other one. While a file lies beside it that ends in .hold instead of .sock, it answers there alone.
+Where systemd watches this process (WatchdogSec=), it is told of answers there: see watchdog.py.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import faulthandler
 import os
 import socket
 import sys
@@ -32,6 +34,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 sys.path.append(str(Path(__file__).resolve().parent))
 
 from load_keys import load_keys
+from size_limit import App, limited
+from watchdog import watch
 
 FIRST_PASSED_FD = 3
 # The exit status that tells mistakes in the configuration.
@@ -57,6 +61,8 @@ def main() -> None:
     parser.add_argument("--listen", metavar="ADDR:PORT", help="bind this, take no passed socket")
     parser.add_argument("--strict", action="store_true", help="check the configuration first")
     args = parser.parse_args()
+    # What systemd's watchdog ends by SIGABRT says first where it was stuck.
+    faulthandler.enable()
     require_config()
     load_keys()
     if args.strict:
@@ -68,7 +74,8 @@ def main() -> None:
             sys.exit(MISTAKES)
     listener = bind(args.listen) if args.listen else passed_socket()
     config = uvicorn.Config(
-        "litellm.proxy.proxy_server:app",
+        limited_proxy,
+        factory=True,
         http=Connection,
         server_header=False,
         timeout_keep_alive=IDLE_SECONDS,
@@ -80,14 +87,35 @@ def main() -> None:
         sys.exit(3)
 
 
+def limited_proxy() -> App:
+    """LiteLLM's proxy, which takes seconds to import."""
+    from litellm.proxy.proxy_server import app
+
+    return limited(app)
+
+
 class Connection(H11Protocol):
     """A connection that is not cut when the server stops, but told with its next answer."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """One that was accepted just before the server stopped is like all the others."""
         super().connection_made(transport)
+        self._wait_for_request()
         if CLOSE_HEADER in self.server_state.default_headers:
             self.shutdown()
+
+    def data_received(self, data: bytes) -> None:
+        """Wait no longer for a request because a part of its head has come.
+
+        uvicorn would do that, and never close a connection that sends a byte now and then.
+        """
+        self.conn.receive_data(data)
+        self.handle_events()
+
+    def _wait_for_request(self) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
 
     def shutdown(self) -> None:
         """Close after the next answer, or when none is asked for any more.
@@ -97,9 +125,7 @@ class Connection(H11Protocol):
         self.timeout_keep_alive = LAST_IDLE_SECONDS
         if self.cycle is None or self.cycle.response_complete:
             self._unset_keepalive_if_required()
-            self.timeout_keep_alive_task = self.loop.call_later(
-                LAST_IDLE_SECONDS, self.timeout_keep_alive_handler
-            )
+            self._wait_for_request()
         elif not self.cycle.response_started:
             self.cycle.default_headers = self.server_state.default_headers
 
@@ -117,9 +143,10 @@ class NotifyingServer(uvicorn.Server):
             return
         if private:
             loop = asyncio.get_running_loop()
-            self.servers.append(await loop.create_unix_server(self._connection, path=private))
+            self.servers.append(await loop.create_unix_server(self._unlogged, path=private))
         await warm_up()
         notify("READY=1")
+        watch(private, notify)
         if held:
             self._held = asyncio.create_task(self._accept_without(hold, sockets or []))
 
@@ -141,6 +168,11 @@ class NotifyingServer(uvicorn.Server):
         return Connection(
             config=self.config, server_state=self.server_state, app_state=self.lifespan.state
         )
+
+    def _unlogged(self) -> Connection:
+        connection = self._connection()
+        connection.access_log = False
+        return connection
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Say that it stops, take no more connections, then let the running requests end."""

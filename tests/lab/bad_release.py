@@ -7,6 +7,7 @@ import secrets
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from llmrack.lab.shell import wait_until
 from llmrack.resources.gateway import COLOURS, service
@@ -87,9 +88,9 @@ class Gateway:
         file.write_text(text.replace(old, new))
         return str(program)
 
-    def load(self) -> Load:
-        """Constant requests."""
-        return Load(self.site, HOST, key=self._master_key)
+    def load(self, **how: Any) -> Load:
+        """Constant requests, of such a ``Load``."""
+        return Load(self.site, HOST, key=self._master_key, **how)
 
     def state(self) -> State:
         """What serves now."""

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,8 +97,9 @@ class Gateway:
     states: socket.socket
 
 
-@pytest.fixture
-def gateway(gateway_python: Path, config: Path, tmp_path: Path) -> Iterator[Gateway]:
+@contextmanager
+def started(python: Path, config: Path, tmp_path: Path, **variables: str) -> Iterator[Gateway]:
+    """A gateway that has just got ready."""
     states = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     states.bind(str(tmp_path / "notify"))
     states.settimeout(START_DEADLINE)
@@ -105,8 +107,8 @@ def gateway(gateway_python: Path, config: Path, tmp_path: Path) -> Iterator[Gate
     fd = str(listener.fileno())
     with states, listener, (tmp_path / "log").open("w+") as log:
         process = subprocess.Popen(
-            [sys.executable, "-c", PASS_SOCKET, fd, gateway_python, "-I", SERVE],
-            env=environment(config) | {"NOTIFY_SOCKET": str(tmp_path / "notify")},
+            [sys.executable, "-c", PASS_SOCKET, fd, python, "-I", SERVE],
+            env=environment(config) | {"NOTIFY_SOCKET": str(tmp_path / "notify")} | variables,
             pass_fds=[listener.fileno()],
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -119,6 +121,30 @@ def gateway(gateway_python: Path, config: Path, tmp_path: Path) -> Iterator[Gate
             process.wait()
             log.seek(0)
             print(log.read()[-3000:])
+
+
+@pytest.fixture
+def gateway(gateway_python: Path, config: Path, tmp_path: Path) -> Iterator[Gateway]:
+    with started(gateway_python, config, tmp_path) as gateway:
+        yield gateway
+
+
+def test_it_tells_systemd_that_it_answers_as_long_as_it_does(
+    gateway_python: Path, config: Path, tmp_path: Path
+) -> None:
+    watched = {
+        "WATCHDOG_USEC": "2000000",
+        "LLMRACK_PRIVATE_SOCKET": str(tmp_path / "gateway-blue.sock"),
+    }
+    with started(gateway_python, config, tmp_path, **watched) as gateway:
+        told = [gateway.states.recv(64) for _ in range(3)]
+        assert set(told) == {b"WATCHDOG=1"}
+        gateway.process.send_signal(signal.SIGSTOP)
+        gateway.states.settimeout(2)
+        with pytest.raises(TimeoutError):
+            # What was told before it was stopped is not lost.
+            while True:
+                gateway.states.recv(64)
 
 
 def test_it_serves_on_a_passed_socket_and_lets_a_stream_end_on_sigterm(

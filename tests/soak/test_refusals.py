@@ -177,31 +177,6 @@ def test_a_model_that_the_registry_lacks_is_named(site: Site) -> None:
     assert serving(site) == before
 
 
-@pytest.mark.parametrize(
-    ("unit", "port", "reason"),
-    [
-        (OLLAMA, 11434, f"{OLLAMA} ends again and again; its journal ends with:"),
-        ("llmrack-gateway.socket", 4000, "llmrack-gateway.socket does not start"),
-    ],
-)
-def test_a_port_that_another_program_has_is_named(
-    site: Site, made: Callable[[str, str], None], unit: str, port: int, reason: str
-) -> None:
-    gateways = "llmrack-gateway@blue llmrack-gateway@green"
-    site.as_service("box4", f"systemctl --user stop {unit} {gateways if port == 4000 else ''}")
-    made(
-        f"systemd-run -q --unit=other -p Type=exec python3 -m http.server {port}",
-        "systemctl stop other 2>/dev/null || :",
-    )
-    taken = f"ss -Hltn sport = :{port} | grep -q ."
-    site.on("box4", f"timeout 10 sh -c 'until {taken}; do sleep 0.1; done'")
-    run = failed(site, reason)
-    assert re.search("[Aa]ddress already in use", run.output), run.output
-    site.on("box4", "systemctl stop other")
-    site.deployed()
-    site.settled()
-
-
 def test_a_release_that_fails_its_trial_leaves_the_old_one_serving(
     site: Site, made: Callable[[str, str], None]
 ) -> None:

@@ -1,0 +1,87 @@
+"""A port that another program holds: which one, and the way out; before anything is changed."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from llmrack.components import listeners
+from llmrack.resources.look import ListenerSeen, Look, Seen, UnitSeen, parse
+from llmrack.resources.look_script import script
+from tests.unit.declare import stack, two_boxes
+
+OURS = UnitSeen("active", "enabled", True)
+OLLAMA = "llmrack-ollama@main.service"
+
+
+def taken(*found: ListenerSeen, socket_is: UnitSeen = OURS) -> list[str]:
+    """What is said of the first box, where Ollama is bound to all addresses, the gateway to one."""
+    fleet = two_boxes()
+    seen = Seen(listeners=list(found), units={"llmrack-gateway.socket": socket_is})
+    return listeners.taken(stack(), fleet, fleet.hosts[0], seen)
+
+
+def test_a_program_in_the_way_is_named_with_its_process_and_the_way_out() -> None:
+    other = ListenerSeen("127.0.0.1:11434", "812", "ollama", "ollama.service")
+    assert taken(other) == [
+        "port 11434, which is for Ollama main, is taken: ollama (process 812, ollama.service) "
+        "listens at 127.0.0.1:11434; stop that, and see that it stays so after a reboot, or set "
+        "ollama_port to another port"
+    ]
+
+
+def test_one_of_a_login_is_named_without_its_session() -> None:
+    (said,) = taken(ListenerSeen("*:4000", "99", "python3", "session-4.scope"))
+    assert "taken: python3 (process 99) listens at *:4000" in said
+    assert said.endswith("set gateway_port to another port")
+
+
+def test_one_that_nobody_knows_is_in_the_way_as_well() -> None:
+    (said,) = taken(ListenerSeen("0.0.0.0:4000"))
+    assert "another program (unknown process)" in said
+
+
+def test_our_own_services_are_in_nobodys_way() -> None:
+    gateway = ListenerSeen("127.0.0.1:4000", "7", "python", "llmrack-gateway@green.service")
+    manager = ListenerSeen("127.0.0.1:4000", "5", "systemd", "init.scope")
+    assert taken(gateway, manager, ListenerSeen("0.0.0.0:11434", "8", "ollama", OLLAMA)) == []
+    # While no gateway runs, systemd alone has the socket.
+    assert taken(manager) == []
+
+
+def test_a_socket_of_systemd_that_is_not_ours_is_in_the_way() -> None:
+    manager = ListenerSeen("127.0.0.1:4000", "5", "systemd", "init.scope")
+    assert len(taken(manager, socket_is=UnitSeen("inactive", "", False))) == 1
+
+
+def test_another_address_is_in_nobodys_way() -> None:
+    assert taken(ListenerSeen("10.0.0.1:4000", "9", "python3", "session-4.scope")) == []
+
+
+def test_another_port_is_in_nobodys_way() -> None:
+    assert taken(ListenerSeen("0.0.0.0:4001", "9", "python3", "session-4.scope")) == []
+
+
+def test_every_port_that_a_setting_declares_is_looked_at() -> None:
+    look, fleet = Look(), two_boxes()
+    listeners.look(stack(), fleet, fleet.hosts[0], look)
+    assert look.ports == {11434, 4000}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="ss shows processes of others to root alone")
+def test_the_look_sees_who_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as here:
+        port = here.getsockname()[1]
+        look = Look(ports={port, 1})
+        done = subprocess.run(["sh", "-c", script(look, "n")], capture_output=True, text=True)
+    (found,) = parse(done.stdout.splitlines()).listeners
+    program = Path("/proc/self/comm").read_text().strip()
+    assert (found.address, found.pid, found.program) == (
+        f"127.0.0.1:{port}",
+        str(os.getpid()),
+        program,
+    )

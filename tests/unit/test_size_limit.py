@@ -1,0 +1,71 @@
+"""The limit on the size of what a gateway is sent."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.unit.gateway_modules import load
+
+size_limit = load("size_limit")
+MIB = 1024 * 1024
+
+
+async def reading(scope: Any, receive: Any, send: Any) -> None:
+    """An application that reads all of a request, and tells how long it was."""
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise RuntimeError("the client is gone")
+        size += len(message["body"])
+        more = message["more_body"]
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": str(size).encode()})
+
+
+def answer(pieces: list[bytes], length: int | None = None) -> tuple[int, bytes, int]:
+    """Status and body of the answer to a request that comes in pieces, and how many were read."""
+    read, sent = 0, []
+
+    async def receive() -> dict[str, Any]:
+        nonlocal read
+        read += 1
+        more = read < len(pieces)
+        return {"type": "http.request", "body": pieces[read - 1], "more_body": more}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    headers = [] if length is None else [(b"content-length", str(length).encode())]
+    scope = {"type": "http", "headers": headers}
+    asyncio.run(size_limit.limited(reading)(scope, receive, send))
+    start, body = sent
+    return start["status"], body["body"], read
+
+
+def test_a_request_of_the_largest_size_is_passed_on() -> None:
+    pieces = [bytes(MIB)] * 32
+    assert answer(pieces, 32 * MIB) == (200, str(32 * MIB).encode(), 32)
+
+
+def test_one_that_says_that_it_is_larger_is_refused_unread() -> None:
+    status, body, read = answer([bytes(MIB)] * 33, 32 * MIB + 1)
+    assert (status, read) == (413, 0)
+    assert b"larger than 32 MiB" in body
+
+
+def test_one_that_does_not_say_so_is_refused_when_it_is_too_much() -> None:
+    status, body, read = answer([bytes(MIB)] * 40)
+    assert (status, read) == (413, 33)
+    assert b"larger than 32 MiB" in body
+
+
+def test_an_error_of_the_application_stays_one() -> None:
+    async def broken(scope: Any, receive: Any, send: Any) -> None:
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        asyncio.run(size_limit.limited(broken)({"type": "http", "headers": []}, None, None))
