@@ -38,7 +38,7 @@ from llmrack.components.plan import plan_text
 from llmrack.lab.cli import lab
 from llmrack.problems import DeclarationError, Problem
 from llmrack.remote.declared import read_inventory
-from llmrack.remote.guard import INTERRUPTED
+from llmrack.remote.guard import INTERRUPTED, print_all
 from llmrack.stack.graph import mermaid
 from llmrack.stack.graph_svg import svg
 from llmrack.stack.host_checks import warnings
@@ -57,6 +57,7 @@ def main() -> None:
     Deploy:  pyinfra inventory deploy.py
     Verify:  llmrack verify
     """
+    print_all()
 
 
 main.add_command(lab)

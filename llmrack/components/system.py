@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
+from llmrack.components.clock import wrong_clock
 from llmrack.components.paths import Home
 from llmrack.resources.account import Linger, User
-from llmrack.resources.change import Resource
+from llmrack.resources.change import Change, Resource
 from llmrack.resources.files import Directory
 from llmrack.resources.look import Look, Seen
 from llmrack.resources.made import KEPT
@@ -24,6 +26,8 @@ MIB = 1024 * 1024
 GATEWAY_DISK = 1600 * MIB
 # Where files from the controller arrive.
 UPLOADS = "/var/tmp"  # noqa: S108  (what arrives there is checked by its digest)
+# Where packages go, and where llmrack notes what it did.
+PROGRAMS, NOTED = "/usr", "/var/lib/llmrack"
 # Kept free beside everything that is installed.
 DISK_RESERVE = 500 * MIB
 
@@ -78,12 +82,13 @@ def refusals(host: Host, seen: Seen) -> list[str]:
         )
     if settings.service_user == "root":
         reasons.append("service_user is root: services run as a user of their own")
-    return reasons
+    return reasons + wrong_clock(seen)
 
 
 def look(stack: Stack, host: Host, look: Look) -> None:
     """What refusals and warnings need to see, beside what resources ask."""
     settings = host.settings
+    look.disks |= {settings.service_home, models_folder(settings), UPLOADS, PROGRAMS, NOTED}
     if not is_engine(stack, host):
         return
     look.gpus = True
@@ -120,6 +125,10 @@ def unusable_folder(host: Host, seen: Seen) -> str | None:
             f"chown {user}: {where}" if user in seen.users else "name a folder below it",
         ),
     }.get(verdict, (f"{where} is not a folder", "move it away"))
+    disk = seen.disks.get(folder)
+    if disk and disk.read_only:
+        cause = f"the filesystem at {disk.mount} is mounted read-only"
+        way_out = f"find out why (dmesg), then mount -o remount,rw {disk.mount}"
     return f"the models directory {folder} cannot be used: {cause}; {way_out}, or set ollama_models"
 
 
@@ -136,6 +145,24 @@ def not_enforced(host: Host, seen: Seen) -> list[str]:
         for controller, limit in limits.items()
         if limit and controller not in known
     ]
+
+
+def read_only(host: Host, seen: Seen, changes: Collection[Change]) -> list[str]:
+    """For each filesystem that takes no writes where ``changes`` need it to, the reason."""
+    if not changes:
+        return []
+    places = {host.settings.service_home, models_folder(host.settings), NOTED}
+    if any(change.resource.startswith("Packages") for change in changes):
+        places.add(PROGRAMS)
+    disks = {path: disk for path, disk in seen.disks.items() if path in places and disk.read_only}
+    reasons = []
+    for mount in sorted({disk.mount for disk in disks.values()}):
+        what = ", ".join(sorted(path for path, disk in disks.items() if disk.mount == mount))
+        reasons.append(
+            f"the filesystem at {mount} is mounted read-only, and there is something to change in "
+            f"{what}: find out why (dmesg), then mount -o remount,rw {mount}"
+        )
+    return reasons
 
 
 @dataclass(frozen=True)

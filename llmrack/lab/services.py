@@ -108,7 +108,7 @@ PROVIDERS = (CLOUD, VLLM, OPENAI, OFFICE, ATTIC)
 
 def commanded(name: str) -> Service:
     """The stand-in of this name that takes commands; LabError if there is none."""
-    found = {each.name: each for each in (REGISTRY, *PROVIDERS)}
+    found = {each.name: each for each in (*RELEASE_SERVICES, *PROVIDERS)}
     if name not in found:
         raise LabError(f"{name!r} takes no commands; these do: {', '.join(found)}")
     return found[name]
@@ -135,7 +135,8 @@ class Services:
         """The URL below which the service's controls are (`/fault`, ...)."""
         if service.has_control:
             return f"http://{self.address(service)}:{CONTROL_PORT}"
-        return f"https://{self.address(service)}/__standin__"
+        scheme = "https" if service.tls else "http"
+        return f"{scheme}://{self.address(service)}/__standin__"
 
     def fault(self, service: Service, authority: Path, body: Mapping[str, object]) -> None:
         """Make it misbehave; LabError when it does not know how or is not there."""
@@ -197,12 +198,10 @@ class Services:
         listen = f"{address}:{service.port}"
         inside = f"--net={self._network.namespace_file(HOST)}"
         words: list[str | Path] = ["nsenter", inside, sys.executable, "-m"]
+        module = f"llmrack.lab.standins.{service.module or service.name}"
+        words += [module, "--listen", listen, *service.arguments]
         if service is MIRROR:
-            words += ["http.server", str(service.port), "--bind", address]
-            words += ["--directory", self._folder / "mirror"]
-        else:
-            module = f"llmrack.lab.standins.{service.module or service.name}"
-            words += [module, "--listen", listen, *service.arguments]
+            words += ["--dir", self._folder / "mirror"]
         if service is REGISTRY:
             words += ["--dir", self._models]
         if service.tls:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from io import TextIOWrapper
 from types import FrameType
 
 import gevent
@@ -29,8 +30,16 @@ class Refusal(PyinfraError, CliError):
         CliError.__init__(self, message)
 
 
+def print_all() -> None:
+    """What the terminal's encoding lacks is printed as an escape, instead of ending the run."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def install(state: State) -> None:
     """Make ``state`` refuse an empty selection, and an interrupt end the run with 130."""
+    print_all()
     initialise = state.init
 
     def checked(

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 UNPACKED = 4
 
 
+def unfit_disks(rack: Rack) -> list[str]:
+    """For each filesystem that cannot take what is to come, the reason."""
+    due = [change for part in rack.changes.values() for change in part]
+    blocked = system.read_only(rack.host, rack.seen, due)
+    return blocked or system.short_of_disk(rack.seen, needs(rack))
+
+
 def needs(rack: Rack) -> list[Need]:
     """Every larger thing to come; nothing is asked when nothing is missing."""
     coming = {change.resource for part in rack.changes.values() for change in part}

@@ -69,7 +69,9 @@ def _explain(model: str, error: str) -> tuple[str, bool]:
             True,
         )
     if "no space left" in error:
-        return f"the disk is full ({error}): make room, then deploy again", True
+        return f"Ollama says: {error}", True
+    if "digest mismatch" in error:
+        return f"what the registry sent is damaged (Ollama says: {error})", False
     return f"Ollama says: {error}", False
 
 

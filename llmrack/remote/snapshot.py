@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -24,8 +25,10 @@ class Snapshot(FactBase[list[str]]):
 
     @override
     def process(self, output: Iterable[str]) -> list[str]:
-        """The lines as they are."""
-        return list(output)
+        """The lines as they are, before them what this machine's clock says."""
+        now = time.time()
+        here = f"{now:.0f} {time.strftime('%F %R', time.gmtime(now))}"
+        return [f"fact\ttime_here\t{here}", *output]
 
 
 class Sizes(FactBase[Any]):

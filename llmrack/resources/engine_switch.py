@@ -61,9 +61,11 @@ class EngineSwitch:
         beside = f"{self.kept}.new"
         return self._shell(
             f"[ -e {self.kept} ] && exit; rm -rf {beside} && mkdir -p {beside}/env && "
-            f"find {self.environments} -name '*.env' -exec cp -p {{}} {beside}/env/ ';' && "
+            # With + it fails where a copy does.
+            f"find {self.environments} -name '*.env' -exec cp -p -t {beside}/env/ {{}} + && "
             f"cp -p {quote(self.template)} {beside}/unit && "
-            f"cp -P {self.current} {beside}/current && mv -T {beside} {self.kept}"
+            f"cp -P {self.current} {beside}/current && mv -T {beside} {self.kept} || "
+            f"{{ rm -rf {beside}; exit 1; }}"
         )
 
     @property
@@ -82,7 +84,9 @@ class EngineSwitch:
             f'for e in {self.environments}/*.env; do n=$(basename "$e" .env); '
             '[ -e "env/$n.env" ] || '
             '{ systemctl --user -q disable --now "llmrack-ollama@$n.service"; rm -f "$e"; }; done\n'
-            'put() { cp -p "$1" "$2.new" && mv -fT "$2.new" "$2" || exit 1; }\n'
+            # What is as it was needs no room on the disk.
+            'put() { cmp -s "$1" "$2" || { cp -p "$1" "$2.new" && mv -fT "$2.new" "$2"; } || '
+            '{ rm -f "$2.new"; exit 1; }; }\n'
             f"put unit {quote(self.template)}\n"
             f'ln -sfn "$(readlink current)" {link} && mv -fT {link} {self.current} || exit 1\n'
             "systemctl --user daemon-reload\n"

@@ -35,18 +35,41 @@ class UnitSeen:
 
 @dataclass(frozen=True)
 class DiskSeen:
-    """The filesystem that a path is on, or will be: where it is mounted, and bytes free."""
+    """The filesystem that a path is on, or will be: where it is mounted, and bytes free.
+
+    + read_only: whether nobody can write there
+    """
 
     mount: str
     free: int
+    read_only: bool = False
 
 
 @dataclass(frozen=True)
 class ModelSeen:
-    """A model in the models directory: its manifest's SHA-256 (hex), its layers' bytes."""
+    """A model in the models directory: its manifest's SHA-256 (hex), its layers' bytes.
+
+    + damaged: those of its blobs that are missing or of another size: SHA-256 (hex), right size
+    """
 
     digest: str
     size: int = 0
+    damaged: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class ListenerSeen:
+    """A process that listens on a TCP port, or may do so by a socket that it holds.
+
+    + address: where, with the port, as ``ss`` writes it: ``0.0.0.0:4000``, ``[::]:22``, ``*:22``
+    + program: the process's name; it and the others are empty where they are not known
+    + unit: its unit or scope of systemd
+    """
+
+    address: str
+    pid: str = ""
+    program: str = ""
+    unit: str = ""
 
 
 @dataclass
@@ -59,6 +82,7 @@ class Look:
     + access: pairs of a user and a folder that this user must reach and write to
     + controllers: users whose manager's cgroup controllers are wanted
     + models: a models directory of Ollama
+    + ports: TCP ports of which it is wanted who listens there
     + made: whether what llmrack itself made there is wanted (``made``)
     + removable: whether those of the packages among it are that can go
     """
@@ -80,6 +104,7 @@ class Look:
     access: set[tuple[str, str]] = field(default_factory=set)
     controllers: set[str] = field(default_factory=set)
     models: str = ""
+    ports: set[int] = field(default_factory=set)
     gpus: bool = False
     made: bool = False
     removable: bool = False
@@ -113,6 +138,7 @@ class Seen:
     mounts: set[str] = field(default_factory=set)
     access: dict[str, tuple[str, str]] = field(default_factory=dict)
     models: dict[str, ModelSeen] = field(default_factory=dict)
+    listeners: list[ListenerSeen] = field(default_factory=list)
     gpu_lines: list[list[str]] = field(default_factory=list)
     made: set[str] = field(default_factory=set)
     removable: set[str] = field(default_factory=set)
@@ -163,8 +189,10 @@ def parse(lines: Iterable[str], kept: Collection[str] = ()) -> Seen:
                 seen.gpu_lines.append(fields)
             case "note", [path, text]:
                 seen.notes[path] = text
-            case "disk", [path, mount, free]:
-                seen.disks[path] = DiskSeen(mount, int(free))
+            case "disk", [path, mount, free, state]:
+                seen.disks[path] = DiskSeen(mount, int(free), bool(state))
+            case "listener", [address, pid, program, unit]:
+                seen.listeners.append(ListenerSeen(address, pid, program, unit))
             case "made", [text]:
                 seen.made.add(text)
             case "removable", [name]:
@@ -178,6 +206,10 @@ def parse(lines: Iterable[str], kept: Collection[str] = ()) -> Seen:
             case "model_size", [path, size]:
                 name = model_name(path)
                 seen.models[name] = replace(seen.models[name], size=int(size))
+            case "model_damage", [path, digest, size]:
+                name = model_name(path)
+                damaged = (*seen.models[name].damaged, (digest, int(size)))
+                seen.models[name] = replace(seen.models[name], damaged=damaged)
         whole = whole or line == TAG
     if not whole:
         raise ValueError("the host's answer was cut short")

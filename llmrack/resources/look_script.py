@@ -44,6 +44,7 @@ def script(look: Look, nonce: str) -> str:
             *_access(sorted(look.access)),
             *_controllers(sorted(look.controllers)),
             *_models(look.models),
+            *_ports(sorted(look.ports)),
             *(gpu_script() if look.gpus else ()),
             *([_MADE] if look.made else ()),
             *([REMOVABLE] if look.removable else ()),
@@ -63,6 +64,7 @@ def _host() -> list[str]:
         "*/python3.[0-9]|*/python3.[0-9][0-9]) p=${p##*python};; *) p=$(python3 -c "
         '\'import sys; print("%d.%d" % sys.version_info[:2])\' 2>/dev/null);; esac; f python "$p"',
         "command -v apt-get >/dev/null && f apt yes",
+        'f time "$(date -u "+%s %F %R")"',
     ]
 
 
@@ -85,12 +87,18 @@ def _users(users: Iterable[str]) -> list[str]:
 
 
 def _disks(paths: list[str]) -> list[str]:
-    return [
-        f'p={quote(path)}; while [ ! -e "$p" ]; do p=${{p%/*}}; p=${{p:-/}}; done; '
-        'df -PB1 "$p" | { read -r a; read -r a b c free e mount; '
-        f'printf "disk\\t%s\\t%s\\t%s\\n" {quote(path)} "$mount" "$free"; }}'
-        for path in paths
-    ]
+    if not paths:
+        return []
+    # Of mounts over one another the last one counts. Whether root may write would not tell: it may
+    # not on a filesystem of another machine that others can write to.
+    tell = (
+        'disk() { p=$1; while [ ! -e "$p" ]; do p=${p%/*}; p=${p:-/}; done; '
+        'df -PB1 "$p" | { read -r a; read -r a b c free e mount; s=; '
+        'while read -r a m b o c; do [ "$m" = "$mount" ] || continue; '
+        "case ,$o, in *,ro,*) s=read-only;; *) s=;; esac; done </proc/self/mounts; "
+        'printf "disk\\t%s\\t%s\\t%s\\t%s\\n" "$1" "$mount" "$free" "$s"; }; }'
+    )
+    return [tell, *(f"disk {quote(path)}" for path in paths)]
 
 
 def _paths(paths: list[str], globs: list[str]) -> list[str]:
@@ -239,8 +247,13 @@ def _models(folder: str) -> list[str]:
     if not folder:
         return []
     found = "find -- * -mindepth 3 -maxdepth 3 -type f"
+    # A layer is {"mediaType": ..., "digest": "sha256:...", "size": ...}; its blob has that size.
     sums = (
-        '{n=split($0,a,/"size": */); for (i=2;i<=n;i++) s[FILENAME]+=a[i]} '
+        'FILENAME=="-" {there[$1]=$2; next} {n=split($0,a,/[}{]/); for (i=1;i<=n;i++) '
+        'if (match(a[i],/"size": *[0-9]+/)) {z=substr(a[i],RSTART+7,RLENGTH-7)+0; s[FILENAME]+=z; '
+        "if (match(a[i],/sha256:[0-9a-f]+/)) {d=substr(a[i],RSTART+7,RLENGTH-7); "
+        "if (!(d in there) || there[d]!=z) "
+        'printf "model_damage\\t%s\\t%s\\t%.0f\\n", FILENAME, d, z}}} '
         'END {for (f in s) printf "model_size\\t%s\\t%.0f\\n", f, s[f]}'
     )
     return [
@@ -248,5 +261,22 @@ def _models(folder: str) -> list[str]:
         f"{found} -exec sha256sum {{}} + 2>/dev/null | "
         'while read -r h p; do printf "model\\t%s\\t%s\\n" "$p" "$h"; done; '
         f"cd {quote(folder + '/manifests')} 2>/dev/null && "
-        f"{found} -exec awk {quote(sums)} {{}} + 2>/dev/null)"
+        "find ../blobs -maxdepth 1 -name 'sha256-*' -printf '%f %s\\n' 2>/dev/null | "
+        f"sed s/sha256-// | {found} -exec awk {quote(sums)} - {{}} + 2>/dev/null)"
+    ]
+
+
+def _ports(ports: list[int]) -> list[str]:
+    """Each process that holds a socket there, by what ss shows to root: ``(("sh",pid=1,fd=3))``."""
+    if not ports:
+        return []
+    which = " or ".join(f"sport = :{port}" for port in ports)
+    unit = "case $l in 0::*|*:name=systemd:*) u=${l##*/};; esac"
+    return [
+        f"ss -Hltnp {quote(f'( {which} )')} 2>/dev/null | while read -r s r q a o w; do "
+        'case $w in *pid=*) ;; *) printf "listener\\t%s\\t\\t\\t\\n" "$a";; esac; '
+        'while [ "$w" != "${w#*pid=}" ]; do w=${w#*pid=}; x=${w%%,*}; c= u=; '
+        f"{{ read -r c < /proc/$x/comm; while read -r l; do {unit}; done < /proc/$x/cgroup; }} "
+        '2>/dev/null; printf "listener\\t%s\\t%s\\t%s\\t%s\\n" "$a" "$x" "$c" "$u"; '
+        "done; done"
     ]

@@ -17,6 +17,8 @@ note() (
   grep -qxF -e "$1" {MADE} 2>/dev/null || {{ echo "$1" >>{MADE} && sync {MADE}; }}
 )
 forget() (
-  umask 022; [ ! -e {MADE} ] || {{ grep -vxF -e "$1" {MADE} >{MADE}.new; mv -f {MADE}.new {MADE}; }}
+  umask 022; [ -e {MADE} ] || exit 0
+  # 1: it was the only line. With anything else, as on a full disk, the old notes stay.
+  grep -vxF -e "$1" {MADE} >{MADE}.new; [ $? -le 1 ] && mv -f {MADE}.new {MADE}
 )
 """

@@ -8,10 +8,50 @@ from pathlib import Path
 from shlex import quote
 
 from llmrack.resources.change import Action, Change, Send, Shell, Upload
-from llmrack.resources.files import File, owned
+from llmrack.resources.files import File, owned, received
 from llmrack.resources.look import Look, Seen
 from llmrack.resources.packages import target
 
+# For sh: try URL fetches "$file", which shall have the SHA-256 "$sum". A server that does not
+# answer within 30 s, or sends nothing more for so long, is given up at the fourth time. Of curl's
+# exit codes 33 tells that it cannot continue a file, those below that it broke off; 416 is the
+# status where all of a file was there already.
+_TRY = """
+right() { echo "$sum  $file" | sha256sum -c --status 2>/dev/null; }
+try() {
+  echo "fetching $1"
+  for n in 1 2 3; do
+    begun=; [ ! -e "$file.part" ] || begun=yes
+    status=$(curl -fL -sS --retry 3 --retry-connrefused --connect-timeout 30 --speed-limit 1000 \\
+      --speed-time 30 -C - -o "$file.part" -w '%{http_code}' "$1")
+    case $?:$status in
+      0:*|22:416) mv "$file.part" "$file"; right && return; rm -f "$file"
+        echo "$1 is not the pinned file: its SHA-256 differs from ollama_sha256"
+        [ $begun ] || return 1;;
+      33:*) rm -f "$file.part";;
+      18:*|35:*|52:*|55:*|56:*|92:*) ;;
+      *) return 1;;
+    esac
+  done
+  return 1
+}
+"""
+_NO_SOURCE = (
+    "{ echo 'no source has the pinned file: set ollama_mirror to a server that has it, or "
+    "ollama_archive to a file of the machine that deploys'; exit 1; }"
+)
+# For sh: install COMMAND... tells what pip or uv says where that fails, without the dozens of
+# digests that would be right, and without pip's traceback of an index that stalls.
+_INSTALL = r"""
+install() {
+  said=$("$@" 2>&1) && return
+  printf '%s\n' "$said" | sed -e '/^ *Expected *or /d' -e '/Expected:/,/Computed:/{/sha256:/d}' \
+    -e '/^Traceback/,/^[^ ]/{/^Traceback/d; /^ /d}'
+  echo 'the packages cannot be installed as they are pinned; where the package index is why' \
+    '(pip.conf and uv.toml name it), have it offer them, or deploy from a bundle (docs/offline.md)'
+  exit 1
+}
+"""
 # Written last into a release, read by the units' records of what they were started with.
 STAMP = "RELEASE"
 
@@ -50,8 +90,10 @@ class Archive:
         if self.upload:
             arrived = f"/var/tmp/llmrack-{self.sha256}.tar.zst"  # noqa: S108  (checked by digest)
             actions.append(Upload(Path(self.upload), arrived))
-            take = owned(self.owner, f"mkdir -p {self.cache} && cp {arrived} {local}")
-            actions.append(Shell(f"({take}) && rm -f {arrived}", timeout=600))
+            copy = f"cp {arrived} {local} || {{ rm -f {local}; exit 1; }}"
+            take = owned(self.owner, f"mkdir -p {self.cache} && {{ {copy}; }}")
+            # Where it cannot be taken it is in nobody's way, either.
+            actions.append(Shell(f"({take}); e=$?; rm -f {arrived}; exit $e", timeout=600))
         else:
             actions.append(Shell(owned(self.owner, self._fetch(local)), timeout=7200))
         actions.append(Shell(owned(self.owner, self._unpack(local)), timeout=1800))
@@ -62,16 +104,7 @@ class Archive:
         tries = " || ".join(f"try {quote(url)}" for url in self.urls)
         return (
             f"mkdir -p {self.cache} && cd {self.cache} || exit 1\n"
-            f"right() {{ echo '{self.sha256}  {local}' | sha256sum -c --status 2>/dev/null; }}\n"
-            f"get() {{ curl -fL -sS --retry 3 --retry-connrefused --speed-limit 1000 "
-            f'--speed-time 60 -o {local}.part "$@"; }}\n'
-            # 33: the server cannot continue a file, so it is fetched anew.
-            'try() { echo "fetching $1"; get -C - "$1" || '
-            f'{{ [ $? = 33 ] && rm -f {local}.part && get "$1"; }} || return 1; '
-            f"mv {local}.part {local}; right && return 0; rm -f {local}; "
-            'echo "$1 is not the pinned file: its SHA-256 differs from ollama_sha256"; '
-            "return 1; }\n"
-            f"right || {tries}"
+            f"sum={self.sha256} file={local}\n{_TRY}right || {tries} || {_NO_SOURCE}"
         )
 
     def _unpack(self, local: str) -> str:
@@ -81,10 +114,14 @@ class Archive:
             f"echo '{self.sha256}  {local}' | sha256sum -c --status || "
             f"{{ echo '{local} is damaged or not the pinned file: its SHA-256 differs from "
             f"ollama_sha256'; rm -f {local}; exit 1; }}\n"
+            # Half of a release would fill the disk on which another one serves.
+            f'fail() {{ echo "$1"; rm -rf {beside}; exit 1; }}\n'
             f"rm -rf {beside} {self.path} && mkdir -p {beside} && "
-            f"tar --zstd -xf {local} -C {beside} && test -x {beside}/bin/ollama && "
+            f"tar --zstd -xf {local} -C {beside} || fail '{local} cannot be unpacked'\n"
+            f"test -x {beside}/bin/ollama || {{ rm -f {local}; fail 'the file that ollama_sha256 "
+            "pins has no bin/ollama: it is no release of Ollama for Linux'; }\n"
             f"echo {self.sha256} > {beside}/{STAMP} && sync -f {beside}/{STAMP} && "
-            f"mv -T {beside} {self.path} && rm -f {local}"
+            f"mv -T {beside} {self.path} && rm -f {local} || fail '{self.path} cannot be written'"
         )
 
 
@@ -122,21 +159,23 @@ class Venv:
         if self.bundle:
             actions.append(Send(self.bundle / target(seen) / "wheels", wheels, self.owner))
             only, offline = f"--no-index --find-links {wheels} ", "--offline "
+        both = f"{self.lock}\n# --- uv ---\n{self.uv_lock}"
         # An environment cannot be moved (its scripts name their path), so the stamp, written
         # last, is what makes it whole.
         build = (
-            f"set -e; umask 022; trap 'rm -rf {wheels}' EXIT; "
-            f"rm -rf {self.path} {tool}; mkdir -p {self.path}; "
-            f"cat > {self.path}.lock; "
+            f"set -e; umask 022; trap 'rm -rf {wheels} {tool} {tool}.lock; "
+            f"test -e {self.path}/{STAMP} || rm -rf {self.path} {self.path}.lock' EXIT; "
+            f"{_INSTALL}rm -rf {self.path} {tool}; mkdir -p {self.path}; "
+            f"{{ {received(f'{self.path}.lock', len(both.encode()))}; }} || exit 1; "
             f"python3 -m venv {tool}; "
             f"sed '1,/^# --- uv ---$/d' {self.path}.lock > {tool}.lock; "
-            f"{tool}/bin/pip install -q --no-input --disable-pip-version-check --require-hashes "
-            f"{only}-r {tool}.lock; "
+            f"install {tool}/bin/pip install -q --no-input --disable-pip-version-check "
+            f"--require-hashes {only}-r {tool}.lock; "
             f"export UV_LINK_MODE=copy UV_NO_PROGRESS=1 UV_PYTHON_DOWNLOADS=never; "
             f"{tool}/bin/uv venv -q --allow-existing --python python3 {self.path}; "
             f"sed -i '/^# --- uv ---$/,$d' {self.path}.lock; "
-            f"{tool}/bin/uv pip install -q --python {self.path}/bin/python --require-hashes "
-            f"{offline}{only}--no-deps --compile-bytecode -r {self.path}.lock; "
+            f"install {tool}/bin/uv pip install -q --python {self.path}/bin/python "
+            f"--require-hashes {offline}{only}--no-deps --compile-bytecode -r {self.path}.lock; "
             # A clean install has no .pth file; one was how the malicious LiteLLM releases ran
             # (BerriAI/litellm#24518). uv's own two are known.
             f"bad=$(find {self.path} -name '*.pth' ! -name '_virtualenv.pth' "
@@ -144,9 +183,9 @@ class Venv:
             'test -z "$bad" || { echo "unexpected $bad: code that runs at every start"; exit 1; }; '
             # uv 0.13.8 copies files with the mode 0666, whatever the umask.
             f"chmod -R go-w {self.path}; "
-            f"rm -rf {tool} {tool}.lock; mv {self.path}.lock {self.path}/{STAMP}"
+            # Or a power cut could leave the stamp and take what it stands for.
+            f"sync -f {self.path}; mv {self.path}.lock {self.path}/{STAMP}"
         )
-        both = f"{self.lock}\n# --- uv ---\n{self.uv_lock}"
         actions.append(Shell(owned(self.owner, build), stdin=both, timeout=1800))
         return Change(self.name, "missing", tuple(actions))
 
@@ -190,7 +229,7 @@ class Release:
         # One file follows the other on standard input, each of a known number of bytes.
         for name, content in self.files:
             size = len(content.encode())
-            steps.append(f"head -c {size} > {beside}/{quote(name)}")
+            steps.append(received(f"{beside}/{quote(name)}", size))
         steps += [f"ln -s {quote(target)} {beside}/{quote(name)}" for name, target in self.links]
         steps.append(f"basename {self.path} > {beside}/{STAMP}")
         steps.append(
@@ -200,6 +239,6 @@ class Release:
         )
         why = f"edited by hand: {', '.join(edited)}" if whole else "missing"
         stdin = "".join(content for _, content in self.files)
-        script = owned(self.owner, " && ".join(steps))
+        script = owned(self.owner, f"{' && '.join(steps)} || {{ rm -rf {beside}; exit 1; }}")
         write = Shell(script, stdin=stdin)
         return Change(self.name, why, (write,), edited=paths if whole else ())

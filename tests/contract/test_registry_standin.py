@@ -136,6 +136,31 @@ def test_stall_holds_a_blob_until_it_ends(
     assert received == [blob[1]]
 
 
+@pytest.mark.parametrize(
+    ("mode", "error"),
+    [("long", httpx.RemoteProtocolError), ("loop", httpx.TooManyRedirects)],
+)
+def test_a_blob_that_cannot_be_had_is_an_error(
+    client: httpx.Client, blob: tuple[str, int], mode: str, error: type[Exception]
+) -> None:
+    client.post("/__standin__/fault", json={"mode": mode})
+    try:
+        with pytest.raises(error):
+            client.get(blob[0], follow_redirects=True)
+    finally:
+        client.post("/__standin__/fault", json={"mode": "ok"})
+
+
+@pytest.mark.parametrize("mode", ["short", "damage"])
+def test_a_blob_can_be_another_one(client: httpx.Client, blob: tuple[str, int], mode: str) -> None:
+    client.post("/__standin__/fault", json={"mode": mode})
+    try:
+        content = client.get(blob[0]).content
+    finally:
+        client.post("/__standin__/fault", json={"mode": "ok"})
+    assert not blob[0].endswith(hashlib.sha256(content).hexdigest())
+
+
 def test_unknown_fault_is_refused(client: httpx.Client) -> None:
     assert client.post("/__standin__/fault", json={"mode": "explode"}).status_code == 400
 

@@ -46,16 +46,18 @@ class Model:
             paths.setdefault(kind, []).append(store.blob_path(layer["digest"]))
 
         def text(kind: str, default: str) -> str:
-            return paths[kind][-1].read_text() if kind in paths else default
+            return paths[kind][-1].read_text(encoding="utf-8") if kind in paths else default
 
         return cls(
             manifest=manifest,
-            config=json.loads(store.blob_path(manifest.config["digest"]).read_text()),
+            config=json.loads(
+                store.blob_path(manifest.config["digest"]).read_text(encoding="utf-8")
+            ),
             gguf=paths["model"][-1] if "model" in paths else None,
             adapters=paths.get("adapter", []),
             template=text("template", _DEFAULT_TEMPLATE),
             system=text("system", ""),
-            licenses=[path.read_text() for path in paths.get("license", [])],
+            licenses=[path.read_text(encoding="utf-8") for path in paths.get("license", [])],
             parameters=json.loads(text("params", "{}")),
             messages=json.loads(text("messages", "[]")),
             projector="projector" in paths,

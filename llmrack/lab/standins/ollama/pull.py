@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import threading
 import urllib.error
 import urllib.request
+from collections import defaultdict
 from collections.abc import Iterator
 from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
@@ -21,6 +24,8 @@ _CHUNK_BYTES = 256 * 1024
 # A registry that sends nothing for so long has stalled; Ollama retries such a part after 30 s.
 _STALL_S = 30.0
 _ATTEMPTS = 6
+
+_downloads: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
 
 
 def pull(store: Store, name: ModelName, insecure: bool) -> Iterator[JsonObject]:
@@ -69,27 +74,32 @@ def _fetch_blob(store: Store, base: str, layer: Layer) -> Iterator[JsonObject]:
     digest, total = str(layer["digest"]), int(layer["size"])
     path = store.blob_path(digest)
     progress = {"status": f"pulling {digest[7:19]}", "digest": digest, "total": total}
-    if path.exists():
-        yield {**progress, "completed": total}
-        return
-    partial = path.with_name(f"{path.name}-partial")
-    yield progress
-    for attempt in range(_ATTEMPTS):
-        try:
-            for completed in _resume(f"{base}/blobs/{digest}", partial):
-                yield {**progress, "completed": completed}
-            break
-        except urllib.error.HTTPError as error:
-            if error.code == HTTPStatus.NOT_FOUND:
-                raise ApiError(500, "file does not exist") from None
-            if attempt == _ATTEMPTS - 1:
-                raise ApiError(500, f"max retries exceeded: {error}") from None
-        except (OSError, HTTPException) as error:
-            if attempt == _ATTEMPTS - 1:
-                raise ApiError(500, f"max retries exceeded: {_reason(error)}") from None
-    _verify(partial, digest)
-    partial.chmod(0o644)
-    partial.replace(path)
+    # Of two pulls of a blob the second goes on where the first one ended.
+    with _downloads[path]:
+        if path.exists():
+            yield {**progress, "completed": total}
+            return
+        partial = path.with_name(f"{path.name}-partial")
+        yield progress
+        for attempt in range(_ATTEMPTS):
+            try:
+                for completed in _resume(f"{base}/blobs/{digest}", partial):
+                    yield {**progress, "completed": completed}
+                break
+            except urllib.error.HTTPError as error:
+                if error.code == HTTPStatus.NOT_FOUND:
+                    raise ApiError(500, "file does not exist") from None
+                if attempt == _ATTEMPTS - 1:
+                    raise ApiError(500, f"max retries exceeded: {error}") from None
+            except (OSError, HTTPException) as error:
+                if getattr(error, "errno", None) == errno.ENOSPC:
+                    # Ollama gives up at once then (server/download.go).
+                    raise ApiError(500, f"write {partial}: no space left on device") from None
+                if attempt == _ATTEMPTS - 1:
+                    raise ApiError(500, f"max retries exceeded: {_reason(error)}") from None
+        _verify(partial, digest)
+        partial.chmod(0o644)
+        partial.replace(path)
 
 
 def _resume(url: str, partial: Path) -> Iterator[int]:
