@@ -174,7 +174,7 @@ def gpu_driver(lab: Lab, host: str, version: str, packages: tuple[str, ...]) -> 
 def fault(lab: Lab, target: str, mode: str, model: str | None, **more: str | float | None) -> None:
     """Make a stand-in, or the one of Ollama on host NAME, misbehave until MODE is `ok`.
 
-    The modes are in docs/lab.md; the registry knows stall and reset.
+    The modes are in docs/lab.md; the registry and the mirror have some of their own.
     """
     given = {key: value for key, value in more.items() if value is not None}
     lab.fault(target, mode, model, **given)
@@ -197,7 +197,9 @@ def key(lab: Lab, target: str, only: bool) -> None:
 @click.argument("others", nargs=-1, metavar="[HOST]...")
 @_with_lab
 def lose(lab: Lab, target: str, others: tuple[str, ...]) -> None:
-    """Lose every packet between the host or stand-in NAME and these HOSTs; none: no longer."""
+    """Lose every packet between NAME, a host or stand-in, and these HOSTs (or `machine`); none: no
+    longer.
+    """
     lab.lose(target, *others)
     click.echo(f"{target}: cut off from {', '.join(others) or 'nobody'}")
 

@@ -12,7 +12,7 @@ from llmrack.lab import files, gpus, keys, needs, processes, release, services, 
 from llmrack.lab.base import ensure_base, host_architecture
 from llmrack.lab.host import HostPlace, LabHost
 from llmrack.lab.machine import mount_points
-from llmrack.lab.network import Network, check_lab_name
+from llmrack.lab.network import MACHINE, Network, check_lab_name
 from llmrack.lab.owned import Owned, locked
 from llmrack.lab.shell import LabError, Progress
 from llmrack.lab.state import State
@@ -182,10 +182,11 @@ class Lab:
         self._services(self._state()).accept(services.commanded(name), key, only)
 
     def lose(self, name: str, *others: str) -> None:
-        """Lose every packet between a host or stand-in and others; none (or a boot) ends it."""
+        """Lose packets between a host or stand-in and hosts or MACHINE, until none are named."""
         its = self._state()
         network = self._network(its)
-        addresses = [self.host(other).address for other in others]
+        here = network.address(1)
+        addresses = [here if each == MACHINE else self.host(each).address for each in others]
         if name.startswith("box"):
             return network.lose(name, self.host(name).address, addresses)
         network.lose(services.HOST, network.address(services.commanded(name).number), addresses)

@@ -18,6 +18,9 @@ from llmrack.lab.shell import LabError, run
 
 NETNS = Path("/run/netns")
 IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
+MACHINE = "machine"
+"""This machine, where hosts are named that packets are lost to."""
+
 TABLES = "llmrack_"
 """Every lab's firewall table starts so: by it labs know of each other."""
 

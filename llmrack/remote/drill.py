@@ -18,7 +18,7 @@ from pyinfra.api.host import Host as PyinfraHost
 from pyinfra.api.state import State as PyinfraState
 
 from llmrack.remote.breakage import SWITCH, Breakage, breakage
-from llmrack.remote.connection import needs_sudo, no_delay
+from llmrack.remote.connection import needs_sudo, tune
 from llmrack.remote.declared import open_inventory, read
 from llmrack.remote.tunnel import http_client
 from llmrack.secrets.places import MASTER_KEY
@@ -161,6 +161,6 @@ class LiveFleet:
         if host.name not in self._hosts:
             there = self._state.inventory.get_host(host.name)
             there.connect(show_errors=False, raise_exceptions=True)
-            no_delay(there)
+            tune(there)
             self._hosts[host.name] = there
         return self._hosts[host.name]

@@ -7,11 +7,11 @@ from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from gevent.subprocess import PIPE, STDOUT, Popen
-from paramiko import SSHException, Transport
+from paramiko import Transport
 from pyinfra.api import QuoteString, StringCommand
 from pyinfra.connectors.util import extract_control_arguments, make_unix_command_for_host
 
-from llmrack.remote.connection import transport
+from llmrack.remote.connection import BROKEN, transport
 from llmrack.remote.lock import guarded
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def feed(rack: Rack, script: str, write: Write, arguments: Arguments) -> str:
     try:
         through = transport(host)
         code, output = _over_ssh(through, command, write) if through else _here(command, write)
-    except (OSError, SSHException) as error:
+    except BROKEN as error:
         raise FeedError(f"the connection broke ({error or type(error).__name__})") from None
     if code:
         raise FeedError("\n      ".join(output.splitlines()[-20:]) or f"it ended with {code}")

@@ -14,7 +14,7 @@ from pyinfra.api.host import Host as PyinfraHost
 from pyinfra.api.state import State as PyinfraState
 
 from llmrack.problems import nearest
-from llmrack.remote.connection import no_delay
+from llmrack.remote.connection import tune
 from llmrack.remote.declared import open_inventory, read
 from llmrack.stack.fleet import Host
 
@@ -87,7 +87,7 @@ class Gateways:
         try:
             with gevent.Timeout(limit, Unreached(f"it does not let us in within {limit} s")):
                 there.connect(show_errors=False, raise_exceptions=True)
-                no_delay(there)
+                tune(there)
         except ConnectError as error:
             raise Unreached(f"no connection: {error}") from None
         except (PyinfraError, SSHException, OSError, EOFError) as error:

@@ -26,7 +26,7 @@ from pyinfra.api import QuoteString, StringCommand
 from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, pop_global_arguments
 from pyinfra.connectors.util import extract_control_arguments, make_unix_command_for_host
 
-from llmrack.remote.connection import transport
+from llmrack.remote.connection import BROKEN, transport
 from llmrack.remote.progress import say
 
 if TYPE_CHECKING:
@@ -113,11 +113,13 @@ def take(rack: Rack) -> str:
                 return ""
             if verdict == "waiting":
                 say(rack, "waiting until what a run that broke off left at work has ended")
+                # It changes what was seen.
+                rack.forget()
             elif verdict in ("busy", "stale", "leftovers"):
                 return refusal(verdict, rest)
             else:
                 said = f"{verdict} {rest}"
-    except (OSError, SSHException) as error:
+    except BROKEN as error:
         said = str(error) or type(error).__name__
     return f"its lock cannot be taken: {said}"
 

@@ -14,8 +14,10 @@ from pyinfra.api.host import Host
 from pyinfra.api.state import State
 from typing_extensions import override
 
+from llmrack.components.clock import slow_or_fast
 from llmrack.components.plan import COMPONENTS
 from llmrack.remote import rollout
+from llmrack.remote.connection import BROKEN, is_lost
 from llmrack.remote.lock import guarded, take
 from llmrack.remote.progress import say, signs_of_life
 from llmrack.remote.rack import Rack
@@ -35,6 +37,11 @@ from llmrack.secrets.value import redact
 
 Work = Callable[[Rack, dict[str, Any]], bool]
 
+LOST = (
+    "the connection to it was lost; what is at work there may go on. Run this again once it can "
+    "be reached: that waits until such work has ended"
+)
+
 
 class Carry(FunctionCommand):
     """Work on one host that reports in its own words and says whether it succeeded."""
@@ -46,7 +53,13 @@ class Carry(FunctionCommand):
     @override
     def execute(self, state: State, host: Host, connector_arguments: Any) -> bool:
         """Run it with the operation's own connection arguments (sudo and the like)."""
-        return bool(self.function(self._rack, dict(connector_arguments)))
+        try:
+            return bool(self.function(self._rack, dict(connector_arguments)))
+        except BROKEN:
+            if not is_lost(self._rack.pyinfra_host):
+                raise
+            say(self._rack, LOST, logger.error)
+            return False
 
 
 @operation()
@@ -69,7 +82,7 @@ def accept(rack: Rack) -> Generator[Carry]:
     if not reasons:
         # Told with the plan, where there is one.
         if not (state.is_executing and state.check_for_changes):
-            for note in [*rack.notes(), *_kept_edits(rack)]:
+            for note in [*slow_or_fast(rack.seen), *rack.notes(), *_kept_edits(rack)]:
                 say(rack, note)
         host.noop("it can carry what is declared")
         return
@@ -94,10 +107,15 @@ def _locked(rack: Rack) -> list[str]:
     if not state.is_executing or not any(rack.changes_of(part) for part in COMPONENTS):
         return []
     reason = take(rack)
-    if not reason:
-        return []
-    rack.run.locked.append(rack.host.name)
-    return [reason]
+    if reason and not is_lost(rack.pyinfra_host):
+        rack.run.locked.append(rack.host.name)
+    return [_explained(rack, reason)] if reason else []
+
+
+def _explained(rack: Rack, reason: str) -> str:
+    from llmrack.remote.write_failures import explained
+
+    return explained(rack, reason)
 
 
 def _refuse(rack: Rack, reasons: Sequence[str]) -> bool:
@@ -144,7 +162,10 @@ def carry_out(rack: Rack, changes: Sequence[Change], arguments: dict[str, Any]) 
     rack.run.changed.add(rack.host.name)
     before, switch, together, after = rollout.parts(rack, changes)
     work = partial(_carry_out_one, rack, arguments=arguments)
-    run = partial(shell, rack, arguments=arguments)
+
+    def run(action: Shell) -> str:
+        return _explained(rack, shell(rack, action, arguments))
+
     order = partial(rack.run.supply.order, rack)
     return (
         all(map(work, order(before)))
@@ -158,14 +179,23 @@ def _carry_out_one(rack: Rack, change: Change, arguments: dict[str, Any]) -> boo
     say(rack, f"{change.resource}: {change.why}")
     with signs_of_life(rack, change.resource):
         for action in change.actions:
-            reason = take(rack) or _do(rack, action, arguments)
+            reason = _attempt(rack, action, arguments)
             if reason:
-                say(rack, f"{change.resource} failed: {reason}", logger.error)
+                say(rack, f"{change.resource} failed: {_explained(rack, reason)}", logger.error)
                 return False
     if change.secrets:
         places = rack.run.declared.places
         audit.note(places, f"bring to {rack.host.name}", change.secrets)
     return True
+
+
+def _attempt(rack: Rack, action: Action, arguments: dict[str, Any]) -> str:
+    """The reason why it failed, or an empty text."""
+    try:
+        reason = take(rack) or _do(rack, action, arguments)
+    except BROKEN as error:
+        reason = str(error) or type(error).__name__
+    return LOST if reason and is_lost(rack.pyinfra_host) else reason
 
 
 def _do(rack: Rack, action: Action, arguments: dict[str, Any]) -> str:
@@ -220,6 +250,8 @@ def shell(rack: Rack, action: Shell, arguments: dict[str, Any]) -> str:
     )
     if done:
         return ""
+    if is_lost(rack.pyinfra_host):
+        return LOST
     tail = [line.line for line in output][-20:]
     text = "\n      ".join(tail) or f"no word within {action.timeout} s"
     return redact(text, dict(rack.run.declared.secrets))

@@ -16,16 +16,16 @@ from pyinfra.api.host import Host as PyinfraHost
 from pyinfra.api.state import State as PyinfraState
 from pyinfra.context import ctx_config, ctx_host
 
-from llmrack.components import gateway, gpu, system
+from llmrack.components import gateway, gpu, listeners, system
 from llmrack.components.paths import Home
 from llmrack.components.plan import COMPONENTS, by_component
 from llmrack.problems import DeclarationError
-from llmrack.remote.connection import needs_sudo, no_delay
+from llmrack.remote.connection import needs_sudo, tune
 from llmrack.remote.declared import read
 from llmrack.remote.guard import Refusal
 from llmrack.remote.local_files import wrong_files
 from llmrack.remote.lock import LAST_RUN, Lock
-from llmrack.remote.needs import needs
+from llmrack.remote.needs import unfit_disks
 from llmrack.remote.run import Run
 from llmrack.remote.snapshot import Snapshot
 from llmrack.resources.change import Change, Resource, plan
@@ -55,7 +55,7 @@ class Rack:
         self._seen_edition = -1
         self._resources: dict[tuple[str, bool, int], dict[str, list[Resource]]] = {}
         self._got: dict[str, ModelSeen] = {}
-        no_delay(host)
+        tune(host)
 
     @property
     def host(self) -> Host:
@@ -124,8 +124,9 @@ class Rack:
 
     def _look(self) -> Seen:
         settings = self.host.settings
-        look = Look(disks={settings.service_home, models_folder(settings), system.UPLOADS})
+        look = Look()
         system.look(self.run.declared.stack, self.host, look)
+        listeners.look(self.run.declared.stack, self.run.fleet, self.host, look)
         # Until the host has said what it is, its architecture is not known: all that are pinned.
         for arch in settings.ollama_sha256:
             for resources in self.resources(arch).values():
@@ -215,13 +216,13 @@ class Rack:
         upload = self.host.settings.ollama_archive
         if upload and not Path(upload).is_file():
             return [f"there is no file {upload}: correct ollama_archive"]
-        card = gpu.refusal(self.host, self.seen) if self._is_engine else None
-        if card:
-            return [card]
-        folder = system.unusable_folder(self.host, self.seen) if self._is_engine else None
-        if folder:
-            return [folder]
-        return wrong_files(self) or system.short_of_disk(self.seen, needs(self))
+        seen, stack = self.seen, self.run.declared.stack
+        if self._is_engine:
+            wrong = gpu.refusal(self.host, seen) or system.unusable_folder(self.host, seen)
+            if wrong:
+                return [wrong]
+        taken = listeners.taken(stack, self.run.fleet, self.host, seen)
+        return taken or wrong_files(self) or unfit_disks(self)
 
     def notes(self) -> list[str]:
         """What should be known of an accepted host: its GPUs, limits without effect, keys' way."""

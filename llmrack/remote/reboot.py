@@ -13,7 +13,7 @@ from pyinfra.api import StringCommand
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.connectors.util import clear_askpass_cache
 
-from llmrack.remote.connection import no_delay, transport
+from llmrack.remote.connection import transport, tune
 from llmrack.remote.progress import say
 from llmrack.remote.rack import Rack
 from llmrack.resources.change import Reboot
@@ -47,7 +47,7 @@ def reboot(rack: Rack, action: Reboot, arguments: dict[str, Any]) -> str:
         while time.monotonic() < started + action.deadline:
             gevent.sleep(PACE)
             if _boot_id(rack, arguments, anew=True) not in ("", before):
-                no_delay(host)
+                tune(host)
                 say(rack, f"is back after {time.monotonic() - started:.0f} s")
                 return ""
     return f"it did not come back within {action.deadline} s: look at its console"

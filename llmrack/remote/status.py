@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from llmrack.remote.connection import no_delay
+from llmrack.remote.connection import tune
 from llmrack.remote.declared import open_inventory, read
 from llmrack.remote.snapshot import Snapshot
 from llmrack.resources.gpu_states import State
@@ -82,7 +82,7 @@ def _ask(pyinfra_host: PyinfraHost, host: Host, engine: bool) -> HostGpus:
     try:
         with gevent.Timeout(CONNECT_DEADLINE + ANSWER_DEADLINE):
             pyinfra_host.connect(show_errors=False, raise_exceptions=True)
-            no_delay(pyinfra_host)
+            tune(pyinfra_host)
             look = Look(gpus=True, users={user})
             lines = pyinfra_host.get_fact(Snapshot, look=look, nonce=random.token_hex(8))
             pyinfra_host.disconnect()

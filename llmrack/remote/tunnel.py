@@ -9,11 +9,11 @@ from typing import Any
 
 import httpcore
 import httpx
-from paramiko import Channel, SSHException, Transport
+from paramiko import Channel, Transport
 from pyinfra.api.host import Host
 from urllib3.util.ssltransport import SSLTransport
 
-from llmrack.remote.connection import transport
+from llmrack.remote.connection import BROKEN, transport
 
 # It also logs what it raises, as "Secsh channel 1 open FAILED".
 logging.getLogger("paramiko.transport").setLevel(logging.CRITICAL)
@@ -32,7 +32,7 @@ class _ChannelStream(httpcore.NetworkStream):
             return bytes(self._carrier.recv(max_bytes))
         except TimeoutError as error:
             raise httpcore.ReadTimeout(str(error)) from error
-        except (OSError, SSHException) as error:
+        except BROKEN as error:
             raise httpcore.ReadError(str(error)) from error
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -41,7 +41,7 @@ class _ChannelStream(httpcore.NetworkStream):
             self._carrier.sendall(buffer)
         except TimeoutError as error:
             raise httpcore.WriteTimeout(str(error)) from error
-        except (OSError, SSHException) as error:
+        except BROKEN as error:
             raise httpcore.WriteError(str(error)) from error
 
     def close(self) -> None:
@@ -59,7 +59,7 @@ class _ChannelStream(httpcore.NetworkStream):
             tls = SSLTransport(self._channel, ssl_context, server_hostname)  # type: ignore[arg-type]
         except TimeoutError as error:
             raise httpcore.ConnectTimeout(str(error)) from error
-        except (OSError, SSHException) as error:
+        except BROKEN as error:
             raise httpcore.ConnectError(str(error)) from error
         return _ChannelStream(self._channel, tls)
 
@@ -87,7 +87,7 @@ class _TunnelBackend(httpcore.NetworkBackend):
             channel = self._through.open_channel(
                 "direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=timeout
             )
-        except SSHException as error:
+        except BROKEN as error:
             raise httpcore.ConnectError(
                 f"the host's SSH server did not connect to {host}:{port} ({error}); "
                 "is the service running, and AllowTcpForwarding not off?"

@@ -28,15 +28,20 @@ class User:
         return f"User {self.user}"
 
     def look(self, look: Look) -> None:
-        """Its passwd entry and groups, and what a removal has kept for it."""
+        """Its passwd entry, groups and home, and what a removal has kept for it."""
         look.users.add(self.user)
+        look.paths.add(self.home)
         look.groups.update(self.groups)
         look.made = True
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
-        """Create it, give it models that were kept, or add it to the groups it lacks."""
+        """Create it, finish that, give it models that were kept, or add it to groups it lacks."""
         if self.user not in seen.users:
             return Change(self.name, "missing", (Shell(self._create()),))
+        home = seen.paths.get(self.home)
+        if f"user {self.user}" in seen.made and (home is None or home.owner != self.user):
+            why = "its making was cut off: its home is not its own"
+            return Change(self.name, why, (Shell(self._finish()),))
         if any(line.startswith(KEPT) for line in seen.made):
             why = "models that were kept are root's"
             return Change(self.name, why, (Shell(self._take_back()),))
@@ -53,16 +58,28 @@ class User:
 
     def _create(self) -> str:
         user, noted = quote(self.user), quote(f"user {self.user}")
-        join = "; ".join(
-            f"getent group {group} >/dev/null && usermod -aG {group} {user}"
-            for group in map(quote, self.groups)
-        )
         return (
             f"{NOTES}note {noted} || exit 1\n"
             f"useradd --create-home --home-dir {quote(self.home)} --shell /bin/bash {user} || "
             f"{{ forget {noted}; exit 1; }}\n"
-            f"{self._take_back()}\n{join or ':'}; :"
+            f"{self._equip()}"
         )
+
+    def _finish(self) -> str:
+        """What useradd does last, by the rules that it has (login.defs(5))."""
+        user, home = quote(self.user), quote(self.home)
+        return (
+            f"mkdir -p {home} && cp -rn /etc/skel/. {home}/ && chown -hR {user}: {home} && "
+            "chmod \"$(sed -n 's/^HOME_MODE[[:space:]]*//p' /etc/login.defs | grep . || "
+            f'echo 755)" {home} || exit 1\n{self._equip()}'
+        )
+
+    def _equip(self) -> str:
+        join = "; ".join(
+            f"getent group {group} >/dev/null && usermod -aG {group} {quote(self.user)}"
+            for group in map(quote, self.groups)
+        )
+        return f"{self._take_back()}\n{join or ':'}; :"
 
     def _take_back(self) -> str:
         """Of a home that is there useradd makes nothing, and below it there are but the models."""

@@ -101,15 +101,26 @@ class File:
     @property
     def write(self) -> Shell:
         """What writes it, without a note of it."""
-        return Shell(owned(self.owner, _write(self.path, self.mode)), stdin=self.content)
+        script = _write(self.path, self.mode, len(self.content.encode()))
+        return Shell(owned(self.owner, script), stdin=self.content)
 
 
-def _write(path: str, mode: int) -> str:
+def received(word: str, size: int) -> str:
+    """Script that takes ``size`` bytes of standard input into a file, and fails if there are fewer.
+
+    There are when the connection breaks: to who reads them that looks like their end.
+
+    + word: the file's path, quoted for the shell
+    """
+    return f'head -c {size} >{word} && [ "$(stat -c %s {word})" = {size} ]'
+
+
+def _write(path: str, mode: int, size: int) -> str:
     """Script that writes standard input to ``path``: whole or not at all, closed from the start."""
-    target = quote(path)
+    target, beside = quote(path), '"$b"'
     return (
-        f'umask 077; b=$(mktemp {target}.XXXXXX) && trap \'rm -f "$b"\' EXIT && cat >"$b" && '
-        f'chmod {mode:o} "$b" && mv -fT "$b" {target}'
+        f"umask 077; b=$(mktemp {target}.XXXXXX) && trap 'rm -f \"$b\"' EXIT && "
+        f"{received(beside, size)} && chmod {mode:o} {beside} && mv -fT {beside} {target}"
     )
 
 

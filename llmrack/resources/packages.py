@@ -14,11 +14,13 @@ from llmrack.resources.made import MADE, NOTES
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 # For sh, as root: get APT-GET [OPTION]... install PACKAGE... It notes the packages that come new,
-# as in "Inst zstd (1.5.4 ...)"; where another version comes the old one follows in brackets.
+# as in "Inst zstd (1.5.4 ...)"; where another version comes the old one follows in brackets. Of an
+# installation that was cut off dpkg has kept a journal, and apt refuses to work before it is read.
 GET = (
     NOTES
     + r"""
 get() {
+  if ls /var/lib/dpkg/updates | grep -q '^[0-9]*$'; then dpkg --configure -a </dev/null; fi
   new=$(LC_ALL=C "$@" -s </dev/null | sed -n 's/^Inst \([^ ]*\) (.*/\1/p')
   for p in $new; do note "package $p" || return 1; done
   "$@" </dev/null && return

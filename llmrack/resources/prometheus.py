@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from shlex import quote
 
 from llmrack.resources.change import Change, Shell
-from llmrack.resources.files import File
+from llmrack.resources.files import File, received
 from llmrack.resources.look import Look, Seen
 from llmrack.resources.written import Note, noted
 from llmrack.secrets.value import Secret
@@ -93,7 +93,7 @@ class PrometheusConfiguration:
         steps = [f"umask 022 && rm -rf {beside} && mkdir {beside}"]
         # One file follows the other on standard input, each of a known number of bytes.
         for name, content in self.files:
-            steps.append(f"head -c {len(content.encode())} > {beside}/{quote(name)}")
+            steps.append(received(f"{beside}/{quote(name)}", len(content.encode())))
         steps += [f"cp -p {quote(paths[name])} {beside}/" for name in kept]
         steps.append(f"promtool check config {beside}/prometheus.yml")
         steps.append(f"mv -f {beside}/* {self.folder}/ && rmdir {beside}")
