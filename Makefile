@@ -6,9 +6,9 @@ LONG := tests/scenarios/test_operations_centre.py tests/scenarios/test_shared_ga
 FIRST := tests/lab/test_deploy.py tests/lab/test_docs.py tests/lab/test_secrets.py
 # These have one lab of their own between them: one after the other.
 OF_LABS := $(wildcard tests/lab/test_lab*.py)
-# All faults take an hour: `make faults`. This belongs to every change.
-FAULTS := $(wildcard tests/lab/faults/test_*.py)
-OFTEN := tests/lab/faults/test_lock.py
+# All faults take an hour: `make faults`. These belong to every change.
+FAULTS := $(wildcard tests/lab/faults/test_*.py) tests/lab/test_failover.py
+OFTEN := $(addprefix tests/lab/faults/test_,lock.py removal.py)
 ON_HOSTS := $(FIRST) "$(OF_LABS)" $(OFTEN) $(filter-out $(FIRST) $(OF_LABS) $(LONG),\
 	$(wildcard tests/scenarios/test_*.py) $(wildcard tests/lab/test_*.py))
 # Four labs at once; each takes the next module when it has done one.

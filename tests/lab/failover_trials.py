@@ -47,6 +47,7 @@ class Trial:
     + periods: how often it has been put aside meanwhile, at most
     + after: what those got that came after it was mended
     + returned: whether the last one of them reached it
+    + away: seconds from when it was mended until then
     + noted: classes of failed attempts in the log of requests
     """
 
@@ -60,6 +61,7 @@ class Trial:
     periods: int = 0
     after: list[Outcome] = field(default_factory=list)
     returned: bool = False
+    away: float | None = None
     noted: set[str] = field(default_factory=set)
 
     @property
@@ -154,10 +156,11 @@ def _run(front: Front, trial: Trial, at: Breakable) -> None:
     if trial.cause == "name":
         return
     at.mend()
+    mended = time.monotonic()
     for outcome in _every(0.1, RETURN_DEADLINE, front, trial):
         trial.after.append(outcome)
         if outcome.whole and outcome.by == deployment:
-            trial.returned = True
+            trial.returned, trial.away = True, time.monotonic() - mended
             return
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from bench.asking import Outcome
 from tests.lab.failover_trials import AT_ONCE, Trial, run_all, trials
+from tests.lab.faults.table import record
 from tests.lab.front import QUICK
 
 TRIALS = [each.name for each in trials()]
@@ -30,6 +31,23 @@ KINDS = {
     "frozen": ("connection",),
     # Before its first token, or after it.
     "reset": ("connection", "broken off"),
+}
+# What is done, for the table of faults.
+FAULTS = {
+    "refused": "refuses connections",
+    "401": "answers 401",
+    "429": "answers 429 with Retry-After",
+    "500": "answers 500",
+    "missing": "does not know the model (404)",
+    "black hole": "takes no packet any more",
+    "name": "its name is unknown to DNS",
+    "certificate": "its certificate is for another name",
+    "hang": "takes requests and answers nothing",
+    "frozen": "stops in the middle of everything",
+    "reset": "resets the connection in a stream",
+    "cut": "ends the connection in a stream",
+    "end": "ends a stream before its last event",
+    "error": "sends an error in a stream",
 }
 # What the shared machine of a test may add to a deadline, in seconds.
 SLACK = 10.0
@@ -82,6 +100,25 @@ def test_one_request_hits_it_each_time_it_is_put_aside(run: dict[str, Trial], na
     assert trial.hits <= trial.periods
     failed = [each for each in trial.others if not each.whole]
     assert len(failed) <= (trial.periods - 1 if trial.broken_off else 0)
+    of_cause = [each for each in run.values() if each.cause == trial.cause]
+    if trial is of_cause[0]:
+        note(of_cause)
+
+
+def note(trials: list[Trial]) -> None:
+    """The row of a cause, whatever the kind of provider and of answer."""
+    asked = [each for trial in trials for each in (first(trial), *trial.others)]
+    away = [trial.away for trial in trials if trial.away is not None]
+    broken_off = sum(not each.whole for each in asked)
+    seen = f"{len(asked) - broken_off} of {len(asked)} requests answered whole"
+    if broken_off:
+        seen += f", {broken_off} begun streams ended with an error"
+    record(
+        f"provider: {FAULTS[trials[0].cause]}",
+        "others answer; a stream that has begun ends with an error",
+        seen,
+        max(away) if away else None,
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in TRIALS if "-name-" not in name])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.lab.faults.table import record
 from tests.lab.site import Run, Site
 
 BOX = "box1"
@@ -63,11 +65,18 @@ def test_a_plan_shows_the_edit_and_hides_a_key_that_was_typed_in(site: Site) -> 
 
 
 def test_a_deploy_shows_the_edit_that_it_undoes(site: Site) -> None:
+    begun = time.monotonic()
     run = site.deployed()
+    took = time.monotonic() - begun
     assert "-Environment=MY_API_KEY=********" in shown(run)
     assert not edit_is_in_use(site)
     site.settled()
-    # row: a managed file is edited by hand
+    record(
+        "hand edit: a line of a unit, with a key typed in",
+        "shown without the key, then undone",
+        "the diff shows ********, the unit runs as declared",
+        took,
+    )
 
 
 def test_an_edit_stays_where_that_is_asked_for_and_costs_no_further_look(site: Site) -> None:
@@ -77,6 +86,11 @@ def test_an_edit_stays_where_that_is_asked_for_and_costs_no_further_look(site: S
     assert run.commands == {BOX: 1}
     assert f"{UNIT_FILE} was edited by hand, and stays so (keep_edits)" in run.output
     assert edit_is_in_use(site)
+    record(
+        "hand edit: of a file that keep_edits names",
+        "it stays, and that is said",
+        "it stays; nothing changed, one look",
+    )
 
 
 def test_a_changed_declaration_is_no_edit(deployed: Site) -> None:
@@ -97,3 +111,8 @@ def test_a_drop_in_stays_and_is_in_use(deployed: Site) -> None:
     deployed.deployed()
     environment = deployed.environment_of(BOX, UNIT)
     assert (environment["OWN"], environment["OLLAMA_KEEP_ALIVE"]) == ("1", "82s")
+    record(
+        "hand edit: a drop-in is added",
+        "it stays and is in use",
+        "in use, also after a change of the declaration",
+    )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from llmrack.lab.shell import wait_until
-from tests.lab.site import Site
-from tests.lab.test_deploy import held
+from tests.lab.faults.table import record
+from tests.lab.site import Site, held
 
 ENGINES = ("box1", "box2")
 # The gateway is declared, but not deployed: it takes half a minute, and is not what this is about.
@@ -67,7 +68,11 @@ def test_a_second_deploy_is_refused_and_told_who_is_at_work(site: Site) -> None:
         r"is changing it, 0 min \d+ s so far",
         second.output,
     ), second.output
-    # row: two deploys at once
+    record(
+        "lock: two deploys of one host at once",
+        "the second is refused before it changes anything, and names the first",
+        "refused with user, host, process and time; nothing changed",
+    )
 
 
 def test_a_plan_that_another_deploy_has_overtaken_is_not_carried_out(site: Site) -> None:
@@ -85,6 +90,11 @@ def test_a_plan_that_another_deploy_has_overtaken_is_not_carried_out(site: Site)
     assert first.returncode == 1, said
     assert "changed it after this run had looked: run this again" in said
     assert keep_alive(site, "box1") == "77s"
+    record(
+        "lock: a plan waits for its word while another deploy overtakes it",
+        "it is not carried out",
+        "refused; what the other one brought stays",
+    )
 
 
 def test_the_host_of_a_deploy_that_was_killed_is_free_at_once(site: Site) -> None:
@@ -93,10 +103,17 @@ def test_the_host_of_a_deploy_that_was_killed_is_free_at_once(site: Site) -> Non
         first.kill()
         first.wait()
     assert keep_alive(site, "box1") != "73s"
+    begun = time.monotonic()
     site.deployed()
+    took = time.monotonic() - begun
     assert {keep_alive(site, name) for name in ENGINES} == {"73s"}
     site.settled()
-    # row: a deploy is killed while it holds the lock
+    record(
+        "lock: its holder is killed in the middle of a deploy",
+        "the next deploy takes it over at once",
+        "the next deploy converged",
+        took,
+    )
 
 
 def test_a_run_that_another_one_has_overtaken_changes_nothing_more(site: Site) -> None:
@@ -115,3 +132,8 @@ def test_a_run_that_another_one_has_overtaken_changes_nothing_more(site: Site) -
     assert second.returncode == 0, said
     assert "waiting until what a run that broke off left at work has ended" in said
     assert keep_alive(site, "box1") == "75s"
+    record(
+        "lock: its holder goes silent for a minute and comes back",
+        "another deploy takes it over; the first one changes nothing more",
+        "the first one ended with an error, the second converged",
+    )

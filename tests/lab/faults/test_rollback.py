@@ -1,20 +1,26 @@
-"""A release of the gateway that fails after it was started: what ran before goes on serving.
+"""A release of the gateway that fails after it was started, going back by hand, what a host keeps.
 
-Host: box1 (gpu, gateway). Other ways to fail, and going back by hand: tests/soak/test_rollback.py.
+Host: box1 (gpu, gateway).
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from tests.lab.bad_release import BOX, Gateway
+from llmrack.lab.shell import wait_until
+from llmrack.resources.gateway import COLOURS, service
+from tests.lab.bad_release import BASE, BOX, HOST, Gateway
+from tests.lab.faults.table import record
 from tests.lab.load import lost
-from tests.lab.site import Site
+from tests.lab.site import Site, held
 
 # Where serve.py has just begun to answer as the unit that serves, not as a candidate.
 BEGUN = "        if private:\n"
+ACCEPTS = "        if not self.should_exit:\n"
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +44,11 @@ def test_a_release_that_ends_soon_after_its_start_is_taken_back(gateway: Gateway
     # The key that came with it is gone as well.
     assert gateway.on("cat .config/llmrack/gateway.env") == environment
     assert lost(load.answers) == {}
-    # row: a release dies 2 s after its start
+    record(
+        "a release that ends 2 s after its start, under load",
+        "release, configuration and keys before it come back by themselves",
+        f"{len(load.answers)} requests, none lost; exit 1 with the journal's end",
+    )
 
 
 def test_what_was_taken_back_is_as_the_old_declaration_says(gateway: Gateway) -> None:
@@ -56,3 +66,200 @@ def test_releases_are_listed_with_the_one_that_serves(gateway: Gateway) -> None:
     assert ("ollama", "current") in states
     assert host["host"] == next(iter(BOX))
     assert host["size"] > 100_000_000
+
+
+@pytest.mark.parametrize(
+    ("how", "old", "new", "reason"),
+    [
+        # It serves beside the old one, then answers come and go.
+        ("flaps while it serves", ACCEPTS,
+         f"{ACCEPTS}            loop.call_later(1, self.servers[0].close)\n", "does not answer"),
+        # It never gets as far as to serve.
+        ("ends before it is ready", '        notify("READY=1")\n',
+         f"{BEGUN}            os._exit(9)\n", "does not start"),
+    ],
+)  # fmt: skip
+def test_a_release_that_fails_is_taken_back_and_loses_no_request(
+    gateway: Gateway, how: str, old: str, new: str, reason: str
+) -> None:
+    before = gateway.state()
+    with gateway.load() as load:
+        run = gateway.deploy_broken("gateway/serve.py", old, new)
+        load.wait_for(10)
+    assert run.code == 1
+    assert reason in run.output
+    assert f"release {before.release} serves on" in run.output
+    assert gateway.state() == before
+    assert lost(load.answers) == {}
+    record(
+        f"a release that {how}, under load",
+        "what ran before comes back by itself",
+        f"{len(load.answers)} requests, none lost; exit 1 with the reason",
+    )
+
+
+def test_a_bad_declaration_is_tried_again_by_the_next_deploy(gateway: Gateway) -> None:
+    before = gateway.state()
+    for _ in range(2):
+        run = gateway.deploy_broken("gateway/gate.py", "DEADLINE = 120.0", "raise OSError('bad')")
+        assert run.code == 1
+        assert "OSError: bad" in run.output
+        assert gateway.state() == before
+
+
+def test_a_key_added_by_hand_outlives_a_release_that_is_taken_back(gateway: Gateway) -> None:
+    gateway.on("echo BY_HAND=mine >>.config/llmrack/gateway.env")
+    gateway.key = "yet-another-key"
+    run = gateway.deploy_broken("gateway/gate.py", "DEADLINE = 120.0", "raise OSError('bad')")
+    assert run.code == 1
+    environment = gateway.on("cat .config/llmrack/gateway.env").splitlines()
+    assert "BY_HAND=mine" in environment
+    assert "OLLAMA_API_KEY=a-key" in environment
+    gateway.key = "a-key"
+    gateway.deployed()
+
+
+def test_a_rollback_by_hand_goes_back_and_the_next_deploy_forward(gateway: Gateway) -> None:
+    before = gateway.state()
+    gateway.timeout += 1
+    gateway.deployed()
+    after = gateway.state()
+    assert after.release != before.release
+    with gateway.load() as load:
+        run = gateway.site.run("llmrack", "rollback", "-i", gateway.site.inventory)
+        load.wait_for(10)
+    assert run.code == 0, run.output
+    assert f"box1: release {before.release} serves again" in run.output
+    assert "the next deploy goes forward again" in run.output
+    assert gateway.state() == before
+    assert lost(load.answers) == {}
+    gateway.deployed()
+    assert gateway.state().release == after.release
+    gateway.site.settled()
+    record(
+        "`llmrack rollback` under load",
+        "one switch to the release, configuration and keys before",
+        f"{len(load.answers)} requests, none lost; the next deploy goes forward again",
+    )
+
+
+def test_a_rollback_to_a_release_that_fails_its_gate_changes_nothing(gateway: Gateway) -> None:
+    gateway.timeout += 1
+    gateway.deployed()
+    before = gateway.state()
+    (idle,) = set(COLOURS) - set(before.colours)
+    config = f"{BASE}/started/{idle}/release/config.yaml"
+    gateway.on(f"cp {config} kept; echo 'model_list: 7' >{config}")
+    run = gateway.site.run("llmrack", "rollback", "-i", gateway.site.inventory)
+    gateway.on(f"cat kept >{config}; rm kept")
+    assert run.code == 1
+    assert "box1: not rolled back: " in run.output
+    assert gateway.state() == before
+    gateway.site.settled()
+
+
+@pytest.mark.parametrize(
+    ("step", "program", "word"),
+    [
+        ("gate", "systemd-run", "--wait"),
+        ("start", "systemctl", "start"),
+        ("switch", "systemctl", "enable"),
+        ("end", "systemctl", "--no-block"),
+    ],
+)
+def test_a_deploy_killed_in_the_middle_is_made_up_for_by_the_next(
+    gateway: Gateway, step: str, program: str, word: str
+) -> None:
+    before = gateway.state()
+    gateway.timeout += 1
+    with gateway.load() as load:
+        with held(gateway.site, HOST, program, word) as reached:
+            gateway.killed_at(reached)
+        gateway.deployed()
+    assert gateway.state().release != before.release
+    assert len(gateway.state().colours) == 1
+    assert lost(load.answers) == {}
+    gateway.site.settled()
+    record(
+        f"a deploy is killed in a swap of the gateway, at its {step}, under load",
+        "one release serves; the next deploy makes the change",
+        f"{len(load.answers)} requests, none lost",
+    )
+
+
+def test_a_power_cut_while_a_release_is_watched_brings_the_old_one_up(gateway: Gateway) -> None:
+    before = gateway.state()
+    gateway.timeout += 1
+    host: Any = gateway.site.lab.host(HOST)
+
+    def cut_while_both_run() -> bool:
+        if set(gateway.state().colours) != set(COLOURS):
+            return False
+        host.power_cut()
+        return True
+
+    gateway.killed_at(cut_while_both_run)
+    assert wait_until(lambda: gateway.state() == before, 120)
+    gateway.deployed()
+    assert gateway.state().release != before.release
+    gateway.site.settled()
+    record(
+        "power cut while a new release is watched",
+        "the old one comes up; the next deploy makes the change",
+        "so it did",
+    )
+
+
+def test_what_a_killed_swap_left_is_put_right_by_the_next_run(gateway: Gateway) -> None:
+    """Both run, the new one is not the current one yet: it was being watched."""
+    before = gateway.state()
+    (idle,) = set(COLOURS) - set(before.colours)
+    gateway.on(f": >$XDG_RUNTIME_DIR/llmrack/gateway-{idle}.hold")
+    gateway.on(f"systemctl --user start {service(idle)}")
+    assert set(gateway.state().colours) == set(COLOURS)
+    gateway.deployed()
+    assert gateway.state() == before
+    gateway.site.settled()
+
+
+@pytest.fixture
+def held_back(gateway: Gateway) -> Iterator[str]:
+    """The idle colour, which runs and is held back by somebody who is gone."""
+    (serving,) = gateway.state().colours
+    (idle,) = set(COLOURS) - {serving}
+    gateway.on(f": >$XDG_RUNTIME_DIR/llmrack/gateway-{idle}.hold")
+    gateway.on(f"systemctl --user start {service(idle)}")
+    yield serving
+    gateway.deployed()
+
+
+def test_a_release_that_nobody_releases_serves_by_itself_when_it_has_to(
+    gateway: Gateway, held_back: str
+) -> None:
+    gateway.on(f"systemctl --user stop {service(held_back)}")
+    site = gateway.site
+
+    def answers() -> bool:
+        url = f"http://{site.lab.host(HOST).address}:4000/health/liveliness"
+        return bool(site.on(HOST, f"curl -fs -m 2 {url}", check=False))
+
+    assert wait_until(answers, 60)
+
+
+def test_old_releases_go_and_those_in_use_stay(gateway: Gateway) -> None:
+    for _ in range(3):
+        gateway.timeout += 1
+        gateway.deployed()
+    names = gateway.on(f"ls {BASE}/releases").split()
+    assert len(names) == 3
+    used = gateway.on(f"basename -a $(readlink {BASE}/current {BASE}/started/*/release)").split()
+    assert set(used) <= set(names)
+    assert len(gateway.on(f"ls {BASE}/venvs").split()) == 1
+    gateway.site.settled()
+
+
+def test_a_host_without_a_release_before_has_nothing_to_go_back_to(gateway: Gateway) -> None:
+    gateway.on(f"rm -rf {BASE}/started")
+    run = gateway.site.run("llmrack", "rollback", "-i", gateway.site.inventory)
+    assert run.code == 1
+    assert "box1: there is nothing to go back to" in run.output

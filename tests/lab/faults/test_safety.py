@@ -6,12 +6,14 @@ Hosts: box1 (gpu, gateway), box2 (gpu, monitor), and box3, a stranger in the sam
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from llmrack.lab.shell import wait_until
+from tests.lab.faults.table import record
 from tests.lab.site import ROOT, STACK, Site
 
 BOX, OTHER, STRANGER = "box1", "box2", "box3"
@@ -63,6 +65,11 @@ def test_no_unit_is_more_exposed_than_is_declared(site: Site, host: str) -> None
         exposed[template] = float(re.findall(r": ([\d.]+) ", text)[0])
     assert exposed
     assert {unit: value for unit, value in exposed.items() if value > BOUNDS.get(unit, 0)} == {}
+    record(
+        f"safety: exposure of every unit on {host} (systemd-analyze security)",
+        "none above the bound in docs/safety.md",
+        f"{len(exposed)} units, none above; {max(exposed.values())} at most",
+    )
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -70,7 +77,13 @@ def test_nothing_listens_that_the_plan_does_not_name(site: Site, host: str) -> N
     plan = site.run("llmrack", "plan", "-i", site.inventory, "--host", host)
     (named,) = re.findall(r"^  listens on (.*)$", plan.output, re.MULTILINE)
     ssh = {"0.0.0.0:22", "[::]:22"}
-    assert site.listening(host) - ssh == set(re.findall(r"(\S+) \(", named))
+    listening = site.listening(host) - ssh
+    assert listening == set(re.findall(r"(\S+) \(", named))
+    record(
+        f"safety: what listens on {host} beside sshd",
+        "what the plan names, and nothing else",
+        f"{len(listening)} ports, all named",
+    )
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -103,20 +116,36 @@ def test_the_folder_with_keys_is_closed(site: Site, host: str) -> None:
 def test_ollama_is_closed_to_a_host_that_is_no_gateway(site: Site, host: str) -> None:
     assert answers(site, BOX, host, 11434)
     assert not answers(site, STRANGER, host, 11434)
+    record(
+        f"firewall: a third host asks Ollama on {host}",
+        "the gateways alone get a connection",
+        "no connection; the gateway gets one",
+    )
 
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_a_node_exporter_is_closed_to_a_host_that_does_not_monitor(site: Site, host: str) -> None:
     assert answers(site, OTHER, host, 9100) == (host == BOX)
     assert not answers(site, STRANGER, host, 9100)
+    record(
+        f"firewall: a third host asks the node exporter on {host}",
+        "the hosts that monitor alone get a connection",
+        "no connection",
+    )
 
 
 def test_a_guard_that_was_taken_away_is_back_with_the_next_deploy(site: Site) -> None:
     site.on(OTHER, "systemctl stop llmrack-guard.service")
     assert answers(site, STRANGER, OTHER, 11434)
+    begun = time.monotonic()
     site.deployed()
     assert not answers(site, STRANGER, OTHER, 11434)
-    # row: the firewall rule is taken away
+    record(
+        "firewall: its rule is taken away by hand",
+        "it is back with the next deploy",
+        "a third host got through, and no longer after the deploy",
+        time.monotonic() - begun,
+    )
 
 
 def answers(site: Site, source: str, target: str, port: int) -> bool:

@@ -19,6 +19,7 @@ import pytest
 from llmrack.components.monitor import METRICS
 from llmrack.resources.made import MADE
 from llmrack.resources.packages import REMOVABLE
+from tests.lab.faults.table import record
 from tests.lab.site import ROOT, STACK, Run, Site
 
 HOST = "box1"
@@ -157,6 +158,11 @@ def test_a_removal_leaves_the_models_their_note_and_the_user_of_a_package(course
     gone, come = found.pop("users")
     assert (gone, {line.partition(":")[0] for line in come}) == ([], {"prometheus"})
     assert found == {}
+    record(
+        "removal of everything from a host",
+        "it differs from before by what the removal has named",
+        "models, their note, the user of a package; nothing else",
+    )
 
 
 def test_kept_models_belong_to_root(course: Course) -> None:
@@ -168,6 +174,7 @@ def test_a_second_removal_changes_nothing_by_one_command(course: Course) -> None
     run = removed(course.site, "--debug")
     assert not run.changed, run.output
     assert set(run.commands.values()) == {1}
+    record("a second removal", "changes nothing", "nothing changed, one look")
 
 
 def test_a_deploy_after_it_works_and_has_the_kept_models(course: Course) -> None:
@@ -175,6 +182,11 @@ def test_a_deploy_after_it_works_and_has_the_kept_models(course: Course) -> None
     assert "OllamaModel" not in run.output
     assert course.site.on(HOST, f"find {MODELS} ! -user llm") == ""
     assert "kept" not in course.site.on(HOST, f"cat {MADE}")
+    record(
+        "a deploy after a removal",
+        "works, with the models that were kept",
+        "converged; no model was pulled",
+    )
 
 
 def test_a_deploy_after_a_wipe_and_an_import_changes_nothing(
@@ -206,6 +218,11 @@ def test_without_notes_user_and_packages_stay_and_that_is_said(course: Course) -
     found = differences(course.before, look(course.site))
     assert [line for line in found["packages"][1] if line.startswith("zstd ")]
     assert not found.keys() & {"units", "listening", "tables", "runtime"}, found
+    record(
+        "removal from a host that lost its notes",
+        "user, linger and packages stay, and that is said",
+        "they stay; units, ports and rules are gone",
+    )
 
 
 def test_models_go_where_that_is_asked_for(course: Course) -> None:
