@@ -180,14 +180,16 @@ def test_a_client_that_leaves_is_noted_as_such(front: Front) -> None:
 
 
 def test_refusals_are_noted_where_the_name_is_known(front: Front) -> None:
-    def count(**wanted: object) -> int:
-        return len(noted(front, **wanted))
+    def counts() -> tuple[int, int]:
+        return len(noted(front, key="chatty", status=403)), len(
+            noted(front, key="late", status=401)
+        )
 
-    before = count(key="chatty", status=403), count(key="late", status=401)
+    before = counts()
     ask(front, "chatty", model="other")
     ask(front, "late", model="chat")
-    after = count(key="chatty", status=403), count(key="late", status=401)
-    assert after == (before[0] + 1, before[1] + 1)
+    # A thread writes.
+    assert wait_until(lambda: counts() == (before[0] + 1, before[1] + 1), 10)
     refused = noted(front, key="chatty", status=403)
     assert {(line["model"], line["error"]) for line in refused} >= {("other", "refused")}
 
