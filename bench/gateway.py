@@ -22,6 +22,7 @@ from pathlib import Path
 
 import click
 
+from bench import apart
 from bench.contenders import INSTANCE, LOCK, Contender, contenders, gateway_python, portkey
 from bench.figures import keep, keep_all
 from bench.load import Load, Sample, Spoilt, put
@@ -32,7 +33,6 @@ FIGURES = Path(__file__).with_suffix(".json")
 BEGIN, END = "<!-- begin: written by bench.gateway -->", "<!-- end -->"
 # Command → the Debian package that brings it.
 PACKAGES = {"wrk": "wrk", "npm": "npm", "ip": "iproute2", "unshare": "util-linux"}
-INSIDE = "--inside"
 
 ROUNDS = 3
 WARM_UP = (Load(4, False, 1), Load(4, True, 1))
@@ -162,10 +162,8 @@ def prepare() -> None:
 
 
 def inside() -> None:
-    """Measure, in namespaces of its own; print the tables and keep them."""
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    """Measure; print the tables and keep them."""
     load = os.getloadavg()[0]
-    # All processes end with this one: it is the first of its namespace.
     subprocess.Popen([sys.executable, "-m", "bench.instance", str(INSTANCE)], cwd=ROOT)
     with tempfile.TemporaryDirectory(prefix="bench-gateway-") as folder:
         found = measure(contenders(Path(folder)), LOADS, ROUNDS)
@@ -177,19 +175,5 @@ def inside() -> None:
     keep(text, BEGIN, END)
 
 
-def main() -> None:
-    """Prepare with the network, then measure without."""
-    if INSIDE in sys.argv:
-        inside()
-        return
-    prepare()
-    apart = ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    done = subprocess.run([*apart, sys.executable, "-m", "bench.gateway", INSIDE], check=False)
-    sys.exit(done.returncode)
-
-
 if __name__ == "__main__":
-    try:
-        main()
-    except (Spoilt, subprocess.CalledProcessError) as error:
-        sys.exit(f"bench: {error}")
+    apart.run("bench.gateway", prepare, inside)

@@ -16,9 +16,10 @@ from pathlib import Path
 import click
 import httpx
 
+from bench import apart
 from bench.contenders import INSTANCE, PORT, Deployed, gateway_python
-from bench.gateway import INSIDE, WARM_UP
-from bench.load import Load, Sample, Spoilt, put
+from bench.gateway import WARM_UP
+from bench.load import Load, Sample, put
 from llmrack.components.monitor import metrics_key
 from llmrack.secrets.value import Secret
 
@@ -60,8 +61,7 @@ def page(master: str) -> None:
 
 
 def inside() -> None:
-    """Measure, in namespaces of its own."""
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    """Measure, and print the tables."""
     subprocess.Popen([sys.executable, "-m", "bench.instance", str(INSTANCE)], cwd=ROOT)
     with tempfile.TemporaryDirectory(prefix="bench-noting-") as folder:
         found = measure(Path(folder))
@@ -80,19 +80,5 @@ def inside() -> None:
             click.echo(f"| {name} | {rate:.1f} | {p99:.0f} ms | {cpu:.2f} ms | {more} |")
 
 
-def main() -> None:
-    """Get what is measured with the network, then measure without."""
-    if INSIDE in sys.argv:
-        inside()
-        return
-    gateway_python()
-    apart = ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    done = subprocess.run([*apart, sys.executable, "-m", "bench.noting", INSIDE], check=False)
-    sys.exit(done.returncode)
-
-
 if __name__ == "__main__":
-    try:
-        main()
-    except (Spoilt, subprocess.CalledProcessError) as error:
-        sys.exit(f"bench: {error}")
+    apart.run("bench.noting", gateway_python, inside)

@@ -5,7 +5,10 @@ Hosts: those of the scenario of many instances, box1 (gateway), box2 and box3 (g
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +20,6 @@ import yaml
 from llmrack.lab.lab import Lab
 from tests.lab.faults.table import record
 from tests.lab.site import ROOT, Run, Site
-from tests.lab.test_removal import clone, run_in
 
 SCENARIO = ROOT / "tests" / "scenarios" / "many_instances"
 STACK: dict[str, Any] = yaml.safe_load((SCENARIO / "stack.yaml").read_text())
@@ -35,15 +37,35 @@ def site(module_site: Site, lab: Lab, fresh: Callable[[str], None]) -> Site:
     return module_site
 
 
+def clone(folder: Path) -> Path:
+    """What a clone has, in part, pointed at the tests' lab."""
+    folder.mkdir()
+    for name in ("deploy.py", "config.py"):
+        shutil.copy(ROOT / name, folder / name)
+    for name in ("group_data", "templates"):
+        shutil.copytree(ROOT / name, folder / name)
+    (folder / ".lab").symlink_to(ROOT / ".lab")
+    return folder
+
+
 def ran(folder: Path, site: Site, *arguments: str) -> Run:
-    run = run_in(folder, site, *arguments)
+    """A command of the virtual environment, from another folder."""
+    program, *rest = arguments
+    done = subprocess.run(
+        [Path(sys.executable).parent / program, *rest],
+        cwd=folder,
+        env={**os.environ, "LLMRACK_LAB": site.lab.name, "PYINFRA_PROGRESS": "off"},
+        capture_output=True,
+        text=True,
+    )
+    run = Run(done.returncode, done.stdout + done.stderr)
     assert run.code == 0, run.output
     return run
 
 
 def test_after_a_wipe_and_an_import_the_plan_is_the_same(site: Site, tmp_path: Path) -> None:
     backup = tmp_path / "backup.tar.gz"
-    project = clone(site, tmp_path / "project")
+    project = clone(tmp_path / "project")
     shutil.copy(site.inventory, project / "inventory")
     ran(project, site, "llmrack", "keys", "issue", "alice")
     ran(project, site, "pyinfra", "inventory", "deploy.py", "-y")
@@ -52,7 +74,7 @@ def test_after_a_wipe_and_an_import_the_plan_is_the_same(site: Site, tmp_path: P
     shutil.rmtree(project)
     shutil.rmtree(site.folder)
     begun = time.monotonic()
-    clone(site, project)
+    clone(project)
     ran(project, site, "llmrack", "import", str(backup))
     assert ran(project, site, "llmrack", "plan", "--files").output == before
     run = ran(project, site, "pyinfra", "inventory", "deploy.py", "-y")

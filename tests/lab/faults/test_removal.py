@@ -5,14 +5,9 @@ box1 has everything that llmrack can bring: an engine behind its guard, a gatewa
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -20,7 +15,7 @@ from llmrack.components.monitor import METRICS
 from llmrack.resources.made import MADE
 from llmrack.resources.packages import REMOVABLE
 from tests.lab.faults.table import record
-from tests.lab.site import ROOT, STACK, Run, Site
+from tests.lab.site import STACK, Run, Site
 
 HOST = "box1"
 EVERYTHING = {HOST: ("gpu", "gateway", "monitor")}
@@ -189,26 +184,6 @@ def test_a_deploy_after_it_works_and_has_the_kept_models(course: Course) -> None
     )
 
 
-def test_a_deploy_after_a_wipe_and_an_import_changes_nothing(
-    course: Course, tmp_path: Path
-) -> None:
-    site = course.site
-    deployed_engine(site)
-    backup, stack_file = tmp_path / "backup.tar.gz", site.folder / "stack.yaml"
-    project = clone(site, tmp_path / "project")
-    shutil.copy(site.inventory, project / "inventory")
-    made = run_in(project, site, "llmrack", "export", str(backup))
-    assert made.code == 0, made.output
-    shutil.rmtree(project)
-    stack_file.unlink()
-    clone(site, project)
-    done = run_in(project, site, "llmrack", "import", str(backup))
-    assert done.code == 0, done.output
-    run = run_in(project, site, "pyinfra", "inventory", "deploy.py", "-y", "--limit", HOST)
-    assert run.code == 0, run.output
-    assert not run.changed, run.output
-
-
 def test_without_notes_user_and_packages_stay_and_that_is_said(course: Course) -> None:
     deployed_engine(course.site)
     course.site.on(HOST, f"rm {MADE}")
@@ -243,30 +218,6 @@ def test_packages_that_others_need_or_that_were_edited_are_not_removable(course:
         *(f"package\t{name}\tinstalled" for name in ("libzstd1", "nftables", "zstd")),
         "removable\tzstd",
     ]
-
-
-def clone(site: Site, folder: Path) -> Path:
-    """What a clone has, in part, pointed at the tests' lab."""
-    folder.mkdir()
-    for name in ("deploy.py", "config.py"):
-        shutil.copy(ROOT / name, folder / name)
-    for name in ("group_data", "templates"):
-        shutil.copytree(ROOT / name, folder / name)
-    (folder / ".lab").symlink_to(ROOT / ".lab")
-    return folder
-
-
-def run_in(folder: Path, site: Site, *arguments: str) -> Run:
-    """A command of the virtual environment, from another folder."""
-    program, *rest = arguments
-    done = subprocess.run(
-        [Path(sys.executable).parent / program, *rest],
-        cwd=folder,
-        env={**os.environ, "LLMRACK_LAB": site.lab.name, "PYINFRA_PROGRESS": "off"},
-        capture_output=True,
-        text=True,
-    )
-    return Run(done.returncode, done.stdout + done.stderr)
 
 
 def deployed_engine(site: Site) -> Run:
