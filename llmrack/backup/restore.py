@@ -54,8 +54,10 @@ def restore(file: Path, folder: Path, force: bool) -> Restored:
                 )
             _put(tar, manifest, due, folder)
     except _DAMAGED as error:
+        # Of a file that is no archive a line follows for each kind that was tried.
+        why = str(error).partition("\n")[0].rstrip(":")
         raise BackupError(
-            f"{file}: it cannot be read ({error}); nothing was changed: take another backup"
+            f"{file}: it cannot be read ({why}); nothing was changed: take another backup"
         ) from None
     except OSError as error:
         place = error.filename or folder

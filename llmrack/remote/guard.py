@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from io import TextIOWrapper
+from pathlib import Path
 from types import FrameType
 
 import gevent
@@ -54,12 +55,24 @@ def install(state: State) -> None:
                 "--limit/--exclude leave no host, so nothing was done; the inventory has: "
                 + ", ".join(sorted(host.name for host in inventory))
             )
+        for host in initial_limit or inventory:
+            _need_key_file(host, Path(state.cwd or ""))
         initialise(inventory, config, initial_limit=initial_limit)
 
     state.init = checked  # type: ignore[method-assign]
     # pyinfra sets its own handlers before it reads config.py; these replace them.
     gevent.signal_handler(signal.SIGINT, _interrupted, signal.SIGINT, None)
     signal.signal(signal.SIGINT, _interrupted)
+
+
+def _need_key_file(host: Host, folder: Path) -> None:
+    """Where pyinfra looks for it; it ends with a traceback when it finds none."""
+    name = host.data.get("ssh_key")
+    if name and not any(path.is_file() for path in (Path(name).expanduser(), folder / name)):
+        raise Refusal(
+            f"the inventory's host {host.name} has the ssh_key {name}, and there is no such file: "
+            "correct it, or run `make demo` if that host is the lab's"
+        )
 
 
 def _interrupted(signum: int, frame: FrameType | None) -> None:

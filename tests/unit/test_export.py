@@ -214,6 +214,12 @@ def test_backup_that_was_cut_short_changes_nothing(project: Path, tmp_path: Path
     assert below(tmp_path / "to") == {}
 
 
+def test_file_that_is_no_backup_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("no archive\n")
+    with pytest.raises(BackupError, match=r"notes: it cannot be read \([^\n]+$"):
+        restore(tmp_path / "notes", tmp_path / "to", force=False)
+
+
 def test_place_that_cannot_be_written_to_undoes_the_rest(two_files: Path, tmp_path: Path) -> None:
     folder = tmp_path / "to"
     folder.mkdir()
