@@ -115,7 +115,9 @@ def declare(site: Site, timeout: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def faults(module_site: Site) -> Faults:
+def faults(module_site: Site, fresh: Callable[[str], None]) -> Faults:
+    for name in HOSTS:
+        fresh(name)
     declare(module_site, 1000)
     module_site.deployed()
     return Faults(module_site, Serving(Gateway(module_site)))

@@ -6,7 +6,7 @@ OpenAI's SDK without retries, plain and streamed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import pytest
@@ -31,7 +31,9 @@ BAD = [
 
 
 @pytest.fixture(scope="module")
-def fleet(module_site: Site) -> Fleet:
+def fleet(module_site: Site, fresh: Callable[[str], None]) -> Fleet:
+    for name in ("box1", *ENGINES):
+        fresh(name)
     made = Fleet(module_site, ENGINES)
     run = made.deploy(NOW)
     assert run.code == 0, run.output

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -38,8 +39,9 @@ MEMORY = Path("/sys/fs/cgroup/memory")
 
 
 @pytest.fixture(scope="module")
-def serving(module_site: Site) -> Serving:
+def serving(module_site: Site, fresh: Callable[[str], None]) -> Serving:
     """A gateway that has changed its colour: systemd starts the other one by the socket."""
+    fresh(HOST)
     made = Gateway(module_site)
     made.deployed()
     run = made.deploy_broken("gateway/serve.py", BEGUN, TRAPS)

@@ -11,14 +11,14 @@ import resource
 import socket
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 from llmrack.lab.shell import wait_until
-from tests.lab.bad_release import Gateway
+from tests.lab.bad_release import HOST, Gateway
 from tests.lab.faults.malformed import Request, requests
 from tests.lab.faults.table import record
 from tests.lab.serving import DEADLINE, MODEL, Serving
@@ -36,7 +36,8 @@ INSIDES = (b"Traceback", b"site-packages", b"/home/", b".py")
 
 
 @pytest.fixture(scope="module")
-def serving(module_site: Site) -> Serving:
+def serving(module_site: Site, fresh: Callable[[str], None]) -> Serving:
+    fresh(HOST)
     made = Gateway(module_site)
     made.deployed()
     return Serving(made)

@@ -6,7 +6,7 @@ Host: box1 (gpu, gateway).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -24,7 +24,8 @@ ACCEPTS = "        if not self.should_exit:\n"
 
 
 @pytest.fixture(scope="module")
-def gateway(module_site: Site) -> Gateway:
+def gateway(module_site: Site, fresh: Callable[[str], None]) -> Gateway:
+    fresh(HOST)
     made = Gateway(module_site)
     made.deployed()
     return made
