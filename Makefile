@@ -6,7 +6,7 @@ LONG := tests/scenarios/test_operations_centre.py tests/scenarios/test_shared_ga
 FIRST := tests/lab/test_deploy.py tests/lab/test_docs.py tests/lab/test_secrets.py
 # These have one lab of their own between them: one after the other.
 OF_LABS := $(wildcard tests/lab/test_lab*.py)
-# All faults take an hour: `make faults`. These belong to every change.
+# All faults take half an hour: `make faults`. These belong to every change.
 FAULTS := $(wildcard tests/lab/faults/test_*.py) tests/lab/test_failover.py
 OFTEN := $(addprefix tests/lab/faults/test_,lock.py removal.py)
 ON_HOSTS := $(FIRST) "$(OF_LABS)" $(OFTEN) $(filter-out $(FIRST) $(OF_LABS) $(LONG),\
@@ -56,6 +56,7 @@ faults: .venv/installed
 # several instances a host, hosts without the internet, models copied from host to host.
 soak: faults
 	$(BIN)/pytest tests/soak $(LONG)
+	$(BIN)/python -m tests.lab.faults.table
 	$(BIN)/pytest -m soak tests/lab tests/scenarios
 
 lint: .venv/installed
