@@ -28,6 +28,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.parent.name in FOLDERS)
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """CI says last what failed: the outputs of four labs are mixed, and only an end may be kept."""
+    if report.failed and (told := os.environ.get("LLMRACK_TEST_FAILED")):
+        why = [line for line in report.longreprtext.splitlines() if line.startswith("E ")]
+        with Path(told).open("a") as out:
+            out.write(f"FAILED {report.nodeid} ({report.when})\n" + "\n".join(why)[:1500] + "\n")
+
+
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     """A lab of four hosts, its own network; removed at the end unless LLMRACK_TEST_KEEP is set."""
