@@ -270,7 +270,7 @@ def test_fault_error_is_a_line_of_the_stream(
 def test_fault_load_delays_a_cold_model_which_ps_lists_meanwhile(
     ollama: OllamaProcess, set_fault: Callable[..., None]
 ) -> None:
-    set_fault("load", seconds=1)
+    set_fault("load", seconds=3)
     assert ollama.loaded() == {}
     answers: list[str] = []
     waiting = threading.Thread(target=lambda: answers.append(say(ollama)))
@@ -280,10 +280,10 @@ def test_fault_load_delays_a_cold_model_which_ps_lists_meanwhile(
         assert time.monotonic() < began + 10
     assert not answers
     waiting.join(timeout=10)
-    assert time.monotonic() - began >= 1
+    assert time.monotonic() - began >= 3
     began = time.monotonic()
     say(ollama)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 3
 
 
 def test_a_load_is_given_up_when_its_client_leaves(

@@ -120,17 +120,17 @@ def test_slow_takes_its_time_for_each_token(attic: Running, stream: bool) -> Non
     attic.fault(mode="slow", seconds=0.05)
     began = time.monotonic()
     attic.api.post("/api/chat", json=CHAT | {"stream": stream, "options": {"num_predict": 4}})
-    assert 0.2 <= time.monotonic() - began < 2
+    assert time.monotonic() - began >= 0.2
 
 
 def test_load_delays_the_first_answer_of_a_model_alone(attic: Running) -> None:
-    attic.fault(mode="load", seconds=0.4)
+    attic.fault(mode="load", seconds=2)
     took = []
     for _ in range(2):
         began = time.monotonic()
         assert attic.api.post("/api/chat", json=CHAT).status_code == 200
         took.append(time.monotonic() - began)
-    assert took[0] >= 0.4 > took[1]
+    assert took[0] >= 2 > took[1]
     (running,) = attic.api.get("/api/ps").json()["models"]
     assert running["name"] == "llama3.2:latest"
 
