@@ -31,9 +31,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """CI says last what failed: the outputs of four labs are mixed, and only an end may be kept."""
     if report.failed and (told := os.environ.get("LLMRACK_TEST_FAILED")):
-        why = [line for line in report.longreprtext.splitlines() if line.startswith("E ")]
+        why = [line[:200] for line in report.longreprtext.splitlines() if line.startswith("E ")]
         with Path(told).open("a") as out:
-            out.write(f"FAILED {report.nodeid} ({report.when})\n" + "\n".join(why)[:1500] + "\n")
+            out.write("\n".join([f"FAILED {report.nodeid} ({report.when})", *why[-12:]]) + "\n")
 
 
 @pytest.fixture(scope="session")
