@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import socket
@@ -19,6 +18,7 @@ import httpx
 import yaml
 from dotenv import dotenv_values
 
+from bench.gateway_python import CACHE, gateway_python
 from bench.load import Spoilt, chat, resident_mb
 from llmrack.components import gateway
 from llmrack.resources.releases import Release
@@ -28,9 +28,6 @@ from llmrack.stack.fleet import GATEWAY_GROUP, MONITOR_GROUP, Fleet, Host
 from llmrack.stack.schema import Stack
 from llmrack.stack.settings import Settings
 
-ROOT = Path(__file__).parents[1]
-CACHE = ROOT / ".lab" / "cache"
-LOCK = ROOT / "templates" / "gateway" / "requirements.txt"
 PEER = "1.15.2"
 # With a later one, as npm would take, it streams nothing (Portkey-AI/gateway#1389).
 PEER_SERVER = "1.13.8"
@@ -247,23 +244,6 @@ def release(monitored: bool = False) -> dict[str, str]:
     made = gateway.resources(stack, Fleet((host,)), host, {MASTER_KEY: Secret(KEY)}, "", True)
     [found] = [each for each in made if isinstance(each, Release)]
     return dict(found.files)
-
-
-def gateway_python() -> Path:
-    """A Python with the pinned LiteLLM, as a gateway release has it; kept in the lab's cache."""
-    venv = CACHE / f"gateway-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]}"
-    python = venv / "bin" / "python"
-    if not (venv / "whole").exists():
-        uv = Path(sys.executable).with_name("uv")
-        subprocess.run([uv, "venv", "-q", "--clear", "--python", sys.executable, venv], check=True)
-        subprocess.run(
-            [uv, "pip", "install", "-q", "--python", python, "--require-hashes", "--no-deps",
-             "--compile-bytecode", "-r", LOCK],
-            env={**os.environ, "UV_CACHE_DIR": str(CACHE / "uv")},
-            check=True,
-        )  # fmt: skip
-        (venv / "whole").touch()
-    return python
 
 
 def portkey() -> Path:

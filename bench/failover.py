@@ -26,9 +26,9 @@ import trustme
 
 from bench.asking import Outcome, ask
 from bench.breakable import Breakable
-from bench.contenders import LOCK, gateway_python
 from bench.failover_gateways import FIRST_TOKEN, TUNED, Asked, Gateway, Names, ours, plain
 from bench.figures import keep, keep_all
+from bench.gateway_python import LOCK, gateway_python
 from bench.load import Spoilt
 from llmrack.components.gateway import litellm_version
 from llmrack.lab.standins.answers import Model

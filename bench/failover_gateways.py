@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import yaml
 
-from bench.contenders import gateway_python
+from bench.gateway_python import gateway_python
 from bench.load import Spoilt
 from llmrack.components.client_keys import NO_KEYS
 from llmrack.components.gateway import PROGRAMS, configuration

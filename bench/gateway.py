@@ -23,8 +23,9 @@ from pathlib import Path
 import click
 
 from bench import apart
-from bench.contenders import INSTANCE, LOCK, Contender, contenders, gateway_python, portkey
+from bench.contenders import INSTANCE, Contender, contenders, portkey
 from bench.figures import keep, keep_all
+from bench.gateway_python import LOCK, gateway_python
 from bench.load import Load, Sample, Spoilt, put
 from llmrack.components.gateway import litellm_version
 

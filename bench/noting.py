@@ -17,8 +17,9 @@ import click
 import httpx
 
 from bench import apart
-from bench.contenders import INSTANCE, PORT, Deployed, gateway_python
+from bench.contenders import INSTANCE, PORT, Deployed
 from bench.gateway import WARM_UP
+from bench.gateway_python import gateway_python
 from bench.load import Load, Sample, put
 from llmrack.components.monitor import metrics_key
 from llmrack.secrets.value import Secret

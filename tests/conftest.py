@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from bench.gateway_python import gateway_python
 from llmrack.lab import gpus
 from llmrack.lab.lab import Lab
 from tests.lab.site import ROOT, Site
@@ -90,22 +88,7 @@ def fresh(lab: Lab) -> Callable[[str], None]:
     return lambda name: lab.host(name).reset()
 
 
-@pytest.fixture(scope="session")
-def gateway_python() -> Path:
-    """A Python with the pinned LiteLLM, as a gateway release has it; kept across sessions."""
-    lock = ROOT / "templates" / "gateway" / "requirements.txt"
-    digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
-    venv = ROOT / ".lab" / "cache" / f"gateway-{digest}"
-    python = venv / "bin" / "python"
-    if not (venv / "whole").exists():
-        uv = str(Path(sys.executable).parent / "uv")
-        subprocess.run([uv, "venv", "-q", "--clear", "--python", sys.executable, venv], check=True)
-        subprocess.run(
-            [uv, "pip", "install", "-q", "--python", python, "--require-hashes", "--no-deps",
-             "--compile-bytecode", "-r", lock],
-            # Not the hosts' cache, which is made so that all of their users may write to it.
-            env={**os.environ, "UV_CACHE_DIR": str(ROOT / ".lab" / "cache" / "uv-of-tests")},
-            check=True,
-        )  # fmt: skip
-        (venv / "whole").touch()
-    return python
+@pytest.fixture(scope="session", name="gateway_python")
+def _gateway_python() -> Path:
+    """A Python with the pinned LiteLLM, as a gateway release has it."""
+    return gateway_python()

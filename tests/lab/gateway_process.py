@@ -23,7 +23,7 @@ from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.schema import Stack
 
 KEY = "sk-only-for-this-test"
-READY_DEADLINE_S = 60.0
+READY_DEADLINE_S = 240.0
 
 
 class GatewayProcess:

@@ -25,7 +25,7 @@ from llmrack.lab.standins.vllm import VLLM
 
 SERVE = Path(__file__).parents[2] / "templates" / "gateway" / "serve.py"
 KEY = "sk-only-for-this-test"
-START_DEADLINE = 60.0
+START_DEADLINE = 240.0
 ANYWHERE = ("127.0.0.1", 0)
 
 # What systemd does: the socket becomes descriptor 3 of the process that it names.
