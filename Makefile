@@ -14,8 +14,8 @@ ON_HOSTS := $(FIRST) "$(OF_LABS)" $(OFTEN) $(filter-out $(FIRST) $(OF_LABS) $(LO
 # Four labs at once; each takes the next module when it has done one.
 in_labs = printf '%s\n' $(1) | \
 	LLMRACK_TEST_KEEP=1 xargs -P 4 -d '\n' -n 1 --process-slot-var=SLOT sh -c \
-	'LLMRACK_TEST_LAB=test$$SLOT LLMRACK_TEST_SUBNET=10.7$$SLOT.0.0/24 $(BIN)/pytest $(2) $$0' && \
-	for slot in 0 1 2 3; do $(BIN)/llmrack lab --lab test$$slot down; done
+	'LLMRACK_TEST_LAB=test$$SLOT LLMRACK_TEST_SUBNET=10.7$$SLOT.0.0/24 $(BIN)/pytest $(2) $$0'; \
+	ended=$$?; for slot in 0 1 2 3; do $(BIN)/llmrack lab --lab test$$slot down; done; exit $$ended
 LOCKS := requirements.lock templates/gateway/requirements.txt templates/gateway/uv.txt
 # What the tests of pages look at them with.
 CHROMIUM := chromium fonts-dejavu-core
