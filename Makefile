@@ -6,9 +6,9 @@ LONG := tests/scenarios/test_operations_centre.py tests/scenarios/test_shared_ga
 FIRST := tests/lab/test_deploy.py tests/lab/test_docs.py tests/lab/test_secrets.py
 # These have one lab of their own between them: one after the other.
 OF_LABS := $(wildcard tests/lab/test_lab*.py)
-# All faults take half an hour: `make faults`. These belong to every change.
+# All faults take half an hour: `make faults`. This one belongs to every change.
 FAULTS := $(wildcard tests/lab/faults/test_*.py) tests/lab/test_failover.py
-OFTEN := $(addprefix tests/lab/faults/test_,lock.py removal.py)
+OFTEN := tests/lab/faults/test_lock.py
 ON_HOSTS := $(FIRST) "$(OF_LABS)" $(OFTEN) $(filter-out $(FIRST) $(OF_LABS) $(LONG),\
 	$(wildcard tests/scenarios/test_*.py) $(wildcard tests/lab/test_*.py))
 # Four labs at once; each takes the next module when it has done one.
@@ -36,11 +36,13 @@ demo-down: .venv/installed
 test: lint
 	command -v chromium || { apt-get -q update && \
 		apt-get install -y -q --no-install-recommends $(CHROMIUM); }
-	$(MAKE) -j 2 test-quick test-page
+	$(MAKE) -j 3 test-quick test-page
 	$(MAKE) test-hosts
 
-test-quick:
-	$(BIN)/pytest tests/unit
+# In halves, which take the same time.
+test-quick: test-quick-a-l test-quick-m-z
+test-quick-%:
+	$(BIN)/pytest tests/unit/test_[$*]*.py
 test-page:
 	$(BIN)/pytest tests/page tests/contract
 test-hosts:
