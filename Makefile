@@ -1,15 +1,17 @@
 # The two commands of the README, and what a contributor needs beside them.
 BIN := .venv/bin
-# The longest tests on lab hosts begin first; scenarios that take longest (keys rotated under load, every
-# failure of a shared gateway) are left to `make soak`.
-LONG := tests/scenarios/test_operations_centre.py tests/scenarios/test_shared_gateway.py
+# The longest tests on lab hosts begin first. Left to `make soak`: the scenarios that take longest (keys
+# rotated under load, every failure of a shared gateway), and Prometheus beyond what docs/monitoring.md
+# has for commands.
+LONG := tests/scenarios/test_operations_centre.py tests/scenarios/test_shared_gateway.py \
+	tests/lab/test_monitor.py
 FIRST := tests/lab/test_deploy.py tests/lab/test_docs.py tests/lab/test_secrets.py
 # These have one lab of their own between them: one after the other.
 OF_LABS := $(wildcard tests/lab/test_lab*.py)
 # All faults take half an hour: `make faults`. This one belongs to every change.
 FAULTS := $(wildcard tests/lab/faults/test_*.py) tests/lab/test_failover.py
 OFTEN := tests/lab/faults/test_lock.py
-ON_HOSTS := $(FIRST) "$(OF_LABS)" $(OFTEN) $(filter-out $(FIRST) $(OF_LABS) $(LONG),\
+ON_HOSTS := $(FIRST) "$(OF_LABS)" $(OFTEN) $(filter-out $(FIRST) $(OF_LABS) $(LONG) $(FAULTS),\
 	$(wildcard tests/scenarios/test_*.py) $(wildcard tests/lab/test_*.py))
 # Four labs at once; each takes the next module when it has done one.
 in_labs = printf '%s\n' $(1) | \

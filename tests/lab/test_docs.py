@@ -18,8 +18,8 @@ from tests.lab.site import ROOT
 from tests.lab.sources import mirror_of, registry_of, trusted
 
 PAGES = ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
-# Their commands build bundles and labs.
-LONG = ("docs/lab.md", "docs/offline.md")
+# Their commands build bundles and labs, and restart the gateway for each client's key.
+LONG = ("docs/lab.md", "docs/offline.md", "docs/keys.md")
 
 
 def commands(page: str) -> list[str]:
