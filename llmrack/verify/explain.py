@@ -50,6 +50,14 @@ def said_by_provider(message: str) -> str:
     return message.partition(_PROVIDERS_WORD)[2].partition("Received Model Group")[0]
 
 
+def timed_out(status: int, message: str) -> bool:
+    """Whether an error that a gateway gave took all the time that is allowed, and would again.
+
+    That an instance is lost is a time-out to LiteLLM, but was seen at once.
+    """
+    return status in (408, 504) and not any(words in message.lower() for words in _UNREACHABLE)
+
+
 def explain(status: int, message: str, deployments: Sequence[Deployment]) -> str:
     """Cause and way out for an error that a gateway gave.
 
@@ -69,7 +77,7 @@ def explain(status: int, message: str, deployments: Sequence[Deployment]) -> str
         return str(no_address(where))
     if any(words in text for words in _UNREACHABLE):
         return str(unreachable(where))
-    if status in (408, 504) or "litellm.timeout" in text:
+    if timed_out(status, message) or "litellm.timeout" in text:
         return (
             f"{where} did not answer the gateway in time; see its journal, or raise the timeouts "
             f"of models.{models}"

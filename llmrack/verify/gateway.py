@@ -169,7 +169,10 @@ class _Prover:
 
         def run() -> Measured:
             if asked <= self._silent:
-                raise Failed("not asked again, after the time-out before")
+                raise Failed(
+                    f"{target.whom} is not asked again, since it did not answer in time before; "
+                    "mend that first"
+                )
             while True:
                 try:
                     return probe(target)

@@ -14,7 +14,7 @@ import httpx
 from llmrack.secrets.value import Secret
 from llmrack.stack.deployments import Deployment
 from llmrack.verify.exchange import Answer, Bounds, ask, dig, parse
-from llmrack.verify.explain import ELSEWHERE, explain, said_by_provider
+from llmrack.verify.explain import ELSEWHERE, explain, said_by_provider, timed_out
 from llmrack.verify.results import Failed, one_line
 
 GATEWAY = "the gateway"
@@ -65,6 +65,11 @@ class Target:
     plain: Bounds
     stream: Bounds
     dimensions: int | None
+
+    @property
+    def whom(self) -> str:
+        """The instances that may answer, for messages."""
+        return " or ".join(dict.fromkeys(each.instance for each in self.deployments))
 
 
 @dataclass(frozen=True)
@@ -181,7 +186,7 @@ def unknown(target: Target, path: str) -> Measured:
     if answer.status not in (400, 404):
         raise Failed(
             explain(answer.status, message, target.deployments),
-            timed_out=answer.status in (408, 504),
+            timed_out=timed_out(answer.status, message),
         )
     # Services word it in many ways, some of them with 400; a path that they do not know is no
     # matter of models.
@@ -224,10 +229,10 @@ def _post(
     """Ask, and see to it that a declared instance answers; yields the answer and that instance."""
     with _asked(target, path, body, bounds, alone=len(target.deployments) == 1) as answer:
         if answer.status != 200:
-            text = answer.text()
+            message = message_of(answer.text())
             raise Failed(
-                explain(answer.status, message_of(text), target.deployments),
-                timed_out=answer.status in (408, 504),
+                explain(answer.status, message, target.deployments),
+                timed_out=timed_out(answer.status, message),
             )
         yield answer, _instance(answer.headers, target)
 
@@ -240,12 +245,11 @@ def _asked(
     They would hide what is to be found out. (To go on to another instance of a public name is a
     fallback to LiteLLM too.)
     """
-    whom = " or ".join(dict.fromkeys(each.instance for each in target.deployments))
     return ask(
         target.client,
         "POST",
         path,
-        who=f"{GATEWAY}, asked for {whom},",
+        who=f"{GATEWAY}, asked for {target.whom},",
         bounds=bounds,
         headers=bearer(target.key),
         body={"model": target.model, "disable_fallbacks": alone, "num_retries": 0, **body},

@@ -78,7 +78,10 @@ def test_a_hang_is_a_failure_and_is_not_waited_for_again(gateway: Gateway) -> No
         "the gateway, asked for box1, did not answer within 102 s"
         in failed["llama", "box1", "chat"]
     )
-    assert "not asked again" in failed["llama", "box1", "stream"]
+    assert (
+        failed["llama", "box1", "stream"]
+        == "box1 is not asked again, since it did not answer in time before; mend that first"
+    )
     assert len(gateway.asked("box1/llama")) == 1
     assert len(gateway.asked("box2/llama")) == 4
 
@@ -87,6 +90,13 @@ def test_a_timeout_that_the_gateway_reports_is_not_waited_for_again(gateway: Gat
     gateway.lies["chat"] = lambda body: error(408, "litellm.Timeout: late")
     gateway.prove()
     assert len(gateway.asked("cloud/gpt", "gpt")) == 1
+
+
+def test_an_instance_that_the_gateway_lost_costs_no_time_and_is_asked_on(gateway: Gateway) -> None:
+    gateway.lies["chat"] = lambda body: error(408, "litellm.Timeout: cloud is lost")
+    failed = failures(gateway)
+    assert len(gateway.asked("cloud/gpt")) > 1
+    assert not any("not asked again" in detail for detail in failed.values())
 
 
 def test_each_request_is_bounded_by_the_times_of_its_model(gateway: Gateway) -> None:
