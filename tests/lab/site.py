@@ -220,8 +220,13 @@ class Site:
         url = f"{self.lab.control(service)}/fault"
         httpx.post(url, json={"mode": mode, **more}, trust_env=False).raise_for_status()
 
+    def forget_requests(self, service: str) -> None:
+        """Let a provider's stand-in forget what it was asked."""
+        url = f"{self.lab.control(service)}/requests"
+        httpx.delete(url, trust_env=False).raise_for_status()
+
     def requests(self, service: str) -> list[dict[str, Any]]:
-        """What a provider's stand-in was asked."""
+        """What a provider's stand-in was asked: its last 500 requests."""
         found: list[dict[str, Any]] = httpx.get(
             f"{self.lab.control(service)}/requests", trust_env=False
         ).json()

@@ -43,8 +43,7 @@ def site(module_site: Site, lab: Lab, fresh: Callable[[str], None]) -> Site:
     for host in HOSTS["hosts"]:
         fresh(host)
     for service in PROVIDERS:
-        url = f"{lab.control(service.name)}/requests"
-        httpx.delete(url, trust_env=False).raise_for_status()
+        module_site.forget_requests(service.name)
     shutil.copy(lab.folder / "office-ca.pem", module_site.folder)
     module_site.declare(HOSTS["hosts"], STACK, **HOSTS["data"])
     module_site.deployed()

@@ -183,7 +183,7 @@ def test_who_failed_is_not_asked_again_while_he_rests(well: Site, mode: str) -> 
     break_down(well, ["cloud-kimi"], mode)
     said(well, "cloud-kimi")
     # It remembers the last 500: what came before is cleared, not counted.
-    httpx.delete(f"{well.lab.control('cloud')}/requests", trust_env=False).raise_for_status()
+    well.forget_requests("cloud")
     began = time.monotonic()
     assert said(well, "cloud-kimi").startswith(MARKERS["cloud-minimax"])
     assert time.monotonic() - began < REST
@@ -191,7 +191,7 @@ def test_who_failed_is_not_asked_again_while_he_rests(well: Site, mode: str) -> 
 
 
 def test_an_explicit_model_stands_in_for_nobody(well: Site) -> None:
-    before = len(well.requests("openai"))
+    well.forget_requests("openai")
     break_down(well, ["cloud-kimi", "cloud-minimax", "vllm-qwen"], "500")
     for engine in ENGINES:
         well.as_service(engine, "systemctl --user stop llmrack-ollama@main.service")
@@ -200,7 +200,7 @@ def test_an_explicit_model_stands_in_for_nobody(well: Site) -> None:
     finally:
         for engine in ENGINES:
             well.as_service(engine, "systemctl --user start llmrack-ollama@main.service")
-    assert len(well.requests("openai")) == before
+    assert well.requests("openai") == []
 
 
 def test_nobody_stands_in_for_an_explicit_model(well: Site) -> None:
