@@ -11,9 +11,9 @@ from llmrack.resources.change import Change, Shell, as_user
 from llmrack.resources.look import Look, Seen
 from llmrack.resources.written import Note, noted
 
-# Seconds for which an instance that has answered is watched: systemd starts one that ends again
-# after two.
-STANDS = 4
+# Seconds for which an instance that has passed its gate is watched: one that ends again and again
+# must live longer than this each time to be taken for well.
+STANDS = 6
 # Seconds that instances get to answer again with what they had before.
 BACK = 120
 
@@ -125,10 +125,12 @@ class EngineSwitch:
         show = f"$(systemctl --user show -P NRestarts -P MainPID {quote(unit)} | xargs)"
         fail = f"echo '{unit} answered, and no longer does; its journal ends with:'"
         return self._shell(
-            f'was="{show}"; end=$(($(date +%s) + {STANDS})); '
-            f'while [ "$(date +%s)" -lt $end ]; do [ "{show}" = "$was" ] && '
+            # In milliseconds: whole seconds would cut the first one short.
+            f'was="{show}"; end=$(($(date +%s%3N) + {STANDS}000)); '
+            'until [ "$(date +%s%3N)" -ge $end ]; do sleep 0.5; '
+            f'[ "{show}" = "$was" ] && '
             f"curl -fs -o /dev/null --noproxy '*' --max-time 5 {url}/api/version || "
-            f"{{ {fail}; {_journal(unit)}; exit 1; }}; sleep 0.5; done"
+            f"{{ {fail}; {_journal(unit)}; exit 1; }}; done"
         )
 
     def tells(self, unit: str) -> Shell:

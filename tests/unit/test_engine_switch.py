@@ -23,6 +23,15 @@ systemctl() {{
 journalctl() {{ echo the journal; }}
 curl() {{ :; }}
 sleep() {{ :; }}
+[ ! -e clock ] || . ./clock
+"""
+# A clock that goes on by half a second a look, from shortly before a whole second on; the process
+# is another one from 850 ms after that on.
+CLOCK = """
+cd {folder}; echo 1900 >now
+date() {{ case $1 in *N) cat {folder}/now;; *) echo $(($(cat {folder}/now) / 1000));; esac; }}
+sleep() {{ echo $(($(cat {folder}/now) + 500)) >{folder}/now; }}
+systemctl() {{ echo 0; [ "$(cat {folder}/now)" -lt 2750 ] && echo 4711 || echo 4712; }}
 """
 OLD, NEW = "OLLAMA_HOST=0.0.0.0:11434\n", "OLLAMA_HOST=0.0.0.0:11500\n"
 
@@ -148,3 +157,9 @@ def test_an_instance_that_is_another_process_does_not_and_its_journal_is_shown(h
     (host.folder / "next").write_text("1\n4712\n")
     reason = host.run(host.switch.stands("llmrack-ollama@main.service", "http://x"))
     assert reason.endswith("no longer does; its journal ends with:\nthe journal\n")
+
+
+def test_an_instance_is_watched_for_whole_seconds_wherever_the_clock_stands(host: Host) -> None:
+    (host.folder / "clock").write_text(CLOCK.format(folder=host.folder))
+    reason = host.run(host.switch.stands("llmrack-ollama@main.service", "http://x"))
+    assert "no longer does" in reason
