@@ -59,9 +59,9 @@ faults: .venv/installed
 # What takes long: a fleet under load while it is changed, while instances die, drills; refusals, drivers,
 # several instances a host, hosts without the internet, models copied from host to host.
 soak: faults
-	$(BIN)/pytest tests/soak $(LONG)
+	$(call in_labs,$(LONG) $(wildcard tests/soak/test_*.py))
 	$(BIN)/python -m tests.lab.faults.table
-	$(BIN)/pytest -m soak tests/lab tests/scenarios
+	$(call in_labs,$(shell grep -l mark.soak tests/lab/test_*.py tests/scenarios/test_*.py),-m soak)
 
 lint: .venv/installed
 	$(BIN)/ruff format --check .
