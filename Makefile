@@ -8,8 +8,10 @@ LONG := tests/scenarios/test_operations_centre.py tests/scenarios/test_shared_ga
 FIRST := tests/lab/test_deploy.py tests/lab/test_docs.py tests/lab/test_secrets.py
 # These have one lab of their own between them: one after the other.
 OF_LABS := $(wildcard tests/lab/test_lab*.py)
-# All faults take half an hour: `make faults`. This one belongs to every change.
-FAULTS := $(wildcard tests/lab/faults/test_*.py) tests/lab/test_failover.py
+# All faults take half an hour: `make faults`. The lock's belong to every change.
+FIRST_FAULTS := $(addprefix tests/lab/faults/test_,rollback.py killed.py power.py)
+FAULTS := $(FIRST_FAULTS) $(filter-out $(FIRST_FAULTS),$(wildcard tests/lab/faults/test_*.py)) \
+	tests/lab/test_failover.py
 OFTEN := tests/lab/faults/test_lock.py
 ON_HOSTS := $(FIRST) "$(OF_LABS)" $(OFTEN) $(filter-out $(FIRST) $(OF_LABS) $(LONG) $(FAULTS),\
 	$(wildcard tests/scenarios/test_*.py) $(wildcard tests/lab/test_*.py))
