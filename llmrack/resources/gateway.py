@@ -211,9 +211,11 @@ class GatewayService:
             f'fail() {{ echo "{unit} $1; its journal ends with:"; '
             f"journalctl --user -q -n 15 --no-pager -o cat -u {unit}; rm -f {private}.hold; "
             f"{stop}back; exit 1; }}; "
-            f"watch() {{ end=$(($(date +%s) + $1)); while {again} || fail 'ended by itself'; "
+            # In milliseconds: whole seconds would cut the first one short.
+            f"watch() {{ end=$(($(date +%s%3N) + ${{1}}000)); "
+            f"while {again} || fail 'ended by itself'; "
             f"{ready} || {{ {again} && fail 'does not answer' || fail 'ended by itself'; }}; "
-            "[ $(date +%s) -lt $end ]; do sleep 0.2; done; }; "
+            "[ $(date +%s%3N) -lt $end ]; do sleep 0.2; done; }; "
             f"{switch(f'{self.base}/{new}', release)} || fail 'cannot be given its release'; "
             f"rm -f {private}.hold; {hold}"
             f"systemctl --user reset-failed {unit} 2>/dev/null; "
