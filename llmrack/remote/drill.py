@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import gevent
 from paramiko import SSHException
 from pyinfra.api import QuoteString, StringCommand
 from pyinfra.api.config import Config
@@ -20,6 +18,7 @@ from pyinfra.api.state import State as PyinfraState
 from llmrack.remote.breakage import SWITCH, Breakage, breakage
 from llmrack.remote.connection import needs_sudo, tune
 from llmrack.remote.declared import open_inventory, read
+from llmrack.remote.interrupts import Interrupts
 from llmrack.remote.tunnel import http_client
 from llmrack.secrets.places import MASTER_KEY
 from llmrack.stack.fleet import Host, gateway_url
@@ -58,11 +57,10 @@ class LiveFleet:
             )
         self.plans = [plan(stack, fleet, gateway, limit) for gateway in fleet.gateways]
         config = Config(CONNECT_TIMEOUT=CONNECT_DEADLINE)  # type: ignore[no-untyped-call]
-        # Without this gevent's hub prints an interrupt as an error of its own, before raising it.
-        gevent.get_hub().NOT_ERROR += (KeyboardInterrupt,)
         # Hosts know it, and are connected through it.
         self._state = PyinfraState(found, config)
         self._hosts: dict[str, PyinfraHost] = {}
+        self._interrupts = Interrupts()
 
     @property
     def standins(self) -> list[str]:
@@ -78,13 +76,14 @@ class LiveFleet:
         What is broken is restored when anything ends this early.
         """
         started, results, not_run = datetime.now(UTC), list[Result](), list[str]()
-        for one in self.plans:
-            try:
-                for result in self._through(one, tell):
-                    results.append(result)
-            except NotDrilled as reason:
-                not_run.append(f"{one.gateway.name}: {reason}")
-                break
+        with self._interrupts:
+            for one in self.plans:
+                try:
+                    for result in self._through(one, tell):
+                        results.append(result)
+                except NotDrilled as reason:
+                    not_run.append(f"{one.gateway.name}: {reason}")
+                    break
         return Report(tuple(results), started, tuple(not_run))
 
     def _through(self, one: Plan, tell: Callable[[str], None]) -> Iterator[Result]:
@@ -131,16 +130,13 @@ class LiveFleet:
             yield
         finally:
             # A second interrupt shall not keep this from being done.
-            before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-            try:
+            with self._interrupts.held():
                 self._run(
                     drill.at,
                     how.restore,
                     f"{drill.instance} could not be restored from here; {drill.at.name} does it "
                     f"by itself within {seconds:.0f} s (`systemctl status {SWITCH}.timer`)",
                 )
-            finally:
-                signal.signal(signal.SIGINT, before)
 
     def _run(self, host: Host, script: str, failure: str) -> None:
         """Run a script as root. Raises NotDrilled with ``failure`` and what was printed."""
