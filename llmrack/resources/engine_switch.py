@@ -57,15 +57,19 @@ class EngineSwitch:
 
     @property
     def keep(self) -> Shell:
-        """Keep how it is; what a run kept that was cut off is older, and proven."""
-        beside = f"{self.kept}.new"
+        """Keep how it is; what a run kept that was cut off is older, and proven.
+
+        What somebody has removed while it served is made anew, and cannot be kept.
+        """
+        beside, unit = f"{self.kept}.new", quote(self.template)
         return self._shell(
             f"[ -e {self.kept} ] && exit; rm -rf {beside} && mkdir -p {beside}/env && "
             # With + it fails where a copy does.
-            f"find {self.environments} -name '*.env' -exec cp -p -t {beside}/env/ {{}} + && "
-            f"cp -p {quote(self.template)} {beside}/unit && "
-            f"cp -P {self.current} {beside}/current && mv -T {beside} {self.kept} || "
-            f"{{ rm -rf {beside}; exit 1; }}"
+            f"{{ [ ! -d {self.environments} ] || "
+            f"find {self.environments} -name '*.env' -exec cp -p -t {beside}/env/ {{}} +; }} && "
+            f"{{ [ ! -e {unit} ] || cp -p {unit} {beside}/unit; }} && "
+            f"{{ [ ! -L {self.current} ] || cp -P {self.current} {beside}/current; }} && "
+            f"mv -T {beside} {self.kept} || {{ rm -rf {beside}; exit 1; }}"
         )
 
     @property
@@ -82,15 +86,16 @@ class EngineSwitch:
         script = self._shell(
             f"cd {self.kept} || exit 1\n"
             f'for e in {self.environments}/*.env; do n=$(basename "$e" .env); '
-            '[ -e "env/$n.env" ] || '
+            '[ ! -e "$e" ] || [ -e "env/$n.env" ] || '
             '{ systemctl --user -q disable --now "llmrack-ollama@$n.service"; rm -f "$e"; }; done\n'
             # What is as it was needs no room on the disk.
             'put() { cmp -s "$1" "$2" || { cp -p "$1" "$2.new" && mv -fT "$2.new" "$2"; } || '
             '{ rm -f "$2.new"; exit 1; }; }\n'
-            f"put unit {quote(self.template)}\n"
-            f'ln -sfn "$(readlink current)" {link} && mv -fT {link} {self.current} || exit 1\n'
+            f"[ ! -e unit ] || put unit {quote(self.template)}\n"
+            f'[ ! -L current ] || {{ ln -sfn "$(readlink current)" {link} && '
+            f"mv -fT {link} {self.current}; }} || exit 1\n"
             "systemctl --user daemon-reload\n"
-            'for e in env/*.env; do n=$(basename "$e" .env); '
+            'for e in env/*.env; do [ -e "$e" ] || continue; n=$(basename "$e" .env); '
             f'put "$e" "{self.environments}/$n.env"; '
             'u="llmrack-ollama@$n.service"; '
             'systemctl --user -q is-active "$u" && '

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -122,6 +123,28 @@ def test_an_instance_that_was_not_there_before_goes(host: Host) -> None:
     assert [file.name for file in (host.folder / "env").iterdir()] == ["main.env"]
     log = (host.folder / "log").read_text()
     assert "disable --now llmrack-ollama@other.service" in log
+
+
+@pytest.mark.parametrize("gone", ["current", "unit", "env"])
+def test_what_somebody_has_removed_is_made_anew_and_the_rest_comes_back(
+    host: Host, gone: str
+) -> None:
+    path = host.folder / gone
+    shutil.rmtree(path) if gone == "env" else path.unlink()
+    assert host.run(host.switch.keep) == ""
+    (host.folder / "env").mkdir(exist_ok=True)
+    host.write("new")
+    host.started()
+    assert host.run(host.switch.back(Seen())) == ""
+    main = host.folder / "env" / "main.env"
+    now = {
+        "current": str((host.folder / "current").readlink()),
+        "unit": (host.folder / "unit").read_text(),
+        "env": main.exists() and main.read_text(),
+    }
+    # An instance without an environment is one that was not there.
+    there = {"current": "new", "unit": "new", "env": False}
+    assert now == {"current": "old", "unit": "old", "env": OLD} | {gone: there[gone]}
 
 
 def test_what_a_run_kept_that_was_cut_off_is_what_comes_back(host: Host) -> None:
