@@ -144,9 +144,11 @@ class EngineSwitch:
 
     def previous(self, seen: Seen) -> str:
         """The release that it goes back to, as far as it was seen."""
+        if self.kept in seen.paths:
+            return "the release before"
         found = seen.paths.get(self.current)
-        cut_off = self.kept in seen.paths
-        return PurePosixPath(found.link).name if found and not cut_off else "the release before"
+        # Somebody has removed it while it served.
+        return PurePosixPath(found.link).name if found else "what is left of what it had"
 
     def _shell(self, script: str, timeout: int = 60) -> Shell:
         return Shell(as_user(self.user, script), timeout=timeout)

@@ -186,3 +186,11 @@ def test_an_instance_is_watched_for_whole_seconds_wherever_the_clock_stands(host
     (host.folder / "clock").write_text(CLOCK.format(folder=host.folder))
     reason = host.run(host.switch.stands("llmrack-ollama@main.service", "http://x"))
     assert "no longer does" in reason
+
+
+def test_it_is_said_what_it_goes_back_to(host: Host) -> None:
+    link = {host.switch.current: PathSeen("l", "llm", 0o777, "/opt/ollama/0.30.1")}
+    kept = {host.switch.kept: PathSeen("d", "llm", 0o755, "")}
+    assert host.switch.previous(Seen(paths=link)) == "0.30.1"
+    assert host.switch.previous(Seen(paths=link | kept)) == "the release before"
+    assert host.switch.previous(Seen()) == "what is left of what it had"
