@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +20,12 @@ FOLDERS = ("lab", "faults", "scenarios", "soak")
 
 # The session's lab, once there is one.
 _labs: list[Lab] = []
+
+
+def pytest_configure() -> None:
+    """What a shell starts in the background ignores interrupts; the tests' processes heed them."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

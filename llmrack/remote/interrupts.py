@@ -24,7 +24,10 @@ class Interrupts:
 
     def __enter__(self) -> Self:
         self._greenlet = gevent.getcurrent()
-        self._before = signal.signal(signal.SIGINT, self._came)
+        self._before = signal.getsignal(signal.SIGINT)
+        # Ignored is what a shell starts in the background: it is no business of such a program's.
+        if self._before is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, self._came)
         return self
 
     def __exit__(self, *_: object) -> None:
