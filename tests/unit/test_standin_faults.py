@@ -15,7 +15,7 @@ from llmrack.lab.standins.openai_like import MODELS, OpenAILike
 from llmrack.lab.standins.program import StandIn
 from llmrack.lab.standins.remote import MODELS as REMOTE_MODELS
 from llmrack.lab.standins.remote import Attic
-from tests.unit.test_standin_providers import ANYWHERE, HELLO, KEY, Running
+from tests.unit.running_standin import ANYWHERE, HELLO, KEY, Running
 
 CHAT = {"model": "llama3.2", "messages": HELLO}
 

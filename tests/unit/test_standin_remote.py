@@ -9,7 +9,7 @@ import pytest
 
 from llmrack.lab.standins.program import StandIn
 from llmrack.lab.standins.remote import MODELS, Attic, Office
-from tests.unit.test_standin_providers import ANYWHERE, HELLO, KEY, Running
+from tests.unit.running_standin import ANYWHERE, HELLO, KEY, Running
 
 CLIENT_KEY = "client-key"
 CHAT = {"model": "llama3.2", "messages": HELLO, "stream": False}
