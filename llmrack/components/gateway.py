@@ -10,7 +10,7 @@ from llmrack.components.client_keys import NO_KEYS
 from llmrack.components.kept_releases import gateway_releases
 from llmrack.components.paths import Home
 from llmrack.components.render import record, render, verbatim
-from llmrack.components.routing import authorities, routing
+from llmrack.components.routing import authorities, engine, routing
 from llmrack.problems import Problem
 from llmrack.resources.change import Resource
 from llmrack.resources.files import Directory, EnvironmentFile, File, Line
@@ -34,9 +34,19 @@ PROGRAMS = (
     "auth.py",
     "auth_rules.py",
     "gate.py",
+    "dialect.py",
     "load_keys.py",
     "log_file.py",
+    "model_info.py",
+    "refusals.py",
+    "request_adapt.py",
+    "request_kinds.py",
     "request_log.py",
+    "request_names.py",
+    "request_ollama.py",
+    "request_rules.py",
+    "request_thinking.py",
+    "request_types.py",
     "routing.py",
     "routing_attempt.py",
     "routing_blame.py",
@@ -49,10 +59,11 @@ PROGRAMS = (
     "routing_health.py",
     "routing_metrics.py",
     "routing_redact.py",
+    "routing_refusal.py",
     "routing_told.py",
     "routing_trail.py",
     "routing_watch.py",
-    "size_limit.py",
+    "request_body.py",
     "watchdog.py",
 )
 OLDEST_LITELLM = (1, 84, 0)
@@ -93,17 +104,18 @@ def configuration(stack: Stack, fleet: Fleet, host: Host) -> str:
                 "rpm": model.rpm or provider.rpm,
                 "headers": _headers(provider),
                 "embedding": "embedding" in model.capabilities,
+                "ollama": engine(provider) == "ollama",
                 "price": _price(model, provider),
             }
         )
     # LiteLLM looks them up by the name that was asked for, an alias as well as any other.
     chains = {
-        "fallbacks": {name: stack.chain(name) for name in stack.names},
+        "fallbacks": {name: stack.chain(name) for name in stack.listed},
         "context_window_fallbacks": {
-            name: stack.special_chain(stack.context_window_chains, name) for name in stack.names
+            name: stack.special_chain(stack.context_window_chains, name) for name in stack.listed
         },
         "content_policy_fallbacks": {
-            name: stack.special_chain(stack.content_policy_chains, name) for name in stack.names
+            name: stack.special_chain(stack.content_policy_chains, name) for name in stack.listed
         },
     }
     chains = {
@@ -114,7 +126,7 @@ def configuration(stack: Stack, fleet: Fleet, host: Host) -> str:
         "gateway/config.yaml.j2",
         deployments=rows,
         chains={kind: found for kind, found in chains.items() if found},
-        aliases={name: to for name, to in stack.aliases.items() if name in stack.names},
+        aliases={name: to for name, to in stack.aliases.items() if name in stack.listed},
         limited=any(row["rpm"] for row in rows),
         metrics=bool(fleet.monitors),
     )

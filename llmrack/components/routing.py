@@ -9,20 +9,26 @@ import json
 from typing import Any
 from urllib.parse import urlsplit
 
-from llmrack.stack.deployments import Deployment, deployments
+from llmrack.stack.deployments import Deployment, context_length, deployments
 from llmrack.stack.fleet import Fleet, Host
+from llmrack.stack.models import Model
 from llmrack.stack.providers import (
     OllamaCloudProvider,
     OllamaProvider,
     OllamaRemoteProvider,
+    OpenAICompatibleProvider,
     Provider,
     RemoteProvider,
     VllmProvider,
 )
-from llmrack.stack.schema import Stack
+from llmrack.stack.schema import Stack, is_wildcard
 
 # Where Ollama says what it has loaded.
 LOADED = "/api/ps"
+# The family of Ollama's models that think by levels (ollama/ollama docs/capabilities/thinking.mdx);
+# the others think, or they do not.
+LEVELLED = "gpt-oss"
+USUAL_LEVELS = ("low", "medium", "high")
 
 
 def routing(stack: Stack, fleet: Fleet, host: Host) -> str:
@@ -36,6 +42,10 @@ def routing(stack: Stack, fleet: Fleet, host: Host) -> str:
     groups = {
         name: {
             "strategy": strategy(stack, name),
+            "kind": kind(stack, name),
+            "context_length": _least(
+                [context_length(stack, fleet, m) for m in stack.members(name)]
+            ),
             # Who is asked when nobody of this name can be.
             "chain": [other for other in stack.chain(name) if other in asked],
             "deployments": [each.id for each in found if each.name == name],
@@ -75,6 +85,17 @@ def strategy(stack: Stack, name: str) -> str:
         return "weighted"
     model = stack.models[stack.members(name)[0]]
     return model.strategy or stack.strategy
+
+
+def kind(stack: Stack, name: str) -> str:
+    """What a public name is asked for: chat or embedding."""
+    capabilities = stack.models[stack.members(name)[0]].capabilities
+    return "embedding" if "embedding" in capabilities else "chat"
+
+
+def _least(lengths: list[int | None]) -> int | None:
+    known = [each for each in lengths if each is not None]
+    return min(known) if known and len(known) == len(lengths) else None
 
 
 def _instance(provider: Provider, deployment: Deployment) -> dict[str, Any]:
@@ -144,4 +165,42 @@ def _deployment(stack: Stack, deployment: Deployment) -> dict[str, Any]:
         "provider": deployment.provider,
         "place": deployment.place,
         "keeps_answers": model.log_content,
+        "rules": _rules(stack, deployment, provider),
     }
+
+
+def _rules(stack: Stack, deployment: Deployment, provider: Provider) -> dict[str, Any]:
+    """What is said of requests to it (templates/gateway/request_rules.py)."""
+    model, name = stack.models[deployment.model], deployment.name
+    thinking = model.thinking
+    return {
+        "engine": engine(provider),
+        "outside": not isinstance(provider, OllamaProvider),
+        "capabilities": None if is_wildcard(deployment.model) else model.capabilities,
+        "levels": levels(model, deployment.upstream, provider),
+        "level": thinking.default if thinking else None,
+        "most": thinking.most if thinking else None,
+        "next": model.on_refusal == "next",
+        "context_chain": bool(stack.special_chain(stack.context_window_chains, name)),
+        "content_chain": bool(stack.special_chain(stack.content_policy_chains, name)),
+        "defaults": model.defaults.model_dump(exclude_none=True),
+        "drop": model.drop,
+        "max_tokens": model.max_tokens,
+        "client_options": model.client_options,
+    }
+
+
+def engine(provider: Provider) -> str:
+    """Whose form a provider's requests have: ollama, vllm or openai."""
+    if isinstance(provider, VllmProvider):
+        return "vllm"
+    return "openai" if isinstance(provider, OpenAICompatibleProvider) else "ollama"
+
+
+def levels(model: Model, upstream: str, provider: Provider) -> tuple[str, ...]:
+    """The levels of thinking that a model is asked by; none: it thinks, or it does not."""
+    if model.thinking and model.thinking.levels is not None:
+        return model.thinking.levels
+    named = upstream.rsplit("/", 1)[-1]
+    switch = engine(provider) == "ollama" and not named.startswith(LEVELLED)
+    return () if switch else USUAL_LEVELS

@@ -148,7 +148,7 @@ def _through(gateways: Gateways, host: Host, model: str) -> Chat:
 
 def _group(stack: Stack, every: Sequence[Deployment], model: str) -> list[Deployment]:
     """Those that stand under the name ``model``, without its chain."""
-    named = stack.aliases.get(model, model)
+    named = stack.meant(model)
     return [each for each in every if each.name == named] or [
         each
         for each in every
@@ -192,7 +192,7 @@ def _upstream(stack: Stack, found: Sequence[Server], model: str) -> tuple[Server
 
     + found: one server, once for each provider that has it
     """
-    named = stack.aliases.get(model, model)
+    named = stack.meant(model)
     for server in found:
         if named in stack.models and server.provider in stack.models[named].provider:
             return server, stack.upstream(named, server.provider)

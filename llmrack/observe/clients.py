@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from llmrack.components.render import render
-from llmrack.stack.engines import instances
+from llmrack.stack.deployments import context_length
 from llmrack.stack.fleet import Fleet, Host, bracketed
-from llmrack.stack.providers import OllamaProvider
 from llmrack.stack.schema import Stack, is_wildcard
 from llmrack.stack.settings import is_loopback
 
@@ -140,29 +139,10 @@ def served(stack: Stack, fleet: Fleet, capability: str) -> Iterator[Served]:
             if all(each in model.capabilities for model in models)
         ]
         if capability in shared and not is_wildcard(name):
-            lengths = [_length(stack, fleet, member) for member in stack.members(name)]
+            lengths = [context_length(stack, fleet, member) for member in stack.members(name)]
             known = [length for length in lengths if length is not None]
             yield Served(
                 name,
                 min(known) if len(known) == len(lengths) else None,
                 tuple(each for each in shared if each in ("tools", "vision")),
             )
-
-
-def _length(stack: Stack, fleet: Fleet, name: str) -> int | None:
-    """The context length that a model is served with, as far as it is declared."""
-    model = stack.models[name]
-    baked = model.context_length
-    if model.create and not baked:
-        baked = model.create.parameters.num_ctx
-    found = []
-    for at in stack.served_by(name):
-        provider = stack.providers[at]
-        if not isinstance(provider, OllamaProvider):
-            return None
-        found += [
-            baked or int(dict(instance.environment)["OLLAMA_CONTEXT_LENGTH"])
-            for host in fleet.group(provider.group)
-            for instance in instances(host)
-        ]
-    return min(found, default=None)

@@ -21,8 +21,8 @@ from llmrack.stack.fleet import Host
 from llmrack.stack.insertion import with_models
 from llmrack.stack.load import load_stack
 from llmrack.stack.model_lists import Server, servers
-from llmrack.stack.models import ModelName
 from llmrack.stack.schema import normalised
+from llmrack.stack.types import ModelName
 from llmrack.verify.exchange import dig
 
 # Ollama's words (api/types.go, types/model/capability.go) and the stack's; it has more of them.

@@ -78,6 +78,25 @@ def deployments(stack: Stack, fleet: Fleet, gateway: Host) -> list[Deployment]:
     return found
 
 
+def context_length(stack: Stack, fleet: Fleet, name: str) -> int | None:
+    """Tokens of context that a model is served with; None where that is not declared."""
+    model = stack.models[name]
+    baked = model.context_length
+    if model.create and not baked:
+        baked = model.create.parameters.num_ctx
+    found = []
+    for at in stack.served_by(name):
+        provider = stack.providers[at]
+        if not isinstance(provider, OllamaProvider):
+            return None
+        found += [
+            baked or int(dict(instance.environment)["OLLAMA_CONTEXT_LENGTH"])
+            for host in fleet.group(provider.group)
+            for instance in instances(host)
+        ]
+    return min(found, default=None)
+
+
 def _shared(group: list[Deployment], share: float) -> Iterator[Deployment]:
     """A model's deployments with ``share`` among those that serve first, and again among the next.
 

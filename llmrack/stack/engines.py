@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from llmrack.stack.fleet import Host, bracketed, own_address
-from llmrack.stack.models import Create, Parameters
+from llmrack.stack.models import Create
+from llmrack.stack.parameters import Parameters
 from llmrack.stack.providers import OllamaProvider
 from llmrack.stack.schema import Stack, normalised
 from llmrack.stack.settings import DeclaredInstance, Settings

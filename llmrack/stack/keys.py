@@ -6,7 +6,7 @@ from datetime import date
 
 from pydantic import Field
 
-from llmrack.stack.models import Closed, PublicName, Sha256
+from llmrack.stack.types import Closed, PublicName, Sha256
 
 
 class Key(Closed):

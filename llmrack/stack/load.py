@@ -13,8 +13,9 @@ from pydantic_core import ErrorDetails
 
 from llmrack.problems import DeclarationError, Problem, nearest
 from llmrack.stack.keys import Key
-from llmrack.stack.models import Adapter, Create, Model, Parameters
+from llmrack.stack.models import Adapter, Create, Model
 from llmrack.stack.ollama_environment import MANAGED, OllamaEnvironment
+from llmrack.stack.parameters import Parameters
 from llmrack.stack.providers import (
     OllamaCloudProvider,
     OllamaProvider,

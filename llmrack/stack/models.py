@@ -4,87 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, field_validator, model_validator
 
+from llmrack.stack.parameters import Defaults, ParameterName, Parameters, Thinking
+from llmrack.stack.types import Closed, ModelName, Name, PublicName, Seconds, Sha256
 
-def no_reference(value: str) -> str:
-    """``value``; ValueError for what LiteLLM would replace by an environment variable, a key say.
-
-    Source: ``_check_for_os_environ_vars`` in litellm/proxy/proxy_server.py of 1.106.2.
-    """
-    if value.startswith("os.environ/"):
-        raise ValueError("would be read as a secret by LiteLLM; begin it with something else")
-    return value
-
-
-# A public model name may carry a tag ("llama3.1:8b") or a namespace ("org/name"); nothing that a
-# shell, YAML, Jinja or systemd would read as its own.
-ModelName = Annotated[
-    str,
-    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$", max_length=200),
-    AfterValidator(no_reference),
-]
-# What clients ask for; one that ends in * stands for every model of a provider that begins so.
-PublicName = Annotated[
-    str,
-    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*\*?$", max_length=200),
-    AfterValidator(no_reference),
-]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Capability = Literal["chat", "embedding", "vision", "tools"]
+Capability = Literal["chat", "embedding", "vision", "tools", "thinking"]
 Strategy = Literal["weighted", "round-robin", "least-busy", "latency"]
 
 
 def _one_or_list(schema: dict[str, Any]) -> None:
     listed = {key: schema.pop(key) for key in ("type", "items", "minItems")}
     schema["anyOf"] = [listed["items"], listed]
-
-
-class Closed(BaseModel):
-    """A part of the declaration: unknown keys are refused, and values stay out of errors."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        hide_input_in_errors=True,
-        populate_by_name=True,
-        allow_inf_nan=False,
-    )
-
-
-class Parameters(Closed):
-    """PARAMETER lines of a Modelfile, by their own names (ollama/ollama docs/modelfile.mdx)."""
-
-    num_ctx: int | None = Field(None, ge=256, description="Context length in tokens.")
-    num_predict: int | None = Field(None, description="Most tokens of an answer; -1: no limit.")
-    num_keep: int | None = Field(None, description="Tokens of the prompt that are kept.")
-    num_batch: int | None = Field(None, gt=0, description="Batch size of prompt processing.")
-    num_gpu: int | None = Field(None, description="Layers on the GPU; unset: Ollama decides.")
-    main_gpu: int | None = Field(None, ge=0, description="GPU of the small tensors.")
-    num_thread: int | None = Field(None, ge=0, description="Threads of the CPU.")
-    use_mmap: bool | None = Field(None, description="Whether the file is mapped into memory.")
-    seed: int | None = Field(None, description="Seed of the sampling.")
-    temperature: float | None = Field(None, ge=0, description="Higher is more creative.")
-    top_k: int | None = Field(None, description="Choose among so many tokens.")
-    top_p: float | None = Field(None, description="Choose among tokens of this probability.")
-    min_p: float | None = Field(None, description="Least probability, relative to the best token.")
-    repeat_last_n: int | None = Field(None, description="Tokens looked back at for repetition.")
-    repeat_penalty: float | None = Field(None, description="Penalty of repetition.")
-    presence_penalty: float | None = Field(None, description="Penalty of what was there.")
-    frequency_penalty: float | None = Field(None, description="Penalty of what was there often.")
-    stop: tuple[str, ...] = Field((), description="Texts that end an answer.")
 
 
 class Adapter(Closed):
@@ -199,6 +132,40 @@ class Model(Closed):
         "'embedding'.",
         examples=[["chat", "tools"]],
     )
+    thinking: Thinking | None = Field(
+        None,
+        description="Of a model with the capability 'thinking'.",
+        examples=[{"default": "low", "most": "medium"}],
+    )
+    on_refusal: Literal["answer", "next"] = Field(
+        "answer",
+        description="What becomes of a request that it refuses as wrong, or that needs eyes where "
+        "it has none: the client is told (answer), or the next model of the chain or the tier is "
+        "asked (next), also one outside the house.",
+        examples=["next"],
+    )
+    defaults: Defaults = Field(
+        Defaults(),
+        description="Parameters of requests that do not give them.",
+        examples=[{"temperature": 0.3}],
+    )
+    drop: tuple[ParameterName, ...] = Field(
+        (),
+        description="Parameters of clients' requests that are left out.",
+        examples=[["tool_choice"]],
+    )
+    max_tokens: int | None = Field(
+        None,
+        ge=1,
+        description="Most tokens of an answer, whatever clients ask for.",
+        examples=[16384],
+    )
+    client_options: tuple[ParameterName, ...] = Field(
+        (),
+        description="What clients may set of the server that runs it, for everybody: num_ctx, "
+        "keep_alive and the like. Otherwise these are left out.",
+        examples=[["keep_alive"]],
+    )
     context_length: int | None = Field(
         None,
         ge=256,
@@ -268,6 +235,12 @@ class Model(Closed):
     rpm: int | None = Field(
         None, gt=0, description="Most requests a minute on each instance.", examples=[60]
     )
+
+    @model_validator(mode="after")
+    def _check_thinking(self) -> Model:
+        if self.thinking and "thinking" not in self.capabilities:
+            raise ValueError("'thinking' is for models with that capability; add it to them")
+        return self
 
     @field_validator("provider", mode="before")
     @classmethod

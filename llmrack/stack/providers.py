@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
-from llmrack.stack.models import Closed, Seconds, no_reference
+from llmrack.stack.types import Closed, Seconds, no_reference
 
 _SECRET_NAME = re.compile(r"^[A-Z][A-Z0-9_]{0,99}$")
 # A field name of HTTP (RFC 9110, 5.1), and a value without what could end its line.

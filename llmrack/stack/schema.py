@@ -11,8 +11,9 @@ from typing import Annotated
 from pydantic import Field
 
 from llmrack.stack.keys import Key
-from llmrack.stack.models import Closed, Model, ModelName, Name, PublicName, Strategy
+from llmrack.stack.models import Model, Strategy
 from llmrack.stack.providers import OllamaCloudProvider, OllamaProvider, Provider
+from llmrack.stack.types import Closed, ModelName, Name, PublicName
 
 Chains = dict[PublicName, tuple[ModelName, ...]]
 Weight = Annotated[float, Field(gt=0)]
@@ -63,10 +64,11 @@ class Stack(Closed):
         description="More names that clients can ask for, each shared among models by weight.",
         examples=[{"assistant": {"llama3.2": 80, "gpt-oss:20b-cloud": 20}}],
     )
-    aliases: dict[ModelName, ModelName] = Field(
+    aliases: dict[PublicName, ModelName] = Field(
         default_factory=dict,
-        description="More names for models.",
-        examples=[{"gpt-4o-mini": "llama3.2"}],
+        description="More names for models; one that ends in * stands for every name that begins "
+        "so and that nobody else has.",
+        examples=[{"gpt-4o-mini": "llama3.2", "claude-*": "llama3.2"}],
     )
     keys: dict[Name, Key] = Field(
         default_factory=dict,
@@ -113,6 +115,13 @@ class Stack(Closed):
         """Public names of the models that run at ``provider``, in the order declared."""
         return [name for name, model in self.models.items() if provider in model.provider]
 
+    def meant(self, name: str) -> str:
+        """The name that ``name`` is an alias of, or else itself."""
+        if name in self.aliases or name in self.models:
+            return self.aliases.get(name, name)
+        many = [each for each in self.aliases if is_wildcard(each) and name.startswith(each[:-1])]
+        return self.aliases[max(many, key=len)] if many else name
+
     def members(self, name: str) -> tuple[str, ...]:
         """The models behind a public name; of a model, itself."""
         if name in self.aliases:
@@ -124,6 +133,11 @@ class Stack(Closed):
         """Every public name that some enabled provider serves."""
         every = (*self.models, *self.tiers, *self.mixes, *self.aliases)
         return tuple(name for name in every if self._served(self.members(name)))
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """Those of the names that gateways list: an alias for many names is none itself."""
+        return tuple(n for n in self.names if not (n in self.aliases and is_wildcard(n)))
 
     def _served(self, models: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(name for name in models if self.served_by(name))

@@ -68,7 +68,7 @@ def prove_gateway(
     wrong = Secret(f"sk-{secrets.token_hex(16)}")
     results = [
         health,
-        prover.result("gateway", "models", lambda: _models(client, key, stack.names)),
+        prover.result("gateway", "models", lambda: _models(client, key, stack.listed)),
         prover.result("gateway", "wrong key", lambda: _refused(client, bearer(wrong))),
         prover.result("gateway", "no key", lambda: _refused(client, {})),
     ]
@@ -76,7 +76,7 @@ def prove_gateway(
         # An alias has no deployments of its own, but those of its model.
         named = stack.aliases.get(name, name)
         group = [each for each in deployments if each.name == named]
-        if is_wildcard(name):
+        if is_wildcard(name) and name not in stack.aliases:
             results.append(prover.wildcard(name, group))
         elif name in stack.models:
             results += prover.model(name, group)
@@ -116,7 +116,8 @@ class _Prover:
 
     def name(self, name: str, group: Sequence[Deployment]) -> Result:
         """A public name, once: somebody answers who is declared for it."""
-        target = self._target(name, group)
+        # Of an alias for many names, one.
+        target = self._target(name.replace("*", probes.NO_MODEL), group)
         # Who is well may still be put aside for a failure before this proof: that ends by itself.
         well = not self._failed & {(each.instance, each.model) for each in group}
         end = time.monotonic() + (self._cooldown + PAUSE if well else 0)

@@ -28,10 +28,14 @@ HERE = Path(__file__).resolve().parent
 sys.path.append(str(HERE))
 
 from auth_rules import METRICS, Key, Refused, metrics_key  # noqa: E402
+from request_kinds import Kinds  # noqa: E402
+from request_types import mistake  # noqa: E402
 
 MASTER = "master"
 # Whoever has this key is Prometheus.
 MONITOR = "monitor"
+ROUTING = json.loads((HERE / "routing.json").read_text(encoding="utf-8"))
+KINDS = Kinds(ROUTING["groups"], ROUTING["aliases"])
 KEYS = {
     digest: Key(entry)
     for digest, entry in json.loads((HERE / "keys.json").read_text(encoding="utf-8")).items()
@@ -39,7 +43,27 @@ KEYS = {
 
 
 async def user_api_key_auth(request: Request, api_key: str) -> UserAPIKeyAuth:
-    """Whom a key belongs to, as LiteLLM asks it; ProxyException where the request may not be."""
+    """Whom a key belongs to, as LiteLLM asks it; ProxyException where the request may not be.
+
+    A request that is wrong is refused here, too: nothing of LiteLLM's has looked at it before.
+    """
+    found = await _whose(request, api_key)
+    if request.method == "POST":
+        await _well_formed(request, found)
+    return found
+
+
+async def _well_formed(request: Request, asks: UserAPIKeyAuth) -> None:
+    path = get_request_route(request)
+    body = await _read_request_body(request)
+    form = "form" in request.headers.get("content-type", "")
+    said = None if form else mistake(path, body)
+    said = said or KINDS.mistake(path, body.get("model"), asks.models or None)
+    if said:
+        raise _Answer(Refused(400, said), asks.key_alias)
+
+
+async def _whose(request: Request, api_key: str) -> UserAPIKeyAuth:
     shown = (api_key or "").removeprefix("Bearer ").encode()
     if hmac.compare_digest(shown, os.environ["LITELLM_MASTER_KEY"].encode()):
         return _administrator(MASTER)
@@ -60,7 +84,7 @@ async def user_api_key_auth(request: Request, api_key: str) -> UserAPIKeyAuth:
             key.may_ask(await _models(request))
             key.count(time.monotonic())
     except Refused as refused:
-        raise _Answer(refused, key) from None
+        raise _Answer(refused, key.name if key else None) from None
     return UserAPIKeyAuth(
         api_key=digest,
         key_alias=key.name,
@@ -77,9 +101,14 @@ def _is_monitor(shown: bytes) -> bool:
 class _Answer(ProxyException):
     """A refusal in OpenAI's form; `key_alias` is for the log of requests."""
 
-    def __init__(self, refused: Refused, key: Key | None) -> None:
+    def __init__(self, refused: Refused, key_alias: str | None) -> None:
         wait = refused.retry_after
-        kinds = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+        kinds = {
+            400: "invalid_request_error",
+            401: "authentication_error",
+            403: "permission_error",
+            429: "rate_limit_error",
+        }
         super().__init__(
             message=refused.reason,
             type=kinds[refused.status],
@@ -87,8 +116,9 @@ class _Answer(ProxyException):
             code=refused.status,
             headers={"Retry-After": str(wait)} if wait else None,
         )
-        self.key_alias = key.name if key else None
-        self.refused = True
+        self.key_alias = key_alias
+        # What the log calls it; 400 is the request's own class.
+        self.refused = refused.status != 400
 
 
 def _administrator(name: str) -> UserAPIKeyAuth:

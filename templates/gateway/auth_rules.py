@@ -26,7 +26,7 @@ ASKED = re.compile(
     r"|audio/speech|audio/transcriptions|audio/translations|images/generations|images/edits"
     r"|moderations|rerank)"
 )
-LISTED = ("/models", "/v1/models")
+LISTED = re.compile(r"(?:/v1)?/models(?:/.+)?|(?:/v1)?/model/info")
 # What Prometheus asks; Starlette sends one to the other.
 METRICS = ("/metrics", "/metrics/")
 
@@ -69,10 +69,13 @@ class Key:
             raise Refused(401, f"the key {self.name} expired at {self._said}; ask for a new one")
 
     def may_go(self, method: str, path: str) -> bool:
-        """Refuse all paths but those where models are asked or listed; whether it asks a model."""
+        """Refuse all paths but those where models are asked or listed; whether it asks a model.
+
+        LiteLLM and model_info.py list those alone that the key may ask.
+        """
         if method == "POST" and ASKED.fullmatch(path):
             return True
-        if method in ("GET", "HEAD") and path in LISTED:
+        if method in ("GET", "HEAD") and LISTED.fullmatch(path):
             return False
         raise Refused(
             403,

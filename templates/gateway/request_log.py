@@ -23,6 +23,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.append(str(HERE))
 
 from log_file import LogFile  # noqa: E402
+from request_names import Names  # noqa: E402
 from routing_trail import Trail, trails  # noqa: E402
 
 # Characters of a model's name that are noted.
@@ -42,7 +43,7 @@ class RequestLog(CustomLogger):
         """Take over ``routing.json``; no file is made yet."""
         super().__init__()
         self._groups: dict[str, dict[str, Any]] = declared["groups"]
-        self._aliases: dict[str, str] = declared["aliases"]
+        self._meant = Names(declared["groups"], declared["aliases"])
         self._names = {
             key: name for name, its in self._groups.items() for key in its["deployments"]
         }
@@ -148,12 +149,13 @@ class RequestLog(CustomLogger):
         self._lines.add(**line)
         if answered and answered.keeps_answers:
             self._keep(call, key, model, body, trail)
+            trail.said = []
 
     def _position(self, model: str | None, trail: Trail) -> int | None:
         """Of who answered: 0 for what was asked for, else its place in the tier or the chain."""
         if trail.answered is None:
             return None
-        asked = self._aliases.get(model or "", model or "")
+        asked = self._meant.meant(model or "")
         name = self._names[trail.answered.id]
         if name == asked or asked not in self._groups:
             # No chain belongs to a wildcard's name.

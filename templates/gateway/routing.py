@@ -4,10 +4,11 @@ LiteLLM's router asks ``callback`` who of a name's deployments may serve and get
 when that fails it asks again without it (``enable_weighted_failover``), then goes along the
 chain (``fallbacks``). What is declared stands in routing.json beside this file. The parts:
 routing_choice (who is next), routing_health (who rests), routing_watch (signs of life),
-routing_attempt (deadlines, outcomes), routing_blame (who failed), routing_clients (how an instance
-is reached), routing_drain (who is about to be restarted), routing_redact (errors without keys),
-routing_told (what others are told of all this), routing_metrics (the same for Prometheus, where
-there is one).
+routing_attempt (deadlines, outcomes), request_adapt (the request as an engine takes it),
+routing_blame (who failed), routing_refusal (requests that are wrong), routing_clients (how an
+instance is reached), routing_drain (who is about to be restarted), routing_redact (errors without
+keys), routing_told (what others are told of all this), routing_metrics (the same for Prometheus,
+where there is one).
 """
 
 from __future__ import annotations
@@ -27,13 +28,18 @@ HERE = Path(__file__).resolve().parent
 # LiteLLM loads this file alone; its parts lie beside it. Last, so that they hide nothing.
 sys.path.append(str(HERE))
 
+import routing_refusal  # noqa: E402
 from log_file import LogFile  # noqa: E402
+from request_adapt import needs_eyes  # noqa: E402
+from request_names import Names  # noqa: E402
+from request_rules import rules  # noqa: E402
 from routing_attempt import Attempts  # noqa: E402
 from routing_choice import Candidate, Turns, choose  # noqa: E402
 from routing_clients import Clients  # noqa: E402
 from routing_drain import Drains  # noqa: E402
 from routing_health import LOG, Deployment, Instance  # noqa: E402
 from routing_told import Told  # noqa: E402
+from routing_trail import Trail, trails  # noqa: E402
 from routing_watch import Watch  # noqa: E402
 
 # Seconds from the choice of who tries to its attempt: a request may still end in between.
@@ -60,18 +66,27 @@ class Routing(CustomLogger):
         self._told = Told(instances, os.environ.get("RUNTIME_DIRECTORY"))
         self._drains = Drains(instances, os.environ.get("RUNTIME_DIRECTORY"))
         self._deployments = {
-            key: Deployment(key, instances[spec.pop("instance")], **spec)
+            key: Deployment(
+                key, instances[spec.pop("instance")], rules=rules(spec.pop("rules")), **spec
+            )
             for key, spec in declared["deployments"].items()
         }
         self._groups: dict[str, dict[str, Any]] = declared["groups"]
+        self._names = Names(self._groups, declared["aliases"])
         self._by_name: dict[str, list[Deployment]] = {
             name: [self._deployments[key] for key in group["deployments"]]
             for name, group in self._groups.items()
         }
+        self._with_eyes = sorted(
+            name
+            for name, group in self._by_name.items()
+            if any("vision" in (each.rules.capabilities or ()) for each in group)
+        )
         self._turns = {name: Turns() for name in self._groups}
         cooldown = float(declared["cooldown"])
         self._attempts = Attempts(self._deployments, Clients(specs), cooldown)
         self._attempts.install()
+        routing_refusal.install()
         self._watches = [
             Watch(instance, specs[name], cooldown)
             for name, instance in instances.items()
@@ -82,6 +97,18 @@ class Routing(CustomLogger):
             from routing_metrics import register
 
             register(instances)
+
+    async def async_pre_call_hook(
+        self,
+        user_api_key_dict: Any,  # noqa: ANN401  (LiteLLM's interface)
+        cache: Any,  # noqa: ANN401  (LiteLLM's interface)
+        data: dict[str, Any],
+        call_type: str,
+    ) -> dict[str, Any]:
+        """The request with the name that is meant: LiteLLM knows no alias for many names."""
+        if isinstance(data.get("model"), str):
+            data["model"] = self._names.meant(data["model"])
+        return data
 
     async def async_filter_deployments(
         self,
@@ -106,15 +133,33 @@ class Routing(CustomLogger):
         for key, each in offered.items():
             self._deployments[key].params = each["litellm_params"]
         tried = set((request_kwargs or {}).get("_excluded_deployment_ids") or ())
-        chosen = self._choose(
-            model, [self._deployments[key] for key in offered if key not in tried]
-        )
+        trail = trails.of(request_kwargs or {})
+        said = messages or (request_kwargs or {}).get("messages")
+        said = said or (request_kwargs or {}).get("input")
+        fitting = self._fitting(trail, [self._deployments[key] for key in offered], said)
+        chosen = self._choose(model, [each for each in fitting if each.id not in tried])
         if chosen is None and not tried and not self._anybody(model):
-            chosen = self._best_of([self._deployments[key] for key in offered])
+            chosen = self._best_of(fitting)
         if chosen is None:
             return []
+        trail.chosen = True
         chosen.instance.tried(chosen.upstream, time.monotonic() + BEGIN)
         return [offered[chosen.id]]
+
+    def _fitting(
+        self,
+        trail: Trail,
+        offered: list[Deployment],
+        said: Any,  # noqa: ANN401  (of any dialect)
+    ) -> list[Deployment]:
+        """Those to whom the request may be put; Refusal where it goes to nobody any more."""
+        if trail.final:
+            raise trail.final
+        left = [each for each in offered if each.served not in trail.refusals]
+        if not left or not needs_eyes(said):
+            return left
+        able = [each for each in left if each.rules.can("vision")]
+        return able or routing_refusal.without_eyes(trail, left, self._with_eyes)
 
     def _choose(self, name: str, offered: list[Deployment]) -> Deployment | None:
         now = time.monotonic()
@@ -168,6 +213,23 @@ class Routing(CustomLogger):
                 deployment.model.loading = False
 
         self._begin(load())
+
+    async def async_post_call_response_headers_hook(
+        self,
+        data: dict[str, Any],
+        user_api_key_dict: Any,  # noqa: ANN401  (LiteLLM's interface)
+        response: Any,  # noqa: ANN401  (LiteLLM's interface)
+        request_headers: dict[str, str] | None = None,
+        litellm_call_info: dict[str, Any] | None = None,
+    ) -> dict[str, str]:
+        """Whether the answer comes from the house, and what of the request was left out for it."""
+        trail = trails.seen(data.get("litellm_call_id"))
+        if trail.answered is None:
+            return {}
+        found = {"x-llmrack-served": "outside" if trail.answered.rules.outside else "house"}
+        if trail.left_out:
+            found["x-llmrack-left-out"] = ", ".join(trail.left_out)
+        return found
 
     def _begin(self, coroutine: Any) -> None:  # noqa: ANN401  (a coroutine without a result)
         task = asyncio.get_running_loop().create_task(coroutine)

@@ -1,8 +1,9 @@
 """An attempt: one request to one instance, its deadlines, and what its outcome says of it.
 
-LiteLLM's router asks a deployment through ``litellm.acompletion`` and ``litellm.aembedding``; those
-are wrapped here. LiteLLM itself bounds a connection, the first token and the gaps between tokens
-with one number, and passes off a stream that breaks off as a whole answer (seen with 1.106.2).
+LiteLLM's router asks a deployment through ``litellm.acompletion`` (for chats, and for the dialects
+that become chats), ``litellm.atext_completion`` and ``litellm.aembedding``; those are wrapped here.
+LiteLLM itself bounds a connection, the first token and the gaps between tokens with one number, and
+passes off a stream that breaks off as a whole answer (seen with 1.106.2).
 """
 
 from __future__ import annotations
@@ -16,15 +17,20 @@ from typing import Any
 
 import anyio
 import litellm
+import request_adapt
 from litellm.exceptions import MidStreamFallbackError
+from refusals import Refusal
 from routing_blame import blame, retry_after, status, why
 from routing_chunks import finish_reason, says, text
-from routing_clients import Clients
+from routing_clients import Clients, sending
 from routing_errors import broken, is_lost, late, silent, stamped
 from routing_health import Deployment, Rest
+from routing_refusal import refused
 from routing_trail import Trail, trails
 
 Call = Callable[..., Awaitable[Any]]
+# Of request_adapt.
+Form = Callable[[Any, dict[str, Any], dict[str, Any]], list[str]]
 
 # Parameters of a plain chat that LiteLLM cannot put together from a stream.
 _PLAIN_ONLY = ("logprobs", "top_logprobs", "audio", "modalities")
@@ -47,11 +53,13 @@ class Attempts:
         self._cooldown = cooldown
         self._chat: Call = litellm.acompletion
         self._embed: Call = litellm.aembedding
+        self._text: Call = litellm.atext_completion
 
     def install(self) -> None:
         """Wrap LiteLLM's calls."""
         litellm.acompletion = self.chat
         litellm.aembedding = self.embed
+        litellm.atext_completion = self.text
 
     async def chat(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  (as LiteLLM's own)
         """``litellm.acompletion``."""
@@ -59,6 +67,7 @@ class Attempts:
         if deployment is None:
             return await self._chat(*args, **kwargs)
         whole = self._bound(deployment, kwargs)
+        self._adapt(deployment, request_adapt.chat, kwargs)
         first = deployment.first_token_timeout
         if kwargs.get("stream"):
             return await self._stream(deployment, kwargs, first or whole)
@@ -72,7 +81,17 @@ class Attempts:
         if deployment is None:
             return await self._embed(*args, **kwargs)
         whole = self._bound(deployment, kwargs)
+        self._adapt(deployment, request_adapt.embedding, kwargs)
         return await self._plain(deployment, self._embed, args, kwargs, whole)
+
+    async def text(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  (as LiteLLM's own)
+        """``litellm.atext_completion``: a stream is bounded until it begins, and not beyond."""
+        deployment = self._deployment(kwargs)
+        if deployment is None:
+            return await self._text(*args, **kwargs)
+        whole = self._bound(deployment, kwargs)
+        self._adapt(deployment, request_adapt.chat, kwargs)
+        return await self._plain(deployment, self._text, args, kwargs, whole)
 
     async def ask_briefly(self, deployment: Deployment) -> None:
         """A short request of the gateway's own, of the kind that the model answers.
@@ -93,13 +112,26 @@ class Attempts:
             return None
         return self._deployments.get(str((kwargs.get("model_info") or {}).get("id")))
 
+    def _adapt(self, deployment: Deployment, form: Form, kwargs: dict[str, Any]) -> None:
+        """Make the request what the deployment takes. Raises what refused() gives."""
+        trail = trails.of(kwargs)
+        trail.asked = True
+        # LiteLLM leads some requests to OpenAI's /v1/responses by the model's name.
+        kwargs["model"] = str(kwargs["model"]).replace("openai/responses/", "openai/", 1)
+        try:
+            trail.left_out = form(deployment.rules, deployment.params or {}, kwargs)
+        except Refusal as refusal:
+            raise refused(deployment, refusal, trail, time.monotonic()) from None
+
     def _bound(self, deployment: Deployment, kwargs: dict[str, Any]) -> float:
         """Seconds for the whole attempt: as declared, or as the client asks."""
         given = kwargs.get("timeout")
         declared = (None, deployment.timeout, deployment.stream_timeout)
         whole = float(deployment.timeout if given in declared else given)
         kwargs["timeout"] = whole
-        self._clients.choose(deployment.instance.name, kwargs)
+        # By way of /v1/responses the prefix is gone.
+        model = str((deployment.params or kwargs)["model"])
+        self._clients.choose(deployment.instance.name, model, kwargs)
         return whole
 
     async def _plain(
@@ -232,6 +264,8 @@ class Attempts:
         """
         instance, model, began = deployment.instance, deployment.model, time.monotonic()
         rests = instance.tried(deployment.upstream, math.inf)
+        sent: list[bool] = []
+        sending.set(sent)
         # A client that waits for less than is declared says nothing of the instance.
         patient = seconds >= min(deployment.first_token_timeout or math.inf, deployment.timeout)
         instance.used = began
@@ -250,6 +284,8 @@ class Attempts:
             trail.fail(deployment, error, began)
             raise stamped(error, deployment) from None
         except Exception as error:
+            if blame(error, deployment.rules.engine, bool(sent)) is None:
+                raise refused(deployment, error, trail, began) from error
             # Noted before the router asks somebody else.
             if patient or not isinstance(error, litellm.Timeout):
                 self._failed(deployment, error)
@@ -270,7 +306,7 @@ class Attempts:
     def _failed(self, deployment: Deployment, error: Exception) -> None:
         """Put aside who is to blame for ``error``: the instance, the model there, or nobody."""
         instance, upstream = deployment.instance, deployment.upstream
-        who, wildcard = blame(error), upstream.endswith("*")
+        who, wildcard = blame(error, deployment.rules.engine, True), upstream.endswith("*")
         if who is None or (wildcard and status(error) == 404):
             return
         proof = None

@@ -14,11 +14,10 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 import litellm
+from refusals import means_request, words
 
 # Most seconds for which a Retry-After is believed.
 LONGEST = 3600.0
-# Answers that are about the request; others would answer the same.
-_REQUEST = (400, 413, 415, 422)
 # Answers that are about the gateway's key, so about every model.
 _KEY = (401, 402)
 _KINDS = {401: "key", 402: "key", 403: "key", 404: "not found", 408: "timeout", 429: "rate limit"}
@@ -33,18 +32,26 @@ _CLASSES: dict[str, tuple[type[BaseException], ...]] = {
 }
 
 
-def blame(error: Exception) -> str | None:
-    """Who failed: "instance" or "model"; None where it is the request's own fault."""
+def blame(error: Exception, engine: str, sent: bool) -> str | None:
+    """Who failed: "instance" or "model"; None where it is the request's own fault.
+
+    + engine: ollama, vllm or openai
+    + sent: whether LiteLLM has begun to send the request; what fails before is no server's fault
+    """
     found = _beneath(error)
     if isinstance(found, httpx.HTTPStatusError):
         status = found.response.status_code
-        return None if status in _REQUEST else "instance" if status in _KEY else "model"
+        if means_request(status, words(error), engine):
+            return None
+        return "instance" if status in _KEY else "model"
     if isinstance(found, httpx.TransportError):
         silent = isinstance(found, httpx.TimeoutException)
         return "model" if silent and not isinstance(found, httpx.ConnectTimeout) else "instance"
+    if isinstance(error, litellm.Timeout):
+        return "model"
     # LiteLLM has not even asked, or not understood the answer.
     own = isinstance(error, litellm.BadRequestError | litellm.UnprocessableEntityError)
-    return None if own else "model"
+    return None if own or not sent else "model"
 
 
 def status(error: Exception) -> int | None:

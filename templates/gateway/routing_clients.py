@@ -11,6 +11,7 @@ import errno
 import socket
 import ssl
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from typing import Any
 
 import httpx
@@ -22,6 +23,8 @@ from routing_redact import shown_keys, without
 from routing_watch import tls
 
 _OLLAMA_CHAT = "/api/chat"
+# Of the attempt under way: gets an entry when its request begins to be sent.
+sending: ContextVar[list[bool]] = ContextVar("sending")
 
 
 class _Transport(LiteLLMAiohttpTransport):
@@ -74,6 +77,8 @@ class _Client(AsyncHTTPHandler):
         return made
 
     async def _prepare(self, request: httpx.Request) -> None:
+        if (sent := sending.get(None)) is not None:
+            sent.append(True)
         timeouts = request.extensions.get("timeout", {})
         request.extensions["timeout"] = {**timeouts, "connect": self._spec["connect_timeout"]}
         path = self._spec["chat"]
@@ -94,12 +99,15 @@ class Clients:
         self._http: dict[str, _Client] = {}
         self._openai: dict[str, openai.AsyncOpenAI] = {}
 
-    def choose(self, instance: str, kwargs: dict[str, Any]) -> None:
-        """Give a call of LiteLLM the client of the instance that it asks."""
+    def choose(self, instance: str, model: str, kwargs: dict[str, Any]) -> None:
+        """Give a call of LiteLLM the client of the instance that it asks.
+
+        + model: with LiteLLM's prefix
+        """
         if instance not in self._http:
             self._http[instance] = _Client(self._specs[instance])
         http = self._http[instance]
-        if not str(kwargs["model"]).startswith("openai/"):
+        if not model.startswith("openai/"):
             kwargs["client"] = http
             return
         if instance not in self._openai:

@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 
 import anyio
+from request_rules import Rules
 
 LOG = logging.getLogger("llmrack")
 LOG.setLevel(logging.INFO)
@@ -217,6 +218,7 @@ class Deployment:
     + served: the declared model
     + place: among the members of its tier, from 0 on
     + keeps_answers: whether what is asked and answered is kept
+    + rules: for requests to it
     + params: LiteLLM's own parameters of it, once a request has been routed
     """
 
@@ -233,6 +235,7 @@ class Deployment:
     provider: str
     place: int
     keeps_answers: bool
+    rules: Rules
     params: dict[str, Any] | None = None
 
     @property

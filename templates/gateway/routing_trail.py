@@ -7,6 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
+from refusals import Refusal
 from routing_blame import kind, status
 from routing_health import Deployment
 
@@ -22,12 +23,23 @@ class Trail:
     + answered: who answers it
     + first: monotonic time of the answer's first token, where that was seen
     + said: parts of the answer, where the stack declares that answers are kept
+    + refusals: why it was refused, by each declared model that did
+    + final: the refusal that it goes no further after
+    + chosen: whether anybody was chosen to answer it; asked: whether anybody was asked
+    + left_out: parameters that were left out for who answers
+    + noted: whether the log has it
     """
 
     failed: list[dict[str, Any]] = field(default_factory=list)
     answered: Deployment | None = None
     first: float | None = None
     said: list[str] = field(default_factory=list)
+    refusals: dict[str, Refusal] = field(default_factory=dict)
+    final: Refusal | None = None
+    chosen: bool = False
+    asked: bool = False
+    left_out: list[str] = field(default_factory=list)
+    noted: bool = False
 
     def fail(self, deployment: Deployment, error: Exception, began: float) -> None:
         """An attempt that began at ``began`` (monotonic time) has failed."""
@@ -54,15 +66,25 @@ class Trails:
         call = kwargs.get("litellm_call_id")
         if not isinstance(call, str) or kwargs.get("no-log"):
             return Trail()
-        if call not in self._known:
+        if call not in self._known or self._known[call].noted:
+            # A client may give an id of its own, and twice the same one.
             self._known[call] = Trail()
+            self._known.move_to_end(call)
             if len(self._known) > MOST:
                 self._known.popitem(last=False)
         return self._known[call]
 
+    def seen(self, call: object) -> Trail:
+        """That of a request which may be over."""
+        return self._known.get(call, Trail()) if isinstance(call, str) else Trail()
+
     def take(self, call: object) -> Trail:
-        """The whole way of a request that is over."""
-        return self._known.pop(call, Trail()) if isinstance(call, str) else Trail()
+        """The whole way of a request that is over, for the log; only once."""
+        trail = self._known.get(call) if isinstance(call, str) else None
+        if trail is None or trail.noted:
+            return Trail()
+        trail.noted = True
+        return trail
 
 
 trails = Trails()

@@ -21,6 +21,7 @@ import argparse
 import asyncio
 import contextlib
 import faulthandler
+import json
 import os
 import socket
 import sys
@@ -33,8 +34,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 # Our own part of it, last: it hides nothing.
 sys.path.append(str(Path(__file__).resolve().parent))
 
+from dialect import worded
 from load_keys import load_keys
-from size_limit import App, limited
+from request_body import App, limited
 from watchdog import watch
 
 FIRST_PASSED_FD = 3
@@ -88,10 +90,13 @@ def main() -> None:
 
 
 def limited_proxy() -> App:
-    """LiteLLM's proxy, which takes seconds to import."""
+    """LiteLLM's proxy, which takes seconds to import, with what is ours around it."""
+    import model_info
     from litellm.proxy.proxy_server import app
 
-    return limited(app)
+    routing = Path(os.environ["CONFIG_FILE_PATH"]).with_name("routing.json")
+    model_info.add_to(app, json.loads(routing.read_text(encoding="utf-8")))
+    return worded(limited(app))
 
 
 class Connection(H11Protocol):

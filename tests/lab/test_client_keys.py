@@ -123,8 +123,8 @@ def test_a_chain_answers_with_a_model_that_the_key_does_not_list(front: Front) -
     [
         ("GET", "/health"),
         ("GET", "/metrics"),
-        ("GET", "/model/info"),
-        ("GET", "/v1/model/info"),
+        ("GET", "/model_group/info"),
+        ("GET", "/v2/model/info"),
         ("POST", "/key/generate"),
         ("POST", "/model/new"),
         ("GET", "/config/yaml"),
@@ -151,6 +151,27 @@ def test_a_key_is_for_asking_models_and_nothing_else(front: Front, method: str, 
 def test_the_list_of_models_shows_a_key_what_it_may_ask(front: Front) -> None:
     assert [each.id for each in sdk(front, "chatty").models.list()] == ["chat", "either", "vector"]
     assert {*ALL, "short"} <= {each.id for each in sdk(front, "everything").models.list()}
+
+
+def get(front: Front, name: str, path: str) -> httpx.Response:
+    return front.process.client.get(path, headers={"Authorization": f"Bearer {key(name)}"})
+
+
+def test_one_model_by_its_id_is_shown_to_who_may_ask_it(front: Front) -> None:
+    assert get(front, "chatty", "/v1/models/chat").json()["id"] == "chat"
+    assert get(front, "chatty", "/v1/models/other").status_code in (403, 404)
+    assert get(front, "everything", "/v1/models/other").json()["id"] == "other"
+
+
+@pytest.mark.parametrize("path", ["/v1/model/info", "/model/info"])
+def test_what_editors_read_of_models_tells_nothing_of_where_they_run(
+    front: Front, path: str
+) -> None:
+    answer = get(front, "chatty", path)
+    assert [each["model_name"] for each in answer.json()["data"]] == ["chat", "vector", "either"]
+    assert [each["model_info"]["mode"] for each in answer.json()["data"]][1] == "embedding"
+    assert "127.0.0.1" not in answer.text
+    assert "short" in get(front, "aliased", path).text
 
 
 def test_more_requests_than_allowed_are_told_to_wait(front: Front) -> None:

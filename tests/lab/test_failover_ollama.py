@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,13 +11,9 @@ import httpx
 import pytest
 
 from llmrack.lab.shell import wait_until
-from llmrack.lab.standins.models import build_models
-from llmrack.lab.standins.ollama_archive import build_archive
-from llmrack.lab.standins.registry import Registry
-from llmrack.stack.fleet import Host
-from llmrack.stack.settings import Settings
 from tests.contract.ollama_process import OllamaProcess
 from tests.lab.front import Front
+from tests.lab.ollama_boxes import asked, host_of, ollama_boxes
 
 CHAT, SECOND, EMBEDDING = "llama3.1:latest", "llama3.2:1b", "all-minilm:latest"
 DEADLINE = 30.0
@@ -28,23 +21,7 @@ DEADLINE = 30.0
 
 @pytest.fixture(scope="module")
 def boxes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, OllamaProcess]]:
-    folder = tmp_path_factory.mktemp("release")
-    archive = build_archive(folder)
-    subprocess.run(["tar", "--zstd", "-xf", archive, "-C", folder], check=True)
-    registry = Registry(("127.0.0.1", 0), build_models(tmp_path_factory.mktemp("registry")))
-    threading.Thread(target=registry.serve_forever, daemon=True).start()
-    with contextlib.ExitStack() as opened:
-        opened.callback(registry.server_close)
-        opened.callback(registry.shutdown)
-        found = {}
-        for name in ("box1", "box2"):
-            box = OllamaProcess(folder / "bin" / "ollama", tmp_path_factory.mktemp(name), {})
-            opened.callback(box.stop)
-            for model in (CHAT, SECOND, EMBEDDING):
-                at = f"127.0.0.1:{registry.server_address[1]}/library/{model}"
-                box.answer("/api/pull", model=at, insecure=True)
-                assert box.post("/api/copy", source=at, destination=model).status_code == 200
-            found[name] = box
+    with ollama_boxes(tmp_path_factory.mktemp("boxes"), (CHAT, SECOND, EMBEDDING)) as found:
         yield found
 
 
@@ -53,7 +30,7 @@ def front(
     gateway_python: Path, tmp_path_factory: pytest.TempPathFactory, boxes: dict[str, OllamaProcess]
 ) -> Iterator[Front]:
     hosts = tuple(
-        Host(name, frozenset({"gpu"}), "127.0.0.1", Settings.model_validate(_settings(box, number)))
+        host_of(name, box, ollama_priority=number)
         for number, (name, box) in enumerate(boxes.items(), 1)
     )
     stack = {
@@ -68,10 +45,6 @@ def front(
     with Front(gateway_python, folder, stack, hosts) as started:
         yield started
         print(started.process.log[-20_000:])
-
-
-def _settings(box: OllamaProcess, priority: int) -> dict[str, Any]:
-    return {"ollama_port": int(box.url.rpartition(":")[2]), "ollama_priority": priority}
 
 
 @pytest.fixture(autouse=True)
@@ -104,15 +77,6 @@ def embed(front: Front) -> str:
     answer = front.process.client.post("/v1/embeddings", json=body)
     assert answer.status_code == 200, answer.text
     return answer.headers["x-litellm-model-id"].partition("/")[0]
-
-
-def asked(box: OllamaProcess, path: str, model: str) -> list[dict[str, Any]]:
-    requests: list[dict[str, Any]] = box.get("/__standin__/requests")["requests"]
-    return [
-        each
-        for each in requests
-        if each["path"] == path and (each["body"] or {}).get("model") == model
-    ]
 
 
 @pytest.mark.parametrize("stream", [True, False])

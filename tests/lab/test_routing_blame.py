@@ -23,17 +23,22 @@ def chained(case):
     own = getattr(litellm, case["own"])("said", llm_provider="", model="m")
     request = httpx.Request("POST", "http://box1")
     if "status" in case:
-        response = httpx.Response(case["status"], headers=case.get("headers"), request=request)
+        response = httpx.Response(
+            case["status"], headers=case.get("headers"), text=case.get("text"), request=request
+        )
         own.__cause__ = httpx.HTTPStatusError("said", request=request, response=response)
     elif "beneath" in case:
         own.__context__ = getattr(httpx, case["beneath"])("said")
     return own
 
-errors = [chained(case) for case in json.loads(sys.argv[2])]
-print(json.dumps([[blame(each), retry_after(each), why(each)] for each in errors]))
+cases = json.loads(sys.argv[2])
+told = [(case.get("engine", "vllm"), case.get("sent", True)) for case in cases]
+errors = [chained(case) for case in cases]
+print(json.dumps([[blame(e, *t), retry_after(e), why(e)] for e, t in zip(errors, told)]))
 """
 
 
+OLLAMA = {"own": "APIConnectionError", "status": 500, "engine": "ollama"}
 # What was raised → who is to blame, and what the log says of it.
 CASES: list[tuple[dict[str, Any], str | None, str]] = [
     ({"own": "BadRequestError", "status": 401}, "instance", "it answers 401"),
@@ -46,6 +51,18 @@ CASES: list[tuple[dict[str, Any], str | None, str]] = [
     ({"own": "APIConnectionError"}, "model", "APIConnectionError"),
     ({"own": "APIConnectionError", "status": 400}, None, "it answers 400"),
     ({"own": "BadRequestError"}, None, "BadRequestError"),
+    *[
+        ({"own": "APIConnectionError", "status": s}, None, f"it answers {s}")
+        for s in (413, 422, 501)
+    ],
+    # Before a byte was sent.
+    ({"own": "APIConnectionError", "sent": False}, None, "APIConnectionError"),
+    ({"own": "Timeout", "sent": False}, "model", "Timeout"),
+    (OLLAMA | {"text": 'option "stop" must be of type array'}, None, "it answers 500"),
+    (OLLAMA | {"text": '{"error":"invalid think value: silly"}'}, None, "it answers 500"),
+    (OLLAMA | {"text": "llama runner process has terminated"}, "model", "it answers 500"),
+    # Nobody but Ollama says it as 500.
+    (OLLAMA | {"text": 'option "stop" must be', "engine": "vllm"}, "model", "it answers 500"),
 ]
 # Retry-After of a 429; the last one has none.
 AFTER = ("7", "DATE", "soon", "-3", "1e9", None)

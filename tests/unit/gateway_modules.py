@@ -15,9 +15,15 @@ def load(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, GATEWAY / f"{name}.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
+    before = set(sys.modules)
     sys.modules[name] = module
+    # Its siblings lie beside it, as they do in a release.
+    sys.path.append(str(GATEWAY))
     try:
         spec.loader.exec_module(module)
     finally:
-        del sys.modules[name]
+        sys.path.remove(str(GATEWAY))
+        for new in set(sys.modules) - before:
+            if str(getattr(sys.modules[new], "__file__", "")).startswith(str(GATEWAY)):
+                del sys.modules[new]
     return module

@@ -59,7 +59,9 @@ def test_models_are_asked_here(path):
     assert key().may_go("POST", path) is True
 
 
-@pytest.mark.parametrize("path", ["/models", "/v1/models"])
+@pytest.mark.parametrize(
+    "path", ["/models", "/v1/models", "/v1/models/org/m:tag", "/model/info", "/v1/model/info"]
+)
 def test_looking_at_the_list_asks_no_model(path):
     assert key().may_go("GET", path) is False
 
@@ -69,7 +71,7 @@ def test_looking_at_the_list_asks_no_model(path):
     [
         ("GET", "/v1/chat/completions"),
         ("POST", "/v1/models"),
-        ("GET", "/v1/models/m"),
+        ("GET", "/v2/model/info"),
         ("GET", "/health"),
         ("GET", "/metrics"),
         ("POST", "/key/generate"),

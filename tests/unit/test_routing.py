@@ -226,6 +226,8 @@ def test_a_name_knows_its_chain_strategy_and_deployments():
     found = table(stack(strategy="latency"))["groups"][LLAMA]
     assert found == {
         "strategy": "latency",
+        "kind": "chat",
+        "context_length": 8192,
         "chain": ["coder", CLOUD],
         "deployments": [f"box1/{LLAMA}", f"box2/{LLAMA}"],
     }
@@ -239,6 +241,87 @@ def test_a_models_strategy_comes_before_the_stacks():
         "least-busy",
         "latency",
     )
+
+
+def rules(stack_: Stack, name: str) -> dict[str, Any]:
+    """Of the first deployment of a name."""
+    return next(
+        each["rules"]
+        for key, each in table(stack_)["deployments"].items()
+        if name in (each["served"], key.partition("@")[2])
+    )
+
+
+def test_a_models_rules_for_requests_are_as_declared():
+    its = {
+        "provider": "local",
+        "capabilities": ["chat", "thinking"],
+        "thinking": {"levels": ["low", "high"], "default": "low", "most": "high"},
+        "on_refusal": "next",
+        "defaults": {"temperature": 0.3},
+        "drop": ["tool_choice"],
+        "max_tokens": 100,
+        "client_options": ["num_ctx"],
+    }
+    found = rules(stack(models=STACK["models"] | {"x": its}), "x")
+    assert found == {
+        "engine": "ollama",
+        "outside": False,
+        "capabilities": ["chat", "thinking"],
+        "levels": ["low", "high"],
+        "level": "low",
+        "most": "high",
+        "next": True,
+        "context_chain": False,
+        "content_chain": False,
+        "defaults": {"temperature": 0.3},
+        "drop": ["tool_choice"],
+        "max_tokens": 100,
+        "client_options": ["num_ctx"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("model", "provider", "levels"),
+    [
+        ("qwen3:8b", "local", []),
+        ("gpt-oss:20b", "local", ["low", "medium", "high"]),
+        ("org/gpt-oss:20b", "cloud", ["low", "medium", "high"]),
+        ("any", "vllm", ["low", "medium", "high"]),
+    ],
+)
+def test_levels_of_thinking_follow_the_kind_of_server(model, provider, levels):
+    its = {"provider": provider, "model": model, "capabilities": ["chat", "thinking"]}
+    assert rules(stack(models=STACK["models"] | {"x": its}), "x")["levels"] == levels
+
+
+def test_who_runs_outside_the_house_is_known():
+    outside = {name: rules(stack(), name)["outside"] for name in (LLAMA, "coder", CLOUD)}
+    assert outside == {LLAMA: False, "coder": True, CLOUD: True}
+
+
+def test_a_chain_for_long_prompts_belongs_to_the_name_that_is_asked_for():
+    its = stack(context_window_chains={"eco": [CLOUD]}, tiers={"eco": [LLAMA, "coder"]})
+    assert rules(its, "eco")["context_chain"]
+    assert not rules(its, LLAMA)["context_chain"]
+
+
+def test_an_alias_for_many_names_is_none_that_litellm_knows():
+    its = stack(aliases={"claude-*": LLAMA, "gpt": LLAMA})
+    assert config(its)["router_settings"]["model_group_alias"] == {"gpt": LLAMA}
+    assert table(its)["aliases"] == {"claude-*": LLAMA, "gpt": LLAMA}
+    assert "claude-*" not in chains(its, "fallbacks")
+
+
+def test_all_that_is_a_chat_is_asked_as_a_chat():
+    its = config(stack())
+    assert its["litellm_settings"]["use_chat_completions_url_for_anthropic_messages"] is True
+    bridged = {
+        row["model_name"]
+        for row in its["model_list"]
+        if row["litellm_params"].get("use_chat_completions_api")
+    }
+    assert bridged == {"coder"}
 
 
 def test_a_mix_is_shared_by_weight_whatever_the_strategy():

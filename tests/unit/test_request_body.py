@@ -1,4 +1,4 @@
-"""The limit on the size of what a gateway is sent."""
+"""What of a request a gateway takes at all."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import pytest
 
 from tests.unit.gateway_modules import load
 
-size_limit = load("size_limit")
+request_body = load("request_body")
 MIB = 1024 * 1024
+# A JSON text of one MiB begins so; what follows does not matter here.
+PIECE = b"{" + bytes(MIB - 1)
 
 
 async def reading(scope: Any, receive: Any, send: Any) -> None:
@@ -26,7 +28,9 @@ async def reading(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": str(size).encode()})
 
 
-def answer(pieces: list[bytes], length: int | None = None) -> tuple[int, bytes, int]:
+def answer(
+    pieces: list[bytes], length: int | None = None, kind: bytes = b"application/json"
+) -> tuple[int, bytes, int]:
     """Status and body of the answer to a request that comes in pieces, and how many were read."""
     read, sent = 0, []
 
@@ -39,28 +43,46 @@ def answer(pieces: list[bytes], length: int | None = None) -> tuple[int, bytes, 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    headers = [] if length is None else [(b"content-length", str(length).encode())]
+    headers = [(b"content-type", kind)]
+    if length is not None:
+        headers.append((b"content-length", str(length).encode()))
     scope = {"type": "http", "headers": headers}
-    asyncio.run(size_limit.limited(reading)(scope, receive, send))
+    asyncio.run(request_body.limited(reading)(scope, receive, send))
     start, body = sent
     return start["status"], body["body"], read
 
 
 def test_a_request_of_the_largest_size_is_passed_on() -> None:
-    pieces = [bytes(MIB)] * 32
+    pieces = [PIECE] * 32
     assert answer(pieces, 32 * MIB) == (200, str(32 * MIB).encode(), 32)
 
 
 def test_one_that_says_that_it_is_larger_is_refused_unread() -> None:
-    status, body, read = answer([bytes(MIB)] * 33, 32 * MIB + 1)
+    status, body, read = answer([PIECE] * 33, 32 * MIB + 1)
     assert (status, read) == (413, 0)
     assert b"larger than 32 MiB" in body
 
 
 def test_one_that_does_not_say_so_is_refused_when_it_is_too_much() -> None:
-    status, body, read = answer([bytes(MIB)] * 40)
+    status, body, read = answer([PIECE] * 40)
     assert (status, read) == (413, 33)
     assert b"larger than 32 MiB" in body
+
+
+@pytest.mark.parametrize("text", [b"[1]", b' "a"', b"5", b"null", b"true"])
+def test_json_that_is_no_object_is_refused(text: bytes) -> None:
+    status, body, _ = answer([text])
+    assert status == 400
+    assert b"must be a JSON object" in body
+
+
+def test_json_may_begin_in_a_later_piece() -> None:
+    assert answer([b" ", b"", b"[1]"])[0] == 400
+    assert answer([b" ", b"", b"{}"])[0] == 200
+
+
+def test_a_form_may_begin_as_it_likes() -> None:
+    assert answer([b"--boundary"], kind=b"multipart/form-data; boundary=boundary")[0] == 200
 
 
 def test_an_error_of_the_application_stays_one() -> None:
@@ -68,4 +90,4 @@ def test_an_error_of_the_application_stays_one() -> None:
         raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
-        asyncio.run(size_limit.limited(broken)({"type": "http", "headers": []}, None, None))
+        asyncio.run(request_body.limited(broken)({"type": "http", "headers": []}, None, None))

@@ -1,0 +1,47 @@
+"""What the parts of the declaration are made of: closed objects, and names that fit everywhere."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+
+def no_reference(value: str) -> str:
+    """``value``; ValueError for what LiteLLM would replace by an environment variable, a key say.
+
+    Source: ``_check_for_os_environ_vars`` in litellm/proxy/proxy_server.py of 1.106.2.
+    """
+    if value.startswith("os.environ/"):
+        raise ValueError("would be read as a secret by LiteLLM; begin it with something else")
+    return value
+
+
+# A public model name may carry a tag ("llama3.1:8b") or a namespace ("org/name"); nothing that a
+# shell, YAML, Jinja or systemd would read as its own.
+ModelName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$", max_length=200),
+    AfterValidator(no_reference),
+]
+# What clients ask for; one that ends in * stands for every model of a provider that begins so.
+PublicName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*\*?$", max_length=200),
+    AfterValidator(no_reference),
+]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Closed(BaseModel):
+    """A part of the declaration: unknown keys are refused, and values stay out of errors."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        populate_by_name=True,
+        allow_inf_nan=False,
+    )

@@ -1,0 +1,29 @@
+"""Which declared name a client means by the one that it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+class Names:
+    """The names of routing.json.
+
+    + names: that have deployments
+    + aliases: further ones, and the name that each stands for; with * at its end for many
+    """
+
+    def __init__(self, names: Mapping[str, object], aliases: Mapping[str, str]) -> None:
+        """Take over what is declared."""
+        self._names = names
+        self._aliases = {name: to for name, to in aliases.items() if not name.endswith("*")}
+        # The longest fits best.
+        many = [(name[:-1], to) for name, to in aliases.items() if name.endswith("*")]
+        self._many = sorted(many, key=lambda each: -len(each[0]))
+
+    def meant(self, asked: str) -> str:
+        """The name that has deployments; ``asked`` itself where nobody knows it."""
+        if asked in self._names:
+            return asked
+        if asked in self._aliases:
+            return self._aliases[asked]
+        return next((to for begin, to in self._many if asked.startswith(begin)), asked)

@@ -1,0 +1,152 @@
+"""A gateway on loopback before two Ollama servers of ours, a vLLM, and a provider that is paid."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from bench.breakable import Breakable
+from llmrack.lab.standins.answers import Model
+from llmrack.lab.standins.http import Reply, Request, Stream
+from llmrack.lab.standins.openai_like import OpenAILike
+from llmrack.lab.standins.provider import Refusal
+from tests.contract.ollama_process import OllamaProcess
+from tests.lab.front import MODELS, SECRET, Front, breakable, provider
+from tests.lab.ollama_boxes import host_of, ollama_boxes
+
+OURS, EYES, VECTORS = "llama3.1:latest", "llava:latest", "nomic-embed-text:latest"
+THINKER, LEVELLED, SECOND = "qwen3:latest", "gpt-oss:20b", "llama3.2:1b"
+CONTEXT = 2048
+SEEING = [Model("m", vision=True)]
+HELLO = [{"role": "user", "content": "Say hello."}]
+
+
+class Strict(OpenAILike):
+    """Refuses a temperature above 2, as OpenAI does."""
+
+    def _chat(self, request: Request) -> Reply | Stream:
+        if (request.body or {}).get("temperature", 0) > 2:
+            raise Refusal(400, "'temperature' must be at most 2", "invalid_value")
+        return super()._chat(request)
+
+
+STACK: dict[str, Any] = {
+    "models": {
+        # Ours, with a way out of the house when it fails.
+        OURS: {"provider": "local", "capabilities": ["chat", "tools"]},
+        SECOND: {
+            "provider": "local",
+            "defaults": {"temperature": 0.25, "stop": ["END"], "max_tokens": 40},
+            "drop": ["tool_choice", "seed"],
+            "max_tokens": 50,
+            "client_options": ["num_ctx", "keep_alive"],
+        },
+        EYES: {"provider": "local", "capabilities": ["chat", "vision"]},
+        THINKER: {"provider": "local", "capabilities": ["chat", "thinking"]},
+        LEVELLED: {
+            "provider": "local",
+            "capabilities": ["chat", "thinking"],
+            "thinking": {"default": "medium"},
+        },
+        VECTORS: {"provider": "local", "capabilities": ["embedding"]},
+        # The same model, from which requests go on that it refuses.
+        "blind": {"provider": "local", "model": OURS, "on_refusal": "next"},
+        "roomy": {"provider": "local", "model": OURS},
+        "paid": {"provider": "paid", "model": "m"},
+        "paid-eyes": {"provider": "eyes", "model": "m", "capabilities": ["chat", "vision"]},
+        "fast": {"provider": "vllm", "model": "m", "capabilities": ["chat", "thinking"]},
+        "switched": {
+            "provider": "vllm",
+            "model": "m",
+            "capabilities": ["chat", "thinking"],
+            "thinking": {"levels": []},
+        },
+        "strict": {"provider": "strict", "model": "m"},
+    },
+    "chains": {"blind": ["paid-eyes"], "strict": ["paid"]},
+    "default_chain": ["paid"],
+    "context_window_chains": {"roomy": ["paid"]},
+    "aliases": {"claude-*": OURS},
+}
+
+
+class World:
+    """The gateway, and who is behind it."""
+
+    def __init__(
+        self, front: Front, boxes: dict[str, OllamaProcess], others: dict[str, Breakable]
+    ) -> None:
+        self.front, self.boxes, self.others = front, boxes, others
+
+    def post(self, path: str, **body: Any) -> httpx.Response:
+        """Ask the gateway."""
+        return self.front.process.client.post(path, json=body)
+
+    def chat(self, model: str, **body: Any) -> httpx.Response:
+        """Ask it in OpenAI's form."""
+        return self.post("/v1/chat/completions", **({"model": model, "messages": HELLO} | body))
+
+    def messages(self, model: str, **body: Any) -> httpx.Response:
+        """Ask it in Anthropic's form."""
+        asked = {"model": model, "max_tokens": 64, "messages": HELLO} | body
+        return self.post("/v1/messages?beta=true", **asked)
+
+    def sent(self, answer: httpx.Response, path: str = "/api/chat") -> dict[str, Any]:
+        """The body that the box was sent which gave an answer."""
+        assert answer.status_code == 200, answer.text
+        box = answer.headers["x-litellm-model-id"].partition("/")[0]
+        found = [
+            each["body"]
+            for each in self.boxes[box].get("/__standin__/requests")["requests"]
+            if each["path"] == path and not _is_of_gateway(each["body"] or {})
+        ]
+        last: dict[str, Any] = found[-1]
+        return last
+
+    def passed_on(self, name: str) -> dict[str, Any]:
+        """The last request's body that a provider was sent."""
+        found: dict[str, Any] = self.others[name].asked()[-1]["body"]
+        return found
+
+    def left(self) -> int:
+        """How many requests have left the house so far."""
+        return sum(len(each.asked()) for each in self.others.values())
+
+    def aside(self) -> list[str]:
+        """What the gateway has put aside so far, by its log."""
+        return [line for line in self.front.process.log.splitlines() if " put aside: " in line]
+
+
+def _is_of_gateway(body: dict[str, Any]) -> bool:
+    """Whether it is the gateway's own short request."""
+    return bool(body.get("messages")) and body["messages"][-1].get("content") == "Say ok."
+
+
+@contextlib.contextmanager
+def requests_front(python: Path, folder: Path) -> Iterator[World]:
+    """Start all of it."""
+    with contextlib.ExitStack() as opened:
+        (folder / "boxes").mkdir()
+        models = (OURS, EYES, VECTORS, THINKER, LEVELLED, SECOND)
+        boxes = opened.enter_context(
+            ollama_boxes(folder / "boxes", models, OLLAMA_CONTEXT_LENGTH=str(CONTEXT))
+        )
+        kinds = {name: "openai-compatible" for name in ("paid", "eyes", "strict")} | {
+            "vllm": "vllm"
+        }
+        own = {"strict": Strict(MODELS, SECRET), "eyes": OpenAILike(SEEING, SECRET)}
+        others = {
+            name: opened.enter_context(Breakable(own[name]) if name in own else breakable(kind))
+            for name, kind in kinds.items()
+        }
+        providers = {name: provider(kinds[name], at) for name, at in others.items()}
+        stack = STACK | {"providers": {"local": {"kind": "ollama"}, **providers}}
+        (folder / "gateway").mkdir()
+        hosts = tuple(host_of(name, box) for name, box in boxes.items())
+        front = opened.enter_context(Front(python, folder / "gateway", stack, hosts))
+        yield World(front, boxes, others)
+        print(front.process.log[-20_000:])
