@@ -70,7 +70,10 @@ def start_ollama(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def ollama(start_ollama: StartOllama, remote: Remote) -> OllamaProcess:
     """A server that has a model of each kind, under its usual name."""
     server = start_ollama()
-    for name in ("llama3.1:latest", "llava:latest", "all-minilm:latest"):
+    for name in (
+        *("llama3.1:latest", "llava:latest", "all-minilm:latest"),
+        *("qwen3:latest", "gpt-oss:20b"),
+    ):
         server.answer("/api/pull", model=remote(name), insecure=True)
         copied = server.post("/api/copy", source=remote(name), destination=name)
         assert copied.status_code == 200

@@ -80,6 +80,11 @@ class OllamaProcess:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"ollama serve did not start:\n{self.log.read_text()}")
 
+    @property
+    def pid(self) -> int:
+        """The server's process."""
+        return self._process.pid
+
     def stop(self) -> int:
         """Stop the server; returns its exit status."""
         self.client.close()

@@ -12,6 +12,19 @@ from llmrack.lab.standins.registry import Registry
 from tests.contract.ollama_process import OllamaProcess, Remote, StartOllama, error_of
 
 
+def test_status_says_whether_the_cloud_is_off(
+    ollama: OllamaProcess, start_ollama: StartOllama
+) -> None:
+    assert ollama.get("/api/status") == {"cloud": {"disabled": True, "source": "env"}}
+    other = start_ollama(OLLAMA_NO_CLOUD="0")
+    assert other.get("/api/status") == {"cloud": {"disabled": False, "source": "none"}}
+
+
+def test_me_is_an_error_for_somebody_who_is_not_signed_in(ollama: OllamaProcess) -> None:
+    response = ollama.client.post("/api/me")
+    assert error_of(response) in ((401, "unauthorized"), (503, "account unavailable"))
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_root_says_that_ollama_is_running(ollama: OllamaProcess, method: str) -> None:
     response = ollama.client.request(method, "/")
@@ -70,6 +83,8 @@ def test_tags_describes_a_model(ollama: OllamaProcess) -> None:
         "families": ["llama"],
         "parameter_size": "120K",
         "quantization_level": "F32",
+        "context_length": 131072,
+        "embedding_length": 64,
     }
 
 
@@ -164,7 +179,12 @@ def test_show_describes_a_model(ollama: OllamaProcess) -> None:
 
 @pytest.mark.parametrize(
     ("model", "capabilities"),
-    [("llava", ["completion", "vision"]), ("all-minilm", ["embedding"])],
+    [
+        ("llava", ["completion", "vision"]),
+        ("all-minilm", ["embedding"]),
+        ("qwen3", ["completion", "tools", "thinking"]),
+        ("gpt-oss:20b", ["completion", "tools", "thinking"]),
+    ],
 )
 def test_show_names_the_capabilities(
     ollama: OllamaProcess, model: str, capabilities: list[str]
@@ -175,7 +195,7 @@ def test_show_names_the_capabilities(
 def test_show_of_a_missing_model_is_404(ollama: OllamaProcess) -> None:
     assert error_of(ollama.post("/api/show", model="nothing")) == (
         404,
-        "model 'nothing' not found",
+        "model 'nothing:latest' not found",
     )
 
 

@@ -98,7 +98,7 @@ def test_show_shows_the_model(ollama: OllamaProcess) -> None:
 def test_show_of_a_missing_model_fails(ollama: OllamaProcess) -> None:
     result = ollama.run("show", "nothing")
     assert result.returncode == 1
-    assert "Error: model 'nothing' not found" in result.stderr
+    assert "Error: model 'nothing:latest' not found" in result.stderr
 
 
 def test_model_is_created_copied_and_removed(ollama: OllamaProcess, tmp_path: Path) -> None:

@@ -40,8 +40,12 @@ def test_one_model_can_be_asked_for(ollama: OllamaProcess) -> None:
 
 
 def test_missing_model_is_not_found(ollama: OllamaProcess) -> None:
-    message = "model 'nothing' not found"
+    message = "model 'nothing:latest' not found"
     assert error_of(ollama.client.get("/v1/models/nothing")) == (404, "not_found_error", message)
+
+
+def test_chat_completion_with_a_missing_model_is_404(ollama: OllamaProcess) -> None:
+    message = "model 'nothing' not found"
     response = ollama.post("/v1/chat/completions", model="nothing", messages=HELLO)
     assert error_of(response) == (404, "not_found_error", message)
 
@@ -73,12 +77,23 @@ def test_streamed_chat_completion_ends_with_usage_and_done(ollama: OllamaProcess
     assert done == "[DONE]"
     parsed = [json.loads(chunk) for chunk in chunks]
     assert all(chunk["object"] == "chat.completion.chunk" for chunk in parsed)
-    assert all(chunk["choices"][0]["delta"]["role"] == "assistant" for chunk in parsed)
-    assert "".join(chunk["choices"][0]["delta"]["content"] for chunk in parsed)
+    deltas = [chunk["choices"][0]["delta"] for chunk in parsed]
+    assert "".join(delta.get("content", "") for delta in deltas)
+    assert deltas[-1] == {}
     reasons = [chunk["choices"][0]["finish_reason"] for chunk in parsed]
     assert reasons == [None] * (len(parsed) - 1) + ["length"]
     assert json.loads(usage)["choices"] == []
     assert json.loads(usage)["usage"]["completion_tokens"] == 4
+
+
+def test_streamed_chat_completion_has_the_role_in_its_first_chunk_alone(
+    ollama: OllamaProcess,
+) -> None:
+    *chunks, _ = ollama.events(
+        "/v1/chat/completions", model="llama3.1", messages=HELLO, max_tokens=4, temperature=0
+    )
+    roles = [json.loads(chunk)["choices"][0]["delta"].get("role") for chunk in chunks]
+    assert roles == ["assistant"] + [None] * (len(chunks) - 1)
 
 
 def test_streamed_chat_completion_has_no_usage_unless_asked(ollama: OllamaProcess) -> None:
@@ -154,6 +169,42 @@ def test_completion_streams(ollama: OllamaProcess) -> None:
     )
     assert done == "[DONE]"
     assert all(json.loads(chunk)["object"] == "text_completion" for chunk in chunks)
+
+
+def test_completion_that_streams_ends_with_usage_when_asked(ollama: OllamaProcess) -> None:
+    *chunks, usage, _ = ollama.events(
+        "/v1/completions",
+        model="llama3.1",
+        prompt="hello",
+        max_tokens=4,
+        temperature=0,
+        stream_options={"include_usage": True},
+    )
+    assert all(json.loads(chunk)["usage"]["total_tokens"] == 0 for chunk in chunks)
+    assert json.loads(usage)["choices"] == []
+    assert json.loads(usage)["usage"]["completion_tokens"] == 4
+
+
+@pytest.mark.parametrize("stop", ["\n", ["\n"]])
+def test_chat_completion_takes_a_stop_that_is_a_text(
+    ollama: OllamaProcess, stop: str | list[str]
+) -> None:
+    assert chat(ollama, stop=stop)["object"] == "chat.completion"
+
+
+def test_chat_completion_gives_logprobs(ollama: OllamaProcess) -> None:
+    (choice,) = chat(ollama, logprobs=True, top_logprobs=2)["choices"]
+    entries = choice["logprobs"]["content"]
+    assert "".join(entry["token"] for entry in entries) == choice["message"]["content"]
+    assert all(len(entry["top_logprobs"]) == 2 for entry in entries)
+
+
+def test_streamed_chat_completion_gives_logprobs(ollama: OllamaProcess) -> None:
+    body = {"model": "llama3.1", "messages": HELLO, "max_tokens": 4, "temperature": 0}
+    *chunks, finish, _ = ollama.events("/v1/chat/completions", **body, logprobs=True)
+    choices = [json.loads(chunk)["choices"][0] for chunk in chunks]
+    assert all(len(choice["logprobs"]["content"]) == 1 for choice in choices)
+    assert "logprobs" not in json.loads(finish)["choices"][0]
 
 
 def test_embeddings_have_the_models_dimension(ollama: OllamaProcess) -> None:

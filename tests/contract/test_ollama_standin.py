@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
+import signal
 import socket
 import threading
 import time
@@ -113,7 +115,104 @@ def test_vision_model_tells_number_and_sizes_of_images(ollama: OllamaProcess, pi
     assert re.search(
         r"Images: 2 \(\d+ bytes, \d+ bytes\)", say(ollama, model="llava", messages=messages)
     )
-    assert "Images" not in say(ollama, messages=messages)
+
+
+def test_thinking_tells_its_level(ollama: OllamaProcess) -> None:
+    for think, level in ((True, "medium"), ("low", "low"), ("max", "max")):
+        body = {"model": "qwen3", "messages": HELLO, "think": think}
+        message = ollama.answer("/api/chat", **body)["message"]
+        assert message["thinking"] == f'Thinking ({level}): user says "hello".'
+        assert message["content"].startswith(f"[{socket.gethostname()} qwen3] ")
+
+
+@pytest.mark.parametrize(
+    ("think", "level"), [(None, "medium"), (False, "medium"), ("high", "high"), ("max", "high")]
+)
+def test_model_with_levels_thinks_always(
+    ollama: OllamaProcess, think: bool | str | None, level: str
+) -> None:
+    body = {"model": "gpt-oss:20b", "messages": HELLO, "think": think}
+    thinking = ollama.answer("/api/chat", **body)["message"]["thinking"]
+    assert thinking.startswith(f"Thinking ({level})")
+
+
+def test_streamed_thinking_ends_before_the_text_begins(ollama: OllamaProcess) -> None:
+    *chunks, _ = ollama.lines("/api/chat", model="qwen3", messages=HELLO)
+    kinds = ["thinking" if "thinking" in chunk["message"] else "text" for chunk in chunks]
+    assert kinds == sorted(kinds, reverse=True)
+    assert set(kinds) == {"thinking", "text"}
+
+
+def test_model_thinks_before_it_calls_a_tool(ollama: OllamaProcess) -> None:
+    *thinking, call, _ = ollama.lines("/api/chat", model="qwen3", messages=HELLO, tools=[TOOL])
+    assert all(chunk["message"]["thinking"] for chunk in thinking)
+    assert call["message"]["tool_calls"]
+
+
+def test_tool_use_has_a_block_in_a_message(ollama: OllamaProcess) -> None:
+    tool = {"name": "get_weather", "input_schema": TOOL["function"]["parameters"]}
+    body = {"model": "llama3.1", "max_tokens": 50, "messages": HELLO, "tools": [tool]}
+    answer = ollama.post("/v1/messages", **body).json()
+    (block,) = answer["content"]
+    assert (block["type"], block["name"]) == ("tool_use", "get_weather")
+    assert block["input"] == {"city": MARKER}
+    assert answer["stop_reason"] == "tool_use"
+
+
+def test_tool_use_streams_in_a_message(ollama: OllamaProcess) -> None:
+    tool = {"name": "get_weather", "input_schema": TOOL["function"]["parameters"]}
+    body = {"model": "llama3.1", "max_tokens": 50, "messages": HELLO, "tools": [tool]}
+    text = ollama.post("/v1/messages", **body, stream=True).text
+    events = [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: ")]
+    assert events[1]["content_block"]["type"] == "tool_use"
+    assert json.loads(events[2]["delta"]["partial_json"]) == {"city": MARKER}
+    assert events[-2]["delta"] == {"stop_reason": "tool_use"}
+
+
+def test_function_call_is_an_item_of_a_response(ollama: OllamaProcess) -> None:
+    tool = {"type": "function", **TOOL["function"]}
+    body = {"model": "llama3.1", "input": "hello", "tools": [tool]}
+    (item,) = ollama.post("/v1/responses", **body).json()["output"]
+    assert (item["type"], item["name"]) == ("function_call", "get_weather")
+    assert json.loads(item["arguments"]) == {"city": MARKER}
+    text = ollama.post("/v1/responses", **body, stream=True).text
+    events = [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: ")]
+    (streamed,) = events[-1]["response"]["output"]
+    assert streamed["arguments"] == item["arguments"]
+
+
+def test_embedding_model_of_the_cloud_is_502_where_the_cloud_is_on(
+    start_ollama: StartOllama,
+) -> None:
+    response = start_ollama(OLLAMA_NO_CLOUD="0").post("/api/embed", model="x:cloud", input="a")
+    assert response.status_code == 502
+
+
+def test_log_has_a_line_for_each_request(ollama: OllamaProcess) -> None:
+    ollama.client.get("/api/version?x=1")
+    ollama.client.get("/api/nothing")
+    lines = [line for line in ollama.log.read_text().splitlines() if line.startswith("[GIN]")]
+    time_of_day = r"\d{4}/\d\d/\d\d - \d\d:\d\d:\d\d"
+    form = rf'\[GIN\] {time_of_day} \| %s \|\s+[0-9.]+m?s \|       127.0.0.1 \| GET      "%s"'
+    assert re.fullmatch(form % (200, r"/api/version\?x=1"), lines[-2])
+    assert re.fullmatch(form % (404, "/api/nothing"), lines[-1])
+
+
+def test_log_has_the_lines_of_llama_server_for_each_answer(ollama: OllamaProcess) -> None:
+    say(ollama)
+    before = len(ollama.log.read_text().splitlines())
+    say(ollama)
+    lines = ollama.log.read_text().splitlines()[before:]
+    assert len(lines) > 15
+    assert any(line.startswith("slot print_timing: id  0 | task ") for line in lines)
+
+
+def test_log_takes_an_unload_for_an_error(ollama: OllamaProcess) -> None:
+    say(ollama)
+    ollama.post("/api/generate", model="llama3.1", keep_alive=0)
+    message = 'level=ERROR source=llama_server.go:1023 msg="llama-server terminated"'
+    (line,) = [line for line in ollama.log.read_text().splitlines()[-3:] if message in line]
+    assert line.endswith('error="signal: killed" exit=unknown')
 
 
 def test_json_without_a_schema_is_an_object_with_the_marker(ollama: OllamaProcess) -> None:
@@ -225,6 +324,66 @@ def test_fault_strikes_one_model_alone(
     set_fault("503", model="llama3.1:latest")
     assert ollama.post("/api/chat", model="llama3.1", messages=HELLO).status_code == 503
     assert ollama.post("/api/embed", model="all-minilm", input="x").status_code == 200
+
+
+def test_fault_endless_goes_on_until_num_predict(
+    ollama: OllamaProcess, set_fault: Callable[..., None]
+) -> None:
+    set_fault("endless", model="llama3.1")
+    answer = ollama.answer(
+        "/api/chat", model="llama3.1", messages=HELLO, options={"num_predict": 100}
+    )
+    assert (answer["eval_count"], answer["done_reason"]) == (100, "length")
+    assert answer["message"]["content"].count(MARKER) > 1
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_fault_endless_ends_when_the_client_leaves(
+    ollama: OllamaProcess, set_fault: Callable[..., None], stream: bool
+) -> None:
+    set_fault("endless")
+    body = {"model": "llama3.1", "messages": HELLO, "stream": stream}
+    with (
+        pytest.raises(httpx.ReadTimeout),
+        httpx.stream("POST", f"{ollama.url}/api/chat", json=body, timeout=0.5) as answer,
+    ):
+        began = time.monotonic()
+        for _ in answer.iter_lines():
+            if time.monotonic() - began > 0.5:
+                raise httpx.ReadTimeout("it would go on")
+    set_fault("ok")
+    # The only place for an answer is free again.
+    assert say(ollama).startswith(MARKER)
+
+
+def test_fault_ignore_sigterm_leaves_a_process_behind(
+    start_ollama: StartOllama, ollama: OllamaProcess
+) -> None:
+    server = start_ollama(OLLAMA_MODELS=str(ollama.models))
+    assert server.post("/__standin__/fault", mode="ignore-sigterm").status_code == 200
+    (child,) = children(server)
+    try:
+        os.kill(child, signal.SIGTERM)
+        assert server.stop() == 0
+        time.sleep(0.2)
+        assert Path(f"/proc/{child}").exists()
+    finally:
+        os.kill(child, signal.SIGKILL)
+
+
+def test_fault_ignore_sigterm_ends_with_its_process(
+    start_ollama: StartOllama, ollama: OllamaProcess
+) -> None:
+    server = start_ollama(OLLAMA_MODELS=str(ollama.models))
+    server.post("/__standin__/fault", mode="ignore-sigterm")
+    server.post("/__standin__/fault", mode="ok")
+    assert children(server) == []
+
+
+def children(server: OllamaProcess) -> list[int]:
+    """The processes that threads of the server have started."""
+    tasks = Path(f"/proc/{server.pid}/task").glob("*/children")
+    return [int(pid) for task in tasks for pid in task.read_text().split()]
 
 
 def test_fault_429_says_when_to_come_again(

@@ -33,6 +33,15 @@ _TOOLS = """\
 {{- range .ToolCalls }}{"name": "{{ .Function.Name }}", "parameters": {{ .Function.Arguments }}}
 {{- end }}
 {{ end }}assistant: """
+# It takes one for a model that thinks when tags stand around ``.Thinking``. Where a prompt ends
+# with the first tag, it takes what the model says for thinking, up to the second.
+_THINKING = (
+    _TOOLS.replace(
+        "{{ .Content }}",
+        "{{ if .Thinking }}<think>{{ .Thinking }}</think>{{ end }}{{ .Content }}",
+    )
+    + "{{ if .Think }}<think>{{ end }}"
+)
 _LICENSE = "Random weights, made by llmrack for its lab. Do with them what you like.\n"
 _MEGABYTE = 1_000_000
 
@@ -47,6 +56,7 @@ class LabModel:
         context_length: tokens.
         dimension: length of its embeddings; 0 for a model that chats.
         padding: bytes added to its file, so that a pull has a size that can be seen.
+        family: that it claims; empty for that of its file.
     """
 
     names: tuple[str, ...]
@@ -54,6 +64,14 @@ class LabModel:
     context_length: int
     dimension: int = 0
     padding: int = 0
+    family: str = ""
+
+    @property
+    def template(self) -> str:
+        """How a chat is written down for it."""
+        if "thinking" in self.capabilities:
+            return _THINKING
+        return _TOOLS if "tools" in self.capabilities else _CHAT
 
 
 CATALOGUE = (
@@ -62,6 +80,9 @@ CATALOGUE = (
     LabModel(("qwen2.5-coder:0.5b",), ("completion", "tools"), 32768),
     LabModel(("llama3.2:latest",), ("completion", "tools"), 131072),
     LabModel(("llama3.2:1b",), ("completion", "tools"), 131072),
+    LabModel(("qwen3:latest",), ("completion", "tools", "thinking"), 40960, family="qwen3"),
+    # Its family thinks at a level, and always.
+    LabModel(("gpt-oss:20b",), ("completion", "tools", "thinking"), 131072, family="gptoss"),
     LabModel(("llava:latest",), ("completion", "vision"), 32768),
     LabModel(("gemma3:latest",), ("completion", "vision"), 131072),
     LabModel(("gemma3:27b",), ("completion", "vision"), 131072),
@@ -110,7 +131,7 @@ def _build(store: Store, model: LabModel) -> None:
             write_clip(projector)
             layers.append(store.add([projector.read_bytes()], f"{LAYER_TYPE}projector")[0])
     layers += _texts(store, model)
-    family = metadata["general.architecture"]
+    family = model.family or metadata["general.architecture"]
     config = {
         "model_format": "gguf",
         "model_family": family,
@@ -135,7 +156,7 @@ def _build(store: Store, model: LabModel) -> None:
 def _texts(store: Store, model: LabModel) -> Iterator[Layer]:
     texts = {"license": _LICENSE}
     if not model.dimension:
-        texts["template"] = _TOOLS if "tools" in model.capabilities else _CHAT
+        texts["template"] = model.template
         texts["params"] = json.dumps({"stop": ["user:", "system:"]})
     for kind, text in texts.items():
         yield store.add([text.encode()], f"{LAYER_TYPE}{kind}")[0]

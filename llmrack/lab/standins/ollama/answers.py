@@ -5,8 +5,6 @@ Every text starts with ``[<hostname> <model>]``, so that a test can tell which i
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import json
 import math
@@ -14,12 +12,14 @@ import random
 import re
 import socket
 
-from .errors import ApiError
+from .errors import ApiError, runner_error
+from .media import decode_image
 from .types import JsonObject, JsonValue
 
 # Options that change what a model says; an answer repeats those that it was given.
 _ECHOED_OPTIONS = ("temperature", "top_p", "top_k", "seed")
 _QUOTED_CHARACTERS = 200
+_SCHEMA_TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
 
 
 def marker(model: str) -> str:
@@ -60,19 +60,44 @@ def text_answer(model: str, messages: list[JsonObject], options: JsonObject) -> 
     return [marker(model), *tokens_of(" " + " ".join(parts))]
 
 
+def thinking_text(level: str, messages: list[JsonObject]) -> list[str]:
+    """What a model thinks before it answers, as tokens: at which level, and of what."""
+    last = messages[-1]
+    return tokens_of(f'Thinking ({level}): {last["role"]} says "{_quote(last.get("content"))}".')
+
+
 def json_answer(model: str, schema: JsonValue) -> list[str]:
     """A JSON text that fits a schema, or any object for ``"json"``; texts in it start marked.
 
     Raises:
-        ApiError: the format is neither.
+        ApiError: the format is neither (500), or no schema that a grammar can be made of (400).
     """
     if schema == "json":
         return tokens_of(json.dumps({"answer": marker(model)}))
-    if isinstance(schema, dict):
-        return tokens_of(json.dumps(fill(schema, model)))
-    raise ApiError(
-        500, f'invalid format: {json.dumps(schema)}; expected "json" or a valid JSON Schema object'
-    )
+    if not isinstance(schema, dict):
+        quoted = json.dumps(json.dumps(schema))
+        message = f'invalid format: {quoted}; expected "json" or a valid JSON Schema object'
+        raise ApiError(500, message)
+    if unknown := _unknown_types(schema):
+        lines = "\n".join(f"Unrecognized schema: {_compact(part)}" for part in unknown)
+        message = f'"json_schema": JSON schema conversion failed:\n{lines}'
+        raise runner_error(400, message, "invalid_request_error")
+    return tokens_of(json.dumps(fill(schema, model)))
+
+
+def _unknown_types(schema: JsonValue) -> list[JsonObject]:
+    """The parts of a schema that have a type which there is not."""
+    if not isinstance(schema, dict):
+        return []
+    inner = [*(schema.get("properties") or {}).values(), schema.get("items")]
+    inner += [each for key in ("anyOf", "oneOf") for each in schema.get(key) or []]
+    found = [part for each in inner for part in _unknown_types(each)]
+    kind = schema.get("type")
+    return [*found, schema] if isinstance(kind, str) and kind not in _SCHEMA_TYPES else found
+
+
+def _compact(value: JsonValue) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 def tool_call(model: str, tool: JsonObject) -> JsonObject:
@@ -123,18 +148,6 @@ def normalized(vector: list[float]) -> list[float]:
     """The vector with length one."""
     length = math.sqrt(sum(value * value for value in vector))
     return [value / length for value in vector]
-
-
-def decode_image(image: JsonValue) -> bytes:
-    """The bytes of an image in base64.
-
-    Raises:
-        ApiError: not base64.
-    """
-    try:
-        return base64.b64decode(image, validate=True)
-    except (binascii.Error, TypeError, ValueError) as error:
-        raise ApiError(400, f"illegal base64 data: {error}") from None
 
 
 def _quote(content: JsonValue) -> str:

@@ -12,7 +12,8 @@ from collections import deque
 from collections.abc import Callable
 
 from .errors import ApiError
-from .faults import STATUS, Fault, Faults
+from .faults import OLLAMA_MODES, STATUS, Fault, Faults
+from .generation import Pace
 from .types import JsonObject, JsonValue
 
 PREFIX = "/__standin__/"
@@ -35,10 +36,15 @@ class Backstage:
         self._requests: deque[JsonObject] = deque(maxlen=_KEPT_REQUESTS)
         self._lock = threading.Lock()
 
-    def token_interval(self, model: str) -> float:
-        """Seconds from one token to the next: 500 tokens a second, unless it is slow."""
-        fault = self.faults.striking(model, inference=True)
-        return fault.seconds if fault.mode == "slow" else _TOKEN_INTERVAL_S
+    def pace(self, model: str) -> Pace:
+        """How a model answers: 500 tokens a second, unless a fault makes it slow or endless."""
+
+        def token_interval() -> float:
+            fault = self.faults.striking(model, inference=True)
+            return fault.seconds if fault.mode == "slow" else _TOKEN_INTERVAL_S
+
+        endless = self.faults.striking(model, inference=True).mode == "endless"
+        return Pace(token_interval, endless)
 
     def record(
         self, method: str, path: str, headers: list[tuple[str, str]], body: JsonValue
@@ -66,7 +72,7 @@ class Backstage:
         if action != ("POST", "fault"):
             raise ApiError(404, f"the stand-in has GET {PREFIX}requests and POST {PREFIX}fault")
         try:
-            fault = Fault.parse(body, "inference")
+            fault = Fault.parse(body, "inference", OLLAMA_MODES)
         except ValueError as error:
             raise ApiError(400, str(error)) from None
         for follow in self.followers:

@@ -40,6 +40,10 @@ MODES: dict[str, dict[str, float]] = {
     "slow": {"seconds": 0.4},
     "load": {"seconds": 60},
 }
+"""What each stand-in can do wrong."""
+OLLAMA_MODES: dict[str, dict[str, float]] = {**MODES, "endless": {}, "ignore-sigterm": {}}
+"""What the stand-in of Ollama, which runs on a host, can do wrong."""
+_WHOLE_SERVER = ("ok", "refuse", "ignore-sigterm")
 _LOOK_S = 0.1
 
 
@@ -56,7 +60,7 @@ class Broken(Exception):
 class Fault:
     """What is wrong at present.
 
-    + mode: one of MODES; docs/lab.md says what each does
+    + mode: one of OLLAMA_MODES; docs/lab.md says what each does
     + model: the only model that it is about; None: all
     + only: whether it is about all paths, or about those where a model has to work
     + after: parts of a stream that still get through
@@ -70,17 +74,24 @@ class Fault:
     seconds: float = 0
 
     @classmethod
-    def parse(cls, body: JsonObject | None, only: Only) -> Fault:
-        """Read ``{"mode": ..., ...}``, with ``only`` where it says nothing of that.
+    def parse(
+        cls, body: JsonObject | None, only: Only, modes: dict[str, dict[str, float]] = MODES
+    ) -> Fault:
+        """Read ``{"mode": ..., ...}``.
+
+        Args:
+            body: what was sent.
+            only: what holds where it says nothing of that.
+            modes: those that there are.
 
         Raises:
             ValueError: there is no such mode, or the mode has no such key; with the way out.
         """
         given = dict(body or {})
         mode = given.pop("mode", None)
-        if mode not in MODES:
-            raise ValueError(f"unknown mode {mode!r}: use one of {', '.join(MODES)}")
-        known = MODES[mode] if mode in ("ok", "refuse") else {"model": 0, "only": 0, **MODES[mode]}
+        if mode not in modes:
+            raise ValueError(f"unknown mode {mode!r}: use one of {', '.join(modes)}")
+        known = modes[mode] if mode in _WHOLE_SERVER else {"model": 0, "only": 0, **modes[mode]}
         if unknown := given.keys() - known:
             uses = f"use {', '.join(known)}" if known else "leave it out"
             raise ValueError(f"{mode} knows no {min(unknown)!r}: {uses}")
@@ -89,7 +100,7 @@ class Fault:
             raise ValueError("model is the name of a model")
         if only not in ("all", "inference"):
             raise ValueError("only is 'all' or 'inference'")
-        numbers = {key: given.get(key, default) for key, default in MODES[mode].items()}
+        numbers = {key: given.get(key, default) for key, default in modes[mode].items()}
         for key, value in numbers.items():
             if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
                 raise ValueError(f"{key} is a number, 0 or more")

@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import json
 import socket
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler
@@ -14,12 +13,13 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from . import STANDIN_VERSION, openai
+from . import STANDIN_VERSION, messages, openai, transcriptions
 from .backstage import PREFIX
 from .connections import abort, drop
 from .errors import ApiError
 from .faults import NO_FAULT, Broken, Fault
-from .routes import Result, Route
+from .generation import Whole
+from .routes import Route
 from .types import JsonObject
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer a request of any method."""
+        began, self._status = time.perf_counter(), 200
         try:
             self._answer()
         except ApiError as error:
@@ -48,13 +49,22 @@ class Handler(BaseHTTPRequestHandler):
                 abort(self.connection)
             else:
                 drop(self.connection)
+        finally:
+            self._log_access(time.perf_counter() - began)
 
     do_HEAD = do_POST = do_DELETE = do_PUT = do_GET
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Log in the form of Ollama's access log."""
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Remember the status for the access log, whose line is written when all is done."""
+        self._status = int(code)
+
+    def _log_access(self, seconds: float) -> None:
+        """Write the line of the access log as Gin does (gin-gonic/gin's logger.go)."""
         now = time.strftime("%Y/%m/%d - %H:%M:%S")
-        print(f"[GIN] {now} | {self.address_string()} | {format % args}", file=sys.stderr)
+        took = f"{seconds:.9g}s" if seconds >= 1 else f"{seconds * 1000:.6g}ms"
+        address, request = self.address_string(), f'{self.command:<7}  "{self.path}"'
+        line = f"[GIN] {now} | {self._status:3} | {took:>13} | {address:>15} | {request}"
+        print(line, flush=True)
 
     def _answer(self) -> None:
         path = self.path.partition("?")[0]
@@ -65,7 +75,7 @@ class Handler(BaseHTTPRequestHandler):
             return self._head(403, length=0)
         if path.startswith("/api/blobs/"):
             return self._blob(path.removeprefix("/api/blobs/"))
-        body = self._json_body()
+        body = self._form() if path == transcriptions.PATH else self._json_body()
         if path.startswith(PREFIX):
             return self._json(self.server.routes.backstage.answer(self.command, path, body or {}))
         self.server.routes.backstage.record(self.command, path, self.headers.items(), body)
@@ -77,9 +87,9 @@ class Handler(BaseHTTPRequestHandler):
             known = any(path == each for _, each in table)
             status, text = (405, "405 method not allowed") if known else (404, "404 page not found")
             return self._text(status, text)
-        if body is None:
+        if body is None and not route.bodiless:
             raise ApiError(400, "missing request body")
-        return self._run(route, body)
+        return self._run(route, body or {})
 
     def _run(self, route: Route, body: JsonObject) -> None:
         if not route.inference:
@@ -90,12 +100,15 @@ class Handler(BaseHTTPRequestHandler):
     def _suffer(self, route: Route, body: JsonObject) -> None:
         """Answer with the present fault, if that is about this request."""
         fault = self.server.routes.suffer(route, body, self._client_is_gone)
-        result = route.answer(body)
+        answer = self.server.routes.answer(route, body)
+        result = self._collected(answer) if isinstance(answer, Whole) else answer
         if fault.mode == "error" and isinstance(result, dict):
             raise ApiError(500, "the model stopped working (a fault that was set)")
         self._result(result, fault)
 
-    def _result(self, result: Result, fault: Fault) -> None:
+    def _result(
+        self, result: JsonObject | Iterator[JsonObject] | Iterator[str] | str | None, fault: Fault
+    ) -> None:
         if result is None:
             return self._head(200, length=0)
         if isinstance(result, str):
@@ -104,7 +117,18 @@ class Handler(BaseHTTPRequestHandler):
             return self._json(result, fault=fault)
         return self._stream(result, fault)
 
-    def _stream(self, parts: Iterator[JsonObject | str], fault: Fault) -> None:
+    def _collected(self, answer: Whole) -> JsonObject:
+        """An answer in one piece, unless its client leaves meanwhile."""
+
+        def heard() -> Iterator[JsonObject]:
+            for chunk in answer.chunks:
+                if self._client_is_gone():
+                    raise ConnectionError("client has left")
+                yield chunk
+
+        return answer.collect(heard())
+
+    def _stream(self, parts: Iterator[JsonObject] | Iterator[str], fault: Fault) -> None:
         """Send parts as they come; an error after the first one becomes the last line."""
         # The first part decides on the status, so it is had before the head is sent.
         first = next(parts)
@@ -116,7 +140,9 @@ class Handler(BaseHTTPRequestHandler):
             for part in faults.stream(fault, itertools.chain([first], parts), self._client_is_gone):
                 self._chunk(part if isinstance(part, str) else json.dumps(part) + "\n")
         except ApiError as error:
-            self._chunk(json.dumps({"error": error.message}) + "\n")
+            # Where the answer is translated to events, what Ollama makes of an error says nothing.
+            if not events:
+                self._chunk(json.dumps({"error": error.message}) + "\n")
         self._chunk("")
 
     def _chunk(self, text: str) -> None:
@@ -142,9 +168,12 @@ class Handler(BaseHTTPRequestHandler):
         self._body(text.encode())
 
     def _error(self, error: ApiError) -> None:
-        compatible = self.path.startswith("/v1/")
-        plain = {"error": error.message}
-        body = openai.error_body(error.status, error.message) if compatible else plain
+        path = self.path.partition("?")[0]
+        body: JsonObject = {"error": error.message}
+        if path == messages.PATH and not error.native:
+            body = messages.error_body(error.status, error.message)
+        elif path.startswith("/v1/") and not error.native:
+            body = openai.error_body(error.status, error.message)
         wait = error.retry_after
         self._json(body, error.status, headers={} if wait is None else {"Retry-After": f"{wait:g}"})
 
@@ -171,6 +200,10 @@ class Handler(BaseHTTPRequestHandler):
     def _body(self, data: bytes) -> None:
         if self.command != "HEAD":
             self.wfile.write(data)
+
+    def _form(self) -> JsonObject:
+        kind = self.headers.get("Content-Type", "")
+        return transcriptions.read_form(kind, b"".join(self._body_chunks()))
 
     def _json_body(self) -> JsonObject | None:
         """The request's JSON object; None when there should be a body and is none.

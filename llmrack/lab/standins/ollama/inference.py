@@ -1,25 +1,36 @@
-"""``/api/chat``, ``/api/generate``, ``/api/embed`` and ``/api/embeddings``.
+"""``/api/chat`` and ``/api/generate``.
 
 Order of checks and error messages are those of Ollama's ``server/routes.go``.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Callable, Iterator
 
-from . import answers
+from . import answers, binding, runner_log
+from .backstage import Backstage
+from .context import Context
 from .errors import ApiError
-from .generation import Generation, collect_chat, collect_generate, final
+from .generation import Generation, Whole, collect_chat, collect_generate, final
+from .logprobs import alternatives_of
+from .media import check_images, images_of
 from .model import Model
 from .names import ModelName
+from .options import merged
+from .references import local_name
 from .scheduler import Scheduler
 from .settings import parse_duration
 from .store import Store
-from .types import JsonObject
+from .thinking import check_think, thinking_level, wants_thinking
+from .types import JsonObject, JsonValue
 
-Answer = JsonObject | Iterator[JsonObject]
+Answer = JsonObject | Whole | Iterator[JsonObject]
+
+# What llama-server says of a chat for whose model nothing says how to write one down.
+NO_TEMPLATE = "llama-server chat error: the model has no chat template"
 
 
 class Inference:
@@ -28,129 +39,117 @@ class Inference:
     Args:
         store: the models.
         scheduler: loads them and limits the requests.
-        token_interval: gives the seconds from one token of a model to the next.
+        backstage: says how fast they answer.
     """
 
-    def __init__(
-        self, store: Store, scheduler: Scheduler, token_interval: Callable[[str], float]
-    ) -> None:
+    def __init__(self, store: Store, scheduler: Scheduler, backstage: Backstage) -> None:
         self._store = store
         self._scheduler = scheduler
-        self._token_interval = token_interval
+        self._backstage = backstage
 
-    def chat(self, body: JsonObject) -> Answer:
-        """``POST /api/chat``: one object, or an iterator of them when ``stream`` is not false."""
+    def chat(self, body: JsonObject, *, relax_thinking: bool = False) -> Answer:
+        """``POST /api/chat``.
+
+        Args:
+            body: the request.
+            relax_thinking: let a model that cannot think answer without, as for Anthropic's form.
+
+        Returns:
+            one object, or an iterator of them when ``stream`` is not false.
+        """
         started = time.perf_counter_ns()
+        binding.bind(body, "ChatRequest", binding.CHAT)
+        check_think(body.get("think"))
+        images = images_of(body.get("messages") or [])
+        keep_alive = keep_alive_of(body)
+        alternatives = alternatives_of(body)
         name = body.get("model") or ""
         if not name:
             raise ApiError(400, "model is required")
-        model = self._model(name, f"model '{name}' not found")
-        keep_alive = keep_alive_of(body)
+        model = self.model(name, f"model '{name}' not found")
         messages = body.get("messages") or []
-        if not isinstance(messages, list) or not all(isinstance(m, dict) for m in messages):
-            raise ApiError(400, "json: cannot unmarshal messages: a list of objects is needed")
-        empty = {"message": {"role": "assistant", "content": ""}}
         if not messages and keep_alive == 0:
-            return self._unloaded(model, name, empty)
+            return self._unloaded(model, name, _chat_shape("", ""))
+        think = body.get("think")
+        if relax_thinking and "thinking" not in model.capabilities:
+            think = None
         wanted = ["completion", "tools"] if body.get("tools") else ["completion"]
-        self._require(model, name, wanted, "chat", body)
-        options = self._load(model, body, keep_alive)
+        self._require(model, name, wanted, "chat", think)
+        options = self.load(model, body, keep_alive)
         if not messages:
-            return final(name, empty, "load")
+            return final(name, _chat_shape("", ""), "load")
+        if not model.has_template:
+            raise ApiError(500, NO_TEMPLATE)
         messages = [*model.messages, *messages]
         if model.system and messages[0].get("role") != "system":
             messages.insert(0, {"role": "system", "content": model.system})
         calls = []
         if body.get("tools") and messages[-1].get("role") == "user":
             calls = [answers.tool_call(name, body["tools"][0])]
-        tokens = [] if calls else self._tokens(model, name, messages, options, body)
+        check_images(images, sees="vision" in model.capabilities)
+        messages, count = Context.of(body, options, model.begins_prompts).fitting(messages)
         generation = Generation(
             name=name,
             options=options,
-            prompt_tokens=answers.count_tokens(messages),
-            tokens=tokens,
+            prompt_tokens=count,
+            thinking=_thoughts(model, messages, think),
+            tokens=[] if calls else _tokens(name, messages, options, body.get("format")),
             calls=calls,
-            shape=lambda text: {"message": {"role": "assistant", "content": text}},
+            shape=_chat_shape,
+            alternatives=alternatives,
             started=started,
-            token_interval=self._token_interval,
+            pace=self._backstage.pace(name),
         )
-        chunks = self._run(model, keep_alive, generation)
-        return chunks if body.get("stream") is not False else collect_chat(chunks)
+        return self._answer(model, keep_alive, generation, body, collect_chat)
 
     def generate(self, body: JsonObject) -> Answer:
         """``POST /api/generate``: one object, or an iterator of them."""
         started = time.perf_counter_ns()
-        name = body.get("model") or ""
-        model = self._model(name, f"model '{name}' not found")
+        binding.bind(body, "GenerateRequest", binding.GENERATE)
+        check_think(body.get("think"))
+        images = images_of([body])
         keep_alive = keep_alive_of(body)
+        alternatives = alternatives_of(body)
+        name = body.get("model") or ""
+        model = self.model(name, f"model '{name}' not found")
         prompt = body.get("prompt") or ""
         if not prompt and keep_alive == 0:
-            return self._unloaded(model, name, {"response": ""})
+            return self._unloaded(model, name, _generate_shape("", ""))
+        think = body.get("think")
         wanted = ["completion", "insert"] if body.get("suffix") else ["completion"]
-        self._require(model, name, wanted, "generate", body)
-        options = self._load(model, body, keep_alive)
+        self._require(model, name, wanted, "generate", think)
+        options = self.load(model, body, keep_alive)
         if not prompt:
-            return final(name, {"response": ""}, "load")
+            return final(name, _generate_shape("", ""), "load")
         messages: list[JsonObject] = []
         system = body.get("system") or model.system
         if system and not body.get("raw"):
             messages.append({"role": "system", "content": system})
         messages.append({"role": "user", "content": prompt, "images": body.get("images")})
+        check_images(images, sees="vision" in model.capabilities)
+        messages, count = Context.of(body, options, model.begins_prompts).fitting(messages)
         generation = Generation(
             name=name,
             options=options,
-            prompt_tokens=answers.count_tokens(messages),
-            tokens=self._tokens(model, name, messages, options, body),
+            prompt_tokens=count,
+            thinking=_thoughts(model, messages, think),
+            tokens=_tokens(name, messages, options, body.get("format")),
             calls=[],
-            shape=lambda text: {"response": text},
+            shape=_generate_shape,
+            alternatives=alternatives,
             started=started,
-            token_interval=self._token_interval,
+            pace=self._backstage.pace(name),
         )
-        chunks = self._run(model, keep_alive, generation)
-        return chunks if body.get("stream") is not False else collect_generate(chunks)
+        return self._answer(model, keep_alive, generation, body, collect_generate)
 
-    def embed(self, body: JsonObject) -> JsonObject:
-        """``POST /api/embed``: unit vectors of the model's dimension."""
-        name = body.get("model") or ""
-        started = time.perf_counter_ns()
-        inputs = body.get("input") or []
-        inputs = [inputs] if isinstance(inputs, str) else inputs
-        if not isinstance(inputs, list) or not all(isinstance(text, str) for text in inputs):
-            raise ApiError(400, "invalid input type")
-        model = self._model(name, f'model "{name}" not found, try pulling it first')
-        options = self._load(model, body, keep_alive_of(body))
-        loaded = time.perf_counter_ns()
-        if not inputs:
-            return {"model": name, "embeddings": []}
-        counts = [max(1, len(answers.tokens_of(text))) for text in inputs]
-        context = int(options["num_ctx"])
-        if body.get("truncate") is False and max(counts) > context:
-            raise ApiError(400, "the input length exceeds the context length")
-        vectors = [self._vector(model, name, text) for text in inputs]
-        dimensions = int(body.get("dimensions") or 0)
-        if 0 < dimensions < len(vectors[0]):
-            vectors = [answers.normalized(vector[:dimensions]) for vector in vectors]
-        return {
-            "model": name,
-            "embeddings": vectors,
-            "total_duration": time.perf_counter_ns() - started,
-            "load_duration": loaded - started,
-            "prompt_eval_count": sum(min(count, context) for count in counts),
-        }
+    def model(self, name: str, not_found: str) -> Model:
+        """The model of a name.
 
-    def embeddings(self, body: JsonObject) -> JsonObject:
-        """``POST /api/embeddings``, the older form: one prompt, one vector."""
-        name = body.get("model") or ""
-        if not name:
-            raise ApiError(400, "model is required")
-        model = self._model(name, f'model "{name}" not found, try pulling it first')
-        self._load(model, body, keep_alive_of(body))
-        prompt = body.get("prompt") or ""
-        return {"embedding": self._vector(model, name, prompt) if prompt else []}
-
-    def _model(self, name: str, not_found: str) -> Model:
+        Raises:
+            ApiError: 404 with the text ``not_found``, or 400.
+        """
         try:
-            parsed = ModelName.parse(name)
+            parsed = ModelName.parse(local_name(name))
         except ValueError as error:
             if name:
                 raise ApiError(400, str(error)) from None
@@ -160,10 +159,20 @@ class Inference:
         except FileNotFoundError:
             raise ApiError(404, not_found) from None
 
+    def load(self, model: Model, body: JsonObject, keep_alive: float | None) -> JsonObject:
+        """Load a model; returns its options overlaid by the request's, and the context.
+
+        Raises:
+            ApiError: 500, an option has a wrong type.
+        """
+        options = merged(model.parameters, body.get("options"))
+        options["num_ctx"] = self._scheduler.load(model, options, keep_alive)
+        return options
+
     def _require(
-        self, model: Model, name: str, wanted: list[str], purpose: str, body: JsonObject
+        self, model: Model, name: str, wanted: list[str], purpose: str, think: JsonValue
     ) -> None:
-        if body.get("think") not in (None, False):
+        if wants_thinking(think) and "thinking" not in model.capabilities:
             raise ApiError(400, f'"{name}" does not support thinking')
         missing = [each for each in wanted if each not in model.capabilities]
         if "completion" in missing:
@@ -171,44 +180,58 @@ class Inference:
         if missing:
             raise ApiError(400, f"{model.manifest.name.full} does not support {missing[0]}")
 
-    def _load(self, model: Model, body: JsonObject, keep_alive: float | None) -> JsonObject:
-        """Load the model; returns the model's options overlaid by the request's."""
-        options = {**model.parameters, **(body.get("options") or {})}
-        options["num_ctx"] = self._scheduler.load(model, options, keep_alive)
-        return options
-
     def _unloaded(self, model: Model, name: str, empty: JsonObject) -> JsonObject:
         self._scheduler.unload(model)
         return final(name, empty, "unload")
 
-    def _tokens(
+    def _answer(
         self,
         model: Model,
-        name: str,
-        messages: list[JsonObject],
-        options: JsonObject,
+        keep_alive: float | None,
+        generation: Generation,
         body: JsonObject,
-    ) -> list[str]:
-        if body.get("format") not in (None, ""):
-            return answers.json_answer(name, body["format"])
-        # Ollama ignores images that are sent to a model without eyes.
-        seen = messages if "vision" in model.capabilities else _without_images(messages)
-        return answers.text_answer(name, seen, options)
-
-    def _vector(self, model: Model, name: str, text: str) -> list[float]:
-        dimension = int(model.architecture_value("embedding_length") or 1)
-        return answers.embedding(name, text, dimension)
+        collect: Callable[[Iterator[JsonObject]], JsonObject],
+    ) -> Answer:
+        chunks = self._run(model, keep_alive, generation)
+        return chunks if body.get("stream") is not False else Whole(chunks, collect)
 
     def _run(
         self, model: Model, keep_alive: float | None, generation: Generation
     ) -> Iterator[JsonObject]:
-        yield from generation.chunks()
+        for chunk in generation.chunks():
+            yield chunk
+        runner_log.answered(
+            generation.options["num_ctx"],
+            generation.prompt_tokens,
+            chunk["eval_count"],
+            chunk["eval_duration"] / 1e9,
+        )
         # Ollama counts from the end of the last request.
         self._scheduler.touch(model, keep_alive)
 
 
-def _without_images(messages: list[JsonObject]) -> list[JsonObject]:
-    return [{key: m[key] for key in m if key != "images"} for m in messages]
+def _chat_shape(text: str, thinking: str) -> JsonObject:
+    message = {"role": "assistant", "content": text}
+    return {"message": {**message, "thinking": thinking} if thinking else message}
+
+
+def _generate_shape(text: str, thinking: str) -> JsonObject:
+    return {"response": text, "thinking": thinking} if thinking else {"response": text}
+
+
+def _thoughts(model: Model, messages: list[JsonObject], think: JsonValue) -> list[str]:
+    if "thinking" not in model.capabilities:
+        return []
+    level = thinking_level(model.family, think)
+    return [] if level is None else answers.thinking_text(level, messages)
+
+
+def _tokens(
+    name: str, messages: list[JsonObject], options: JsonObject, form: JsonValue
+) -> list[str]:
+    if form not in (None, ""):
+        return answers.json_answer(name, form)
+    return answers.text_answer(name, messages, options)
 
 
 def keep_alive_of(body: JsonObject) -> float | None:
@@ -220,8 +243,10 @@ def keep_alive_of(body: JsonObject) -> float | None:
     value = body.get("keep_alive")
     if value is None:
         return None
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ApiError(400, f"Unsupported type: '{json.dumps(value)}'")
     try:
         seconds = parse_duration(value) if isinstance(value, str) else float(value)
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise ApiError(400, str(error)) from None
     return math.inf if seconds < 0 else seconds

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-import time
+from datetime import datetime
 
 _NEEDS_QUOTES = re.compile(r'[\s"=]')
 
@@ -14,7 +14,8 @@ def log(message: str, *, level: str = "INFO", source: str = "standin", **fields:
     """Write one line to standard error."""
     words = {"level": level, "source": source, "msg": message, **fields}
     line = " ".join(f"{name}={_quoted(str(value))}" for name, value in words.items())
-    print(time.strftime("time=%Y-%m-%dT%H:%M:%S%z"), line, file=sys.stderr, flush=True)
+    now = datetime.now().astimezone().isoformat(timespec="milliseconds")
+    print(f"time={now} {line}", file=sys.stderr, flush=True)
 
 
 def _quoted(text: str) -> str:

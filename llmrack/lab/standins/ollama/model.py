@@ -10,12 +10,16 @@ from pathlib import Path
 
 from .gguf import read_metadata
 from .store import LAYER_TYPE, Manifest, Store
+from .thinking import FAMILIES_WITH_LEVELS
 from .types import JsonObject, JsonValue
 
 # Words that a template uses when the model can do more than complete (Ollama's server/images.go).
 _TOOLS_WORD = re.compile(r"\.Tools\b")
 _SUFFIX_WORD = re.compile(r"\.Suffix\b")
+# Tags around an earlier answer's thinking (thinking/template.go).
+_THINKING_TAGS = re.compile(r"\S\{\{-?\s*\.Thinking\s*-?\}\}\S")
 _DEFAULT_TEMPLATE = "{{ .Prompt }}"
+_LENGTHS = ("context_length", "embedding_length")
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class Model:
     gguf: Path | None
     adapters: list[Path]
     template: str
+    has_template: bool
     system: str
     licenses: list[str]
     parameters: JsonObject
@@ -56,6 +61,7 @@ class Model:
             gguf=paths["model"][-1] if "model" in paths else None,
             adapters=paths.get("adapter", []),
             template=text("template", _DEFAULT_TEMPLATE),
+            has_template="template" in paths,
             system=text("system", ""),
             licenses=[path.read_text(encoding="utf-8") for path in paths.get("license", [])],
             parameters=json.loads(text("params", "{}")),
@@ -74,31 +80,46 @@ class Model:
         return metadata.get(f"{metadata.get('general.architecture')}.{key}")
 
     @property
+    def family(self) -> str:
+        """The family that the configuration names."""
+        return str(self.config.get("model_family", ""))
+
+    @property
+    def begins_prompts(self) -> bool:
+        """Whether the tokenizer puts a token before each prompt."""
+        return bool(self.metadata.get("tokenizer.ggml.add_bos_token"))
+
+    @property
     def capabilities(self) -> list[str]:
         """What the model can do, in Ollama's order and words."""
         embedding = self.architecture_value("pooling_type") is not None
-        found = ["embedding" if embedding else "completion"]
-        if self.architecture_value("vision.block_count") is not None:
-            found.append("vision")
-        if _TOOLS_WORD.search(self.template):
-            found.append("tools")
-        if _SUFFIX_WORD.search(self.template):
-            found.append("insert")
-        if self.projector and "vision" not in found:
-            found.append("vision")
-        return found
+        found = {
+            "embedding": embedding,
+            "completion": not embedding,
+            "vision": self.projector or self.architecture_value("vision.block_count") is not None,
+            "tools": _TOOLS_WORD.search(self.template),
+            "insert": _SUFFIX_WORD.search(self.template),
+            "thinking": _THINKING_TAGS.search(self.template) or self.family in FAMILIES_WITH_LEVELS,
+        }
+        return [name for name, there in found.items() if there]
 
     @property
     def details(self) -> JsonObject:
-        """The ``details`` of ``/api/tags``, ``/api/ps`` and ``/api/show``."""
+        """The ``details`` of ``/api/ps`` and ``/api/show``."""
         return {
             "parent_model": "",
             "format": self.config.get("model_format", ""),
-            "family": self.config.get("model_family", ""),
+            "family": self.family,
             "families": self.config.get("model_families"),
             "parameter_size": self.config.get("model_type", ""),
             "quantization_level": self.config.get("file_type", ""),
         }
+
+    @property
+    def _listed_details(self) -> JsonObject:
+        """The ``details`` of ``/api/tags``."""
+        lengths = {key: self.architecture_value(key) for key in _LENGTHS}
+        return {**self.details, **{key: value for key, value in lengths.items() if value}}
 
     @property
     def modified_at(self) -> str:
@@ -114,7 +135,7 @@ class Model:
             "modified_at": self.modified_at,
             "size": self.manifest.size,
             "digest": self.manifest.digest,
-            "details": self.details,
+            "details": self._listed_details,
             "capabilities": self.capabilities,
         }
 

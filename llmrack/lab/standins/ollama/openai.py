@@ -1,20 +1,17 @@
-"""The OpenAI form of the API under ``/v1``, translated to and from the native one.
+"""Requests in OpenAI's form under ``/v1``, translated to the native one.
 
-Field by field after Ollama's ``openai/openai.go`` and ``middleware/openai.go``.
+Field by field after Ollama's ``openai/openai.go`` and ``middleware/openai.go``; the answers are in
+:mod:`.openai_answers`.
 """
 
 from __future__ import annotations
 
-import base64
 import json
-import struct
-import time
-import uuid
-from collections.abc import Iterator
-from datetime import datetime
 
+from . import binding
 from .errors import ApiError
-from .names import ModelName
+from .media import decode_image
+from .thinking import think_of_effort
 from .types import JsonObject, JsonValue
 
 _IMAGE_PREFIXES = tuple(
@@ -22,12 +19,10 @@ _IMAGE_PREFIXES = tuple(
 )
 _OPTIONS = {
     "max_tokens": "num_predict",
-    "temperature": "temperature",
-    "top_p": "top_p",
-    "seed": "seed",
-    "frequency_penalty": "frequency_penalty",
-    "presence_penalty": "presence_penalty",
-    "stop": "stop",
+    **{
+        name: name
+        for name in ("temperature", "top_p", "seed", "frequency_penalty", "presence_penalty")
+    },
 }
 
 
@@ -50,6 +45,7 @@ def chat_request(body: JsonObject) -> JsonObject:
     Raises:
         ApiError: 400, something in it is not understood.
     """
+    binding.bind(body, "ChatCompletionRequest", binding.OPENAI_CHAT)
     if not body.get("messages"):
         raise ApiError(400, "[] is too short - 'messages'")
     request: JsonObject = {
@@ -57,7 +53,11 @@ def chat_request(body: JsonObject) -> JsonObject:
         "messages": [part for message in body["messages"] for part in _messages(message)],
         "options": _options(body),
         "stream": bool(body.get("stream")),
+        "logprobs": bool(body.get("logprobs")),
+        "top_logprobs": body.get("top_logprobs") or 0,
     }
+    if stop := [text for text in _stops(body) if isinstance(text, str)]:
+        request["options"]["stop"] = stop
     if body.get("tools"):
         request["tools"] = body["tools"]
     response_format = body.get("response_format") or {}
@@ -65,19 +65,28 @@ def chat_request(body: JsonObject) -> JsonObject:
         request["format"] = "json"
     elif response_format.get("type") == "json_schema":
         request["format"] = (response_format.get("json_schema") or {}).get("schema")
-    effort = body.get("reasoning_effort") or (body.get("reasoning") or {}).get("effort")
-    if effort:
-        request["think"] = False if effort == "none" else effort
+    reasoning = body.get("reasoning")
+    effort = body.get("reasoning_effort") if reasoning is None else reasoning.get("effort")
+    request["think"] = think_of_effort(effort or "")
     return request
 
 
 def generate_request(body: JsonObject) -> JsonObject:
-    """The body for ``/api/generate`` of a completion."""
+    """The body for ``/api/generate`` of a completion.
+
+    Raises:
+        ApiError: 400, something in it has a wrong type.
+    """
+    binding.bind(body, "CompletionRequest", binding.OPENAI_COMPLETION)
+    stop = _stops(body)
+    if not all(isinstance(text, str) for text in stop):
+        raise ApiError(400, "invalid type for 'stop' field: float64")
+    options = _options(body)
     return {
         "model": body.get("model", ""),
-        "prompt": body.get("prompt", ""),
-        "suffix": body.get("suffix", ""),
-        "options": _options(body),
+        "prompt": body.get("prompt") or "",
+        "suffix": body.get("suffix") or "",
+        "options": {**options, "stop": stop} if stop else options,
         "stream": bool(body.get("stream")),
     }
 
@@ -88,8 +97,9 @@ def embed_request(body: JsonObject) -> JsonObject:
     Raises:
         ApiError: 400, no input, or an unknown ``encoding_format``.
     """
+    binding.bind(body, "EmbedRequest", binding.OPENAI_EMBED)
     encoding = body.get("encoding_format") or "float"
-    if str(encoding).lower() not in ("float", "base64"):
+    if encoding.lower() not in ("float", "base64"):
         raise ApiError(
             400,
             f"Invalid value for 'encoding_format' = {encoding}. "
@@ -105,96 +115,20 @@ def embed_request(body: JsonObject) -> JsonObject:
     }
 
 
-def chat_completion(answer: JsonObject) -> JsonObject:
-    """The answer to a chat completion that is not streamed."""
-    message = _message(answer["message"])
-    reason = "tool_calls" if "tool_calls" in message else answer.get("done_reason")
-    choice = {"index": 0, "message": message, "finish_reason": reason}
-    return {
-        **_head("chatcmpl", "chat.completion", answer["model"]),
-        "choices": [choice],
-        "usage": _usage(answer),
-    }
-
-
-def completion(answer: JsonObject) -> JsonObject:
-    """The answer to a completion that is not streamed."""
-    choice = {"text": answer["response"], "index": 0, "finish_reason": answer.get("done_reason")}
-    return {
-        **_head("cmpl", "text_completion", answer["model"]),
-        "choices": [choice],
-        "usage": _usage(answer),
-    }
-
-
-def chat_events(chunks: Iterator[JsonObject], body: JsonObject) -> Iterator[str]:
-    """The server-sent events of a streamed chat completion."""
-    head = _head("chatcmpl", "chat.completion.chunk", body["model"])
-    called = False
-    for chunk in chunks:
-        delta = _message(chunk["message"])
-        called = called or "tool_calls" in delta
-        reason = chunk.get("done_reason")
-        choice = {
-            "index": 0,
-            "delta": delta,
-            "finish_reason": "tool_calls" if reason and called else reason,
-        }
-        yield _event({**head, "choices": [choice]})
-        yield from _end(head, chunk, body)
-
-
-def completion_events(chunks: Iterator[JsonObject], body: JsonObject) -> Iterator[str]:
-    """The server-sent events of a streamed completion."""
-    head = _head("cmpl", "text_completion", body["model"])
-    for chunk in chunks:
-        reason = chunk.get("done_reason")
-        choice = {"text": chunk["response"], "index": 0, "finish_reason": reason}
-        yield _event({**head, "choices": [choice]})
-        yield from _end(head, chunk, body)
-
-
-def embedding_list(answer: JsonObject, body: JsonObject) -> JsonObject:
-    """The answer to an embeddings request."""
-    packed = str(body.get("encoding_format")).lower() == "base64"
-    return {
-        "object": "list",
-        "data": [
-            {
-                "object": "embedding",
-                "embedding": _packed(vector) if packed else vector,
-                "index": index,
-            }
-            for index, vector in enumerate(answer["embeddings"])
-        ],
-        "model": body["model"],
-        "usage": {
-            "prompt_tokens": answer["prompt_eval_count"],
-            "total_tokens": answer["prompt_eval_count"],
-        },
-    }
-
-
-def model_list(answer: JsonObject) -> JsonObject:
-    """The answer of ``/v1/models``, from that of ``/api/tags``."""
-    models = [model_entry(each["name"], each["modified_at"]) for each in answer["models"]]
-    # Ollama writes null for an empty list here.
-    return {"object": "list", "data": models or None}
-
-
-def model_entry(name: str, modified_at: str) -> JsonObject:
-    """One model as ``/v1/models/<name>`` describes it."""
-    created = int(datetime.fromisoformat(modified_at).timestamp())
-    owner = ModelName.parse(name).namespace
-    return {"id": name, "object": "model", "created": created, "owned_by": owner}
-
-
 def _options(body: JsonObject) -> JsonObject:
     options = {"temperature": 1.0, "top_p": 1.0}
     given = {
         ours: body[theirs] for theirs, ours in _OPTIONS.items() if body.get(theirs) is not None
     }
     return {**options, **given}
+
+
+def _stops(body: JsonObject) -> list[JsonValue]:
+    """Where the text ends; one text is as good as a list here, and anything else is ignored."""
+    stop = body.get("stop")
+    if isinstance(stop, str):
+        return [stop]
+    return stop if isinstance(stop, list) else []
 
 
 def _messages(message: JsonObject) -> list[JsonObject]:
@@ -220,18 +154,28 @@ def _part(part: JsonValue) -> JsonObject:
     if kind == "image_url":
         url = part.get("image_url")
         url = url.get("url") if isinstance(url, dict) else url
-        return {"content": "", "images": [_image(str(url))]}
+        return {"content": "", "images": [image_of_url(str(url))]}
     raise ApiError(400, "invalid message format")
 
 
-def _image(url: str) -> str:
+def image_of_url(url: str) -> str:
+    """The image of a ``data:`` URL, in base64.
+
+    Raises:
+        ApiError: 400, another URL, or no base64.
+    """
     if url.startswith(("http://", "https://")):
         raise ApiError(
             400, "image URLs are not currently supported, please use base64 encoded data instead"
         )
     for prefix in _IMAGE_PREFIXES:
         if url.startswith(prefix):
-            return url.removeprefix(prefix)
+            image = url.removeprefix(prefix)
+            try:
+                decode_image(image)
+            except ApiError:
+                break
+            return image
     raise ApiError(400, "invalid image input")
 
 
@@ -241,55 +185,3 @@ def _native_function(function: JsonObject) -> JsonObject:
     except ValueError:
         raise ApiError(400, "invalid tool call arguments") from None
     return {"name": function.get("name"), "arguments": arguments}
-
-
-def _message(message: JsonObject) -> JsonObject:
-    converted: JsonObject = {"role": "assistant", "content": message["content"]}
-    if message.get("tool_calls"):
-        converted["tool_calls"] = [
-            {
-                "id": call["id"],
-                "index": call["function"]["index"],
-                "type": "function",
-                "function": {
-                    "name": call["function"]["name"],
-                    "arguments": json.dumps(call["function"]["arguments"]),
-                },
-            }
-            for call in message["tool_calls"]
-        ]
-    return converted
-
-
-def _head(prefix: str, kind: str, model: str) -> JsonObject:
-    return {
-        "id": f"{prefix}-{uuid.uuid4().int % 1000}",
-        "object": kind,
-        "created": int(time.time()),
-        "model": model,
-        "system_fingerprint": "fp_ollama",
-    }
-
-
-def _usage(answer: JsonObject) -> JsonObject:
-    prompt, generated = answer.get("prompt_eval_count", 0), answer.get("eval_count", 0)
-    return {
-        "prompt_tokens": prompt,
-        "completion_tokens": generated,
-        "total_tokens": prompt + generated,
-    }
-
-
-def _end(head: JsonObject, chunk: JsonObject, body: JsonObject) -> Iterator[str]:
-    if chunk["done"]:
-        if (body.get("stream_options") or {}).get("include_usage"):
-            yield _event({**head, "choices": [], "usage": _usage(chunk)})
-        yield "data: [DONE]\n\n"
-
-
-def _event(data: JsonObject) -> str:
-    return f"data: {json.dumps(data)}\n\n"
-
-
-def _packed(vector: list[float]) -> str:
-    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()

@@ -6,22 +6,26 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from . import STANDIN_VERSION, openai
+from . import STANDIN_VERSION, messages, openai, openai_answers, responses, transcriptions
 from .backstage import Backstage
 from .create import create
+from .embedding import Embedding
 from .errors import ApiError
 from .faults import Fault
+from .generation import Whole
 from .inference import Answer, Inference
 from .model import Model
 from .names import ModelName
 from .pull import pull
+from .references import DETAILS_UNAVAILABLE, MODEL_UNAVAILABLE, local_name, refuse_cloud
 from .scheduler import Scheduler
 from .settings import Settings
 from .store import Store
 from .types import JsonObject
 
 Result = Answer | Iterator[str] | str | None
-"""A JSON object, a stream of them, a stream of server-sent events, a text, or nothing."""
+"""A JSON object, one that is still to be made, streams of them or of server-sent events, a text, or
+nothing."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +35,14 @@ class Route:
     Attributes:
         answer: gives the answer for a request's JSON body.
         inference: whether it counts against the queue and is subject to faults.
+        cloud: what is unavailable of a model of Ollama Cloud; empty where it makes no difference.
+        bodiless: whether the request needs no body.
     """
 
     answer: Callable[[JsonObject], Result]
     inference: bool = False
+    cloud: str = ""
+    bodiless: bool = False
 
 
 class Routes:
@@ -49,7 +57,9 @@ class Routes:
         self.scheduler = Scheduler(settings)
         self.backstage = Backstage()
         self.backstage.followers.append(self._cool_down)
-        self._inference = Inference(self.store, self.scheduler, self.backstage.token_interval)
+        self._no_cloud = settings.no_cloud
+        self._inference = Inference(self.store, self.scheduler, self.backstage)
+        embedding = Embedding(self._inference)
         tags = Route(lambda _: self._tags())
         version = Route(lambda _: {"version": STANDIN_VERSION})
         running = Route(lambda _: "Ollama is running")
@@ -58,24 +68,47 @@ class Routes:
             ("HEAD", "/"): running,
             ("GET", "/api/version"): version,
             ("HEAD", "/api/version"): version,
+            ("GET", "/api/status"): Route(lambda _: self._status()),
+            ("POST", "/api/me"): Route(_me, bodiless=True),
             ("GET", "/api/tags"): tags,
             ("HEAD", "/api/tags"): tags,
             ("GET", "/api/ps"): Route(lambda _: {"models": self.scheduler.running()}),
             ("POST", "/api/pull"): Route(self._pull),
             ("POST", "/api/push"): Route(_push),
-            ("POST", "/api/show"): Route(self._show),
+            ("POST", "/api/show"): Route(self._show, cloud=DETAILS_UNAVAILABLE),
             ("POST", "/api/create"): Route(self._create),
             ("POST", "/api/copy"): Route(self._copy),
             ("DELETE", "/api/delete"): Route(self._delete),
-            ("POST", "/api/chat"): Route(self._inference.chat, inference=True),
-            ("POST", "/api/generate"): Route(self._inference.generate, inference=True),
-            ("POST", "/api/embed"): Route(self._inference.embed, inference=True),
-            ("POST", "/api/embeddings"): Route(self._inference.embeddings, inference=True),
-            ("GET", "/v1/models"): Route(lambda _: openai.model_list(self._tags())),
-            ("POST", "/v1/chat/completions"): Route(self._v1_chat, inference=True),
-            ("POST", "/v1/completions"): Route(self._v1_completions, inference=True),
-            ("POST", "/v1/embeddings"): Route(self._v1_embeddings, inference=True),
+            ("POST", "/api/chat"): _inferring(self._inference.chat),
+            ("POST", "/api/generate"): _inferring(self._inference.generate),
+            ("POST", "/api/embed"): _inferring(embedding.embed),
+            ("POST", "/api/embeddings"): _inferring(embedding.embeddings),
+            ("GET", "/v1/models"): Route(lambda _: openai_answers.model_list(self._tags())),
+            ("POST", "/v1/chat/completions"): _inferring(self._v1_chat),
+            ("POST", "/v1/completions"): _inferring(self._v1_completions),
+            ("POST", "/v1/embeddings"): _inferring(
+                lambda body: openai_answers.embedding_list(
+                    embedding.embed(openai.embed_request(body)), body
+                )
+            ),
+            ("POST", responses.PATH): _inferring(self._v1_responses),
+            ("POST", messages.PATH): _inferring(self._v1_messages),
+            ("POST", transcriptions.PATH): _inferring(self._v1_transcriptions),
         }
+
+    def answer(self, route: Route, body: JsonObject) -> Result:
+        """The answer to a request.
+
+        Raises:
+            ApiError: it is refused.
+        """
+        if route.cloud:
+            self._refuse_cloud(body.get("model") or body.get("name"), route.cloud)
+        return route.answer(body)
+
+    def _refuse_cloud(self, name: object, operation: str) -> None:
+        if isinstance(name, str):
+            refuse_cloud(name, no_cloud=self._no_cloud, operation=operation)
 
     def suffer(self, route: Route, body: JsonObject, client_left: Callable[[], bool]) -> Fault:
         """Carry out the present fault before a request is answered; returns it, or NO_FAULT.
@@ -103,7 +136,12 @@ class Routes:
 
     def v1_model(self, name: str) -> JsonObject:
         """The answer of ``GET /v1/models/<name>``."""
-        return openai.model_entry(name, self._show({"model": name})["modified_at"])
+        self._refuse_cloud(name, DETAILS_UNAVAILABLE)
+        return openai_answers.model_entry(name, self._show({"model": name})["modified_at"])
+
+    def _status(self) -> JsonObject:
+        source = "env" if self._no_cloud else "none"
+        return {"cloud": {"disabled": self._no_cloud, "source": source}}
 
     def _tags(self) -> JsonObject:
         found = []
@@ -114,11 +152,11 @@ class Routes:
         return {"models": found}
 
     def _show(self, body: JsonObject) -> JsonObject:
-        name = _given_name(body)
+        name = _parsed(local_name(_given_name(body)))
         try:
-            model = Model.read(self.store, self.store.manifest(_parsed(name)))
+            model = Model.read(self.store, self.store.manifest(name))
         except FileNotFoundError:
-            raise ApiError(404, f"model '{name}' not found") from None
+            raise ApiError(404, f"model '{name.short}' not found") from None
         return model.show(body.get("system") or "")
 
     def _pull(self, body: JsonObject) -> Answer:
@@ -148,20 +186,52 @@ class Routes:
         except FileNotFoundError:
             raise ApiError(404, f"model '{name}' not found") from None
 
-    def _v1_chat(self, body: JsonObject) -> Answer | Iterator[str]:
+    def _v1_chat(self, body: JsonObject) -> Result:
         answer = self._inference.chat(openai.chat_request(body))
-        if isinstance(answer, dict):
-            return openai.chat_completion(answer)
-        return openai.chat_events(answer, body)
+        return _converted(answer, body, openai_answers.chat_completion, openai_answers.chat_events)
 
-    def _v1_completions(self, body: JsonObject) -> Answer | Iterator[str]:
+    def _v1_completions(self, body: JsonObject) -> Result:
         answer = self._inference.generate(openai.generate_request(body))
-        if isinstance(answer, dict):
-            return openai.completion(answer)
-        return openai.completion_events(answer, body)
+        return _converted(answer, body, openai_answers.completion, openai_answers.completion_events)
 
-    def _v1_embeddings(self, body: JsonObject) -> JsonObject:
-        return openai.embedding_list(self._inference.embed(openai.embed_request(body)), body)
+    def _v1_responses(self, body: JsonObject) -> Result:
+        answer = self._inference.chat(responses.chat_request(body))
+        return _converted(
+            answer, body, lambda whole: responses.response(whole, body), responses.events
+        )
+
+    def _v1_messages(self, body: JsonObject) -> Result:
+        answer = self._inference.chat(messages.chat_request(body), relax_thinking=True)
+        return _converted(answer, body, messages.message, messages.events)
+
+    def _v1_transcriptions(self, form: JsonObject) -> Result:
+        answer = self._inference.chat(transcriptions.chat_request(form))
+        return _converted(answer, {}, transcriptions.transcription, openai_answers.chat_events)
+
+
+def _inferring(answer: Callable[[JsonObject], Result]) -> Route:
+    return Route(answer, inference=True, cloud=MODEL_UNAVAILABLE)
+
+
+def _converted(
+    answer: Answer,
+    body: JsonObject,
+    whole: Callable[[JsonObject], JsonObject],
+    events: Callable[[Iterator[JsonObject], JsonObject], Iterator[str]],
+) -> Result:
+    """A native answer in another form: in one piece, or as events when the request wants a stream.
+
+    A mere load is one object in any case; it counts no tokens.
+    """
+    if isinstance(answer, dict):
+        chunks = iter([{"prompt_eval_count": 0, "eval_count": 0, **answer}])
+        answer = chunks if body.get("stream") else Whole(chunks, next)
+    return answer.then(whole) if isinstance(answer, Whole) else events(answer, body)
+
+
+def _me(_: JsonObject) -> None:
+    # Ollama asks https://ollama.com who is signed in; this one asks nobody.
+    raise ApiError(503, "account unavailable")
 
 
 def _push(_: JsonObject) -> None:

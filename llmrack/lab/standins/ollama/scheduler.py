@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from . import runner_log
 from .errors import ApiError
 from .gpus import Gpu
 from .model import Model, timestamp
@@ -16,6 +17,9 @@ from .types import JsonObject
 
 # Go's time.Duration ends after 292 years; "for ever" is that far away.
 _FOREVER_S = 292 * 365 * 86400.0
+_LEAST_CONTEXT = 4
+# A model with eyes has this at least (server/sched.go).
+_LEAST_CONTEXT_WITH_IMAGES = 2048
 
 
 @dataclass
@@ -50,6 +54,8 @@ class Scheduler:
     def load(self, model: Model, options: JsonObject, keep_alive: float | None) -> int:
         """Load a model, or keep it longer; returns its context length in tokens."""
         wanted = int(options.get("num_ctx") or self._settings.context_length)
+        sees = "vision" in model.capabilities
+        wanted = max(wanted, _LEAST_CONTEXT_WITH_IMAGES if sees else _LEAST_CONTEXT)
         trained = model.architecture_value("context_length")
         context = min(wanted, int(trained)) if trained else wanted
         # Weights and the cache of the context; the cache's size per token is a plausible invention.
@@ -60,7 +66,10 @@ class Scheduler:
             # Models that share their weights are loaded once, under the name that came first.
             wanted_place = (context, size_vram)
             if present is None or (present.context_length, present.size_vram) != wanted_place:
+                if present is not None:
+                    runner_log.unloaded()
                 self._loaded[_key(model)] = _Loaded(model, context, size, size_vram, 0.0)
+                runner_log.loaded(model.gguf, model.metadata, context)
         self.touch(model, keep_alive)
         return context
 
@@ -109,18 +118,24 @@ class Scheduler:
     def unload_all(self) -> None:
         """Unload every model at once."""
         with self._lock:
-            self._loaded.clear()
+            self._keep(lambda _: False)
 
     def unload(self, model: Model) -> None:
         """Unload a model at once."""
         with self._lock:
-            self._loaded.pop(_key(model), None)
+            self._keep(lambda item: _key(item.model) != _key(model))
+
+    def _keep(self, wanted: Callable[[_Loaded], bool]) -> None:
+        for key, item in list(self._loaded.items()):
+            if not wanted(item):
+                del self._loaded[key]
+                runner_log.unloaded()
 
     def running(self) -> list[JsonObject]:
         """The ``models`` of ``/api/ps``, the longest remaining first."""
         with self._lock:
             now = time.time()
-            self._loaded = {k: item for k, item in self._loaded.items() if item.expires > now}
+            self._keep(lambda item: item.expires > now)
             items = sorted(self._loaded.values(), key=lambda item: item.expires, reverse=True)
         return [_entry(item) for item in items]
 

@@ -18,6 +18,7 @@ from .gpus import discover
 from .handler import Handler
 from .log import log
 from .routes import Routes
+from .runner import Runner
 from .settings import Settings
 
 
@@ -43,6 +44,7 @@ def serve(settings: Settings) -> None:
     log(f"Listening on {host!s}:{port} (version {STANDIN_VERSION})")
     routes.scheduler.use(discover(settings))
     routes.backstage.followers.append(Listener(settings, routes, server).follow)
+    routes.backstage.followers.append(Runner().follow)
     _start(BackDoor(settings.port, routes))
     while True:
         signal.pause()

@@ -48,6 +48,7 @@ class Settings:
         context_length: tokens of context for a request that names none.
         max_queue: requests that may wait before 503.
         num_parallel: requests that are answered at the same time.
+        no_cloud: whether models of Ollama Cloud are refused.
         cuda_devices: CUDA_VISIBLE_DEVICES; None leaves all cards of NVIDIA's visible. An invalid
             GPU id such as ``-1`` forces the CPU (Ollama's docs/gpu.mdx).
         rocm_devices: ROCR_VISIBLE_DEVICES, the same for AMD's.
@@ -61,6 +62,7 @@ class Settings:
     context_length: int
     max_queue: int
     num_parallel: int
+    no_cloud: bool
     cuda_devices: str | None
     rocm_devices: str | None
 
@@ -77,10 +79,11 @@ class Settings:
             port=port,
             models=Path(models) if models else home / ".ollama" / "models",
             keep_alive=_keep_alive(values.get("OLLAMA_KEEP_ALIVE", "")),
-            no_prune=values.get("OLLAMA_NOPRUNE", "").lower() not in ("", "0", "f", "false"),
+            no_prune=_bool(values, "OLLAMA_NOPRUNE"),
             context_length=_uint(values, "OLLAMA_CONTEXT_LENGTH") or DEFAULT_CONTEXT_LENGTH,
             max_queue=_uint(values, "OLLAMA_MAX_QUEUE", 512),
             num_parallel=max(1, _uint(values, "OLLAMA_NUM_PARALLEL", 1)),
+            no_cloud=_bool(values, "OLLAMA_NO_CLOUD"),
             cuda_devices=values.get("CUDA_VISIBLE_DEVICES"),
             rocm_devices=values.get("ROCR_VISIBLE_DEVICES"),
         )
@@ -110,6 +113,10 @@ def _keep_alive(text: str) -> float:
         except ValueError:
             seconds = DEFAULT_KEEP_ALIVE
     return math.inf if seconds < 0 else seconds
+
+
+def _bool(values: Mapping[str, str], name: str) -> bool:
+    return values.get(name, "").lower() not in ("", "0", "f", "false")
 
 
 def _uint(values: Mapping[str, str], name: str, default: int = 0) -> int:
