@@ -47,6 +47,8 @@ class Refusal(HTTPException):
         self.param = param
         self.type = "invalid_request_error"
         self.message = said
+        # The class of it in the log of requests.
+        self.failure = "request"
 
     def __str__(self) -> str:
         return self.message

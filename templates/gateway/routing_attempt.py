@@ -21,7 +21,7 @@ import request_adapt
 from litellm.exceptions import MidStreamFallbackError
 from refusals import Refusal
 from routing_blame import blame, retry_after, status, why
-from routing_chunks import finish_reason, says, text
+from routing_chunks import Repeats, finish_reason, says, text
 from routing_clients import Clients, sending
 from routing_errors import broken, is_lost, late, silent, stamped
 from routing_health import Deployment, Rest
@@ -211,6 +211,7 @@ class Attempts:
         """The stream from its first token on, to its proper end or an error."""
         finished, tokens, at_first = False, 0, time.monotonic()
         gap, waiting = deployment.stream_timeout, deployment.instance.waiting
+        repeats = Repeats()
         deployment.model.running += 1
         try:
             while True:
@@ -226,6 +227,7 @@ class Attempts:
                 # Who gives tokens is alive, even if too busy to say so when it is asked.
                 deployment.instance.missed = 0
                 tokens += 1
+                repeats.see(chunk)
                 if deployment.keeps_answers:
                     trail.said.append(text(chunk))
                 if not finished and finish_reason(chunk):
@@ -243,7 +245,8 @@ class Attempts:
             raise error from None
         except Exception as found:
             error = broken(deployment, found)
-            self._failed(deployment, found)
+            if not (deployment.rules.engine == "ollama" and repeats.many):
+                self._failed(deployment, found)
             trail.fail(deployment, error, at_first)
             raise error from found
         finally:

@@ -29,6 +29,38 @@ def text(said: Any) -> str:  # noqa: ANN401  (as above)
     return ""
 
 
+class Repeats:
+    """Whether a stream has come to say the same again and again.
+
+    Ollama ends such an answer, and does not mark its end: after a token has come 32 times
+    (llm/llama_server.go at v0.33). That is what the model makes of the prompt, and no failure of
+    the server.
+    """
+
+    # Tokens may come together, so a few less.
+    MANY = 24
+
+    def __init__(self) -> None:
+        self._last, self._count = "", 0
+
+    def see(self, chunk: Any) -> None:  # noqa: ANN401  (as above)
+        """Take a chunk into account."""
+        said = text(chunk).strip() or _thought(chunk).strip()
+        self._count = self._count + 1 if said == self._last else 0
+        self._last = said
+
+    @property
+    def many(self) -> bool:
+        """Whether what came last has come so often that Ollama may have ended it."""
+        return self._count >= self.MANY
+
+
+def _thought(chunk: Any) -> str:  # noqa: ANN401  (as above)
+    for choice in getattr(chunk, "choices", None) or ():
+        return str(getattr(getattr(choice, "delta", None), "reasoning_content", None) or "")
+    return ""
+
+
 def finish_reason(chunk: Any) -> bool:  # noqa: ANN401  (as above)
     """Whether it says that the answer is whole."""
     if isinstance(chunk, dict):

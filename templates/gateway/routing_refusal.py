@@ -22,9 +22,12 @@ from routing_trail import Trail, trails
 def refused(deployment: Deployment, error: Exception, trail: Trail, began: float) -> Exception:
     """Note that a model refuses a request; what makes LiteLLM do what is declared for that case."""
     rules, model = deployment.rules, deployment.served
-    refusal = (
-        error if isinstance(error, Refusal) else Refusal(f"{model} refuses this: {words(error)}")
-    )
+    if isinstance(error, Refusal):
+        refusal = error
+    else:
+        refusal = Refusal(f"{model} refuses this: {words(error)}")
+        # The log looks for the upstream's status there.
+        refusal.__cause__ = error
     trail.fail(deployment, refusal, began)
     trail.refusals.setdefault(model, refusal)
     named = {"message": str(refusal), "model": deployment.upstream, "llm_provider": ""}

@@ -50,7 +50,11 @@ def ollama_boxes(
 
 def host_of(name: str, box: OllamaProcess, **settings: Any) -> Host:
     """The host in an inventory that runs it."""
-    port = int(box.url.rpartition(":")[2])
+    return host_at(name, int(box.url.rpartition(":")[2]), **settings)
+
+
+def host_at(name: str, port: int, **settings: Any) -> Host:
+    """A host whose Ollama is reached on a port of loopback."""
     its = Settings.model_validate({"ollama_port": port, **settings})
     return Host(name, frozenset({"gpu"}), "127.0.0.1", its)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from bench.breakable import Breakable
 from llmrack.lab.standins.answers import Model
 from llmrack.lab.standins.http import Reply, Request, Stream
 from llmrack.lab.standins.openai_like import OpenAILike
-from llmrack.lab.standins.provider import Refusal
-from tests.contract.ollama_process import OllamaProcess
+from llmrack.lab.standins.provider import Provider, Refusal
+from llmrack.lab.standins.remote import Attic
 from tests.lab.front import MODELS, SECRET, Front, breakable, provider
-from tests.lab.ollama_boxes import host_of, ollama_boxes
+from tests.lab.ollama_boxes import host_at, ollama_boxes
+from tests.lab.recording import Recording
 
 OURS, EYES, VECTORS = "llama3.1:latest", "llava:latest", "nomic-embed-text:latest"
 THINKER, LEVELLED, SECOND = "qwen3:latest", "gpt-oss:20b", "llama3.2:1b"
@@ -32,6 +34,16 @@ class Strict(OpenAILike):
         if (request.body or {}).get("temperature", 0) > 2:
             raise Refusal(400, "'temperature' must be at most 2", "invalid_value")
         return super()._chat(request)
+
+
+class Repeating(Attic):
+    """Says one word again and again, and ends without the mark of an end, as Ollama ends that."""
+
+    def _chat(self, request: Request) -> Reply | Stream:
+        if not (request.body or {}).get("stream"):
+            return super()._chat(request)
+        line = {"model": "m", "message": {"role": "assistant", "content": " no"}, "done": False}
+        return Stream("application/x-ndjson", iter([json.dumps(line).encode() + b"\n"] * 32))
 
 
 STACK: dict[str, Any] = {
@@ -66,6 +78,7 @@ STACK: dict[str, Any] = {
             "thinking": {"levels": []},
         },
         "strict": {"provider": "strict", "model": "m"},
+        "parrot": {"provider": "parrot", "model": "m"},
     },
     "chains": {"blind": ["paid-eyes"], "strict": ["paid"]},
     "default_chain": ["paid"],
@@ -78,9 +91,9 @@ class World:
     """The gateway, and who is behind it."""
 
     def __init__(
-        self, front: Front, boxes: dict[str, OllamaProcess], others: dict[str, Breakable]
+        self, front: Front, ways: dict[str, Recording], others: dict[str, Breakable]
     ) -> None:
-        self.front, self.boxes, self.others = front, boxes, others
+        self.front, self.ways, self.others = front, ways, others
 
     def post(self, path: str, **body: Any) -> httpx.Response:
         """Ask the gateway."""
@@ -99,13 +112,9 @@ class World:
         """The body that the box was sent which gave an answer."""
         assert answer.status_code == 200, answer.text
         box = answer.headers["x-litellm-model-id"].partition("/")[0]
-        found = [
-            each["body"]
-            for each in self.boxes[box].get("/__standin__/requests")["requests"]
-            if each["path"] == path and not _is_of_gateway(each["body"] or {})
-        ]
-        last: dict[str, Any] = found[-1]
-        return last
+        return [
+            body for at, body in self.ways[box].requests if at == path and not _is_of_gateway(body)
+        ][-1]
 
     def passed_on(self, name: str) -> dict[str, Any]:
         """The last request's body that a provider was sent."""
@@ -135,10 +144,13 @@ def requests_front(python: Path, folder: Path) -> Iterator[World]:
         boxes = opened.enter_context(
             ollama_boxes(folder / "boxes", models, OLLAMA_CONTEXT_LENGTH=str(CONTEXT))
         )
-        kinds = {name: "openai-compatible" for name in ("paid", "eyes", "strict")} | {
-            "vllm": "vllm"
+        kinds = dict.fromkeys(("paid", "eyes", "strict"), "openai-compatible")
+        kinds |= {"vllm": "vllm", "parrot": "ollama-remote"}
+        own: dict[str, Provider] = {
+            "strict": Strict(MODELS, SECRET),
+            "eyes": OpenAILike(SEEING, SECRET),
+            "parrot": Repeating([Model("m:latest")], SECRET),
         }
-        own = {"strict": Strict(MODELS, SECRET), "eyes": OpenAILike(SEEING, SECRET)}
         others = {
             name: opened.enter_context(Breakable(own[name]) if name in own else breakable(kind))
             for name, kind in kinds.items()
@@ -146,7 +158,8 @@ def requests_front(python: Path, folder: Path) -> Iterator[World]:
         providers = {name: provider(kinds[name], at) for name, at in others.items()}
         stack = STACK | {"providers": {"local": {"kind": "ollama"}, **providers}}
         (folder / "gateway").mkdir()
-        hosts = tuple(host_of(name, box) for name, box in boxes.items())
+        ways = {name: opened.enter_context(Recording(box.url)) for name, box in boxes.items()}
+        hosts = tuple(host_at(name, way.port) for name, way in ways.items())
         front = opened.enter_context(Front(python, folder / "gateway", stack, hosts))
-        yield World(front, boxes, others)
+        yield World(front, ways, others)
         print(front.process.log[-20_000:])

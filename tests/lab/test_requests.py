@@ -387,6 +387,11 @@ def test_a_client_replaces_no_header_and_no_address(world: World) -> None:
     assert "X-Stolen" not in world.others["paid"].asked()[-1]["headers"]
 
 
+def test_a_model_that_repeats_itself_without_end_blames_nobody(world: World) -> None:
+    found = world.front.ask("parrot", stream=True)
+    assert "broke off before its answer was whole" in found.error
+
+
 # Refusals of an upstream.
 
 
