@@ -11,7 +11,7 @@ import pytest
 
 from llmrack.lab.standins.ollama.create import LAST_WITH_ADAPTERS
 from llmrack.lab.standins.weights import write_llama
-from tests.contract.ollama_process import OllamaProcess
+from tests.contract.ollama_process import HELLO, OllamaProcess
 
 
 def test_blob_is_unknown_until_it_is_uploaded(ollama: OllamaProcess) -> None:
@@ -164,6 +164,16 @@ def test_gguf_file_that_was_uploaded_becomes_a_model(ollama: OllamaProcess, tmp_
     shown = ollama.answer("/api/show", model="own")
     assert shown["model_info"]["llama.context_length"] == 2048
     assert shown["parameters"].split() == ["num_ctx", "512"]
+
+
+def test_model_without_a_template_chats(ollama: OllamaProcess, tmp_path: Path) -> None:
+    file = tmp_path / "bare.gguf"
+    write_llama(file, "bare", 2048)
+    ollama.answer("/api/create", model="bare", files={"bare.gguf": upload(ollama, file)})
+    assert ollama.answer("/api/show", model="bare")["template"] == "{{ .Prompt }}"
+    options = {"num_predict": 2}
+    answer = ollama.answer("/api/chat", model="bare", messages=HELLO, options=options)
+    assert answer["message"]["content"]
 
 
 def test_create_from_nothing_is_400(ollama: OllamaProcess) -> None:

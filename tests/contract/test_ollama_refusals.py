@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from llmrack.lab.standins.weights import write_llama
-from tests.contract.ollama_process import HELLO, OllamaProcess, StartOllama, error_of
+from tests.contract.ollama_process import HELLO, OllamaProcess, error_of
 
 NO_EMBEDDINGS = "This server does not support embeddings. Start it with `--embeddings`"
 CUT_OFF = base64.b64encode(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR").decode()
@@ -130,7 +127,8 @@ def test_unknown_format_is_500(ollama: OllamaProcess) -> None:
 def test_schema_of_an_unknown_type_is_400(
     ollama: OllamaProcess, schema: dict[str, Any], part: str
 ) -> None:
-    message = f'"json_schema": JSON schema conversion failed:\nUnrecognized schema: {part}'
+    reason = f"JSON schema conversion failed:\nUnrecognized schema: {part}"
+    message = f"""Field 'json_schema': "json_schema": {reason}"""
     assert runner_error(chat(ollama, format=schema, stream=False)) == (400, message)
 
 
@@ -224,6 +222,25 @@ def test_model_of_the_cloud_has_no_entry_where_the_cloud_is_off(ollama: OllamaPr
     assert error_of(response) == (403, message)
 
 
+def test_transcription_by_the_cloud_is_403_where_the_cloud_is_off(ollama: OllamaProcess) -> None:
+    response = ollama.client.post(
+        "/v1/audio/transcriptions", data={"model": "x:cloud"}, files={"file": ("a.wav", b"x")}
+    )
+    message = "ollama cloud is disabled: remote model is unavailable"
+    assert v1_error(response) == (403, "api_error", message)
+
+
+def test_prompt_over_the_context_is_400_where_it_must_not_be_shifted(
+    ollama: OllamaProcess,
+) -> None:
+    messages = [{"role": "user", "content": "z " * 2000}]
+    status, message = error_of(
+        chat(ollama, messages=messages, options={"num_ctx": 512}, shift=False)
+    )
+    assert status == 400
+    assert message.startswith("the prompt is longer than the context length currently available")
+
+
 def test_name_that_ends_in_cloud_without_a_tag_is_a_local_one(ollama: OllamaProcess) -> None:
     response = chat(ollama, model="x-cloud")
     assert error_of(response) == (404, "model 'x-cloud' not found")
@@ -231,18 +248,3 @@ def test_name_that_ends_in_cloud_without_a_tag_is_a_local_one(ollama: OllamaProc
 
 def test_name_may_say_that_it_is_local(ollama: OllamaProcess) -> None:
     assert chat(ollama, model="llama3.1:local", options={"num_predict": 1}).status_code == 200
-
-
-def test_model_without_a_template_fails_its_first_chat(
-    start_ollama: StartOllama, tmp_path: Path
-) -> None:
-    server = start_ollama()
-    file = tmp_path / "bare.gguf"
-    write_llama(file, "bare", 2048)
-    digest = f"sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}"
-    server.client.post(f"/api/blobs/{digest}", content=file.read_bytes())
-    server.answer("/api/create", model="bare", files={"bare.gguf": digest})
-    options = {"num_predict": 2}
-    assert chat(server, model="bare", options=options).status_code == 500
-    generated = server.post("/api/generate", model="bare", prompt="hello", options=options)
-    assert generated.status_code == 200

@@ -193,7 +193,7 @@ def test_log_has_a_line_for_each_request(ollama: OllamaProcess) -> None:
     ollama.client.get("/api/nothing")
     lines = [line for line in ollama.log.read_text().splitlines() if line.startswith("[GIN]")]
     time_of_day = r"\d{4}/\d\d/\d\d - \d\d:\d\d:\d\d"
-    form = rf'\[GIN\] {time_of_day} \| %s \|\s+[0-9.]+m?s \|       127.0.0.1 \| GET      "%s"'
+    form = rf'\[GIN\] {time_of_day} \| %s \|\s+[0-9.]+[mµ]?s \|       127.0.0.1 \| GET      "%s"'
     assert re.fullmatch(form % (200, r"/api/version\?x=1"), lines[-2])
     assert re.fullmatch(form % (404, "/api/nothing"), lines[-1])
 
@@ -207,12 +207,25 @@ def test_log_has_the_lines_of_llama_server_for_each_answer(ollama: OllamaProcess
     assert any(line.startswith("slot print_timing: id  0 | task ") for line in lines)
 
 
-def test_log_takes_an_unload_for_an_error(ollama: OllamaProcess) -> None:
+def test_log_has_an_error_when_a_model_is_unloaded_that_refused_a_prompt(
+    ollama: OllamaProcess,
+) -> None:
+    def unload() -> list[str]:
+        before = len(ollama.log.read_text().splitlines())
+        ollama.post("/api/generate", model="llama3.1", keep_alive=0)
+        lines = ollama.log.read_text().splitlines()[before:]
+        return [line for line in lines if "level=ERROR" in line]
+
     say(ollama)
-    ollama.post("/api/generate", model="llama3.1", keep_alive=0)
-    message = 'level=ERROR source=llama_server.go:1023 msg="llama-server terminated"'
-    (line,) = [line for line in ollama.log.read_text().splitlines()[-3:] if message in line]
-    assert line.endswith('error="signal: killed" exit=unknown')
+    assert unload() == []
+    messages = [{"role": "user", "content": "z " * 2000}]
+    body = {"model": "llama3.1", "messages": messages, "options": {"num_ctx": 512}}
+    assert ollama.post("/api/chat", **body, truncate=False).status_code == 400
+    (line,) = unload()
+    assert line.endswith(
+        'source=llama_server.go:1023 msg="llama-server terminated" error="signal: killed" '
+        "exit=unknown"
+    )
 
 
 def test_json_without_a_schema_is_an_object_with_the_marker(ollama: OllamaProcess) -> None:

@@ -12,7 +12,7 @@ import random
 import re
 import socket
 
-from .errors import ApiError, runner_error
+from .errors import ApiError, RunnerError
 from .media import decode_image
 from .types import JsonObject, JsonValue
 
@@ -80,8 +80,8 @@ def json_answer(model: str, schema: JsonValue) -> list[str]:
         raise ApiError(500, message)
     if unknown := _unknown_types(schema):
         lines = "\n".join(f"Unrecognized schema: {_compact(part)}" for part in unknown)
-        message = f'"json_schema": JSON schema conversion failed:\n{lines}'
-        raise runner_error(400, message, "invalid_request_error")
+        reason = f"JSON schema conversion failed:\n{lines}"
+        raise RunnerError(f"""Field 'json_schema': "json_schema": {reason}""")
     return tokens_of(json.dumps(fill(schema, model)))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .answers import count_tokens
-from .errors import ApiError, runner_error
+from .errors import ApiError, RunnerError
 from .types import JsonObject
 
 _DEFAULT_KEEP = 4
@@ -60,8 +60,7 @@ class Context:
         if count < self.length:
             return kept, count
         if not self.truncate or images:
-            raise runner_error(
-                400,
+            raise RunnerError(
                 f"request ({count} tokens) exceeds the available context size "
                 f"({self.length} tokens), try increasing it",
                 "exceed_context_size_error",

@@ -1,4 +1,4 @@
-"""The one error that request handling raises."""
+"""The errors that request handling raises."""
 
 from __future__ import annotations
 
@@ -25,14 +25,16 @@ class ApiError(Exception):
         self.native = native
 
 
-def runner_error(status: int, message: str, kind: str, **more: int) -> ApiError:
+class RunnerError(ApiError):
     """An error of ``llama-server``: Ollama hands the body of its answer on as a text.
 
     Args:
-        status: HTTP status.
-        message: as in llama.cpp's ``tools/server``.
-        kind: its ``type``, such as ``invalid_request_error``.
+        reason: as in llama.cpp's ``tools/server``.
+        kind: its ``type``.
         more: further keys of the error.
     """
-    body = {"error": {"code": status, "message": message, "type": kind, **more}}
-    return ApiError(status, json.dumps(body, separators=(",", ":"), ensure_ascii=False))
+
+    def __init__(self, reason: str, kind: str = "invalid_request_error", **more: int) -> None:
+        body = {"error": {"code": 400, "message": reason, "type": kind, **more}}
+        super().__init__(400, json.dumps(body, separators=(",", ":"), ensure_ascii=False))
+        self.reason = reason

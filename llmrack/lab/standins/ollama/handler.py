@@ -20,6 +20,7 @@ from .errors import ApiError
 from .faults import NO_FAULT, Broken, Fault
 from .generation import Whole
 from .routes import Route
+from .settings import go_duration
 from .types import JsonObject
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Handler(BaseHTTPRequestHandler):
     def _log_access(self, seconds: float) -> None:
         """Write the line of the access log as Gin does (gin-gonic/gin's logger.go)."""
         now = time.strftime("%Y/%m/%d - %H:%M:%S")
-        took = f"{seconds:.9g}s" if seconds >= 1 else f"{seconds * 1000:.6g}ms"
+        took = go_duration(seconds)
         address, request = self.address_string(), f'{self.command:<7}  "{self.path}"'
         line = f"[GIN] {now} | {self._status:3} | {took:>13} | {address:>15} | {request}"
         print(line, flush=True)
@@ -170,9 +171,11 @@ class Handler(BaseHTTPRequestHandler):
     def _error(self, error: ApiError) -> None:
         path = self.path.partition("?")[0]
         body: JsonObject = {"error": error.message}
-        if path == messages.PATH and not error.native:
+        # What is refused before a request is translated has Ollama's own form at all other paths.
+        native = error.native and path != transcriptions.PATH
+        if path == messages.PATH and not native:
             body = messages.error_body(error.status, error.message)
-        elif path.startswith("/v1/") and not error.native:
+        elif path.startswith("/v1/") and not native:
             body = openai.error_body(error.status, error.message)
         wait = error.retry_after
         self._json(body, error.status, headers={} if wait is None else {"Retry-After": f"{wait:g}"})

@@ -5,7 +5,6 @@ Order of checks and error messages are those of Ollama's ``server/routes.go``.
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ from collections.abc import Callable, Iterator
 from . import answers, binding, runner_log
 from .backstage import Backstage
 from .context import Context
-from .errors import ApiError
+from .errors import ApiError, RunnerError
 from .generation import Generation, Whole, collect_chat, collect_generate, final
 from .logprobs import alternatives_of
 from .media import check_images, images_of
@@ -28,9 +27,6 @@ from .thinking import check_think, thinking_level, wants_thinking
 from .types import JsonObject, JsonValue
 
 Answer = JsonObject | Whole | Iterator[JsonObject]
-
-# What llama-server says of a chat for whose model nothing says how to write one down.
-NO_TEMPLATE = "llama-server chat error: the model has no chat template"
 
 
 class Inference:
@@ -78,8 +74,6 @@ class Inference:
         options = self.load(model, body, keep_alive)
         if not messages:
             return final(name, _chat_shape("", ""), "load")
-        if not model.has_template:
-            raise ApiError(500, NO_TEMPLATE)
         messages = [*model.messages, *messages]
         if model.system and messages[0].get("role") != "system":
             messages.insert(0, {"role": "system", "content": model.system})
@@ -87,7 +81,7 @@ class Inference:
         if body.get("tools") and messages[-1].get("role") == "user":
             calls = [answers.tool_call(name, body["tools"][0])]
         check_images(images, sees="vision" in model.capabilities)
-        messages, count = Context.of(body, options, model.begins_prompts).fitting(messages)
+        messages, count = self._fitting(model, body, options, messages)
         generation = Generation(
             name=name,
             options=options,
@@ -127,7 +121,7 @@ class Inference:
             messages.append({"role": "system", "content": system})
         messages.append({"role": "user", "content": prompt, "images": body.get("images")})
         check_images(images, sees="vision" in model.capabilities)
-        messages, count = Context.of(body, options, model.begins_prompts).fitting(messages)
+        messages, count = self._fitting(model, body, options, messages)
         generation = Generation(
             name=name,
             options=options,
@@ -179,6 +173,17 @@ class Inference:
             raise ApiError(400, f'"{name}" does not support {purpose}')
         if missing:
             raise ApiError(400, f"{model.manifest.name.full} does not support {missing[0]}")
+
+    def _fitting(
+        self, model: Model, body: JsonObject, options: JsonObject, messages: list[JsonObject]
+    ) -> tuple[list[JsonObject], int]:
+        """What fits into the context of these messages, and how many tokens it has."""
+        try:
+            return Context.of(body, options, model.begins_prompts).fitting(messages)
+        except RunnerError as error:
+            runner_log.refused(error.reason)
+            self._scheduler.complain(model)
+            raise
 
     def _unloaded(self, model: Model, name: str, empty: JsonObject) -> JsonObject:
         self._scheduler.unload(model)
@@ -244,7 +249,8 @@ def keep_alive_of(body: JsonObject) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ApiError(400, f"Unsupported type: '{json.dumps(value)}'")
+        kinds = {bool: "bool", list: "[]interface {}", dict: "map[string]interface {}"}
+        raise ApiError(400, f"Unsupported type: '{kinds[type(value)]}'")
     try:
         seconds = parse_duration(value) if isinstance(value, str) else float(value)
     except ValueError as error:

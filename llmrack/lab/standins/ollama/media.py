@@ -8,7 +8,7 @@ import struct
 import zlib
 from collections.abc import Iterable
 
-from .errors import ApiError, runner_error
+from .errors import ApiError, RunnerError
 from .types import JsonObject, JsonValue
 
 _NO_BASE64 = re.compile(r"[^A-Za-z0-9+/=\r\n]")
@@ -47,13 +47,11 @@ def check_images(images: list[bytes], *, sees: bool) -> None:
         ApiError: 400, the model ``sees`` nothing, or an image cannot be read.
     """
     if images and not sees:
-        raise runner_error(
-            400,
-            "Multimodal data provided, but model does not support multimodal requests.",
-            "invalid_request_error",
+        raise RunnerError(
+            "Multimodal data provided, but model does not support multimodal requests."
         )
     if not all(map(_readable, images)):
-        raise runner_error(400, "Failed to load image or audio file", "invalid_request_error")
+        raise RunnerError("Failed to load image or audio file")
 
 
 def _readable(data: bytes) -> bool:

@@ -31,7 +31,6 @@ class Model:
     gguf: Path | None
     adapters: list[Path]
     template: str
-    has_template: bool
     system: str
     licenses: list[str]
     parameters: JsonObject
@@ -61,7 +60,6 @@ class Model:
             gguf=paths["model"][-1] if "model" in paths else None,
             adapters=paths.get("adapter", []),
             template=text("template", _DEFAULT_TEMPLATE),
-            has_template="template" in paths,
             system=text("system", ""),
             licenses=[path.read_text(encoding="utf-8") for path in paths.get("license", [])],
             parameters=json.loads(text("params", "{}")),

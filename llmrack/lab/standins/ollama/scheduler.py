@@ -29,6 +29,7 @@ class _Loaded:
     size: int
     size_vram: int
     expires: float
+    complained: bool = False
 
 
 class Scheduler:
@@ -66,8 +67,7 @@ class Scheduler:
             # Models that share their weights are loaded once, under the name that came first.
             wanted_place = (context, size_vram)
             if present is None or (present.context_length, present.size_vram) != wanted_place:
-                if present is not None:
-                    runner_log.unloaded()
+                self._drop(model)
                 self._loaded[_key(model)] = _Loaded(model, context, size, size_vram, 0.0)
                 runner_log.loaded(model.gguf, model.metadata, context)
         self.touch(model, keep_alive)
@@ -123,13 +123,24 @@ class Scheduler:
     def unload(self, model: Model) -> None:
         """Unload a model at once."""
         with self._lock:
-            self._keep(lambda item: _key(item.model) != _key(model))
+            self._drop(model)
+
+    def complain(self, model: Model) -> None:
+        """Note that the process of a loaded model has written an error to the log."""
+        with self._lock:
+            if _key(model) in self._loaded:
+                self._loaded[_key(model)].complained = True
+
+    def _drop(self, model: Model) -> None:
+        self._keep(lambda item: _key(item.model) != _key(model))
 
     def _keep(self, wanted: Callable[[_Loaded], bool]) -> None:
         for key, item in list(self._loaded.items()):
             if not wanted(item):
                 del self._loaded[key]
-                runner_log.unloaded()
+                # Ollama kills the process, and finds that worth a word if it had complained.
+                if item.complained:
+                    runner_log.terminated()
 
     def running(self) -> list[JsonObject]:
         """The ``models`` of ``/api/ps``, the longest remaining first."""

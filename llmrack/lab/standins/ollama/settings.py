@@ -35,6 +35,18 @@ def parse_duration(text: str) -> float:
     return -seconds if text[0] == "-" else seconds
 
 
+def go_duration(seconds: float) -> str:
+    """Seconds as Go writes them: ``273.456µs``, ``1.49ms``, ``23.192270535s``, ``1m2s``."""
+    for unit in ("s", "ms", "µs"):
+        amount = seconds / _UNIT_SECONDS[unit]
+        if amount >= 1 or unit == "µs":
+            break
+    if amount >= 60 and unit == "s":
+        return f"{int(amount // 60)}m{int(amount % 60)}s"
+    digits = {"s": 9, "ms": 6, "µs": 3}[unit]
+    return f"{amount:.{digits}f}".rstrip("0").rstrip(".") + unit
+
+
 @dataclass(frozen=True)
 class Settings:
     """What ``ollama serve`` and the client commands take from the environment.
