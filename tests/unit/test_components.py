@@ -155,6 +155,11 @@ def test_units_parse_and_are_hardened_so_that_it_works(component):
         assert service["ProtectSystem"] == "strict"
 
 
+def test_what_a_killed_ollama_leaves_behind_is_killed_at_once():
+    (file,) = [f for f in resource(File, "ollama") if f.path.endswith("llmrack-ollama@.service")]
+    assert unit(file.content)["Service"]["KillMode"] == "mixed"
+
+
 def test_stop_takes_longer_than_draining():
     (service,) = [f for f in resource(File, "gateway", gateway_drain=42) if "@" in f.path]
     assert unit(service.content)["Service"]["TimeoutStopSec"] == "57"
