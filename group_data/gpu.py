@@ -63,6 +63,8 @@ ollama_pull_deadline = 120
 # OLLAMA_LOAD_TIMEOUT, OLLAMA_FLASH_ATTENTION, OLLAMA_KV_CACHE_TYPE, OLLAMA_SCHED_SPREAD.
 # OLLAMA_CONTEXT_LENGTH is always set: Ollama's default follows the card's memory, so that the same
 # box behaves differently after a card swap.
+# OLLAMA_NO_CLOUD is set, too: no instance asks ollama.com for anything. False lets it pass requests
+# for NAME:cloud on, with a key of its own (`ollama signin`).
 ollama_environment = {
     "OLLAMA_CONTEXT_LENGTH": 8192,
     "OLLAMA_KEEP_ALIVE": "5m",

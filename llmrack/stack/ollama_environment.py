@@ -35,6 +35,10 @@ class OllamaEnvironment(BaseModel):
     # Without it the context length follows the card's memory: the same box behaves differently
     # after a card swap (ollama/ollama#14073).
     OLLAMA_CONTEXT_LENGTH: int = Field(8192, ge=256)
+    # Without it an instance asks ollama.com for recommendations every four hours, and passes a
+    # request for NAME:cloud or NAME:TAG-cloud on to it although nobody declared that
+    # (server/model_recommendations.go, server/routes.go). Ollama reads "0" as not set.
+    OLLAMA_NO_CLOUD: bool = True
     OLLAMA_KEEP_ALIVE: Duration | None = None
     OLLAMA_LOAD_TIMEOUT: Duration | None = None
     OLLAMA_NUM_PARALLEL: Count | None = None
@@ -46,7 +50,6 @@ class OllamaEnvironment(BaseModel):
     OLLAMA_GPU_OVERHEAD: Count | None = None
     OLLAMA_LLM_LIBRARY: Text | None = None
     OLLAMA_NOPRUNE: bool | None = None
-    OLLAMA_NO_CLOUD: bool | None = None
     OLLAMA_ORIGINS: Text | None = None
     OLLAMA_REMOTES: Text | None = None
     OLLAMA_DEBUG: bool | None = None

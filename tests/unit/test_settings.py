@@ -78,3 +78,14 @@ def test_mistake_is_named_with_its_way_out(data, message):
 def test_switches_become_what_ollama_reads(value, text):
     settings = load_settings("b", PINS | {"ollama_environment": {"OLLAMA_FLASH_ATTENTION": value}})
     assert settings.ollama_environment.variables()["OLLAMA_FLASH_ATTENTION"] == text
+
+
+def test_ollama_is_kept_from_the_cloud_whatever_else_is_set():
+    settings = load_settings("b", PINS | {"ollama_environment": {"OLLAMA_KEEP_ALIVE": "5m"}})
+    assert settings.ollama_environment.variables()["OLLAMA_NO_CLOUD"] == "1"
+
+
+def test_ollama_is_let_to_the_cloud_where_that_is_declared():
+    settings = load_settings("b", PINS | {"ollama_environment": {"OLLAMA_NO_CLOUD": False}})
+    # envconfig.Bool is Go's ParseBool: "0" is false.
+    assert settings.ollama_environment.variables()["OLLAMA_NO_CLOUD"] == "0"
