@@ -9,7 +9,13 @@ from pathlib import PurePosixPath
 
 from llmrack.problems import Problem
 from llmrack.stack.declaration import Declaration
-from llmrack.stack.engines import SELECTORS, instances, models_folder, source_of
+from llmrack.stack.engines import (
+    SELECTORS,
+    VULKAN_SELECTOR,
+    instances,
+    models_folder,
+    source_of,
+)
 from llmrack.stack.fleet import Host, is_engine
 from llmrack.stack.models import Model
 from llmrack.stack.providers import OllamaProvider
@@ -142,7 +148,7 @@ def instance_names(d: Declaration) -> Iterator[Problem]:
         if not is_engine(d.stack, host) or declared == "one":
             continue
         where = f"ollama_instances (host {host.name})"
-        for variable in SELECTORS:
+        for variable in (*SELECTORS, VULKAN_SELECTOR):
             if getattr(host.settings.ollama_environment, variable) is not None:
                 yield Problem(
                     "group_data",

@@ -131,6 +131,12 @@ def test_ollama_unit_carries_its_environment():
     assert "OLLAMA_HOST=127.0.0.1:11434" in lines
 
 
+def test_ollama_unit_carries_the_variables_that_are_handed_on():
+    extra = {"HSA_OVERRIDE_GFX_VERSION_1": "11.0.0"}
+    text = resource(File, "ollama", ollama_extra_environment=extra)[0].content
+    assert "HSA_OVERRIDE_GFX_VERSION_1=11.0.0" in text.splitlines()
+
+
 def test_ollama_unit_carries_no_key():
     settings = [
         line

@@ -134,6 +134,13 @@ def test_an_empty_list_is_not_pruned_by_one_word():
             "the instances choose their cards themselves",
         ),
         (
+            {
+                "ollama_instances": "per-gpu",
+                "ollama_environment": {"GGML_VK_VISIBLE_DEVICES": "0"},
+            },
+            "ollama_environment.GGML_VK_VISIBLE_DEVICES (host box1): the instances choose",
+        ),
+        (
             {"ollama_instances": [{"name": "a", "gpus": [], "port": 4000}]},
             "both claim 10.0.0.1:4000",
         ),
