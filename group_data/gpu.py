@@ -1,6 +1,7 @@
 """Settings of the hosts that run Ollama."""
 
-# The release, and the SHA-256 of its archive per architecture (sha256sum.txt of that release).
+# The release, and the SHA-256 of its archive per architecture (sha256sum.txt of that release):
+# `llmrack pin ollama VERSION` writes both.
 ollama_version = "0.34.4"
 ollama_sha256 = {
     "amd64": "c238986e61d40c0cc5f4a9b9e40b9eea104350b77efa34741fc134e105cb9533",
