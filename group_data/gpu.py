@@ -1,6 +1,7 @@
 """Settings of the hosts that run Ollama."""
 
-# The release, and the SHA-256 of its archive per architecture (sha256sum.txt of that release).
+# The release, and the SHA-256 of its archive per architecture (sha256sum.txt of that release):
+# `llmrack pin ollama VERSION` writes both.
 ollama_version = "0.34.4"
 ollama_sha256 = {
     "amd64": "c238986e61d40c0cc5f4a9b9e40b9eea104350b77efa34741fc134e105cb9533",
@@ -60,10 +61,17 @@ ollama_pull_deadline = 120
 
 # Ollama's own variables, by their own names; unknown ones are refused. Those worth knowing:
 # OLLAMA_KEEP_ALIVE, OLLAMA_NUM_PARALLEL, OLLAMA_MAX_LOADED_MODELS, OLLAMA_MAX_QUEUE,
-# OLLAMA_LOAD_TIMEOUT, OLLAMA_FLASH_ATTENTION, OLLAMA_KV_CACHE_TYPE, OLLAMA_SCHED_SPREAD.
+# OLLAMA_LOAD_TIMEOUT, OLLAMA_FLASH_ATTENTION, OLLAMA_KV_CACHE_TYPE, OLLAMA_SCHED_SPREAD,
+# OLLAMA_VULKAN. docs/declare.md
 # OLLAMA_CONTEXT_LENGTH is always set: Ollama's default follows the card's memory, so that the same
 # box behaves differently after a card swap.
+# OLLAMA_NO_CLOUD is set, too: no instance asks ollama.com for anything. False lets it pass requests
+# for NAME:cloud on, with a key of its own (`ollama signin`).
 ollama_environment = {
     "OLLAMA_CONTEXT_LENGTH": 8192,
     "OLLAMA_KEEP_ALIVE": "5m",
 }
+
+# Variables that Ollama or one of its libraries reads and llmrack does not know, handed on as they
+# are: {"HSA_OVERRIDE_GFX_VERSION_1": "11.0.0"}. No secrets: the file is not made for them.
+ollama_extra_environment = {}

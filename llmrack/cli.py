@@ -25,6 +25,7 @@ from llmrack.commands.import_ import import_
 from llmrack.commands.keys import keys
 from llmrack.commands.logs import logs
 from llmrack.commands.models import models
+from llmrack.commands.pin import pin
 from llmrack.commands.releases import releases
 from llmrack.commands.report import report
 from llmrack.commands.rollback import rollback
@@ -65,6 +66,7 @@ main.add_command(bundle)
 main.add_command(keys)
 main.add_command(secrets)
 main.add_command(models)
+main.add_command(pin)
 secrets.add_command(list_)
 secrets.add_command(test)
 main.add_command(curl)

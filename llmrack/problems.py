@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 
 
 @dataclass(frozen=True, order=True)
@@ -56,3 +56,26 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     if close:
         return f"did you mean {close[0]!r}?"
     return f"valid: {', '.join(names)}" if names else "none is declared"
+
+
+def misspelt(name: str, valid: Iterable[str]) -> str:
+    """The valid name that ``name`` is but for one letter, or for its underscores; else empty.
+
+    For names that share most of their letters and mean different things, as OLLAMA_VULKAN and
+    OLLAMA_ORIGINS do: there the `nearest` one would lead astray. A digit is never a slip.
+    """
+    wanted, digits = _letters(name)
+    for each in sorted(valid):
+        other, other_digits = _letters(each)
+        longer = max(len(wanted), len(other), 1)
+        # One letter more, less, other, or swapped with its neighbour leaves so much alike.
+        alike = SequenceMatcher(None, wanted, other, autojunk=False).ratio()
+        if digits == other_digits and alike >= 1 - 1 / longer:
+            return each
+    return ""
+
+
+def _letters(name: str) -> tuple[str, str]:
+    """A name without its underscores, and the digits in it."""
+    letters = name.replace("_", "").upper()
+    return letters, "".join(filter(str.isdigit, letters))

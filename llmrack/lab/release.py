@@ -8,9 +8,10 @@ import re
 import runpy
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import httpx
 
@@ -38,12 +39,10 @@ class Release:
         """What the deploy has to be told; nothing for the official release."""
         if self.archive is None:
             return {}
-        with self.archive.open("rb") as source:
-            digest = hashlib.file_digest(source, "sha256").hexdigest()
         return {
             "ollama_version": self.version,
             "ollama_mirror": "http://mirror.lab",
-            "ollama_sha256": {architecture: digest},
+            "ollama_sha256": {architecture: _digest(self.archive)},
         }
 
 
@@ -59,8 +58,10 @@ def choose(remembered: Kind | None, mirror: Path, architecture: str) -> Release:
         if not archive.is_file():
             raise LabError(f"{ARCHIVE_VARIABLE} names {given}, and there is no such file")
         version = _version_of(archive)
-        return Release("archive", version, _put(archive, mirror / f"v{version}" / file))
-    pinned = _pinned_version()
+        target = _put(archive, mirror / f"v{version}" / file)
+        _write_checksums(mirror, version, {architecture: _digest(target)})
+        return Release("archive", version, target)
+    pinned = str(_pin()["ollama_version"])
     if remembered == "official" or (remembered is None and _can_download(pinned, file)):
         return Release("official", pinned)
 
@@ -69,11 +70,35 @@ def choose(remembered: Kind | None, mirror: Path, architecture: str) -> Release:
     built = build_archive(mirror / "build", architecture)
     target = mirror / f"v{STANDIN_VERSION}" / file
     target.parent.mkdir(parents=True, exist_ok=True)
-    return Release("stand-in", STANDIN_VERSION, built.rename(target))
+    built.rename(target)
+    # It is the same for every architecture.
+    _write_checksums(mirror, STANDIN_VERSION, dict.fromkeys(("amd64", "arm64"), _digest(target)))
+    return Release("stand-in", STANDIN_VERSION, target)
 
 
-def _pinned_version() -> str:
-    return str(runpy.run_path(str(GROUP_DATA))["ollama_version"])
+def _pin() -> dict[str, Any]:
+    return runpy.run_path(str(GROUP_DATA))
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()
+
+
+def _write_checksums(mirror: Path, version: str, digests: Mapping[str, str]) -> None:
+    """Put ``sha256sum.txt`` beside a release's archives, as Ollama's releases have it.
+
+    The pinned release gets one, too, for `llmrack pin`, though none of its archives is there.
+    """
+    pin = _pin()
+    pinned: dict[str, str] = pin["ollama_sha256"]
+    of = {pin["ollama_version"]: pinned}
+    of[version] = {**of.get(version, {}), **digests}
+    for each, sums in of.items():
+        folder = mirror / f"v{each}"
+        folder.mkdir(parents=True, exist_ok=True)
+        lines = [f"{sums[arch]}  ./ollama-linux-{arch}.tar.zst\n" for arch in sorted(sums)]
+        (folder / "sha256sum.txt").write_text("".join(lines))
 
 
 def _can_download(version: str, file: str) -> bool:

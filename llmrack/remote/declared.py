@@ -137,6 +137,11 @@ def read(
     return Declared(stack, fleet, kept, places, declaration, issued, keys_file)
 
 
+def fleet_of(inventory: Inventory, folder: Path) -> Fleet:
+    """The hosts with their settings; DeclarationError for mistakes in these."""
+    return _fleet(inventory, folder)
+
+
 def places_of(inventory: Inventory, folder: Path) -> Places:
     """Where secrets are kept; DeclarationError for mistakes in the settings."""
     return _places(_fleet(inventory, folder), folder)

@@ -105,6 +105,7 @@ _RULES: tuple[Callable[[Declaration], Iterator[Problem]], ...] = (
     host_checks.adapters,
     engine_checks.ours_alone,
     engine_checks.names,
+    engine_checks.cloud_names,
     engine_checks.created_models,
     engine_checks.instance_names,
     engine_checks.models_directory,

@@ -9,8 +9,14 @@ from pathlib import PurePosixPath
 
 from llmrack.problems import Problem
 from llmrack.stack.declaration import Declaration
-from llmrack.stack.engines import SELECTORS, models_folder, source_of
-from llmrack.stack.fleet import is_engine
+from llmrack.stack.engines import (
+    SELECTORS,
+    VULKAN_SELECTOR,
+    instances,
+    models_folder,
+    source_of,
+)
+from llmrack.stack.fleet import Host, is_engine
 from llmrack.stack.models import Model
 from llmrack.stack.providers import OllamaProvider
 from llmrack.stack.schema import is_wildcard, normalised
@@ -19,6 +25,8 @@ from llmrack.stack.settings import DeclaredInstance
 # host/namespace/model:tag, all but the model left out where Ollama knows a default (ollama/ollama
 # types/model/name.go).
 _OLLAMA_NAME = re.compile(r"(\w[\w.:-]*/)?(\w[\w-]*/)?\w[\w.-]{0,79}(:\w[\w.-]{0,79})?", re.ASCII)
+# Ollama passes requests for such a name on to ollama.com (internal/modelref/modelref.go).
+_CLOUD_NAME = re.compile(r".*:(cloud|[^:/]*-cloud)", re.IGNORECASE)
 # What only an Ollama of ours can be told.
 _ENGINE_FIELDS = ("create", "context_length", "preload", "gpu_split", "min_tokens_per_second")
 
@@ -56,6 +64,35 @@ def names(d: Declaration) -> Iterator[Problem]:
                         "write it as name, name:tag or namespace/name:tag",
                         *("models", name),
                     )
+
+
+def cloud_names(d: Declaration) -> Iterator[Problem]:
+    """No model that runs at ollama.com is declared for an Ollama that is kept from it."""
+    for name, model in d.stack.models.items():
+        for at in model.provider:
+            provider = d.stack.providers.get(at)
+            if not isinstance(provider, OllamaProvider):
+                continue
+            upstream = d.stack.upstream(name, at)
+            for host in d.fleet.hosts:
+                asked = provider.group in host.groups and _CLOUD_NAME.fullmatch(upstream)
+                if asked and _is_kept_from_cloud(host):
+                    yield d.problem(
+                        f"models.{name}",
+                        f"Ollama on {host.name} would ask ollama.com for {upstream!r}, and "
+                        "OLLAMA_NO_CLOUD keeps it from that",
+                        "choose a provider of kind ollama-cloud, or set OLLAMA_NO_CLOUD to False "
+                        "in ollama_environment",
+                        *("models", name),
+                    )
+
+
+def _is_kept_from_cloud(host: Host) -> bool:
+    """Whether an instance of ``host`` is; all of them serve the same models."""
+    environments = [dict(instance.environment) for instance in instances(host)]
+    # While a host's cards are not known, neither are its instances.
+    environments = environments or [host.settings.ollama_environment.variables()]
+    return any(environment["OLLAMA_NO_CLOUD"] == "1" for environment in environments)
 
 
 def created_models(d: Declaration) -> Iterator[Problem]:
@@ -111,7 +148,7 @@ def instance_names(d: Declaration) -> Iterator[Problem]:
         if not is_engine(d.stack, host) or declared == "one":
             continue
         where = f"ollama_instances (host {host.name})"
-        for variable in SELECTORS:
+        for variable in (*SELECTORS, VULKAN_SELECTOR):
             if getattr(host.settings.ollama_environment, variable) is not None:
                 yield Problem(
                     "group_data",

@@ -17,8 +17,16 @@ from llmrack.stack.settings import DeclaredInstance, Settings
 ONLY = "main"
 # An AMD card's UUID (ROCR_VISIBLE_DEVICES); NVIDIA's are those of RFC 4122.
 _AMD_UUID = re.compile(r"GPU-[0-9a-f]{16}")
-# How a GPU is chosen; each is set for an instance that has cards of its own.
+# How a GPU is chosen; one is set for an instance that has cards of its own.
 SELECTORS = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
+# What CUDA leaves alone is there for Vulkan, which is in Ollama's archive and in use where
+# the host has libvulkan (ollama/ollama#17609, #16592). An index that no device has hides all: ggml
+# gives its Vulkan backend up (llama.cpp ggml/src/ggml-vulkan, ggml_vk_instance_init; Ollama's
+# docs/gpu.mdx). An empty value would do for ggml, but is the same as none to Ollama's envconfig.
+# Not for AMD's: ROCm's libraries are in an archive of their own (ollama-linux-amd64-rocm, see
+# scripts/build_linux.sh), so that Vulkan is all that a card of AMD's has.
+VULKAN_SELECTOR = "GGML_VK_VISIBLE_DEVICES"
+_NO_DEVICE = "-1"
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,8 @@ def instances(host: Host) -> tuple[Instance, ...]:
     for number, (name, gpus, own) in enumerate(_named(host)):
         at = own.port if own and own.port else port
         port = at + 1
-        variables = settings.ollama_environment.variables() | _selection(gpus)
+        variables = settings.ollama_extra_environment | settings.ollama_environment.variables()
+        variables |= _selection(gpus)
         if own and own.environment:
             variables |= own.environment.variables(only_set=True)
         if number:
@@ -77,9 +86,10 @@ def _selection(gpus: tuple[str, ...] | None) -> dict[str, str]:
     if gpus is None:
         return {}
     if not gpus:
-        return dict.fromkeys(SELECTORS, "-1")
+        return dict.fromkeys((*SELECTORS, VULKAN_SELECTOR), _NO_DEVICE)
     amd = all(_AMD_UUID.fullmatch(uuid) for uuid in gpus)
-    return {SELECTORS[amd]: ",".join(gpus)}
+    chosen = {SELECTORS[amd]: ",".join(gpus)}
+    return chosen if amd else chosen | {VULKAN_SELECTOR: _NO_DEVICE}
 
 
 def instance_name(host: Host, instance: Instance) -> str:

@@ -225,7 +225,11 @@ def warnings(declaration: Declaration) -> list[Problem]:
 
 
 def _version(host: Host) -> tuple[int, ...]:
+    return version_numbers(host.settings.ollama_version)
+
+
+def version_numbers(version: str) -> tuple[int, ...]:
     """Ollama's version as numbers; a build made by hand calls itself 0.0.0 and is taken as new."""
-    text = re.match(r"[\d.]+", host.settings.ollama_version)
+    text = re.match(r"[\d.]+", version)
     numbers = tuple(int(part) for part in (text[0] if text else "").strip(".").split("."))
     return numbers if any(numbers) else (999,)

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from llmrack.problems import DeclarationError, Problem, nearest
+from llmrack.problems import DeclarationError, Problem, misspelt, nearest
 from llmrack.stack.keys import Key
 from llmrack.stack.models import Adapter, Create, Model
 from llmrack.stack.ollama_environment import MANAGED, OllamaEnvironment
@@ -128,19 +128,30 @@ def load_settings(host: str, data: Mapping[str, Any], name: str = "group_data") 
 
 
 def _setting_problem(name: str, host: str, where: str, detail: ErrorDetails) -> Problem:
-    key = where.rsplit(".", 1)[-1]
+    parent, _, key = where.rpartition(".")
     cause, way_out = _say(detail)
     if detail["type"] == "extra_forbidden":
-        inside = where.startswith("ollama_environment.")
-        if inside and key in MANAGED:
-            cause, way_out = "is set by llmrack itself", f"use {MANAGED[key]}"
+        if parent.endswith("environment"):
+            cause, way_out = _unknown_variable(key)
+        elif parent.startswith("ollama_instances"):
+            cause = "is no known key of an instance"
+            way_out = nearest(key, DeclaredInstance.model_fields)
         else:
-            valid: Iterable[str] = (OllamaEnvironment if inside else Settings).model_fields
-            what = "variable of Ollama's server" if inside else "setting"
-            if where.startswith("ollama_instances."):
-                valid, what = DeclaredInstance.model_fields, "key of an instance"
-            cause, way_out = f"is no known {what}", nearest(key, valid)
+            cause, way_out = "is no known setting", nearest(key, Settings.model_fields)
     return Problem(name, f"{where} (host {host})", cause, way_out)
+
+
+def _unknown_variable(name: str) -> tuple[str, str]:
+    """Cause and way out for a name in an environment of Ollama's that is none of its."""
+    if name in MANAGED:
+        return "is set by llmrack itself", f"use {MANAGED[name]}"
+    meant = misspelt(name, OllamaEnvironment.model_fields)
+    way_out = (
+        f"did you mean {meant!r}?"
+        if meant
+        else ("leave it out, or put it into ollama_extra_environment if your Ollama knows it")
+    )
+    return "is no known variable of Ollama's server", way_out
 
 
 def _whole(name: str, cause: str, way_out: str) -> DeclarationError:

@@ -46,7 +46,7 @@ class Stack(Closed):
     context_window_chains: Chains = Field(
         default_factory=dict,
         description="For a model, those that are tried in turn when a prompt is too long for it.",
-        examples=[{"llama3.1:latest": ["kimi-k2:1t-cloud"]}],
+        examples=[{"llama3.1:latest": ["kimi-k2.6:cloud"]}],
     )
     content_policy_chains: Chains = Field(
         default_factory=dict,

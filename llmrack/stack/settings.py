@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from llmrack.stack.ollama_environment import OllamaEnvironment
+from llmrack.stack.ollama_environment import ExtraName, OllamaEnvironment, Text
 
 
 def _address(value: str) -> str:
@@ -124,6 +124,7 @@ class Settings(BaseModel):
     ollama_weight: float | None = Field(None, gt=0)
     ollama_pull_deadline: float = Field(120, gt=0)
     ollama_environment: OllamaEnvironment = OllamaEnvironment()
+    ollama_extra_environment: dict[ExtraName, Text] = {}
     ollama_instances: Literal["one", "per-gpu"] | tuple[DeclaredInstance, ...] = "one"
     ollama_models: AbsolutePath | None = None
     ollama_models_mount: AbsolutePath | None = None

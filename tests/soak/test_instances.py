@@ -67,6 +67,7 @@ def test_each_card_has_an_instance_with_a_port_of_its_own(site: Site) -> None:
     assert units(site) == set(NAMES)
     found = [environment(site, name) for name in NAMES]
     assert [each["CUDA_VISIBLE_DEVICES"] for each in found] == CARDS
+    assert [each["GGML_VK_VISIBLE_DEVICES"] for each in found] == ["-1", "-1"]
     assert [each["OLLAMA_HOST"] for each in found] == ["0.0.0.0:11434", "0.0.0.0:11435"]
     site.settled()
 
@@ -146,9 +147,11 @@ def test_typed_variables_reach_the_servers(module: Site) -> None:
         # Scenario 4 pins by index; with one instance that is the user's affair.
         "CUDA_VISIBLE_DEVICES": "0,1",
     }
-    module.declare(HOSTS, STACK, ollama_environment=wanted)
+    other = {"HSA_OVERRIDE_GFX_VERSION_1": "11.0.0"}
+    module.declare(HOSTS, STACK, ollama_environment=wanted, ollama_extra_environment=other)
     module.deployed()
     found = environment(module, "main")
+    assert other.items() <= found.items() and found["OLLAMA_NO_CLOUD"] == "1"
     shown = {name: "1" if value is True else str(value) for name, value in wanted.items()}
     assert {name: found[name] for name in wanted} == shown
     module.settled()

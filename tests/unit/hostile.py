@@ -130,7 +130,8 @@ def assert_sound(stack: Stack, fleet: Fleet) -> None:
         if kind == "json":
             json.loads(text, parse_constant=_no_number)
         if kind == "env":
-            assert all(re.fullmatch(r"|#.*|[A-Z_]+=[!-~ ]*", line) for line in text.split("\n"))
+            line_of = re.compile(r"|#.*|[A-Z_][A-Z0-9_]*=[!-~ ]*")
+            assert all(line_of.fullmatch(line) for line in text.split("\n"))
         if kind in ("sh", "service", "socket", "conf", "nft"):
             # What is not plain goes into other files, or over standard input.
             around = [word.rstrip(")") for word in re.split(r"[\s'\"]+", text) if MARK in word]

@@ -131,6 +131,12 @@ def test_ollama_unit_carries_its_environment():
     assert "OLLAMA_HOST=127.0.0.1:11434" in lines
 
 
+def test_ollama_unit_carries_the_variables_that_are_handed_on():
+    extra = {"HSA_OVERRIDE_GFX_VERSION_1": "11.0.0"}
+    text = resource(File, "ollama", ollama_extra_environment=extra)[0].content
+    assert "HSA_OVERRIDE_GFX_VERSION_1=11.0.0" in text.splitlines()
+
+
 def test_ollama_unit_carries_no_key():
     settings = [
         line
@@ -153,6 +159,11 @@ def test_units_parse_and_are_hardened_so_that_it_works(component):
         # Without PrivateUsers= the others silently do nothing in a user manager.
         assert service["PrivateUsers"] == "yes"
         assert service["ProtectSystem"] == "strict"
+
+
+def test_what_a_killed_ollama_leaves_behind_is_killed_at_once():
+    (file,) = [f for f in resource(File, "ollama") if f.path.endswith("llmrack-ollama@.service")]
+    assert unit(file.content)["Service"]["KillMode"] == "mixed"
 
 
 def test_stop_takes_longer_than_draining():

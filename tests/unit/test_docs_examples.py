@@ -11,9 +11,11 @@ import trustme
 import yaml
 
 from llmrack.components.gateway import secret_names
+from llmrack.lab.standins.cloud import MODELS
 from llmrack.stack.checks import check
 from llmrack.stack.graph_svg import svg
 from llmrack.stack.load import load_settings, load_stack
+from llmrack.stack.schema import without_cloud
 from tests.unit.declare import declaration, two_boxes
 
 ROOT = Path(__file__).parents[2]
@@ -45,6 +47,24 @@ def test_example_of_a_stack_holds_together(text: str, tmp_path: Path) -> None:
     trustme.CA().cert_pem.write_to_path(str(tmp_path / "office-ca.pem"))
     stack, _ = load_stack(path)
     assert check(declaration(stack, secrets=secret_names(stack))) == []
+
+
+# Of Ollama's docs/cloud.mdx, in August 2026.
+RETIRED = re.compile(
+    r"(deepseek-v3\.[12]|qwen3-coder|kimi-k2(:|-thinking|\.5)|glm-(4\.[67]|5[-:])|minimax-m2(\.[15])?[-:])"
+    r"\S*cloud"
+)
+
+
+@pytest.mark.parametrize("page", [ROOT / "stack.yaml", *PAGES], ids=lambda page: page.name)
+def test_what_ships_names_no_cloud_model_that_is_retired(page: Path) -> None:
+    assert not RETIRED.search(page.read_text())
+
+
+def test_the_clouds_stand_in_has_every_cloud_model_that_is_named() -> None:
+    text = "".join(page.read_text() for page in (ROOT / "stack.yaml", *PAGES))
+    named = set(re.findall(r"\b[a-z][\w.-]*:(?:[\w.]+-)?cloud\b", text)) - {"ollama:cloud"}
+    assert {without_cloud(name) for name in named} <= {model.name for model in MODELS}
 
 
 def test_picture_of_the_routing_page_is_that_of_its_stack(tmp_path: Path) -> None:

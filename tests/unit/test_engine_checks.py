@@ -78,6 +78,34 @@ def test_an_adapter_is_refused_for_an_ollama_that_takes_none(version, taken):
     assert any(refused in text for text in said) != taken
 
 
+@pytest.mark.parametrize("name", ["gpt-oss:20b-cloud", "kimi-k2.6:cloud", "a/b:Cloud"])
+def test_a_cloud_model_is_refused_for_an_ollama_that_is_kept_from_the_cloud(name):
+    (text,) = found(m={"model": name})
+    assert f"models.m: Ollama on box1 would ask ollama.com for {name!r}" in text
+    assert "choose a provider of kind ollama-cloud" in text
+
+
+def test_a_cloud_model_is_taken_for_an_ollama_that_is_let_to_the_cloud():
+    fleet = Fleet((host(ollama_environment={"OLLAMA_NO_CLOUD": False}),))
+    assert found(fleet=fleet, m={"model": "gpt-oss:20b-cloud"}) == []
+
+
+def test_an_instance_may_be_kept_from_the_cloud_by_itself():
+    let, kept = ({"OLLAMA_NO_CLOUD": value} for value in (False, True))
+    instances = [
+        {"name": "a", "gpus": []},
+        {"name": "b", "gpus": [], "environment": kept},
+    ]
+    fleet = Fleet((host(ollama_environment=let, ollama_instances=instances),))
+    (text,) = found(fleet=fleet, m={"model": "gpt-oss:20b-cloud"})
+    assert "OLLAMA_NO_CLOUD keeps it from that" in text
+
+
+@pytest.mark.parametrize("name", ["cloud", "in-the-cloud", "me/cloud:8b", "x:cloudy"])
+def test_a_name_that_only_speaks_of_clouds_is_taken(name):
+    assert found(m={"model": name}) == []
+
+
 def test_an_empty_list_is_not_pruned_by_one_word():
     providers = {"local": {"kind": "ollama", "prune": True}, "cloud": {"kind": "ollama-cloud"}}
     (text,) = found(providers=providers, gpt={"provider": "cloud"})
@@ -104,6 +132,13 @@ def test_an_empty_list_is_not_pruned_by_one_word():
                 "ollama_environment": {"CUDA_VISIBLE_DEVICES": "0"},
             },
             "the instances choose their cards themselves",
+        ),
+        (
+            {
+                "ollama_instances": "per-gpu",
+                "ollama_environment": {"GGML_VK_VISIBLE_DEVICES": "0"},
+            },
+            "ollama_environment.GGML_VK_VISIBLE_DEVICES (host box1): the instances choose",
         ),
         (
             {"ollama_instances": [{"name": "a", "gpus": [], "port": 4000}]},

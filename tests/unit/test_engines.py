@@ -61,6 +61,39 @@ def test_amd_cards_are_chosen_by_their_own_variable():
     assert "CUDA_VISIBLE_DEVICES" not in dict(only.environment)
 
 
+def test_an_instance_that_is_pinned_finds_no_other_card_by_vulkan():
+    (only,) = instances(box((ONE,), ollama_instances="per-gpu"))
+    assert dict(only.environment)["GGML_VK_VISIBLE_DEVICES"] == "-1"
+
+
+def test_an_instance_with_a_card_of_amd_keeps_vulkan():
+    # The archive that is installed has no ROCm.
+    (only,) = instances(box((AMD,), ollama_instances="per-gpu"))
+    assert "GGML_VK_VISIBLE_DEVICES" not in dict(only.environment)
+
+
+def test_an_instance_without_a_card_finds_none_by_vulkan():
+    (only,) = instances(box(ollama_instances=[{"name": "cpu", "gpus": []}]))
+    assert dict(only.environment)["GGML_VK_VISIBLE_DEVICES"] == "-1"
+
+
+def test_an_instance_with_every_card_may_use_vulkan():
+    (only,) = instances(box((ONE,)))
+    assert "GGML_VK_VISIBLE_DEVICES" not in dict(only.environment)
+
+
+def test_an_instance_of_a_list_may_choose_its_vulkan_devices():
+    own = {"GGML_VK_VISIBLE_DEVICES": "2"}
+    listed = [{"name": "a", "gpus": [ONE], "environment": own}]
+    (only,) = instances(box(ollama_instances=listed))
+    assert dict(only.environment)["GGML_VK_VISIBLE_DEVICES"] == "2"
+
+
+def test_every_instance_has_the_variables_that_are_handed_on():
+    its = box((ONE, TWO), ollama_instances="per-gpu", ollama_extra_environment={"X_Y": "1"})
+    assert [dict(each.environment)["X_Y"] for each in instances(its)] == ["1", "1"]
+
+
 def test_nobody_knows_instances_before_the_cards_are_known():
     assert instances(box(ollama_instances="per-gpu")) == ()
 

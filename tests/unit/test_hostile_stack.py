@@ -72,6 +72,7 @@ SETTINGS: dict[str, Any] = {
         **{"OLLAMA_KEEP_ALIVE": "5m", "OLLAMA_ORIGINS": "*", "NO_PROXY": "a,b"},
         **{"OLLAMA_FLASH_ATTENTION": True, "OLLAMA_NUM_PARALLEL": 2, "HTTPS_PROXY": "http://p"},
     },
+    "ollama_extra_environment": {"HSA_OVERRIDE_GFX_VERSION_1": "11.0.0", "X": ""},
     "ollama_instances": [
         {"name": "a", "gpus": ["GPU-12345678"], "port": 5, "environment": {"NO_PROXY": "c"}},
         {"name": "main", "gpus": []},
@@ -214,6 +215,8 @@ def test_what_could_do_harm_in_the_stack_is_refused(folder, place, value):
         (("ollama_memory_max",), "\u0663G"),
         (("ollama_environment", "NO_PROXY"), "a\0b"),
         (("ollama_environment", "NO_PROXY"), "a\u202eb"),
+        (("ollama_extra_environment", "X"), "a\nB=c"),
+        (("ollama_extra_environment", "X\nY"), "a"),
         (("ollama_weight",), float("inf")),
         (("env_file",), "a\0b"),
         (("stack_file",), "a\x1b[2Jb"),

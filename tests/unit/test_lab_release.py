@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import runpy
 import subprocess
 from pathlib import Path
 
@@ -74,3 +75,28 @@ def test_a_lab_keeps_its_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_the_official_release_needs_no_settings(tmp_path: Path) -> None:
     assert release.choose("official", tmp_path, "amd64").settings("amd64") == {}
+
+
+def test_the_mirror_has_the_checksums_of_the_stand_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(release, "_can_download", lambda version, file: False)
+    chosen = release.choose(None, tmp_path, "arm64")
+    assert chosen.archive
+    digest = hashlib.sha256(chosen.archive.read_bytes()).hexdigest()
+    text = chosen.archive.with_name("sha256sum.txt").read_text()
+    lines = [f"{digest}  ./ollama-linux-{arch}.tar.zst\n" for arch in ("amd64", "arm64")]
+    assert text == "".join(lines)
+
+
+def test_the_mirror_has_the_checksums_of_a_given_archive_and_of_the_pin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = make_archive(tmp_path, "Warning: client version is 0.33.1-rc2")
+    monkeypatch.setenv(release.ARCHIVE_VARIABLE, str(archive))
+    release.choose(None, tmp_path / "mirror", "amd64")
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    found = {path.parent.name: path.read_text() for path in tmp_path.rglob("sha256sum.txt")}
+    assert found["v0.33.1-rc2"] == f"{digest}  ./ollama-linux-amd64.tar.zst\n"
+    pin = runpy.run_path(str(release.GROUP_DATA))
+    assert pin["ollama_sha256"]["arm64"] in found[f"v{pin['ollama_version']}"]

@@ -1,0 +1,203 @@
+"""Pinning a release of Ollama: its checksums, and the text of the settings that name it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeGuard
+
+# The architectures that a release is pinned for.
+ARCHITECTURES = ("amd64", "arm64")
+VERSION, DIGESTS = "ollama_version", "ollama_sha256"
+
+# What sha256sum prints; Ollama's release.yaml runs it over `find .`, so names begin with "./".
+_CHECKSUM = re.compile(r"([0-9a-fA-F]{64}) [ *](?:\./)?(\S+)\s*")
+# A text in quotes that means what it says.
+_PLAIN_TEXT = re.compile(rb"""(["'])[^"'\\\r\n]*\1""")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class NotPinned(Exception):
+    """Why a release is not pinned, with a way out."""
+
+
+@dataclass(frozen=True)
+class Pin:
+    """A release of Ollama.
+
+    + version: as in ``0.34.4``
+    + digests: SHA-256 of its archive, in hex, by architecture
+    """
+
+    version: str
+    digests: Mapping[str, str]
+
+    @property
+    def lines(self) -> str:
+        """The settings that pin it."""
+        digests = ", ".join(f'"{arch}": "{self.digests[arch]}"' for arch in ARCHITECTURES)
+        return f'{VERSION} = "{self.version}"\n{DIGESTS} = {{{digests}}}'
+
+
+@dataclass(frozen=True)
+class PinnedFile:
+    """The file that names the release.
+
+    + name: as it was given
+    + version: the one that it named before
+    + before, after: its content
+    """
+
+    name: str
+    version: str
+    before: bytes
+    after: bytes
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """A place where a file sets one of the two.
+
+    + value: what is assigned, where the name is assigned once and at the top level; else None
+    """
+
+    file: str
+    line: int
+    value: ast.expr | None
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+def read_checksums(text: str, source: str) -> dict[str, str]:
+    """The digests of a release's archives, by architecture.
+
+    + text: the release's ``sha256sum.txt``
+    + source: where it is from, for messages
+
+    Raises NotPinned.
+    """
+    found: dict[str, set[str]] = {}
+    for line in text.splitlines():
+        if listed := _CHECKSUM.fullmatch(line):
+            found.setdefault(listed[2], set()).add(listed[1].lower())
+    if not found:
+        raise NotPinned(f"{source} is no list of checksums; name another source with --mirror")
+    digests = {}
+    for arch in ARCHITECTURES:
+        file = f"ollama-linux-{arch}.tar.zst"
+        sums = found.get(file, set())
+        if len(sums) != 1:
+            said = f"has {len(sums)} checksums for" if sums else "has no checksum for"
+            raise NotPinned(f"{source} {said} {file}; name another source with --mirror")
+        digests[arch] = sums.pop()
+    return digests
+
+
+def pin_in(files: Mapping[str, bytes], pin: Pin) -> PinnedFile:
+    """Write ``pin`` into the one of ``files`` that names the release, and nothing else of it.
+
+    + files: the settings' files, by name
+
+    Raises NotPinned where they name it twice, nowhere, or not as plain text.
+    """
+    settings = {name: _only(files, name, pin) for name in (VERSION, DIGESTS)}
+    version, digests = settings[VERSION], settings[DIGESTS]
+    if version.file != digests.file:
+        raise _by_hand(f"{version} and {digests} set one of the two each", pin)
+    listed = _digests(digests.value)
+    if version.value is None or sorted(arch for arch, _ in listed) != sorted(ARCHITECTURES):
+        raise _by_hand(f"{digests} has not one digest for each of amd64 and arm64", pin)
+    values = dict(listed)
+    before = files[version.file]
+    wanted: list[tuple[ast.expr, str]] = [
+        (values[arch], pin.digests[arch]) for arch in ARCHITECTURES
+    ]
+    after = before
+    # From the end, so that what comes before stays where it is.
+    for value, text in sorted(
+        [*wanted, (version.value, pin.version)], key=lambda each: -_span(before, each[0])[0]
+    ):
+        start, end = _span(before, value)
+        if not _PLAIN_TEXT.fullmatch(before[start:end]):
+            raise _by_hand(f"{version.file}:{value.lineno} does not say it in one text", pin)
+        after = after[: start + 1] + text.encode() + after[end - 1 :]
+    start, end = _span(before, version.value)
+    return PinnedFile(version.file, before[start + 1 : end - 1].decode(), before, after)
+
+
+def _only(files: Mapping[str, bytes], name: str, pin: Pin) -> _Setting:
+    found = [each for file, text in files.items() for each in _settings(file, text, name, pin)]
+    if not found:
+        raise _by_hand(f"no file of group_data sets {name}", pin)
+    if len(found) > 1:
+        places = ", ".join(map(str, found))
+        raise _by_hand(f"{name} is set more than once ({places})", pin)
+    if found[0].value is None or not isinstance(found[0].value, ast.Constant | ast.Dict):
+        raise _by_hand(f"{found[0]} computes {name}", pin)
+    return found[0]
+
+
+def _settings(file: str, text: bytes, name: str, pin: Pin) -> Iterator[_Setting]:
+    """Every place where ``file`` sets ``name``, or changes it."""
+    try:
+        tree = ast.parse(text.removeprefix(_BYTE_ORDER_MARK))
+    except (SyntaxError, ValueError):
+        if name.encode() in text:
+            raise _by_hand(f"{file} is not Python", pin) from None
+        return
+    plain = _assignments(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store):
+            yield _Setting(file, node.lineno, plain.get(node))
+        elif _changes(node, name):
+            yield _Setting(file, node.lineno, None)
+
+
+def _assignments(tree: ast.Module) -> dict[ast.expr, ast.expr]:
+    """What the file assigns at its top level, each by itself: the value by its target."""
+    found = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and len(node.targets) == 1:
+            found[node.targets[0]] = node.value
+        elif isinstance(node, ast.AnnAssign) and node.value:
+            found[node.target] = node.value
+    return found
+
+
+def _changes(node: ast.AST, name: str) -> TypeGuard[ast.Attribute | ast.Subscript]:
+    """Whether ``node`` is ``name["arm64"] = ...``, ``name.update`` or the like."""
+    if not isinstance(node, ast.Attribute | ast.Subscript):
+        return False
+    is_read = isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load)
+    return isinstance(node.value, ast.Name) and node.value.id == name and not is_read
+
+
+def _digests(value: ast.expr | None) -> list[tuple[str, ast.Constant]]:
+    """The entries of a dictionary that is written out; none where a part of it is not."""
+    if not isinstance(value, ast.Dict):
+        return []
+    entries = [
+        (str(key.value), each)
+        for key, each in zip(value.keys, value.values, strict=True)
+        if isinstance(key, ast.Constant) and isinstance(each, ast.Constant)
+    ]
+    return entries if len(entries) == len(value.keys) else []
+
+
+def _span(text: bytes, value: ast.expr) -> tuple[int, int]:
+    """From where to where ``value`` stands; ast counts lines, and bytes of UTF-8 in them."""
+    skipped = len(text) - len(text.removeprefix(_BYTE_ORDER_MARK))
+    lines = text[skipped:].splitlines(keepends=True)
+
+    def offset(line: int, column: int) -> int:
+        return skipped + sum(map(len, lines[: line - 1])) + column
+
+    end_line, end_column = value.end_lineno or value.lineno, value.end_col_offset or 0
+    return offset(value.lineno, value.col_offset), offset(end_line, end_column)
+
+
+def _by_hand(cause: str, pin: Pin) -> NotPinned:
+    return NotPinned(f"{cause}; set it by hand:\n\n{pin.lines}")
