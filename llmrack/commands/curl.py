@@ -39,7 +39,9 @@ def curl(inventory: str) -> None:
         )
     else:
         address = gateway.address
-    body = json.dumps({"model": chat[0], "messages": [{"role": "user", "content": "Say hello."}]})
+    hello = [{"role": "user", "content": "Say hello."}]
+    # A bound, since a model may never end by itself.
+    body = json.dumps({"model": chat[0], "max_tokens": 256, "messages": hello})
     # The key goes from where it is kept to curl's standard input: no process list shows it.
     click.echo(
         f"{_line_with_key(its)} |\n"

@@ -24,14 +24,7 @@ from llmrack.stack.model_lists import Server, servers
 from llmrack.stack.schema import normalised
 from llmrack.stack.types import ModelName
 from llmrack.verify.exchange import dig
-
-# Ollama's words (api/types.go, types/model/capability.go) and the stack's; it has more of them.
-CAPABILITIES = {
-    "completion": "chat",
-    "embedding": "embedding",
-    "vision": "vision",
-    "tools": "tools",
-}
+from llmrack.verify.residency import CAPABILITIES
 
 
 class NotDiscovered(Exception):
@@ -142,7 +135,7 @@ def capabilities_of(told: object) -> tuple[str, ...] | None:
     named = dig(told, "capabilities")
     if not isinstance(named, list):
         return None
-    return tuple(mine for word, mine in CAPABILITIES.items() if word in named) or None
+    return tuple(mine for mine, word in CAPABILITIES.items() if word in named) or None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from llmrack.stack.parameters import Defaults, ParameterName, Parameters, Thinking
-from llmrack.stack.types import Closed, ModelName, Name, PublicName, Seconds, Sha256
+from llmrack.stack.types import Closed, ModelName, Name, Seconds, Sha256, UpstreamName
 
 Capability = Literal["chat", "embedding", "vision", "tools", "thinking"]
 Strategy = Literal["weighted", "round-robin", "least-busy", "latency"]
@@ -111,7 +111,7 @@ class Model(Closed):
         examples=["local", ["local", "office"]],
         json_schema_extra=_one_or_list,
     )
-    model: PublicName | None = Field(
+    model: UpstreamName | None = Field(
         None,
         description="The provider's own name for it. Default: the public name; for ollama-cloud "
         "without its -cloud suffix, which ollama.com itself does not know.",

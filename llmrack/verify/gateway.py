@@ -10,6 +10,7 @@ import httpx
 
 from llmrack.secrets.value import Secret, redact
 from llmrack.stack.deployments import Deployment
+from llmrack.stack.providers import OllamaProvider
 from llmrack.stack.schema import Stack, is_wildcard
 from llmrack.verify import probes
 from llmrack.verify.exchange import Bounds, ask, dig
@@ -24,6 +25,7 @@ PROBES: dict[str, tuple[Probe, ...]] = {
     "embedding": (probes.embedding,),
     "vision": (probes.vision,),
     "tools": (probes.tools,),
+    "thinking": (probes.thinking,),
 }
 # For answers that need no model. A gateway that systemd is just starting behind its socket takes
 # some seconds.
@@ -72,6 +74,8 @@ def prove_gateway(
         prover.result("gateway", "wrong key", lambda: _refused(client, bearer(wrong))),
         prover.result("gateway", "no key", lambda: _refused(client, {})),
     ]
+    if nearest := _nearest_chat(stack, deployments):
+        results.append(prover.wrong_request(nearest))
     for name in stack.names:
         # An alias has no deployments of its own, but those of its model.
         named = stack.aliases.get(name, name)
@@ -135,6 +139,11 @@ class _Prover:
         return self._probe(
             pattern, lambda target: probes.unknown(target, path), target, "unknown model"
         )
+
+    def wrong_request(self, group: Sequence[Deployment]) -> Result:
+        """A request that is wrong goes to nobody else than those of ``group``."""
+        target = self._target(group[0].name, group)
+        return self._probe("gateway", probes.wrong, target, "wrong request")
 
     def _simplest(self, group: Sequence[Deployment]) -> Probe:
         capabilities = self._stack.models[group[0].model].capabilities
@@ -209,6 +218,24 @@ class _Prover:
             seen.first_token,
             seen.tokens_per_second,
         )
+
+
+def _nearest_chat(stack: Stack, deployments: Sequence[Deployment]) -> list[Deployment]:
+    """A chat model's deployments: our own where there are any, with a chain if possible."""
+
+    def far(each: Deployment) -> tuple[bool, bool]:
+        ours = isinstance(stack.providers[each.provider], OllamaProvider)
+        return not ours, not stack.chain(each.name)
+
+    chats = [
+        each
+        for each in deployments
+        if each.name == each.model
+        and not is_wildcard(each.name)
+        and "chat" in stack.models[each.model].capabilities
+    ]
+    first = min(chats, key=far, default=None)
+    return [each for each in chats if first and (each.name, far(each)) == (first.name, far(first))]
 
 
 def _health(client: httpx.Client) -> Measured:

@@ -22,6 +22,8 @@ CHAT, EMBEDDINGS = "/v1/chat/completions", "/v1/embeddings"
 # Enough for a model that thinks before it speaks, few enough for a slow one.
 MAX_TOKENS = 256
 COUNT = "Count from one to twenty in words."
+# A type that JSON Schema does not have.
+WRONG_TYPE = "nonsense"
 # A model that nobody has.
 NO_MODEL = "llmrack-no-such-model"
 # Shorter than this, the tokens came in one piece and their rate says nothing. Seconds.
@@ -168,6 +170,51 @@ def tools(target: Target) -> Measured:
     arguments = parse(str(dig(call, "arguments")), f"the tool call of {instance}")
     if not isinstance(arguments, dict):
         raise Failed(f"the tool call of {instance} has no JSON object as arguments; mend its model")
+    return Measured(instance, latency)
+
+
+def wrong(target: Target) -> Measured:
+    """A wrong request is refused (400), by whoever finds out; nobody outside the house is asked.
+
+    The schema is one that the gateway passes on and Ollama refuses (llama/grammar at v0.33); a
+    server of another kind may do without it and answer.
+    """
+    schema = {"name": "x", "schema": {"type": WRONG_TYPE}}
+    body = {
+        "max_tokens": 1,
+        "response_format": {"type": "json_schema", "json_schema": schema},
+        **_says("Hello."),
+    }
+    with _asked(target, CHAT, body, target.plain, alone=False) as answer:
+        message = message_of(answer.text())
+        latency = answer.elapsed
+    by = answer.headers.get("x-litellm-model-id", "")
+    if answer.status == 200 and by not in {each.id for each in target.deployments}:
+        raise Failed(
+            f"a request that is wrong was answered by {by or 'nobody who says so'} instead of "
+            f"being refused; see whether models.{target.model}.on_refusal lets it go on"
+        )
+    if answer.status not in (200, 400):
+        raise Failed(explain(answer.status, message, target.deployments))
+    return Measured("", latency)
+
+
+def thinking(target: Target) -> Measured:
+    """An answer to a request that asks for thought: with the thought, or a count of its tokens."""
+    body = {
+        "max_tokens": 4 * MAX_TOKENS,
+        "reasoning_effort": "low",
+        **_says("What is six times 7?"),
+    }
+    with _post(target, CHAT, body, target.plain) as (answer, instance):
+        data = answer.json()
+        latency = answer.elapsed
+    thought = dig(data, "choices", 0, "message", "reasoning_content")
+    if not thought and not dig(data, "usage", "completion_tokens_details", "reasoning_tokens"):
+        raise Failed(
+            f"{instance} did not think; if the model cannot, "
+            f"take 'thinking' out of models.{target.deployments[0].model}.capabilities"
+        )
     return Measured(instance, latency)
 
 

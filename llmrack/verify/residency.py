@@ -28,6 +28,7 @@ CAPABILITIES = {
     "embedding": "embedding",
     "vision": "vision",
     "tools": "tools",
+    "thinking": "thinking",
 }
 # Raw: without a template around it every model goes on counting.
 MEASURED = {

@@ -14,8 +14,9 @@ class Result:
 
     + host: the host whose gateway or Ollama was asked
     + subject: the public name, or ``gateway`` or ``ollama``
-    + check: health, models, wrong key, no key, chat, stream, embedding, vision, tools, name,
-      unknown model, version, models present, journal, resident, capabilities, speed or answers
+    + check: health, models, wrong key, no key, wrong request, chat, stream, embedding, vision,
+      tools, name, unknown model, version, models present, journal, resident, capabilities, speed
+      or answers
     + ok: whether it was proven
     + instance: the instance that was asked; when ``ok``, the one that answered, with the model
       where the name leads to one (a tier, a mix, an alias). Empty where none is concerned or none

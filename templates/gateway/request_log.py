@@ -134,6 +134,7 @@ class RequestLog(CustomLogger):
             "served": answered.served if answered else None,
             "instance": answered.instance.name if answered else None,
             "provider": answered.provider if answered else None,
+            "place": answered.rules.place if answered else None,
             "position": self._position(model, trail),
             "attempts": trail.failed,
             "stream": bool(body.get("stream")),

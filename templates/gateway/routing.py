@@ -226,7 +226,7 @@ class Routing(CustomLogger):
         trail = trails.seen(data.get("litellm_call_id"))
         if trail.answered is None:
             return {}
-        found = {"x-llmrack-served": "outside" if trail.answered.rules.outside else "house"}
+        found = {"x-llmrack-served": trail.answered.rules.place}
         if trail.left_out:
             found["x-llmrack-left-out"] = ", ".join(trail.left_out)
         return found
