@@ -6,8 +6,6 @@ paths are what Ollama itself answers; ollama.com's own were not at hand to compa
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import json
 import time
@@ -18,6 +16,10 @@ from typing import ClassVar
 from llmrack.lab.standins import openai_form
 from llmrack.lab.standins.answers import JSON, Answer, Model, Prompt, embedding
 from llmrack.lab.standins.http import Reply, Request, Stream
+from llmrack.lab.standins.ollama import binding
+from llmrack.lab.standins.ollama.media import check_images, decode_image
+from llmrack.lab.standins.ollama.options import check_options
+from llmrack.lab.standins.ollama.thinking import check_think, think_of_effort
 from llmrack.lab.standins.program import key_from_environment, parser, run
 from llmrack.lab.standins.provider import Provider, Refusal, Routes
 
@@ -62,9 +64,7 @@ class Cloud(Provider):
             ("POST", "/api/generate"): self._generate,
             ("POST", "/api/embed"): self._embed,
             ("GET", "/v1/models"): lambda _: openai_form.model_list(self, "ollama"),
-            ("POST", "/v1/chat/completions"): lambda request: openai_form.chat(
-                self, self.find(request), request
-            ),
+            ("POST", "/v1/chat/completions"): self._v1_chat,
         }
 
     def needs_key(self, path: str) -> bool:
@@ -117,7 +117,9 @@ class Cloud(Provider):
         }
 
     def _chat(self, request: Request) -> Reply | Stream:
-        body, model = request.body or {}, self.find(request)
+        body = request.body or {}
+        binding.bind(body, "ChatRequest", binding.CHAT)
+        model = self.find(request)
         messages: list[JSON] = body.get("messages") or []
         images = [image for message in messages for image in message.get("images") or []]
         text = " ".join(message.get("content") or "" for message in messages)
@@ -134,8 +136,16 @@ class Cloud(Provider):
 
         return _respond(model, body, said, part)
 
+    def _v1_chat(self, request: Request) -> Reply | Stream:
+        body = request.body or {}
+        binding.bind(body, "ChatCompletionRequest", binding.OPENAI_CHAT)
+        think_of_effort(body.get("reasoning_effort") or "")
+        return openai_form.chat(self, self.find(request), request)
+
     def _generate(self, request: Request) -> Reply | Stream:
-        body, model = request.body or {}, self.find(request)
+        body = request.body or {}
+        binding.bind(body, "GenerateRequest", binding.GENERATE)
+        model = self.find(request)
         text = body.get("prompt") or ""
         prompt = _prompt(model, body, text, body.get("images") or [], None)
         said = self.say(model, prompt) if text else None
@@ -203,14 +213,13 @@ def _final_counts(said: Answer | None, started: int) -> JSON:
 
 
 def _prompt(model: Model, body: JSON, text: str, images: list[str], tool: JSON | None) -> Prompt:
+    check_think(body.get("think"))
+    check_options(body.get("options") or {})
     if model.dimensions:
         raise Refusal(400, f'"{model.name}" does not support chat')
-    if images and not model.vision:
-        raise Refusal(400, f'"{model.name}" does not support image input')
-    try:
-        decoded = [base64.b64decode(image, validate=True) for image in images]
-    except binascii.Error:
-        raise Refusal(400, "images must hold valid base64") from None
+    decoded = [decode_image(image) for image in images]
+    if not model.vision:
+        check_images(decoded, sees=False)
     schema = body.get("format") or None
     if schema == "json":
         schema = {"type": "object", "properties": {"answer": {"type": "string"}}}

@@ -17,6 +17,8 @@ from llmrack.lab.standins.provider import Provider, Refusal, Routes
 
 DEFAULT_MODEL = "Qwen/Qwen2.5-Coder-7B-Instruct"
 EMBEDDING_DIMENSIONS = 1024
+CONTEXT_LENGTH = 32768
+HOTTEST = 2
 ERROR_TYPES = {
     400: "BadRequestError",
     404: "NotFoundError",
@@ -54,40 +56,57 @@ class VLLM(Provider):
         return Refusal(401, "Unauthorized")
 
     def error(self, path: str, refusal: Refusal) -> JSON:
-        """Return `{"error": "Unauthorized"}` for 401, else `{"error": {message, type, ...}}`."""
+        """Return `{"error": {message, type, param, code}}`, or what FastAPI and its guard say."""
         if refusal.status == 401:
             return {"error": "Unauthorized"}
-        kind = ERROR_TYPES[refusal.status]
-        error = {"message": str(refusal), "type": kind, "param": None, "code": refusal.status}
+        if refusal.status == 404 and refusal.param is None:
+            return {"detail": "Not Found"}
+        # What FastAPI finds wrong with a body has the words of HTTP.
+        kind = "Bad Request" if refusal.code == "body" else ERROR_TYPES[refusal.status]
+        error = {
+            "message": str(refusal),
+            "type": kind,
+            "param": refusal.param,
+            "code": refusal.status,
+        }
         return {"error": error}
 
     def unknown(self, model: str) -> Refusal:
         """Word it as vLLM does."""
-        return Refusal(404, f"The model `{model}` does not exist.")
+        aliases = ", ".join(self.models)
+        message = f"The model `{model}` does not exist. Valid aliases: {aliases}."
+        return Refusal(404, message, param="model")
 
     def _model_list(self) -> Reply:
         reply = openai_form.model_list(self, "vllm")
         for entry in reply.body["data"]:
-            entry |= {"root": entry["id"], "parent": None, "max_model_len": 32768}
+            entry |= {"root": entry["id"], "parent": None, "max_model_len": CONTEXT_LENGTH}
         return reply
 
     def _chat(self, request: Request) -> Reply | Stream:
-        return openai_form.chat(self, self._generating(request, "Chat Completions"), request)
+        body = request.body or {}
+        if "messages" not in body:
+            missing = {"type": "missing", "loc": ("body", "messages"), "msg": "Field required"}
+            raise Refusal(400, str([missing]), "body")
+        model = self._serving(request, embeds=False)
+        _check(body, openai_form.chat_prompt(model, body).text)
+        return openai_form.chat(self, model, request)
 
     def _completion(self, request: Request) -> Reply | Stream:
-        return openai_form.completion(self, self._generating(request, "Completions"), request)
-
-    def _generating(self, request: Request, api: str) -> Model:
-        model = self.find(request)
-        if model.dimensions:
-            raise Refusal(400, f"The model does not support {api} API")
-        return model
+        body = request.body or {}
+        model = self._serving(request, embeds=False)
+        _check(body, str(body.get("prompt", "")))
+        return openai_form.completion(self, model, request)
 
     def _embeddings(self, request: Request) -> Reply:
+        return openai_form.embeddings(self._serving(request, embeds=True), request)
+
+    def _serving(self, request: Request, *, embeds: bool) -> Model:
+        """Return the model; Refusal where it has no such path, which is not there then at all."""
         model = self.find(request)
-        if not model.dimensions:
-            raise Refusal(400, "The model does not support Embeddings API")
-        return openai_form.embeddings(model, request)
+        if bool(model.dimensions) != embeds:
+            raise Refusal(404, "Not Found")
+        return model
 
     def _metrics(self) -> str:
         lines = ["# This is a stand-in of vLLM: the gauges never move."]
@@ -95,6 +114,25 @@ class VLLM(Provider):
             lines.append(f"# TYPE {metric} gauge")
             lines += [f'{metric}{{model_name="{name}"}} 0.0' for name in self.models]
         return "\n".join(lines) + "\n"
+
+
+def _check(body: JSON, text: str) -> None:
+    """Check the length of a prompt and the temperature; Refusal where they are out of bounds."""
+    temperature = body.get("temperature")
+    if temperature is not None and not 0 <= temperature <= HOTTEST:
+        raise Refusal(400, f"temperature must be in [0, {HOTTEST}], got {temperature}.")
+    given = len(text.split())
+    wanted = body.get("max_completion_tokens") or body.get("max_tokens") or 0
+    if given + wanted > CONTEXT_LENGTH or given == CONTEXT_LENGTH:
+        raise Refusal(
+            400,
+            f"This model's maximum context length is {CONTEXT_LENGTH} tokens. However, you "
+            f"requested {wanted} output tokens and your prompt contains {given} input tokens, for "
+            f"a total of {given + wanted} tokens. Please reduce the length of the input prompt or "
+            "the number of requested output tokens. "
+            f"(parameter=input_tokens, value={given})",
+            param="input_tokens",
+        )
 
 
 def main() -> None:
