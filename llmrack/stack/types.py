@@ -38,8 +38,8 @@ def _printable(value: str) -> str:
     return value
 
 
-# What a server itself calls a model: its folder, a file, a text with brackets. It stands in JSON and
-# YAML alone; names on our own hosts become paths and arguments: engine_checks.names.
+# What a server itself calls a model: its folder, a file, a text with brackets. It stands in JSON
+# and YAML alone; names on our own hosts become paths and arguments: engine_checks.names.
 UpstreamName = Annotated[
     str,
     StringConstraints(min_length=1, max_length=200),

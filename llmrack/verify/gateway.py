@@ -12,7 +12,7 @@ from llmrack.secrets.value import Secret, redact
 from llmrack.stack.deployments import Deployment
 from llmrack.stack.providers import OllamaProvider
 from llmrack.stack.schema import Stack, is_wildcard
-from llmrack.verify import probes
+from llmrack.verify import probes, refusal_probes
 from llmrack.verify.exchange import Bounds, ask, dig
 from llmrack.verify.explain import ASIDE, ELSEWHERE, KEY_REFUSED, LIMITED, refused_by_gateway
 from llmrack.verify.probes import GATEWAY, Measured, Target, bearer, message_of
@@ -137,13 +137,13 @@ class _Prover:
         target = self._target(pattern.removesuffix("*") + probes.NO_MODEL, group)
         path = probes.EMBEDDINGS if self._simplest(group) is probes.embedding else probes.CHAT
         return self._probe(
-            pattern, lambda target: probes.unknown(target, path), target, "unknown model"
+            pattern, lambda target: refusal_probes.unknown(target, path), target, "unknown model"
         )
 
     def wrong_request(self, group: Sequence[Deployment]) -> Result:
         """A request that is wrong goes to nobody else than those of ``group``."""
         target = self._target(group[0].name, group)
-        return self._probe("gateway", probes.wrong, target, "wrong request")
+        return self._probe("gateway", refusal_probes.wrong, target, "wrong request")
 
     def _simplest(self, group: Sequence[Deployment]) -> Probe:
         capabilities = self._stack.models[group[0].model].capabilities

@@ -14,16 +14,14 @@ import httpx
 from llmrack.secrets.value import Secret
 from llmrack.stack.deployments import Deployment
 from llmrack.verify.exchange import Answer, Bounds, ask, dig, parse
-from llmrack.verify.explain import ELSEWHERE, explain, said_by_provider, timed_out
-from llmrack.verify.results import Failed, one_line
+from llmrack.verify.explain import ELSEWHERE, explain, timed_out
+from llmrack.verify.results import Failed
 
 GATEWAY = "the gateway"
 CHAT, EMBEDDINGS = "/v1/chat/completions", "/v1/embeddings"
 # Enough for a model that thinks before it speaks, few enough for a slow one.
 MAX_TOKENS = 256
 COUNT = "Count from one to twenty in words."
-# A type that JSON Schema does not have.
-WRONG_TYPE = "nonsense"
 # A model that nobody has.
 NO_MODEL = "llmrack-no-such-model"
 # Shorter than this, the tokens came in one piece and their rate says nothing. Seconds.
@@ -105,7 +103,7 @@ def stream(target: Target) -> Measured:
     body = {"stream": True, "stream_options": {"include_usage": True}, "max_tokens": MAX_TOKENS}
     first = last = finish = None
     tokens = 0
-    with _post(target, CHAT, body | _says(COUNT), target.stream) as (answer, instance):
+    with _post(target, CHAT, body | says(COUNT), target.stream) as (answer, instance):
         for line in answer.lines():
             if not line.startswith("data:"):
                 continue
@@ -155,9 +153,9 @@ def embedding(target: Target) -> Measured:
 
 def tools(target: Target) -> Measured:
     """A call of the tool that was offered, with arguments that are JSON."""
-    says = _says("What is the weather in Paris now? Use the tool.")
+    question = says("What is the weather in Paris now? Use the tool.")
     # The likeliest token each time: whether the tool is called should not be left to chance.
-    body = {"tools": [WEATHER_TOOL], "temperature": 0, "max_tokens": 2 * MAX_TOKENS, **says}
+    body = {"tools": [WEATHER_TOOL], "temperature": 0, "max_tokens": 2 * MAX_TOKENS, **question}
     with _post(target, CHAT, body, target.plain) as (answer, instance):
         data = answer.json()
         latency = answer.elapsed
@@ -173,38 +171,12 @@ def tools(target: Target) -> Measured:
     return Measured(instance, latency)
 
 
-def wrong(target: Target) -> Measured:
-    """A wrong request is refused (400), by whoever finds out; nobody outside the house is asked.
-
-    The schema is one that the gateway passes on and Ollama refuses (llama/grammar at v0.33); a
-    server of another kind may do without it and answer.
-    """
-    schema = {"name": "x", "schema": {"type": WRONG_TYPE}}
-    body = {
-        "max_tokens": 1,
-        "response_format": {"type": "json_schema", "json_schema": schema},
-        **_says("Hello."),
-    }
-    with _asked(target, CHAT, body, target.plain, alone=False) as answer:
-        message = message_of(answer.text())
-        latency = answer.elapsed
-    by = answer.headers.get("x-litellm-model-id", "")
-    if answer.status == 200 and by not in {each.id for each in target.deployments}:
-        raise Failed(
-            f"a request that is wrong was answered by {by or 'nobody who says so'} instead of "
-            f"being refused; see whether models.{target.model}.on_refusal lets it go on"
-        )
-    if answer.status not in (200, 400):
-        raise Failed(explain(answer.status, message, target.deployments))
-    return Measured("", latency)
-
-
 def thinking(target: Target) -> Measured:
     """An answer to a request that asks for thought: with the thought, or a count of its tokens."""
     body = {
         "max_tokens": 4 * MAX_TOKENS,
         "reasoning_effort": "low",
-        **_says("What is six times 7?"),
+        **says("What is six times 7?"),
     }
     with _post(target, CHAT, body, target.plain) as (answer, instance):
         data = answer.json()
@@ -218,37 +190,8 @@ def thinking(target: Target) -> Measured:
     return Measured(instance, latency)
 
 
-def unknown(target: Target, path: str) -> Measured:
-    """A provider's own word that it does not know ``target.model``: path and key are right.
-
-    Nothing is generated, so it costs nothing. A server that takes any name may also answer.
-    """
-    body = {"input": ["a"]} if path == EMBEDDINGS else {"max_tokens": 1, **_says("Hello.")}
-    with _asked(target, path, body, target.plain, alone=True) as answer:
-        text = answer.text()
-        latency = answer.elapsed
-        if answer.status == 200:
-            return Measured(_instance(answer.headers, target), latency)
-    message = message_of(text)
-    if answer.status not in (400, 404):
-        raise Failed(
-            explain(answer.status, message, target.deployments),
-            timed_out=timed_out(answer.status, message),
-        )
-    # Services word it in many ways, some of them with 400; a path that they do not know is no
-    # matter of models.
-    if "model" not in said_by_provider(message).lower():
-        one = target.deployments[0]
-        raise Failed(
-            f"asked for a model that nobody has, {one.instance} ({one.url}) does not say so "
-            f"({answer.status}: {one_line(message, 120)}); correct providers.{one.provider}.url"
-        )
-    instances = {each.instance for each in target.deployments}
-    return Measured(instances.pop() if len(instances) == 1 else "", latency)
-
-
 def _chat(target: Target, content: object) -> Measured:
-    body = {"max_tokens": MAX_TOKENS, **_says(content)}
+    body = {"max_tokens": MAX_TOKENS, **says(content)}
     with _post(target, CHAT, body, target.plain) as (answer, instance):
         data = answer.json()
         latency = answer.elapsed
@@ -260,7 +203,8 @@ def _chat(target: Target, content: object) -> Measured:
     return Measured(instance, latency, None, counts[1] / latency)
 
 
-def _says(content: object) -> dict[str, object]:
+def says(content: object) -> dict[str, object]:
+    """A conversation of one message."""
     return {"messages": [{"role": "user", "content": content}]}
 
 
@@ -274,17 +218,17 @@ def _post(
     target: Target, path: str, body: Mapping[str, object], bounds: Bounds
 ) -> Iterator[tuple[Answer, str]]:
     """Ask, and see to it that a declared instance answers; yields the answer and that instance."""
-    with _asked(target, path, body, bounds, alone=len(target.deployments) == 1) as answer:
+    with asked(target, path, body, bounds, alone=len(target.deployments) == 1) as answer:
         if answer.status != 200:
             message = message_of(answer.text())
             raise Failed(
                 explain(answer.status, message, target.deployments),
                 timed_out=timed_out(answer.status, message),
             )
-        yield answer, _instance(answer.headers, target)
+        yield answer, instance_of(answer.headers, target)
 
 
-def _asked(
+def asked(
     target: Target, path: str, body: Mapping[str, object], bounds: Bounds, *, alone: bool
 ) -> AbstractContextManager[Answer]:
     """Ask without retries and, where one ``alone`` is to answer, without fallbacks.
@@ -318,7 +262,7 @@ def _explained(target: Target, error: object) -> str:
     return explain(status, str(dig(error, "message") or error), target.deployments)
 
 
-def _instance(headers: httpx.Headers, target: Target) -> str:
+def instance_of(headers: httpx.Headers, target: Target) -> str:
     """Who answered, by LiteLLM's headers; Failed when it is none of the declared.
 
     The instance; with the model, where the name that was asked for is not the model's own.

@@ -89,15 +89,23 @@ def test_a_vllm_without_a_path_is_the_known_trap():
     assert "vLLM answers chats below /v1" in text and "write http://vllm:8000/v1" in text
 
 
+def serving(**fields):
+    """A provider with a model of its own."""
+    return stack(
+        providers=STACK["providers"] | {"x": fields},
+        models=STACK["models"] | {"x": {"provider": "x"}},
+    )
+
+
 def test_a_service_whose_api_is_elsewhere_is_the_known_trap():
-    (text,) = found(with_provider("x", kind="openai-compatible", url="https://openrouter.ai"))
+    (text,) = found(serving(kind="openai-compatible", url="https://openrouter.ai"))
     assert "openrouter.ai has its API elsewhere" in text
     assert "write https://openrouter.ai/api/v1" in text
 
 
 def test_an_address_with_what_is_appended_to_it_is_the_known_trap():
     url = "http://host/v2/chat/completions"
-    (text,) = found(with_provider("x", kind="openai-compatible", url=url))
+    (text,) = found(serving(kind="openai-compatible", url=url))
     assert "ends in /chat/completions, which is appended to it" in text
 
 
@@ -111,7 +119,7 @@ def test_an_address_with_what_is_appended_to_it_is_the_known_trap():
     ],
 )
 def test_an_address_of_any_path_is_taken_as_it_is(kind, url):
-    assert found(with_provider("x", kind=kind, url=url)) == []
+    assert found(serving(kind=kind, url=url)) == []
 
 
 @pytest.mark.parametrize(
