@@ -60,7 +60,23 @@ async def _well_formed(request: Request, asks: UserAPIKeyAuth) -> None:
     said = None if form else mistake(path, body)
     said = said or KINDS.mistake(path, body.get("model"), asks.models or None)
     if said:
+        _forget(request, body)
         raise _Answer(Refused(400, said), asks.key_alias)
+
+
+def _forget(request: Request, body: object) -> None:
+    """Leave of a body what the log of requests has a field for.
+
+    LiteLLM works on it also where it only notes that it was refused, and what is wrong in it would
+    make it fail (seen with 1.106.2).
+    """
+    known = {"model": str, "stream": bool}
+    given = body if isinstance(body, dict) else {}
+    kept = {name: given[name] for name, of in known.items() if isinstance(given.get(name), of)}
+    _, parsed = request.scope["parsed_body"]
+    parsed.clear()
+    parsed.update(kept)
+    request.scope["parsed_body"] = (tuple(kept), parsed)
 
 
 async def _whose(request: Request, api_key: str) -> UserAPIKeyAuth:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import litellm
 import request_ollama
 import request_thinking
+import request_types
 from refusals import Refusal
 from request_rules import Rules
 
@@ -83,6 +84,10 @@ def chat(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list
 
     Refusal where it cannot be done.
     """
+    # Other dialects were looked at in their own form; this is what LiteLLM has made of them.
+    translated = {name: kwargs[name] for name in ("messages", "tools") if kwargs.get(name)}
+    if said := request_types.mistake("/chat/completions", translated):
+        raise Refusal(said)
     left_out = _declared(rules, declared, kwargs)
     if isinstance(kwargs.get("stop"), str):
         kwargs["stop"] = [kwargs["stop"]]

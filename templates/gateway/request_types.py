@@ -157,11 +157,15 @@ def _content(where: str, message: Mapping[str, Any]) -> str | None:
         return None if answers else f"{where}.content is missing"
     if not _objects(content):
         return f"{where}.content must be a text or a list of objects; it is {_what(content)}"
+    return _parts(where, content)
+
+
+def _parts(where: str, content: list[dict[str, Any]]) -> str | None:
     for number, part in enumerate(content):
         place, kind = f"{where}.content[{number}]", part.get("type")
         if not isinstance(kind, str):
             return f"{place}.type must be a text; it is {_what(kind)}"
-        if kind in ("text", "input_text") and not isinstance(part.get("text"), str):
+        if kind in ("text", "input_text", "output_text") and not isinstance(part.get("text"), str):
             return f"{place}.text must be a text; it is {_what(part.get('text'))}"
         if kind == "image_url":
             given = part.get("image_url")
@@ -209,7 +213,18 @@ def _responses(body: Mapping[str, Any]) -> str | None:
     given = body.get("input", "")
     if not (isinstance(given, str) or _objects(given)):
         return f"input must be a text or a list of objects; it is {_what(given)}"
-    return "input is empty: send a text, or at least one object" if given == [] else None
+    if given == []:
+        return "input is empty: send a text, or at least one object"
+    for number, item in enumerate(given if isinstance(given, list) else ()):
+        content = item.get("content")
+        if isinstance(content, str | None):
+            continue
+        where = f"input[{number}]"
+        if not _objects(content):
+            return f"{where}.content must be a text or a list of objects; it is {_what(content)}"
+        if found := _parts(where, content):
+            return found
+    return None
 
 
 def _embeddings(body: Mapping[str, Any]) -> str | None:

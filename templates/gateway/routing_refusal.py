@@ -13,7 +13,7 @@ from typing import Any
 import litellm
 import openai
 from litellm.types.router import RouterRateLimitError
-from refusals import Refusal, of_content, too_long, words
+from refusals import Refusal, of_content, sentence, too_long
 from routing_errors import stamped
 from routing_health import LOG, Deployment
 from routing_trail import Trail, trails
@@ -25,7 +25,7 @@ def refused(deployment: Deployment, error: Exception, trail: Trail, began: float
     if isinstance(error, Refusal):
         refusal = error
     else:
-        refusal = Refusal(f"{model} refuses this: {words(error)}")
+        refusal = Refusal(sentence(model, error))
         # The log looks for the upstream's status there.
         refusal.__cause__ = error
     trail.fail(deployment, refusal, began)
