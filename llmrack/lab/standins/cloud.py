@@ -12,12 +12,14 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import ClassVar
 
 from llmrack.lab.standins import openai_form
 from llmrack.lab.standins.answers import JSON, Answer, Model, Prompt, embedding
 from llmrack.lab.standins.http import Reply, Request, Stream
+from llmrack.lab.standins.ollama.wanted_call import wanted_call
 from llmrack.lab.standins.program import key_from_environment, parser, run
 from llmrack.lab.standins.provider import Provider, Refusal, Routes
 
@@ -122,9 +124,8 @@ class Cloud(Provider):
         images = [image for message in messages for image in message.get("images") or []]
         text = " ".join(message.get("content") or "" for message in messages)
         functions = [tool["function"] for tool in body.get("tools") or []]
-        asked = functions and messages and messages[-1]["role"] == "user"
-        tool = functions[0] if asked else None
-        prompt = _prompt(model, body, text, images, tool)
+        tool, arguments = wanted_call(functions, messages)
+        prompt = replace(_prompt(model, body, text, images), tool=tool or None, arguments=arguments)
         said = self.say(model, prompt) if messages else None
         calls = [_tool_call(tool, said)] if tool and said else []
 
@@ -137,7 +138,7 @@ class Cloud(Provider):
     def _generate(self, request: Request) -> Reply | Stream:
         body, model = request.body or {}, self.find(request)
         text = body.get("prompt") or ""
-        prompt = _prompt(model, body, text, body.get("images") or [], None)
+        prompt = _prompt(model, body, text, body.get("images") or [])
         said = self.say(model, prompt) if text else None
         return _respond(model, body, said, lambda content, *, last: {"response": content})
 
@@ -202,7 +203,7 @@ def _final_counts(said: Answer | None, started: int) -> JSON:
     }
 
 
-def _prompt(model: Model, body: JSON, text: str, images: list[str], tool: JSON | None) -> Prompt:
+def _prompt(model: Model, body: JSON, text: str, images: list[str]) -> Prompt:
     if model.dimensions:
         raise Refusal(400, f'"{model.name}" does not support chat')
     if images and not model.vision:
@@ -217,7 +218,7 @@ def _prompt(model: Model, body: JSON, text: str, images: list[str], tool: JSON |
     limit = (body.get("options") or {}).get("num_predict")
     # Negative num_predict means no limit.
     limit = limit if limit is not None and limit >= 0 else None
-    return Prompt(text, decoded, limit, schema, tool)
+    return Prompt(text, decoded, limit, schema)
 
 
 def _tool_call(tool: JSON, said: Answer) -> JSON:
