@@ -60,6 +60,7 @@ PROGRAMS = (
     "routing_metrics.py",
     "routing_redact.py",
     "routing_refusal.py",
+    "routing_text.py",
     "routing_told.py",
     "routing_trail.py",
     "routing_watch.py",

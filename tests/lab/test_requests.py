@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -416,3 +417,55 @@ def test_the_log_tells_a_refusal_from_a_failure(world: World) -> None:
     (line,) = [each for each in lines if each["model"] == "strict"][-1:]
     assert (line["status"], line["error"]) == (400, "request")
     assert line["attempts"][0]["error"] == "request"
+
+
+# Completions, the oldest dialect.
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_completion_by_way_of_a_chat(world: World, stream: bool) -> None:
+    asked = {"prompt": "Say hello.", "max_tokens": 9, "stop": "\n", "stream": stream}
+    answer = world.post("/v1/completions", model=OURS, **asked)
+    assert served(answer) == "house"
+    if stream:
+        pieces = [json.loads(each) for each in answer.text.split("data: ")[1:-1]]
+        assert all("text" in piece["choices"][0] for piece in pieces)
+        assert not any("usage" in piece for piece in pieces)
+    sent = world.sent(answer)
+    assert [(each["role"], each["content"]) for each in sent["messages"]] == [
+        ("user", "Say hello.")
+    ]
+    assert sent["options"] == {"num_predict": 9, "stop": ["\n"]}
+    assert served(world.post("/v1/completions", model="paid", **asked)) == "outside"
+    assert world.passed_on("paid")["messages"] == HELLO
+
+
+def test_completion_at_a_vllm_is_its_own(world: World) -> None:
+    asked = {"prompt": "def add(a, b):", "suffix": "\n\nprint(add(1, 2))", "max_tokens": 9}
+    answer = world.post("/v1/completions", model="fast", **asked)
+    assert served(answer) == "outside"
+    passed_on = world.others["vllm"].provider.requests[-1]
+    assert passed_on["path"] == "/v1/completions"
+    assert asked.items() <= passed_on["body"].items()
+
+
+@pytest.mark.parametrize("more", [{"suffix": "}"}, {"echo": True}, {"logprobs": 2}], ids=str)
+def test_completion_that_no_chat_can_be(world: World, more: dict[str, Any]) -> None:
+    for model in (OURS, "paid"):
+        answer = world.post("/v1/completions", model=model, prompt="Say hello.", **more)
+        assert f"{next(iter(more))} cannot be had" in refused(answer)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("model", [OURS, "paid", "fast"])
+def test_completion_stands_in_the_log(world: World, model: str, stream: bool) -> None:
+    log = Path(world.front.process.folder / "requests.jsonl")
+    prompt = {"prompt": "Say hello.", "stream": stream}
+    answer = world.post("/v1/completions", model=model, **prompt)
+    name, end = answer.headers["x-litellm-call-id"], time.monotonic() + 10
+    while name not in log.read_text():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    (line,) = [json.loads(line) for line in log.read_text().splitlines() if name in line]
+    assert (line["status"], line["served"], line["stream"]) == (200, model, stream)
+    assert line["output_tokens"] > 0
