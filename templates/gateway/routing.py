@@ -107,6 +107,8 @@ class Routing(CustomLogger):
     ) -> dict[str, Any]:
         """The request with the name that is meant: LiteLLM knows no alias for many names."""
         if isinstance(data.get("model"), str):
+            # LiteLLM's record of the request gets the other name, too.
+            trails.of(data).model = data["model"]
             data["model"] = self._names.meant(data["model"])
         return data
 

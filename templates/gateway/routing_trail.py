@@ -19,6 +19,7 @@ MOST = 10_000
 class Trail:
     """A request's way.
 
+    + model: the name that the client asks for
     + failed: its attempts that failed, in their order, as the log has them
     + answered: who answers it
     + first: monotonic time of the answer's first token, where that was seen
@@ -30,6 +31,7 @@ class Trail:
     + noted: whether the log has it
     """
 
+    model: str | None = None
     failed: list[dict[str, Any]] = field(default_factory=list)
     answered: Deployment | None = None
     first: float | None = None

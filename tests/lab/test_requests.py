@@ -459,13 +459,23 @@ def test_completion_that_no_chat_can_be(world: World, more: dict[str, Any]) -> N
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("model", [OURS, "paid", "fast"])
 def test_completion_stands_in_the_log(world: World, model: str, stream: bool) -> None:
-    log = Path(world.front.process.folder / "requests.jsonl")
     prompt = {"prompt": "Say hello.", "stream": stream}
-    answer = world.post("/v1/completions", model=model, **prompt)
+    line = logged(world, world.post("/v1/completions", model=model, **prompt))
+    assert (line["status"], line["served"], line["stream"]) == (200, model, stream)
+    assert line["output_tokens"] > 0
+
+
+def test_the_log_has_the_name_that_was_asked_for(world: World) -> None:
+    line = logged(world, world.messages("claude-sonnet-9"))
+    assert (line["model"], line["served"], line["position"]) == ("claude-sonnet-9", OURS, 0)
+
+
+def logged(world: World, answer: httpx.Response) -> dict[str, Any]:
+    """The line of the log, which comes a little later than the answer."""
+    log = Path(world.front.process.folder / "requests.jsonl")
     name, end = answer.headers["x-litellm-call-id"], time.monotonic() + 10
     while name not in log.read_text():
         assert time.monotonic() < end
         time.sleep(0.05)
     (line,) = [json.loads(line) for line in log.read_text().splitlines() if name in line]
-    assert (line["status"], line["served"], line["stream"]) == (200, model, stream)
-    assert line["output_tokens"] > 0
+    return dict(line)
