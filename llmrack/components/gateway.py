@@ -46,6 +46,7 @@ PROGRAMS = (
     "request_ollama.py",
     "request_rules.py",
     "request_thinking.py",
+    "request_tools.py",
     "request_types.py",
     "routing.py",
     "routing_attempt.py",

@@ -27,6 +27,7 @@ class Trail:
     + refusals: why it was refused, by each declared model that did
     + final: the refusal that it goes no further after
     + chosen: whether anybody was chosen to answer it; asked: whether anybody was asked
+    + no_tools: types of tools that were left out
     + left_out: parameters that were left out for who answers
     + noted: whether the log has it
     """
@@ -40,6 +41,7 @@ class Trail:
     final: Refusal | None = None
     chosen: bool = False
     asked: bool = False
+    no_tools: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     noted: bool = False
 

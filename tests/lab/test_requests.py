@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from llmrack.verify.probes import RED_PNG, WEATHER_TOOL
@@ -23,7 +21,9 @@ from tests.lab.requests_front import (
     THINKER,
     VECTORS,
     World,
+    refused,
     requests_front,
+    served,
 )
 
 LONG = [{"role": "user", "content": "word " * (CONTEXT + 500)}]
@@ -53,23 +53,6 @@ def _blames_nobody(world: World) -> Iterator[None]:
 def looks(url: str = RED_PNG) -> list[dict[str, Any]]:
     parts = [{"type": "text", "text": "What?"}, {"type": "image_url", "image_url": {"url": url}}]
     return [{"role": "user", "content": parts}]
-
-
-def refused(answer: httpx.Response) -> str:
-    """Why: a 400 with a sentence, in OpenAI's form."""
-    assert answer.status_code == 400, answer.text
-    error = answer.json()["error"]
-    assert error["type"] == "invalid_request_error"
-    said: str = error["message"]
-    assert "litellm" not in said.lower()
-    assert "Traceback" not in said
-    return said
-
-
-def served(answer: httpx.Response) -> str:
-    """Whether the answer comes from the house."""
-    assert answer.status_code == 200, answer.text
-    return answer.headers["x-llmrack-served"]
 
 
 # Cases after public reports: what reaches our own engine.
@@ -417,65 +400,3 @@ def test_the_log_tells_a_refusal_from_a_failure(world: World) -> None:
     (line,) = [each for each in lines if each["model"] == "strict"][-1:]
     assert (line["status"], line["error"]) == (400, "request")
     assert line["attempts"][0]["error"] == "request"
-
-
-# Completions, the oldest dialect.
-
-
-@pytest.mark.parametrize("stream", [True, False])
-def test_completion_by_way_of_a_chat(world: World, stream: bool) -> None:
-    asked = {"prompt": "Say hello.", "max_tokens": 9, "stop": "\n", "stream": stream}
-    answer = world.post("/v1/completions", model=OURS, **asked)
-    assert served(answer) == "house"
-    if stream:
-        pieces = [json.loads(each) for each in answer.text.split("data: ")[1:-1]]
-        assert all("text" in piece["choices"][0] for piece in pieces)
-        assert not any("usage" in piece for piece in pieces)
-    sent = world.sent(answer)
-    assert [(each["role"], each["content"]) for each in sent["messages"]] == [
-        ("user", "Say hello.")
-    ]
-    assert sent["options"] == {"num_predict": 9, "stop": ["\n"]}
-    assert served(world.post("/v1/completions", model="paid", **asked)) == "outside"
-    assert world.passed_on("paid")["messages"] == HELLO
-
-
-def test_completion_at_a_vllm_is_its_own(world: World) -> None:
-    asked = {"prompt": "def add(a, b):", "suffix": "\n\nprint(add(1, 2))", "max_tokens": 9}
-    answer = world.post("/v1/completions", model="fast", **asked)
-    assert served(answer) == "outside"
-    passed_on = world.others["vllm"].provider.requests[-1]
-    assert passed_on["path"] == "/v1/completions"
-    assert asked.items() <= passed_on["body"].items()
-
-
-@pytest.mark.parametrize("more", [{"suffix": "}"}, {"echo": True}, {"logprobs": 2}], ids=str)
-def test_completion_that_no_chat_can_be(world: World, more: dict[str, Any]) -> None:
-    for model in (OURS, "paid"):
-        answer = world.post("/v1/completions", model=model, prompt="Say hello.", **more)
-        assert f"{next(iter(more))} cannot be had" in refused(answer)
-
-
-@pytest.mark.parametrize("stream", [True, False])
-@pytest.mark.parametrize("model", [OURS, "paid", "fast"])
-def test_completion_stands_in_the_log(world: World, model: str, stream: bool) -> None:
-    prompt = {"prompt": "Say hello.", "stream": stream}
-    line = logged(world, world.post("/v1/completions", model=model, **prompt))
-    assert (line["status"], line["served"], line["stream"]) == (200, model, stream)
-    assert line["output_tokens"] > 0
-
-
-def test_the_log_has_the_name_that_was_asked_for(world: World) -> None:
-    line = logged(world, world.messages("claude-sonnet-9"))
-    assert (line["model"], line["served"], line["position"]) == ("claude-sonnet-9", OURS, 0)
-
-
-def logged(world: World, answer: httpx.Response) -> dict[str, Any]:
-    """The line of the log, which comes a little later than the answer."""
-    log = Path(world.front.process.folder / "requests.jsonl")
-    name, end = answer.headers["x-litellm-call-id"], time.monotonic() + 10
-    while name not in log.read_text():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    (line,) = [json.loads(line) for line in log.read_text().splitlines() if name in line]
-    return dict(line)
