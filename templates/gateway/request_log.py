@@ -118,7 +118,7 @@ class RequestLog(CustomLogger):
         begun = asked.get("arrival_time") or begun or ended
         body = asked.get("body") if isinstance(asked.get("body"), dict) else {}
         # As the client asked for it, before aliases and chains. It may send anything.
-        model = body.get("model") or model
+        model = trail.model or body.get("model") or model
         model = model[:LONGEST] if isinstance(model, str) else None
         first = None
         if trail.first is not None:

@@ -85,6 +85,12 @@ def tools(given: dict[str, Any]) -> None:
             "or have it left out (drop: [tool_choice] of the model)",
             "tool_choice",
         )
+    for number, tool in enumerate(given.get("tools") or ()):
+        if tool.get("type", "function") != "function":
+            kind = str(tool["type"])[:40]
+            raise Refusal(
+                f"tools[{number}] is of type {kind}, and Ollama knows functions alone", "tools"
+            )
 
 
 def messages(given: list[dict[str, Any]]) -> None:

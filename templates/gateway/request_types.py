@@ -10,6 +10,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import request_tools
+
 # What Go's and C's int64 can hold.
 _INT64 = 2**63
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
@@ -125,7 +127,7 @@ def mistake(path: str, body: Any) -> str | None:  # noqa: ANN401  (whatever a cl
     if body.get("logprobs") is not None and not wanted[1](body["logprobs"]):
         return f"logprobs must be {wanted[0]}; it is {_what(body['logprobs'])}"
     rest = _OF_PATHS.get("chat" if "chat/completions" in path else ending)
-    return rest(body) if rest else None
+    return (rest(body) if rest else None) or request_tools.mistake(ending, body.get("tools") or ())
 
 
 def _conversation(body: Mapping[str, Any]) -> str | None:
@@ -204,7 +206,7 @@ def _chat(body: Mapping[str, Any]) -> str | None:
 
 def _messages(body: Mapping[str, Any]) -> str | None:
     for number, tool in enumerate(body.get("tools") or ()):
-        if not isinstance(tool.get("name"), str):
+        if tool.get("type") in (None, "custom") and not isinstance(tool.get("name"), str):
             return f"tools[{number}].name must be a text; it is {_what(tool.get('name'))}"
     return _conversation(body)
 

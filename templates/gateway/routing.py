@@ -28,6 +28,7 @@ HERE = Path(__file__).resolve().parent
 # LiteLLM loads this file alone; its parts lie beside it. Last, so that they hide nothing.
 sys.path.append(str(HERE))
 
+import request_tools  # noqa: E402
 import routing_refusal  # noqa: E402
 from log_file import LogFile  # noqa: E402
 from request_adapt import needs_eyes  # noqa: E402
@@ -44,6 +45,8 @@ from routing_watch import Watch  # noqa: E402
 
 # Seconds from the choice of who tries to its attempt: a request may still end in between.
 BEGIN = 2.0
+# LiteLLM's names of the calls whose tools are no functions of a chat.
+_IN_OTHER_FORMS = ("anthropic_messages", "aresponses", "responses")
 
 
 class Routing(CustomLogger):
@@ -105,9 +108,16 @@ class Routing(CustomLogger):
         data: dict[str, Any],
         call_type: str,
     ) -> dict[str, Any]:
-        """The request with the name that is meant: LiteLLM knows no alias for many names."""
+        """The request with the name that is meant, and the tools that a model can be given.
+
+        LiteLLM knows no alias for many names.
+        """
         if isinstance(data.get("model"), str):
+            # LiteLLM's record of the request gets the other name, too.
+            trails.of(data).model = data["model"]
             data["model"] = self._names.meant(data["model"])
+        if call_type in _IN_OTHER_FORMS and isinstance(data.get("tools"), list):
+            data["tools"], trails.of(data).no_tools = request_tools.split(data["tools"])
         return data
 
     async def async_filter_deployments(
@@ -227,8 +237,8 @@ class Routing(CustomLogger):
         if trail.answered is None:
             return {}
         found = {"x-llmrack-served": trail.answered.rules.place}
-        if trail.left_out:
-            found["x-llmrack-left-out"] = ", ".join(trail.left_out)
+        if left_out := [*trail.no_tools, *trail.left_out]:
+            found["x-llmrack-left-out"] = ", ".join(left_out)
         return found
 
     def _begin(self, coroutine: Any) -> None:  # noqa: ANN401  (a coroutine without a result)

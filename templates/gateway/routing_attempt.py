@@ -18,6 +18,7 @@ from typing import Any
 import anyio
 import litellm
 import request_adapt
+import routing_text
 from litellm.exceptions import MidStreamFallbackError
 from refusals import Refusal
 from routing_blame import blame, retry_after, status, why
@@ -66,14 +67,17 @@ class Attempts:
         deployment = self._deployment(kwargs)
         if deployment is None:
             return await self._chat(*args, **kwargs)
+        return await self._ask(deployment, request_adapt.chat, kwargs)
+
+    async def _ask(self, deployment: Deployment, form: Form, kwargs: dict[str, Any]) -> Any:  # noqa: ANN401
         whole = self._bound(deployment, kwargs)
-        self._adapt(deployment, request_adapt.chat, kwargs)
+        self._adapt(deployment, form, kwargs)
         first = deployment.first_token_timeout
         if kwargs.get("stream"):
             return await self._stream(deployment, kwargs, first or whole)
         if first and kwargs.get("n") in (None, 1) and not any(map(kwargs.get, _PLAIN_ONLY)):
             return await self._put_together(deployment, kwargs, first, whole)
-        return await self._plain(deployment, self._chat, args, kwargs, whole)
+        return await self._plain(deployment, self._chat, (), kwargs, whole)
 
     async def embed(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  (as LiteLLM's own)
         """``litellm.aembedding``."""
@@ -85,13 +89,19 @@ class Attempts:
         return await self._plain(deployment, self._embed, args, kwargs, whole)
 
     async def text(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  (as LiteLLM's own)
-        """``litellm.atext_completion``: a stream is bounded until it begins, and not beyond."""
+        """``litellm.atext_completion``; vLLM's stream is bounded until it begins, no longer."""
         deployment = self._deployment(kwargs)
         if deployment is None:
             return await self._text(*args, **kwargs)
-        whole = self._bound(deployment, kwargs)
+        if deployment.rules.engine != "vllm":
+            answer = await self._ask(deployment, routing_text.as_chat, dict(kwargs))
+            return routing_text.as_completion(answer, kwargs)
+        asked = dict(kwargs)
+        whole = self._bound(deployment, kwargs, sdk=True)
         self._adapt(deployment, request_adapt.chat, kwargs)
-        return await self._plain(deployment, self._text, args, kwargs, whole)
+        routing_text.count(kwargs)
+        answer = await self._plain(deployment, self._text, args, kwargs, whole)
+        return routing_text.as_completion(answer, asked)
 
     async def ask_briefly(self, deployment: Deployment) -> None:
         """A short request of the gateway's own, of the kind that the model answers.
@@ -123,15 +133,19 @@ class Attempts:
         except Refusal as refusal:
             raise refused(deployment, refusal, trail, time.monotonic()) from None
 
-    def _bound(self, deployment: Deployment, kwargs: dict[str, Any]) -> float:
-        """Seconds for the whole attempt: as declared, or as the client asks."""
+    def _bound(self, deployment: Deployment, kwargs: dict[str, Any], *, sdk: bool = False) -> float:
+        """Seconds for the whole attempt: as declared, or as the client asks.
+
+        + sdk: LiteLLM asks with OpenAI's SDK, whoever it is
+        """
         given = kwargs.get("timeout")
         declared = (None, deployment.timeout, deployment.stream_timeout)
         whole = float(deployment.timeout if given in declared else given)
         kwargs["timeout"] = whole
         # By way of /v1/responses the prefix is gone.
         model = str((deployment.params or kwargs)["model"])
-        self._clients.choose(deployment.instance.name, model, kwargs)
+        sdk = sdk or model.startswith("openai/")
+        self._clients.choose(deployment.instance.name, kwargs, sdk=sdk)
         return whole
 
     async def _plain(

@@ -99,15 +99,15 @@ class Clients:
         self._http: dict[str, _Client] = {}
         self._openai: dict[str, openai.AsyncOpenAI] = {}
 
-    def choose(self, instance: str, model: str, kwargs: dict[str, Any]) -> None:
+    def choose(self, instance: str, kwargs: dict[str, Any], *, sdk: bool) -> None:
         """Give a call of LiteLLM the client of the instance that it asks.
 
-        + model: with LiteLLM's prefix
+        + sdk: OpenAI's; otherwise LiteLLM's own
         """
         if instance not in self._http:
             self._http[instance] = _Client(self._specs[instance])
         http = self._http[instance]
-        if not model.startswith("openai/"):
+        if not sdk:
             kwargs["client"] = http
             return
         if instance not in self._openai:

@@ -19,6 +19,7 @@ MOST = 10_000
 class Trail:
     """A request's way.
 
+    + model: the name that the client asks for
     + failed: its attempts that failed, in their order, as the log has them
     + answered: who answers it
     + first: monotonic time of the answer's first token, where that was seen
@@ -26,10 +27,12 @@ class Trail:
     + refusals: why it was refused, by each declared model that did
     + final: the refusal that it goes no further after
     + chosen: whether anybody was chosen to answer it; asked: whether anybody was asked
+    + no_tools: types of tools that were left out
     + left_out: parameters that were left out for who answers
     + noted: whether the log has it
     """
 
+    model: str | None = None
     failed: list[dict[str, Any]] = field(default_factory=list)
     answered: Deployment | None = None
     first: float | None = None
@@ -38,6 +41,7 @@ class Trail:
     final: Refusal | None = None
     chosen: bool = False
     asked: bool = False
+    no_tools: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     noted: bool = False
 

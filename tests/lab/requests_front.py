@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,34 @@ class World:
     def aside(self) -> list[str]:
         """What the gateway has put aside so far, by its log."""
         return [line for line in self.front.process.log.splitlines() if " put aside: " in line]
+
+
+def refused(answer: httpx.Response) -> str:
+    """Why: a 400 with a sentence, in OpenAI's form."""
+    assert answer.status_code == 400, answer.text
+    error = answer.json()["error"]
+    assert error["type"] == "invalid_request_error"
+    said: str = error["message"]
+    assert "litellm" not in said.lower()
+    assert "Traceback" not in said
+    return said
+
+
+def served(answer: httpx.Response) -> str:
+    """Whether the answer comes from the house."""
+    assert answer.status_code == 200, answer.text
+    return answer.headers["x-llmrack-served"]
+
+
+def logged(world: World, answer: httpx.Response) -> dict[str, Any]:
+    """The line of the log, which comes a little later than the answer."""
+    log = Path(world.front.process.folder / "requests.jsonl")
+    name, end = answer.headers["x-litellm-call-id"], time.monotonic() + 10
+    while name not in log.read_text():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    (line,) = [json.loads(line) for line in log.read_text().splitlines() if name in line]
+    return dict(line)
 
 
 def _is_of_gateway(body: dict[str, Any]) -> bool:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from llmrack.verify.probes import RED_PNG, WEATHER_TOOL
@@ -22,7 +21,9 @@ from tests.lab.requests_front import (
     THINKER,
     VECTORS,
     World,
+    refused,
     requests_front,
+    served,
 )
 
 LONG = [{"role": "user", "content": "word " * (CONTEXT + 500)}]
@@ -52,23 +53,6 @@ def _blames_nobody(world: World) -> Iterator[None]:
 def looks(url: str = RED_PNG) -> list[dict[str, Any]]:
     parts = [{"type": "text", "text": "What?"}, {"type": "image_url", "image_url": {"url": url}}]
     return [{"role": "user", "content": parts}]
-
-
-def refused(answer: httpx.Response) -> str:
-    """Why: a 400 with a sentence, in OpenAI's form."""
-    assert answer.status_code == 400, answer.text
-    error = answer.json()["error"]
-    assert error["type"] == "invalid_request_error"
-    said: str = error["message"]
-    assert "litellm" not in said.lower()
-    assert "Traceback" not in said
-    return said
-
-
-def served(answer: httpx.Response) -> str:
-    """Whether the answer comes from the house."""
-    assert answer.status_code == 200, answer.text
-    return answer.headers["x-llmrack-served"]
 
 
 # Cases after public reports: what reaches our own engine.

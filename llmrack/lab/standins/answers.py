@@ -29,7 +29,8 @@ class Prompt:
     """One request for text, whichever API form it came in.
 
     `limit` is the most words to say (None: all); `schema` is a JSON schema that the text has to
-    fit (None: free text); `tool` is the function (name, description, parameters) to call instead.
+    fit (None: free text); `tool` is the function (name, description, parameters) to call instead,
+    with `arguments` (None: filled after its parameters).
     """
 
     text: str
@@ -37,6 +38,7 @@ class Prompt:
     limit: int | None = None
     schema: JSON | None = None
     tool: JSON | None = None
+    arguments: JSON | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,9 @@ def answer(label: str, stands_for: str, model: str, prompt: Prompt) -> Answer:
     marker = f"[{label} {model}]"
     prompt_tokens = max(1, len(prompt.text.split()))
     if prompt.tool is not None:
-        arguments = fill(prompt.tool.get("parameters") or {}, marker)
+        arguments = prompt.arguments
+        if arguments is None:
+            arguments = fill(prompt.tool.get("parameters") or {}, marker)
         return Answer([], arguments, prompt_tokens, "stop")
     if prompt.schema is not None:
         text = json.dumps(fill(prompt.schema, marker))

@@ -10,6 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import ClassVar
 
@@ -20,6 +21,7 @@ from llmrack.lab.standins.ollama import binding
 from llmrack.lab.standins.ollama.media import check_images, decode_image
 from llmrack.lab.standins.ollama.options import check_options
 from llmrack.lab.standins.ollama.thinking import check_think, think_of_effort
+from llmrack.lab.standins.ollama.wanted_call import wanted_call
 from llmrack.lab.standins.program import key_from_environment, parser, run
 from llmrack.lab.standins.provider import Provider, Refusal, Routes
 
@@ -124,9 +126,8 @@ class Cloud(Provider):
         images = [image for message in messages for image in message.get("images") or []]
         text = " ".join(message.get("content") or "" for message in messages)
         functions = [tool["function"] for tool in body.get("tools") or []]
-        asked = functions and messages and messages[-1]["role"] == "user"
-        tool = functions[0] if asked else None
-        prompt = _prompt(model, body, text, images, tool)
+        tool, arguments = wanted_call(functions, messages)
+        prompt = replace(_prompt(model, body, text, images), tool=tool or None, arguments=arguments)
         said = self.say(model, prompt) if messages else None
         calls = [_tool_call(tool, said)] if tool and said else []
 
@@ -147,7 +148,7 @@ class Cloud(Provider):
         binding.bind(body, "GenerateRequest", binding.GENERATE)
         model = self.find(request)
         text = body.get("prompt") or ""
-        prompt = _prompt(model, body, text, body.get("images") or [], None)
+        prompt = _prompt(model, body, text, body.get("images") or [])
         said = self.say(model, prompt) if text else None
         return _respond(model, body, said, lambda content, *, last: {"response": content})
 
@@ -212,7 +213,7 @@ def _final_counts(said: Answer | None, started: int) -> JSON:
     }
 
 
-def _prompt(model: Model, body: JSON, text: str, images: list[str], tool: JSON | None) -> Prompt:
+def _prompt(model: Model, body: JSON, text: str, images: list[str]) -> Prompt:
     check_think(body.get("think"))
     check_options(body.get("options") or {})
     if model.dimensions:
@@ -226,7 +227,7 @@ def _prompt(model: Model, body: JSON, text: str, images: list[str], tool: JSON |
     limit = (body.get("options") or {}).get("num_predict")
     # Negative num_predict means no limit.
     limit = limit if limit is not None and limit >= 0 else None
-    return Prompt(text, decoded, limit, schema, tool)
+    return Prompt(text, decoded, limit, schema)
 
 
 def _tool_call(tool: JSON, said: Answer) -> JSON:

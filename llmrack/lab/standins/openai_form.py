@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 from llmrack.lab.standins.answers import JSON, Answer, Model, Prompt, embedding
 from llmrack.lab.standins.http import Reply, Request, Stream
+from llmrack.lab.standins.ollama.wanted_call import wanted_call
 from llmrack.lab.standins.provider import Provider, Refusal
 
 
@@ -94,7 +95,8 @@ def chat_prompt(model: Model, body: JSON) -> Prompt:
         images += [_image(part["image_url"]["url"]) for part in parts if "image_url" in part]
     if images and not model.vision:
         raise Refusal(400, f"{model.name} is not a multimodal model")
-    return Prompt(" ".join(texts), images, _limit(body), _schema(body), _tool(body))
+    tool, arguments = _tool(body)
+    return Prompt(" ".join(texts), images, _limit(body), _schema(body), tool, arguments)
 
 
 def _image(url: str) -> bytes:
@@ -116,14 +118,17 @@ def _schema(body: JSON) -> JSON | None:
     return schema
 
 
-def _tool(body: JSON) -> JSON | None:
-    """Return the function to call: the one chosen, or the first when it is the user's turn."""
+def _tool(body: JSON) -> tuple[JSON | None, JSON | None]:
+    """Return the function to call (None: none), and its arguments where the prompt has them."""
     functions: list[JSON] = [tool["function"] for tool in body.get("tools") or []]
     choice = body.get("tool_choice", "auto")
     if isinstance(choice, dict):
-        return next((f for f in functions if f["name"] == choice["function"]["name"]), None)
-    asked = choice == "required" or (choice == "auto" and body["messages"][-1]["role"] == "user")
-    return functions[0] if functions and asked else None
+        chosen = (f for f in functions if f["name"] == choice["function"]["name"])
+        return next(chosen, None), None
+    if choice == "required":
+        return functions[0] if functions else None, None
+    tool, arguments = wanted_call(functions if choice == "auto" else [], body["messages"])
+    return tool or None, arguments
 
 
 def _tool_call(tool: JSON, arguments: JSON | None) -> JSON:

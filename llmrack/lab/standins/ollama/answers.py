@@ -100,8 +100,8 @@ def _compact(value: JsonValue) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def tool_call(model: str, tool: JsonObject) -> JsonObject:
-    """A call of a tool, each argument of it filled after the tool's JSON schema."""
+def tool_call(model: str, tool: JsonObject, arguments: JsonObject | None = None) -> JsonObject:
+    """A call of a tool, its arguments filled after the tool's JSON schema where none are given."""
     function = tool["function"]
     identity = hashlib.sha256(json.dumps([model, tool]).encode()).hexdigest()[:8]
     return {
@@ -109,7 +109,9 @@ def tool_call(model: str, tool: JsonObject) -> JsonObject:
         "function": {
             "index": 0,
             "name": function["name"],
-            "arguments": fill({"type": "object", **(function.get("parameters") or {})}, model),
+            "arguments": fill({"type": "object", **(function.get("parameters") or {})}, model)
+            if arguments is None
+            else arguments,
         },
     }
 

@@ -25,6 +25,7 @@ from .settings import parse_duration
 from .store import Store
 from .thinking import check_think, thinking_level, wants_thinking
 from .types import JsonObject, JsonValue
+from .wanted_call import wanted_call
 
 Answer = JsonObject | Whole | Iterator[JsonObject]
 
@@ -78,8 +79,11 @@ class Inference:
         if model.system and messages[0].get("role") != "system":
             messages.insert(0, {"role": "system", "content": model.system})
         calls = []
-        if body.get("tools") and messages[-1].get("role") == "user":
-            calls = [answers.tool_call(name, body["tools"][0])]
+        function, arguments = wanted_call(
+            [tool["function"] for tool in body.get("tools") or []], messages
+        )
+        if function:
+            calls = [answers.tool_call(name, {"function": function}, arguments)]
         check_images(images, sees="vision" in model.capabilities)
         messages, count = self._fitting(model, body, options, messages)
         generation = Generation(
