@@ -98,7 +98,6 @@ def chat(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list
     if rules.engine == "ollama":
         left_out += _taken(kwargs, _HARMLESS)
         _tokens(kwargs, "max_tokens")
-        request_ollama.messages(kwargs.get("messages") or [])
         request_ollama.tools(kwargs)
         kwargs["extra_body"] = request_ollama.body(rules, kwargs, level)
         return left_out
@@ -195,9 +194,10 @@ def _message(rules: Rules, number: int, message: dict[str, Any]) -> dict[str, An
                 "image itself, as data:image/png;base64,...",
                 "messages",
             )
-    if rules.engine != "ollama":
-        for name in _NOTES:
-            message.pop(name, None)
+    if rules.engine == "ollama":
+        return request_ollama.message(number, message)
+    for name in _NOTES:
+        message.pop(name, None)
     return message
 
 

@@ -105,7 +105,7 @@ _SHAPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     # About the request.
     "metadata": _OBJECT,
     "user": _TEXT,
-    "timeout": _NOT_NEGATIVE,
+    "timeout": ("a number above 0", lambda value: _number(value) and value > 0),
     "num_retries": _WHOLE,
 }
 
@@ -184,6 +184,8 @@ def _calls(where: str, calls: Any) -> str | None:  # noqa: ANN401  (JSON)
         return f"{where}.tool_calls must be a list of objects; it is {_what(calls)}"
     for number, call in enumerate(calls):
         place, function = f"{where}.tool_calls[{number}]", call.get("function")
+        if not isinstance(call.get("type", ""), str):
+            return f"{place}.type must be a text; it is {_what(call['type'])}"
         if call.get("type", "function") != "function":
             continue
         if not isinstance(function, dict) or not isinstance(function.get("name"), str):
@@ -235,7 +237,7 @@ def _embeddings(body: Mapping[str, Any]) -> str | None:
         return "input is empty: send a text, or a list of texts" if "input" in body else None
     tokens = isinstance(given, list) and all(map(_whole, given))
     lists = isinstance(given, list) and all(
-        isinstance(e, list) and all(map(_whole, e)) for e in given
+        isinstance(each, list) and each and all(map(_whole, each)) for each in given
     )
     if isinstance(given, str) or _texts(given) or tokens or lists:
         return None
