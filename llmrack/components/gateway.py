@@ -22,6 +22,7 @@ from llmrack.secrets.value import Secret
 from llmrack.stack.bundle import LOCK, UV_LOCK, Bundle
 from llmrack.stack.deployments import deployments
 from llmrack.stack.fleet import GATEWAY_GROUP, Fleet, Host, bracketed
+from llmrack.stack.kinds import MODES, kind_of
 from llmrack.stack.models import Model, Price
 from llmrack.stack.providers import OllamaProvider, OpenAICompatibleProvider, Provider
 from llmrack.stack.schema import Stack
@@ -103,7 +104,7 @@ def configuration(stack: Stack, fleet: Fleet, host: Host) -> str:
                 or provider.max_parallel_requests,
                 "rpm": model.rpm or provider.rpm,
                 "headers": _headers(provider),
-                "embedding": "embedding" in model.capabilities,
+                "mode": MODES[kind_of(model)],
                 "ollama": engine(provider) == "ollama",
                 "price": _price(model, provider),
             }

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 from llmrack.problems import Problem
-from llmrack.stack import engine_checks, host_checks, key_checks, routing_checks
+from llmrack.stack import engine_checks, host_checks, key_checks, kind_checks, routing_checks
 from llmrack.stack.declaration import Declaration
 from llmrack.stack.providers import OllamaCloudProvider, OllamaProvider, OllamaRemoteProvider
 
@@ -90,6 +90,8 @@ _RULES: tuple[Callable[[Declaration], Iterator[Problem]], ...] = (
     routing_checks.cycles,
     routing_checks.wildcards,
     routing_checks.nobody_serves,
+    kind_checks.one_kind,
+    kind_checks.providers,
     key_checks.names,
     key_checks.models,
     host_checks.names,
