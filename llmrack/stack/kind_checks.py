@@ -12,8 +12,8 @@ from llmrack.stack.kinds import MODES, kind_of, kinds_at
 def one_kind(d: Declaration) -> Iterator[Problem]:
     """Every model has one kind, and abilities of a chat only with a chat."""
     for name, model in d.stack.models.items():
-        kinds = [each for each in MODES if each in model.capabilities]
-        abilities = [each for each in model.capabilities if each not in MODES]
+        kinds: list[str] = [each for each in MODES if each in model.capabilities]
+        abilities: list[str] = [each for each in model.capabilities if each not in MODES]
         if not kinds:
             cause = f"{_listed(abilities)} alone is no kind of answer"
             way_out = "add chat, which it belongs to"

@@ -227,6 +227,7 @@ def test_a_name_knows_its_chain_strategy_and_deployments():
     assert found == {
         "strategy": "latency",
         "kind": "chat",
+        "mode": "chat",
         "context_length": 8192,
         "chain": ["coder", CLOUD],
         "deployments": [f"box1/{LLAMA}", f"box2/{LLAMA}"],

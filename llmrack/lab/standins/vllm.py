@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from typing import ClassVar
 
-from llmrack.lab.standins import openai_form
+from llmrack.lab.standins import media, openai_form
 from llmrack.lab.standins.answers import JSON, Model
 from llmrack.lab.standins.http import Reply, Request, Stream
 from llmrack.lab.standins.program import key_from_environment, parser, run
@@ -17,6 +17,7 @@ from llmrack.lab.standins.provider import Provider, Refusal, Routes
 
 DEFAULT_MODEL = "Qwen/Qwen2.5-Coder-7B-Instruct"
 EMBEDDING_DIMENSIONS = 1024
+KINDS = ("chat", "embedding", "transcription", "rerank")
 ERROR_TYPES = {
     400: "BadRequestError",
     404: "NotFoundError",
@@ -28,7 +29,10 @@ ERROR_TYPES = {
 
 
 class VLLM(Provider):
-    """`/v1/models|chat/completions|completions|embeddings`, `/health|version|metrics`."""
+    """`/v1/models|chat/completions|completions|embeddings|rerank`, `/health|version|metrics`.
+
+    `/v1/audio/transcriptions` too.
+    """
 
     name: ClassVar[str] = "vllm"
     stands_for: ClassVar[str] = "vLLM"
@@ -43,6 +47,9 @@ class VLLM(Provider):
             ("POST", "/v1/chat/completions"): self._chat,
             ("POST", "/v1/completions"): self._completion,
             ("POST", "/v1/embeddings"): self._embeddings,
+            ("POST", "/v1/audio/transcriptions"): self._transcription,
+            ("POST", "/v1/rerank"): self._rerank,
+            ("POST", "/rerank"): self._rerank,
         }
 
     def needs_key(self, path: str) -> bool:
@@ -78,16 +85,24 @@ class VLLM(Provider):
         return openai_form.completion(self, self._generating(request, "Completions"), request)
 
     def _generating(self, request: Request, api: str) -> Model:
-        model = self.find(request)
-        if model.dimensions:
-            raise Refusal(400, f"The model does not support {api} API")
-        return model
+        return self._of_kind(request, "chat", api)
 
     def _embeddings(self, request: Request) -> Reply:
-        model = self.find(request)
-        if not model.dimensions:
-            raise Refusal(400, "The model does not support Embeddings API")
+        model = self._of_kind(request, "embedding", "Embeddings")
         return openai_form.embeddings(model, request)
+
+    def _transcription(self, request: Request) -> Reply:
+        model = self._of_kind(request, "transcription", "Transcriptions")
+        return media.transcription(self, model, request)
+
+    def _rerank(self, request: Request) -> Reply:
+        return media.rerank(self._of_kind(request, "rerank", "Rerank (Score)"), request)
+
+    def _of_kind(self, request: Request, kind: str, api: str) -> Model:
+        model = self.find(request)
+        if model.kind != kind:
+            raise Refusal(400, f"The model does not support {api} API")
+        return model
 
     def _metrics(self) -> str:
         lines = ["# This is a stand-in of vLLM: the gauges never move."]
@@ -104,7 +119,7 @@ def main() -> None:
         "--model",
         action="append",
         type=_model,
-        metavar="NAME[:chat|embedding]",
+        metavar=f"NAME[:{'|'.join(KINDS)}]",
         help=f"a model to serve, may be repeated; default {DEFAULT_MODEL}",
     )
     args = cli.parse_args()
@@ -114,9 +129,12 @@ def main() -> None:
 
 def _model(text: str) -> Model:
     name, colon, kind = text.partition(":")
-    if not name or (colon and kind not in ("chat", "embedding")):
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME, NAME:chat or NAME:embedding")
-    return Model(name, dimensions=EMBEDDING_DIMENSIONS if kind == "embedding" else 0)
+    if not name or (colon and kind not in KINDS):
+        kinds = " or ".join(f"NAME:{each}" for each in KINDS)
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME, {kinds}")
+    if kind == "embedding":
+        return Model(name, dimensions=EMBEDDING_DIMENSIONS)
+    return Model(name, answers=kind or "chat")
 
 
 if __name__ == "__main__":
