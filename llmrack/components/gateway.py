@@ -43,6 +43,7 @@ PROGRAMS = (
     "request_adapt.py",
     "request_kinds.py",
     "request_log.py",
+    "request_media.py",
     "request_names.py",
     "request_ollama.py",
     "request_rules.py",
@@ -59,12 +60,15 @@ PROGRAMS = (
     "routing_errors.py",
     "routing_health.py",
     "routing_metrics.py",
+    "routing_outcome.py",
+    "routing_proof.py",
     "routing_redact.py",
     "routing_refusal.py",
     "routing_told.py",
     "routing_trail.py",
     "routing_watch.py",
     "request_body.py",
+    "transcript_form.py",
     "watchdog.py",
 )
 OLDEST_LITELLM = (1, 84, 0)

@@ -4,7 +4,8 @@ LiteLLM's router asks ``callback`` who of a name's deployments may serve and get
 when that fails it asks again without it (``enable_weighted_failover``), then goes along the
 chain (``fallbacks``). What is declared stands in routing.json beside this file. The parts:
 routing_choice (who is next), routing_health (who rests), routing_watch (signs of life),
-routing_attempt (deadlines, outcomes), request_adapt (the request as an engine takes it),
+routing_attempt (deadlines), routing_outcome (who is put aside), routing_proof (who is back),
+request_adapt and request_media (the request as an engine takes it),
 routing_blame (who failed), routing_refusal (requests that are wrong), routing_clients (how an
 instance is reached), routing_drain (who is about to be restarted), routing_redact (errors without
 keys), routing_told (what others are told of all this), routing_metrics (the same for Prometheus,
@@ -29,6 +30,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.append(str(HERE))
 
 import routing_refusal  # noqa: E402
+import transcript_form  # noqa: E402
 from log_file import LogFile  # noqa: E402
 from request_adapt import needs_eyes  # noqa: E402
 from request_names import Names  # noqa: E402
@@ -229,6 +231,8 @@ class Routing(CustomLogger):
         found = {"x-llmrack-served": "outside" if trail.answered.rules.outside else "house"}
         if trail.left_out:
             found["x-llmrack-left-out"] = ", ".join(trail.left_out)
+        if "file" in data and data.get("response_format") in transcript_form.FORMS:
+            found[transcript_form.MARK] = "1"
         return found
 
     def _begin(self, coroutine: Any) -> None:  # noqa: ANN401  (a coroutine without a result)
