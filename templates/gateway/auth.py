@@ -29,7 +29,8 @@ sys.path.append(str(HERE))
 
 from auth_rules import METRICS, Key, Refused, metrics_key  # noqa: E402
 from request_kinds import Kinds  # noqa: E402
-from request_types import form_mistake, mistake  # noqa: E402
+from request_media_types import form_mistake  # noqa: E402
+from request_types import mistake  # noqa: E402
 
 # Those that LiteLLM reads as such (http_parsing_utils.py, 1.106.2).
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")

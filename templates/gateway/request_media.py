@@ -41,7 +41,7 @@ def transcription(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]
 
     Arguments and refusals as of request_adapt.chat.
     """
-    left_out = declared_prevails(rules, declared, kwargs)
+    left_out = _prevails(rules, declared, kwargs)
     _no_stream(kwargs)
     # LiteLLM would ask for verbose_json, which not every server knows, where a client does not say.
     kwargs["response_format"] = kwargs.get("response_format") or "json"
@@ -55,7 +55,7 @@ def transcription(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]
 
 def speech(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list[str]:
     """The same for speech, whose answer is audio."""
-    left_out = declared_prevails(rules, declared, kwargs)
+    left_out = _prevails(rules, declared, kwargs)
     if kwargs.pop("stream_format", None) not in (None, "audio"):
         raise Refusal("stream_format must be audio; leave it out", "stream_format")
     return left_out + _unknown(kwargs, _OF_SPEECH)
@@ -65,7 +65,7 @@ def rerank(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> li
     """The same for the ranks of documents."""
     # LiteLLM's router puts Python's own input() there.
     kwargs.pop("input", None)
-    left_out = declared_prevails(rules, declared, kwargs)
+    left_out = _prevails(rules, declared, kwargs)
     if kwargs.pop("max_chunks_per_doc", None) is not None:
         raise Refusal("max_chunks_per_doc is nothing that the server knows; leave it out")
     return left_out + _unknown(kwargs, _OF_RANKS)
@@ -73,7 +73,7 @@ def rerank(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> li
 
 def image(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list[str]:
     """The same for an image that is made."""
-    left_out = declared_prevails(rules, declared, kwargs)
+    left_out = _prevails(rules, declared, kwargs)
     _no_stream(kwargs)
     given = {name: kwargs.pop(name) for name in _OF_IMAGES if kwargs.get(name) is not None}
     if str(kwargs["model"]).rpartition("/")[2].startswith(_ALWAYS_WHOLE):
@@ -85,13 +85,20 @@ def image(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> lis
 
 def edit(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list[str]:
     """The same for an image that is changed."""
-    left_out = declared_prevails(rules, declared, kwargs)
+    left_out = _prevails(rules, declared, kwargs)
     _no_stream(kwargs)
     for name in ("image", "mask"):
         files = kwargs.get(name)
         for file in files if isinstance(files, list) else [files]:
             if hasattr(file, "seek"):
                 file.seek(0)
+    return left_out
+
+
+def _prevails(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list[str]:
+    left_out = declared_prevails(rules, declared, kwargs)
+    # LiteLLM would put them into the body; they are sent in any case (routing_clients.py).
+    kwargs.pop("extra_headers", None)
     return left_out
 
 

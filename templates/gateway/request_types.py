@@ -10,6 +10,9 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import request_media_types
+from request_json import what
+
 # What Go's and C's int64 can hold.
 _INT64 = 2**63
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
@@ -80,7 +83,6 @@ _SHAPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "suffix": _TEXT,
     "stop": _TEXT_OR_TEXTS,
     "stop_sequences": _TEXTS,
-    "response_format": _OBJECT,
     "text": _OBJECT,
     "modalities": _TEXTS,
     # Of tools.
@@ -114,27 +116,22 @@ def mistake(path: str, body: Any) -> str | None:  # noqa: ANN401  (whatever a cl
     + path: of the request, such as /v1/chat/completions
     """
     if not isinstance(body, dict):
-        return f"the body must be a JSON object; it is {_what(body)}"
+        return f"the body must be a JSON object; it is {what(body)}"
     for name, value in body.items():
         shape = _SHAPES.get(name)
         if shape and value is not None and not shape[1](value):
-            return f"{name} must be {shape[0]}; it is {_what(value)}"
+            return f"{name} must be {shape[0]}; it is {what(value)}"
     ending = path.rstrip("/").rsplit("/", 1)[-1]
     # The older form counts them.
     wanted = _WHOLE if "chat/" not in path and ending == "completions" else _SWITCH
     if body.get("logprobs") is not None and not wanted[1](body["logprobs"]):
-        return f"logprobs must be {wanted[0]}; it is {_what(body['logprobs'])}"
+        return f"logprobs must be {wanted[0]}; it is {what(body['logprobs'])}"
+    if ending not in request_media_types.OF_PATHS and not isinstance(
+        body.get("response_format"), dict | None
+    ):
+        return f"response_format must be an object; it is {what(body['response_format'])}"
     rest = _OF_PATHS.get("chat" if "chat/completions" in path else ending)
     return rest(body) if rest else None
-
-
-def form_mistake(path: str, fields: Mapping[str, Any]) -> str | None:
-    """The same of a form, whose values are texts and files."""
-    if not isinstance(fields.get("model", ""), str):
-        return "model must be a text; it is a file"
-    if path.endswith("/audio/transcriptions") and isinstance(fields.get("file"), str | None):
-        return "file is missing: send the audio in it, with a name such as audio.wav"
-    return None
 
 
 def _conversation(body: Mapping[str, Any]) -> str | None:
@@ -142,13 +139,13 @@ def _conversation(body: Mapping[str, Any]) -> str | None:
         return None
     messages = body["messages"]
     if not isinstance(messages, list):
-        return f"messages must be a list; it is {_what(messages)}"
+        return f"messages must be a list; it is {what(messages)}"
     if not messages:
         return "messages is empty: send at least one message"
     for number, message in enumerate(messages):
         where = f"messages[{number}]"
         if not isinstance(message, dict):
-            return f"{where} must be an object; it is {_what(message)}"
+            return f"{where} must be an object; it is {what(message)}"
         if message.get("role") not in _ROLES:
             return f"{where}.role must be one of {', '.join(_ROLES)}"
         found = _content(where, message) or _calls(where, message.get("tool_calls"))
@@ -165,18 +162,18 @@ def _content(where: str, message: Mapping[str, Any]) -> str | None:
         answers = message["role"] in ("assistant", "tool", "function")
         return None if answers else f"{where}.content is missing"
     if not _objects(content):
-        return f"{where}.content must be a text or a list of objects; it is {_what(content)}"
+        return f"{where}.content must be a text or a list of objects; it is {what(content)}"
     for number, part in enumerate(content):
         place, kind = f"{where}.content[{number}]", part.get("type")
         if not isinstance(kind, str):
-            return f"{place}.type must be a text; it is {_what(kind)}"
+            return f"{place}.type must be a text; it is {what(kind)}"
         if kind in ("text", "input_text") and not isinstance(part.get("text"), str):
-            return f"{place}.text must be a text; it is {_what(part.get('text'))}"
+            return f"{place}.text must be a text; it is {what(part.get('text'))}"
         if kind == "image_url":
             given = part.get("image_url")
             url = given.get("url") if isinstance(given, dict) else given
             if not isinstance(url, str):
-                return f"{place}.image_url.url must be a text; it is {_what(url)}"
+                return f"{place}.image_url.url must be a text; it is {what(url)}"
     return None
 
 
@@ -184,7 +181,7 @@ def _calls(where: str, calls: Any) -> str | None:  # noqa: ANN401  (JSON)
     if calls is None:
         return None
     if not _objects(calls):
-        return f"{where}.tool_calls must be a list of objects; it is {_what(calls)}"
+        return f"{where}.tool_calls must be a list of objects; it is {what(calls)}"
     for number, call in enumerate(calls):
         place, function = f"{where}.tool_calls[{number}]", call.get("function")
         if call.get("type", "function") != "function":
@@ -192,9 +189,7 @@ def _calls(where: str, calls: Any) -> str | None:  # noqa: ANN401  (JSON)
         if not isinstance(function, dict) or not isinstance(function.get("name"), str):
             return f"{place}.function must be an object with a name"
         if not isinstance(function.get("arguments", ""), str | dict | None):
-            return (
-                f"{place}.function.arguments must be a text; it is {_what(function['arguments'])}"
-            )
+            return f"{place}.function.arguments must be a text; it is {what(function['arguments'])}"
     return None
 
 
@@ -210,14 +205,14 @@ def _chat(body: Mapping[str, Any]) -> str | None:
 def _messages(body: Mapping[str, Any]) -> str | None:
     for number, tool in enumerate(body.get("tools") or ()):
         if not isinstance(tool.get("name"), str):
-            return f"tools[{number}].name must be a text; it is {_what(tool.get('name'))}"
+            return f"tools[{number}].name must be a text; it is {what(tool.get('name'))}"
     return _conversation(body)
 
 
 def _responses(body: Mapping[str, Any]) -> str | None:
     given = body.get("input", "")
     if not (isinstance(given, str) or _objects(given)):
-        return f"input must be a text or a list of objects; it is {_what(given)}"
+        return f"input must be a text or a list of objects; it is {what(given)}"
     return "input is empty: send a text, or at least one object" if given == [] else None
 
 
@@ -231,7 +226,7 @@ def _embeddings(body: Mapping[str, Any]) -> str | None:
     )
     if isinstance(given, str) or _texts(given) or tokens or lists:
         return None
-    return f"input must be a text or a list of texts; it is {_what(given)}"
+    return f"input must be a text or a list of texts; it is {what(given)}"
 
 
 def _completions(body: Mapping[str, Any]) -> str | None:
@@ -239,35 +234,7 @@ def _completions(body: Mapping[str, Any]) -> str | None:
     # Where it is put as a chat, several prompts would become one conversation.
     if isinstance(given, str) or (_texts(given) and len(given) == 1):
         return None
-    return f"prompt must be one text; it is {_what(given)}"
-
-
-def _transcription(_: Mapping[str, Any]) -> str:
-    return "audio is sent in a form: send multipart/form-data, with the audio as file"
-
-
-def _speech(body: Mapping[str, Any]) -> str | None:
-    return _missing_text(body, "input") or _missing_text(body, "voice")
-
-
-def _image(body: Mapping[str, Any]) -> str | None:
-    return _missing_text(body, "prompt")
-
-
-def _rerank(body: Mapping[str, Any]) -> str | None:
-    documents = body.get("documents")
-    if not documents or not isinstance(documents, list):
-        return "documents must be a list of texts, and not empty"
-    if not all(isinstance(each, str | dict) for each in documents):
-        return "documents must be a list of texts or objects"
-    return _missing_text(body, "query")
-
-
-def _missing_text(body: Mapping[str, Any], name: str) -> str | None:
-    given = body.get(name)
-    if isinstance(given, str) and given:
-        return None
-    return f"{name} must be a text, and not empty; it is {_what(given)}"
+    return f"prompt must be one text; it is {what(given)}"
 
 
 _OF_PATHS: dict[str, Callable[[Mapping[str, Any]], str | None]] = {
@@ -277,20 +244,5 @@ _OF_PATHS: dict[str, Callable[[Mapping[str, Any]], str | None]] = {
     "responses": _responses,
     "embeddings": _embeddings,
     "completions": _completions,
-    "transcriptions": _transcription,
-    "speech": _speech,
-    "generations": _image,
-    "rerank": _rerank,
+    **request_media_types.OF_PATHS,
 }
-
-
-def _what(value: Any) -> str:  # noqa: ANN401  (JSON)
-    """What JSON calls it: never the value itself, which may be long, or a secret."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return "a number" if not isinstance(value, float) or math.isfinite(value) else "no number"
-    names = {str: "a text", list: "a list", dict: "an object"}
-    return names.get(type(value), "something else")

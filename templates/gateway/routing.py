@@ -224,13 +224,8 @@ class Routing(CustomLogger):
         request_headers: dict[str, str] | None = None,
         litellm_call_info: dict[str, Any] | None = None,
     ) -> dict[str, str]:
-        """Whether the answer comes from the house, and what of the request was left out for it."""
-        trail = trails.seen(data.get("litellm_call_id"))
-        if trail.answered is None:
-            return {}
-        found = {"x-llmrack-served": "outside" if trail.answered.rules.outside else "house"}
-        if trail.left_out:
-            found["x-llmrack-left-out"] = ", ".join(trail.left_out)
+        """What is told beside the answer (Trail), and what transcript_form needs."""
+        found = trails.seen(data.get("litellm_call_id")).headers
         if "file" in data and data.get("response_format") in transcript_form.FORMS:
             found[transcript_form.MARK] = "1"
         return found

@@ -100,7 +100,13 @@ class Attempts:
                 # The one of OpenAI's form that LiteLLM sends without OpenAI's SDK.
                 kwargs["client"] = self._clients.http(deployment.instance.name)
             self._adapt(deployment, form, kwargs)
-            return await self._plain(deployment, call, args, kwargs, whole)
+            response = await self._plain(deployment, call, args, kwargs, whole)
+            if name == "arerank":
+                # LiteLLM asks nobody for headers of this one, but takes those of the provider.
+                hidden = response._hidden_params
+                known = hidden.get("additional_headers") or {}
+                hidden["additional_headers"] = known | trails.of(kwargs).headers
+            return response
 
         return asked
 

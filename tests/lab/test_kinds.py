@@ -13,8 +13,8 @@ import openai
 import pytest
 
 from tests.lab.front import SECRET
-from tests.lab.gateway_process import KEY
-from tests.lab.kinds_front import KINDS, PAID, STRAY, WATCHED, World, kinds_front, silence
+from tests.lab.keyed_front import key
+from tests.lab.kinds_front import KINDS, PAID, RANKED, STRAY, WATCHED, World, kinds_front, silence
 
 
 @pytest.fixture(scope="module")
@@ -111,3 +111,228 @@ def test_another_instance_answers_when_the_first_one_fails(
     world.others["third"].fail(cause)
     body = {"timeout": 3} if cause == "hang" else {}
     assert answered(kind, world.ask(kind, WATCHED[kind], **body)) == f"fourth/{WATCHED[kind]}"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_who_failed_is_put_aside_and_is_back_when_it_is_well(world: World, kind: str) -> None:
+    model, third = WATCHED[kind], world.others["third"]
+    third.fail("500")
+    before = len(world.aside())
+    assert answered(kind, world.ask(kind, model)) == f"fourth/{model}"
+    assert world.aside()[before:], "nobody is put aside"
+    asked = len(third.asked())
+    assert answered(kind, world.ask(kind, model)) == f"fourth/{model}"
+    assert len(third.asked()) == asked
+    third.mend()
+    end = time.monotonic() + 10
+    while answered(kind, world.ask(kind, model)) != f"third/{model}":
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    # By the gateway's own request, but of images, which cost money.
+    own = [each for each in third.asked(own=True) if each["model"] == kind]
+    assert bool(own) == (kind != "image")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_who_is_not_watched_rests_and_is_tried_again(world: World, kind: str) -> None:
+    first = world.others["first"]
+    first.fail("500")
+    assert answered(kind, world.ask(kind, PAID[kind])) == f"second/{PAID[kind]}"
+    first.mend()
+    time.sleep(2.5)
+    assert answered(kind, world.ask(kind, PAID[kind])) == f"first/{PAID[kind]}"
+
+
+def test_the_log_has_the_attempts_of_a_request(world: World) -> None:
+    world.others["first"].fail("500")
+    count = len([each for each in world.lines() if each["model"] == "voice"])
+    answered("speech", world.ask("speech", "voice"))
+    line = _noted(world, "voice", count + 1)[-1]
+    assert [each["instance"] for each in line["attempts"]] == ["first"]
+    assert (line["instance"], line["position"]) == ("second", 0)
+
+
+def refused(answer: httpx.Response) -> str:
+    """Why: a 400 with a sentence, in OpenAI's form."""
+    assert answer.status_code == 400, answer.text
+    error = answer.json()["error"]
+    assert "litellm" not in str(error).lower()
+    said: str = error["message"]
+    return said
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "said"),
+    [
+        ("speech", {"input": 7}, "input must be a text, and not empty; it is a number"),
+        ("speech", {"voice": None}, "voice must be a text, and not empty; it is null"),
+        ("speech", {"response_format": "mp9"}, "response_format: 'mp9' is none"),
+        ("speech", {"stream_format": "sse"}, "stream_format must be audio; leave it out"),
+        ("rerank", {"documents": []}, "documents must be a list of texts, and not empty"),
+        ("rerank", {"query": ""}, "query must be a text, and not empty; it is a text"),
+        ("rerank", {"max_chunks_per_doc": 2}, "max_chunks_per_doc is nothing that the server"),
+        ("image", {"prompt": ""}, "prompt must be a text, and not empty; it is a text"),
+        ("image", {"stream": True}, "stream cannot be had here"),
+        ("transcription", {"stream": "true"}, "stream cannot be had here"),
+        ("transcription", {"response_format": "odd"}, "response_format: 'odd' is none"),
+    ],
+)
+def test_a_wrong_request_is_refused_and_blames_nobody(
+    world: World, kind: str, body: dict[str, object], said: str
+) -> None:
+    before = world.aside()
+    assert said in refused(world.ask(kind, PAID[kind], **body))
+    assert world.aside() == before
+
+
+def test_audio_is_sent_in_a_form(world: World) -> None:
+    client, headers = world.front.process.client, {"Authorization": f"Bearer {key('all')}"}
+    path = "/v1/audio/transcriptions"
+    said = refused(client.post(path, json={"model": "whisper"}, headers=headers))
+    assert said == "audio is sent in a form: send multipart/form-data, with the audio as file"
+    files = {"other": ("a.wav", silence())}
+    data = {"model": "whisper"}
+    said = refused(client.post(path, data=data, files=files, headers=headers))
+    assert said == "file is missing: send the audio in it, with a name such as audio.wav"
+    files = {"file": ("a.wav", silence()), "model": ("b.wav", b"whisper")}
+    said = refused(client.post(path, files=files, headers=headers))
+    assert said == "model must be a text; it is a file"
+
+
+def test_audio_that_is_too_large_is_refused(world: World) -> None:
+    files = {"file": ("a.wav", bytes(33 * 1024 * 1024))}
+    answer = world.front.process.client.post(
+        "/v1/audio/transcriptions",
+        data={"model": "whisper"},
+        files=files,
+        headers={"Authorization": f"Bearer {key('all')}"},
+    )
+    assert answer.status_code == 413
+    assert "larger than 32 MiB" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("model", ["chat", "vectors", *PAID.values()])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_model_of_another_kind_is_refused_with_those_that_are(
+    world: World, kind: str, model: str
+) -> None:
+    if PAID[kind] == model:
+        return
+    said = refused(world.ask(kind, model))
+    assert f"not for {kind}; ask one that is: " in said
+    assert PAID[kind] in said
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_chat_is_had_of_another_kind(world: World, kind: str) -> None:
+    answer = world.front.process.chat(PAID[kind])
+    assert f"{PAID[kind]} is for {kind}, not for chat" in refused(answer)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_clients_key_may_ask_what_it_is_for(world: World, kind: str) -> None:
+    answer = world.ask(kind, PAID[kind], "chatty")
+    assert answer.status_code == 403
+    assert f"the key chatty may not ask '{PAID[kind]}'" in answer.json()["error"]["message"]
+    if kind == "transcription":
+        answered(kind, world.ask(kind, PAID[kind], "listening"))
+
+
+def test_a_key_goes_to_no_newer_form_of_ranks(world: World) -> None:
+    client, headers = world.front.process.client, {"Authorization": f"Bearer {key('all')}"}
+    assert client.post("/v2/rerank", json={"model": "ranks"}, headers=headers).status_code == 403
+    asked = {"model": "ranks", **RANKED}
+    answered("rerank", client.post("/rerank", json=asked, headers=headers))
+
+
+def test_names_and_modes_are_listed(world: World) -> None:
+    client, headers = world.front.process.client, {"Authorization": f"Bearer {key('all')}"}
+    listed = client.get("/v1/models", headers=headers).json()["data"]
+    assert {each["id"] for each in listed} >= set(PAID.values())
+    told = client.get("/v1/model/info", headers=headers).json()["data"]
+    modes = {each["model_name"]: each["model_info"]["mode"] for each in told}
+    assert {kind: modes[name] for kind, name in PAID.items()} == {
+        "transcription": "audio_transcription",
+        "speech": "audio_speech",
+        "rerank": "rerank",
+        "image": "image_generation",
+    }
+
+
+@pytest.fixture
+def sdk(world: World) -> openai.OpenAI:
+    """OpenAI's own client."""
+    url = f"{world.front.process.url}/v1"
+    return openai.OpenAI(base_url=url, api_key=key("all"), max_retries=0, timeout=30)
+
+
+@pytest.mark.parametrize(
+    ("form", "begin"), [("text", "[openai"), ("srt", "1\n00:00"), ("vtt", "WEBVTT")]
+)
+def test_a_transcription_comes_in_the_form_that_is_asked_for(
+    sdk: openai.OpenAI, form: str, begin: str
+) -> None:
+    create = sdk.audio.transcriptions.create
+    said = create(model="whisper", file=("a.wav", silence()), response_format=form)
+    assert isinstance(said, str)
+    assert said.startswith(begin)
+
+
+def test_a_transcription_has_its_segments(sdk: openai.OpenAI) -> None:
+    create = sdk.audio.transcriptions.create
+    said = create(model="whisper", file=("a.wav", silence()), response_format="verbose_json")
+    assert said.duration == 0.5
+    assert [each.end for each in said.segments or []] == [0.5]
+
+
+def test_what_is_given_is_passed_on(world: World) -> None:
+    asked = {"language": "en", "temperature": "0.2", "prompt": "Ada", "hotwords": "llmrack"}
+    answered("transcription", world.ask("transcription", "whisper", **asked))
+    sent = world.sent("first")["body"]
+    named = {"model": "transcription", "file": "speech.wav", "response_format": "json"}
+    assert sent == {**asked, **named}
+    answered("rerank", world.ask("rerank", "ranks", return_documents=True, top_n=3))
+    assert world.sent("first")["body"] == {
+        **RANKED,
+        "model": "rerank",
+        "return_documents": True,
+        "top_n": 3,
+    }
+    drawn = {"size": "512x512", "n": 1, "response_format": "b64_json", "style": "vivid", "steps": 4}
+    answered("image", world.ask("image", "pictures", **drawn))
+    assert world.sent("first")["body"] == {"model": "image", "prompt": "A cat.", **drawn}
+    spoken = {"speed": 1.5, "instructions": "Calmly.", "response_format": "wav"}
+    assert world.ask("speech", "voice", **spoken).headers["content-type"] == "audio/wav"
+    assert world.sent("first")["body"] == {
+        "model": "speech",
+        "input": "Hello.",
+        "voice": "alloy",
+        **spoken,
+    }
+
+
+def test_what_is_not_passed_on_is_named(world: World) -> None:
+    answer = world.ask("speech", "voice", language="en", extra_headers={"X-Stolen": "1"})
+    answered("speech", answer)
+    assert answer.headers["x-llmrack-left-out"] == "language, extra_headers"
+    assert "X-Stolen" not in world.sent("first")["headers"]
+    answer = world.ask("rerank", "ranks", seed=1, extra_body={"a": 1})
+    answered("rerank", answer)
+    assert answer.headers["x-llmrack-left-out"] == "seed"
+    assert "a" not in world.sent("first")["body"]
+    answer = world.ask("transcription", "dropping", language="en")
+    answered("transcription", answer)
+    assert answer.headers["x-llmrack-left-out"] == "language"
+    assert "language" not in world.sent("first")["body"]
+
+
+def test_an_image_is_edited(world: World) -> None:
+    files = {"image": ("a.png", b"\x89PNG not really", "image/png")}
+    answer = world.front.process.client.post(
+        "/v1/images/edits",
+        data={"model": "pictures", "prompt": "A dog."},
+        files=files,
+        headers={"Authorization": f"Bearer {key('all')}"},
+    )
+    answered("image", answer)
+    assert world.sent("first")["headers"]["Authorization"] == shown(SECRET)

@@ -36,6 +36,7 @@ class OpenAILike(Provider):
             ("POST", "/v1/audio/transcriptions"): self._transcription,
             ("POST", "/v1/audio/speech"): self._speech,
             ("POST", "/v1/images/generations"): self._images,
+            ("POST", "/v1/images/edits"): self._images,
             ("POST", "/v1/rerank"): self._rerank,
         }
 
