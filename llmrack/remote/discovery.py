@@ -19,6 +19,7 @@ from llmrack.stack.checks import check
 from llmrack.stack.declaration import Declaration
 from llmrack.stack.fleet import Host
 from llmrack.stack.insertion import with_models
+from llmrack.stack.kinds import Kind
 from llmrack.stack.load import load_stack
 from llmrack.stack.model_lists import Server, servers
 from llmrack.stack.schema import normalised
@@ -31,6 +32,18 @@ CAPABILITIES = {
     "embedding": "embedding",
     "vision": "vision",
     "tools": "tools",
+}
+
+
+# Words in the names of models that are no chats, and what those are for.
+KINDS: dict[str, Kind] = {
+    "embed": "embedding",
+    "rerank": "rerank",
+    "whisper": "transcription",
+    "transcribe": "transcription",
+    "tts": "speech",
+    "dall-e": "image",
+    "gpt-image": "image",
 }
 
 
@@ -190,8 +203,12 @@ def add(discovery: Discovery, names: Sequence[str] | None) -> Added:
 
 def _entry(provider: str, found: Found) -> dict[str, object]:
     capabilities = found.capabilities
-    if capabilities is None and "embed" in found.name:
+    if capabilities is None:
         # Who does not say what a model can do mostly has it in the name; a chat proves nothing.
+        named = next((kind for word, kind in KINDS.items() if word in found.name.lower()), None)
+        capabilities = (named,) if named else None
+    elif "embedding" in capabilities:
+        # A model has one kind of answer.
         capabilities = ("embedding",)
     if capabilities is None or capabilities == ("chat",):
         return {"provider": provider}

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import httpx
 
 from llmrack.secrets.value import Secret, redact
 from llmrack.stack.deployments import Deployment
+from llmrack.stack.kinds import Kind, kind_of
 from llmrack.stack.schema import Stack, is_wildcard
-from llmrack.verify import probes
-from llmrack.verify.exchange import Bounds, ask, dig
+from llmrack.verify import media_probes, probes
+from llmrack.verify.exchange import Bounds, Form, ask, dig
 from llmrack.verify.explain import ASIDE, ELSEWHERE, KEY_REFUSED, LIMITED, refused_by_gateway
 from llmrack.verify.probes import GATEWAY, Measured, Target, bearer, message_of
 from llmrack.verify.results import Failed, Result, one_line
@@ -24,6 +25,20 @@ PROBES: dict[str, tuple[Probe, ...]] = {
     "embedding": (probes.embedding,),
     "vision": (probes.vision,),
     "tools": (probes.tools,),
+    "thinking": (probes.thinking,),
+    "transcription": (media_probes.transcription,),
+    "speech": (media_probes.speech,),
+    "rerank": (media_probes.rerank,),
+    "image": (media_probes.image,),
+}
+# The least that can be asked of each kind, and where.
+LEAST: dict[Kind, tuple[str, Mapping[str, object] | Form]] = {
+    "chat": (probes.CHAT, {"max_tokens": 1, **probes.says("Hello.")}),
+    "embedding": (probes.EMBEDDINGS, {"input": ["a"]}),
+    "transcription": (media_probes.TRANSCRIPTIONS, media_probes.audio()),
+    "speech": (media_probes.SPEECH, {"input": "ok", "voice": media_probes.VOICE}),
+    "rerank": (media_probes.RERANK, {"query": "a", "documents": ["a"]}),
+    "image": (media_probes.IMAGES, media_probes.DRAWN),
 }
 # For answers that need no model. A gateway that systemd is just starting behind its socket takes
 # some seconds.
@@ -112,6 +127,9 @@ class _Prover:
             for capability in capabilities
             for probe in PROBES[capability]
         ]
+        if "image" in capabilities:
+            # Each image costs: its instances have made one each.
+            return results
         return [*results, self.name(name, group)]
 
     def name(self, name: str, group: Sequence[Deployment]) -> Result:
@@ -131,14 +149,13 @@ class _Prover:
     def wildcard(self, pattern: str, group: Sequence[Deployment]) -> Result:
         """A name that nobody has is asked for, and its refusal comes from the provider."""
         target = self._target(pattern.removesuffix("*") + probes.NO_MODEL, group)
-        path = probes.EMBEDDINGS if self._simplest(group) is probes.embedding else probes.CHAT
+        path, body = LEAST[kind_of(self._stack.models[group[0].model])]
         return self._probe(
-            pattern, lambda target: probes.unknown(target, path), target, "unknown model"
+            pattern, lambda target: probes.unknown(target, path, body), target, "unknown model"
         )
 
     def _simplest(self, group: Sequence[Deployment]) -> Probe:
-        capabilities = self._stack.models[group[0].model].capabilities
-        return probes.embedding if capabilities == ("embedding",) else probes.chat
+        return PROBES[kind_of(self._stack.models[group[0].model])][0]
 
     def _target(self, asked: str, group: Sequence[Deployment]) -> Target:
         # The times of the slowest: any of them may answer.

@@ -36,6 +36,21 @@ _OF_IMAGES = ("response_format", "style")
 _ALWAYS_WHOLE = ("gpt-image", "chatgpt-image")
 
 
+def of_form(data: dict[str, Any]) -> None:
+    """Make what steers the gateway what it is in JSON: all that a form has are texts.
+
+    Refusal where it cannot be read.
+    """
+    if (given := data.get("disable_fallbacks")) is not None:
+        data["disable_fallbacks"] = str(given).lower() in ("true", "1")
+    for name, made in (("num_retries", int), ("timeout", float)):
+        try:
+            if name in data:
+                data[name] = made(data[name])
+        except (TypeError, ValueError):
+            raise Refusal(f"{name} must be a number", name) from None
+
+
 def transcription(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list[str]:
     """Make ``kwargs`` what the deployment takes; the names of what was left out.
 

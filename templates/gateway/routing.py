@@ -33,6 +33,7 @@ import routing_refusal  # noqa: E402
 import transcript_form  # noqa: E402
 from log_file import LogFile  # noqa: E402
 from request_adapt import needs_eyes  # noqa: E402
+from request_media import of_form  # noqa: E402
 from request_names import Names  # noqa: E402
 from request_rules import rules  # noqa: E402
 from routing_attempt import Attempts  # noqa: E402
@@ -110,6 +111,8 @@ class Routing(CustomLogger):
         """The request with the name that is meant: LiteLLM knows no alias for many names."""
         if isinstance(data.get("model"), str):
             data["model"] = self._names.meant(data["model"])
+        if "file" in data:
+            of_form(data)
         return data
 
     async def async_filter_deployments(

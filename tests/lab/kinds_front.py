@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import io
 import json
+import time
 import wave
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+import trustme
 
 from bench.breakable import Breakable
 from llmrack.components.client_keys import client_keys
@@ -52,6 +56,8 @@ def _stack(at: dict[str, Breakable]) -> dict[str, Any]:
         "fourth": provider(kind, at["fourth"], priority=2, **watched),
         "open": {"kind": kind, "url": f"{at['open'].url}/v1"},
         "vllm": provider("vllm", at["vllm"]),
+        # Its certificate is verified by nobody but LiteLLM, where that would ask.
+        "sealed": provider(kind, at["sealed"], tls_verify=False),
     }
     models: dict[str, Any] = {
         "chat": {"provider": "first", "model": "m"},
@@ -70,6 +76,7 @@ def _stack(at: dict[str, Breakable]) -> dict[str, Any]:
         models[PAID[each]] = {"provider": ["first", "second"], **declared}
         models[WATCHED[each]] = {"provider": ["third", "fourth"], **declared}
         models[f"open-{each}"] = {"provider": "open", **declared}
+        models[f"sealed-{each}"] = {"provider": "sealed", **declared}
     keys = {"chatty": {"models": ["chat"]}, "listening": {"models": ["whisper"]}, "all": {}}
     return {"providers": providers, "models": models, "keys": keys}
 
@@ -77,8 +84,8 @@ def _stack(at: dict[str, Breakable]) -> dict[str, Any]:
 class World:
     """The gateway, and who is behind it."""
 
-    def __init__(self, front: Front, others: dict[str, Breakable]) -> None:
-        self.front, self.others = front, others
+    def __init__(self, front: Front, others: dict[str, Breakable], stack: Stack) -> None:
+        self.front, self.others, self.stack = front, others, stack
 
     def ask(self, kind: str, model: str, name: str = "all", **body: Any) -> httpx.Response:
         """Ask a model for what is of a kind, with a client's key."""
@@ -124,10 +131,47 @@ def kinds_front(python: Path, folder: Path) -> Iterator[World]:
             )
             for name in ("first", "second", "third", "fourth", "open")
         }
+        sealed = Breakable(OpenAILike(MODELS, SECRET), trustme.CA())
+        others["sealed"] = opened.enter_context(sealed)
         others["vllm"] = opened.enter_context(Breakable(VLLM(MODELS, SECRET)))
         stack = _stack(others)
-        known = client_keys(Stack.model_validate(stack), issued(list(stack["keys"])), [])
+        declared = Stack.model_validate(stack)
+        known = client_keys(declared, issued(list(stack["keys"])), [])
         front = opened.enter_context(Front(python, folder, stack, client_keys=known))
-        world = World(front, others)
+        world = World(front, others, declared)
         yield world
         print(front.process.log[-20_000:])
+
+
+def answered(kind: str, answer: httpx.Response) -> str:
+    """By which deployment, when the answer is one of a kind."""
+    assert answer.status_code == 200, answer.text
+    if kind == "speech":
+        assert answer.headers["content-type"] == "audio/mpeg"
+        assert answer.content.startswith(b"ID3[openai speech]")
+        assert answer.content.endswith(b"whatever they ask.")
+    elif kind == "transcription":
+        assert "It heard 0.5 s of audio." in answer.json()["text"]
+    elif kind == "rerank":
+        assert [each["index"] for each in answer.json()["results"]] == [2, 1, 0]
+    else:
+        (made,) = answer.json()["data"]
+        assert base64.b64decode(made["b64_json"]).startswith(b"\x89PNG")
+    assert answer.headers["x-llmrack-served"] == "outside"
+    return answer.headers["x-litellm-model-id"]
+
+
+def shown(key: str) -> str:
+    """How a stand-in notes a key."""
+    return f"Bearer sha256:{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+def noted(world: World, model: str, count: int) -> list[dict[str, object]]:
+    """The last lines of a model in the log of requests, once they are there."""
+    end = time.monotonic() + 10
+    while True:
+        lines = [each for each in world.lines() if each["model"] == model]
+        if len(lines) >= count or time.monotonic() > end:
+            assert len(lines) == count
+            return lines
+        time.sleep(0.1)

@@ -1,10 +1,7 @@
-"""Transcriptions, speech, ranks and images through a gateway: answered, failed over, limited."""
+"""Transcriptions, speech, ranks and images through a gateway: answered, refused, limited."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,47 +11,24 @@ import pytest
 
 from tests.lab.front import SECRET
 from tests.lab.keyed_front import key
-from tests.lab.kinds_front import KINDS, PAID, RANKED, STRAY, WATCHED, World, kinds_front, silence
+from tests.lab.kinds_front import (
+    KINDS,
+    PAID,
+    RANKED,
+    STRAY,
+    World,
+    answered,
+    kinds_front,
+    noted,
+    shown,
+    silence,
+)
 
 
 @pytest.fixture(scope="module")
 def world(gateway_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with kinds_front(gateway_python, tmp_path_factory.mktemp("kinds")) as found:
         yield found
-
-
-@pytest.fixture(autouse=True)
-def _all_are_well(world: World) -> Iterator[None]:
-    """Nobody is put aside from one test to the next."""
-    yield
-    broken = [name for name, each in world.others.items() if each.provider.fault.mode != "ok"]
-    for name in broken:
-        world.others[name].mend()
-    if broken:
-        time.sleep(4)
-
-
-def answered(kind: str, answer: httpx.Response) -> str:
-    """By which deployment, when the answer is one of a kind."""
-    assert answer.status_code == 200, answer.text
-    if kind == "speech":
-        assert answer.headers["content-type"] == "audio/mpeg"
-        assert answer.content.startswith(b"ID3[openai speech]")
-        assert answer.content.endswith(b"whatever they ask.")
-    elif kind == "transcription":
-        assert "It heard 0.5 s of audio." in answer.json()["text"]
-    elif kind == "rerank":
-        assert [each["index"] for each in answer.json()["results"]] == [2, 1, 0]
-    else:
-        (made,) = answer.json()["data"]
-        assert base64.b64decode(made["b64_json"]).startswith(b"\x89PNG")
-    assert answer.headers["x-llmrack-served"] == "outside"
-    return answer.headers["x-litellm-model-id"]
-
-
-def shown(key: str) -> str:
-    """How a stand-in notes a key."""
-    return f"Bearer sha256:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -64,7 +38,7 @@ def test_each_kind_is_answered_and_logged(world: World, kind: str) -> None:
     assert sent["headers"]["Authorization"] == shown(SECRET)
     # Headers of the declaration go with each kind.
     assert sent["headers"]["X-Client"] == "rack"
-    (line,) = _noted(world, PAID[kind], 1)
+    (line,) = noted(world, PAID[kind], 1)
     told = {name: line[name] for name in ("key", "served", "instance", "provider", "status")}
     assert told == {
         "key": "all",
@@ -74,17 +48,6 @@ def test_each_kind_is_answered_and_logged(world: World, kind: str) -> None:
         "status": 200,
     }
     assert 0 < line["duration"] < 30
-
-
-def _noted(world: World, model: str, count: int) -> list[dict[str, object]]:
-    """The last lines of a model in the log of requests, once they are there."""
-    end = time.monotonic() + 10
-    while True:
-        lines = [each for each in world.lines() if each["model"] == model]
-        if len(lines) >= count or time.monotonic() > end:
-            assert len(lines) == count
-            return lines
-        time.sleep(0.1)
 
 
 @pytest.mark.parametrize("kind", ["transcription", "rerank"])
@@ -101,55 +64,6 @@ def test_no_key_of_the_environment_is_sent(world: World, kind: str) -> None:
     assert sent["Authorization"] == shown("none")
     assert not [each for each in STRAY if f"stray-{each}" in str(sent)]
     assert "Openai-Organization" not in sent
-
-
-@pytest.mark.parametrize("cause", ["500", "401", "refused", "cut", "hang"])
-@pytest.mark.parametrize("kind", KINDS)
-def test_another_instance_answers_when_the_first_one_fails(
-    world: World, kind: str, cause: str
-) -> None:
-    world.others["third"].fail(cause)
-    body = {"timeout": 3} if cause == "hang" else {}
-    assert answered(kind, world.ask(kind, WATCHED[kind], **body)) == f"fourth/{WATCHED[kind]}"
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_who_failed_is_put_aside_and_is_back_when_it_is_well(world: World, kind: str) -> None:
-    model, third = WATCHED[kind], world.others["third"]
-    third.fail("500")
-    before = len(world.aside())
-    assert answered(kind, world.ask(kind, model)) == f"fourth/{model}"
-    assert world.aside()[before:], "nobody is put aside"
-    asked = len(third.asked())
-    assert answered(kind, world.ask(kind, model)) == f"fourth/{model}"
-    assert len(third.asked()) == asked
-    third.mend()
-    end = time.monotonic() + 10
-    while answered(kind, world.ask(kind, model)) != f"third/{model}":
-        assert time.monotonic() < end
-        time.sleep(0.2)
-    # By the gateway's own request, but of images, which cost money.
-    own = [each for each in third.asked(own=True) if each["model"] == kind]
-    assert bool(own) == (kind != "image")
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_who_is_not_watched_rests_and_is_tried_again(world: World, kind: str) -> None:
-    first = world.others["first"]
-    first.fail("500")
-    assert answered(kind, world.ask(kind, PAID[kind])) == f"second/{PAID[kind]}"
-    first.mend()
-    time.sleep(2.5)
-    assert answered(kind, world.ask(kind, PAID[kind])) == f"first/{PAID[kind]}"
-
-
-def test_the_log_has_the_attempts_of_a_request(world: World) -> None:
-    world.others["first"].fail("500")
-    count = len([each for each in world.lines() if each["model"] == "voice"])
-    answered("speech", world.ask("speech", "voice"))
-    line = _noted(world, "voice", count + 1)[-1]
-    assert [each["instance"] for each in line["attempts"]] == ["first"]
-    assert (line["instance"], line["position"]) == ("second", 0)
 
 
 def refused(answer: httpx.Response) -> str:
@@ -318,7 +232,7 @@ def test_what_is_not_passed_on_is_named(world: World) -> None:
     assert "X-Stolen" not in world.sent("first")["headers"]
     answer = world.ask("rerank", "ranks", seed=1, extra_body={"a": 1})
     answered("rerank", answer)
-    assert answer.headers["x-llmrack-left-out"] == "seed"
+    assert answer.headers["x-llmrack-left-out"] == "seed, extra_body"
     assert "a" not in world.sent("first")["body"]
     answer = world.ask("transcription", "dropping", language="en")
     answered("transcription", answer)
@@ -336,3 +250,8 @@ def test_an_image_is_edited(world: World) -> None:
     )
     answered("image", answer)
     assert world.sent("first")["headers"]["Authorization"] == shown(SECRET)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_certificate_is_verified_as_declared(world: World, kind: str) -> None:
+    assert answered(kind, world.ask(kind, f"sealed-{kind}")) == f"sealed/sealed-{kind}"

@@ -133,6 +133,8 @@ def _seconds(audio: bytes) -> float | None:
     """How long a WAV is; None for another format."""
     try:
         with wave.open(io.BytesIO(audio)) as file:
-            return round(file.getnframes() / file.getframerate(), 3)
+            frames: int = file.getnframes()
+            rate: int = file.getframerate()
     except (wave.Error, EOFError):
         return None
+    return round(frames / rate, 3)
