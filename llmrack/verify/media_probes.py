@@ -6,7 +6,6 @@ A probe returns what it measured, or raises Failed.
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 import math
 import struct
@@ -108,5 +107,5 @@ def _image(target: Target, size: Mapping[str, object]) -> Measured:
 def _is_base64(text: object) -> bool:
     try:
         return isinstance(text, str) and bool(base64.b64decode(text, validate=True))
-    except binascii.Error:
+    except ValueError:
         return False
