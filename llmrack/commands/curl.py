@@ -30,6 +30,8 @@ def curl(inventory: str) -> None:
         for name, model in stack.models.items()
         if "chat" in model.capabilities and stack.served_by(name) and not is_wildcard(name)
     ]
+    if not chat:
+        raise click.ClickException("no chat model is served; declare one under models")
     if is_loopback(settings.gateway_bind):
         address = "127.0.0.1"
         click.echo(

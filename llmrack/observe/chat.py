@@ -18,6 +18,7 @@ from llmrack.remote.tunnel import http_client
 from llmrack.secrets.places import MASTER_KEY
 from llmrack.stack.deployments import Deployment, deployments
 from llmrack.stack.fleet import Host, gateway_url
+from llmrack.stack.kinds import kind_of
 from llmrack.stack.model_lists import Server, servers
 from llmrack.stack.providers import OllamaProvider, OllamaRemoteProvider
 from llmrack.stack.schema import Stack, is_wildcard
@@ -87,8 +88,12 @@ def open_chat(
     """
     gateways = Gateways(inventory, folder)
     host = _gateway(gateways, gateway)
+    stack = gateways.declared.stack
+    if model in stack.names:
+        kind = kind_of(stack.models[stack.members(model)[0]])
+        if kind != "chat":
+            raise NoChat(f"{model} is for {kind}, and this is a chat; name a model that chats")
     if instance is None:
-        stack = gateways.declared.stack
         prefixes = tuple(name.removesuffix("*") for name in stack.names if is_wildcard(name))
         if model not in stack.names and not (prefixes and model.startswith(prefixes)):
             raise NoChat(f"nobody serves a model {model!r}; {nearest(model, stack.names)}")

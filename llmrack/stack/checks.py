@@ -6,7 +6,14 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 from llmrack.problems import Problem
-from llmrack.stack import engine_checks, host_checks, key_checks, request_checks, routing_checks
+from llmrack.stack import (
+    engine_checks,
+    host_checks,
+    key_checks,
+    kind_checks,
+    request_checks,
+    routing_checks,
+)
 from llmrack.stack.declaration import Declaration
 from llmrack.stack.providers import (
     OllamaCloudProvider,
@@ -129,6 +136,8 @@ _RULES: tuple[Callable[[Declaration], Iterator[Problem]], ...] = (
     routing_checks.cycles,
     routing_checks.wildcards,
     routing_checks.nobody_serves,
+    kind_checks.one_kind,
+    kind_checks.providers,
     request_checks.levels,
     key_checks.names,
     key_checks.models,

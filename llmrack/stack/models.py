@@ -11,7 +11,17 @@ from pydantic import Field, field_validator, model_validator
 from llmrack.stack.parameters import Defaults, ParameterName, Parameters, Thinking
 from llmrack.stack.types import Closed, ModelName, Name, Seconds, Sha256, UpstreamName
 
-Capability = Literal["chat", "embedding", "vision", "tools", "thinking"]
+Capability = Literal[
+    "chat",
+    "vision",
+    "tools",
+    "thinking",
+    "embedding",
+    "transcription",
+    "speech",
+    "rerank",
+    "image",
+]
 Strategy = Literal["weighted", "round-robin", "least-busy", "latency"]
 
 
@@ -128,8 +138,9 @@ class Model(Closed):
     capabilities: tuple[Capability, ...] = Field(
         ("chat",),
         min_length=1,
-        description="What it can do; each is proven by a request. An embedding model has only "
-        "'embedding'.",
+        description="What it can do; each is proven by a request. A model answers in one way: "
+        "'chat', with 'vision', 'tools' and 'thinking' where it has them, or one of 'embedding', "
+        "'transcription', 'speech', 'rerank' and 'image', alone.",
         examples=[["chat", "tools"]],
     )
     thinking: Thinking | None = Field(

@@ -13,7 +13,7 @@ import httpx
 
 from llmrack.secrets.value import Secret
 from llmrack.stack.deployments import Deployment
-from llmrack.verify.exchange import Answer, Bounds, ask, dig, parse
+from llmrack.verify.exchange import Answer, Bounds, Form, ask, dig, parse
 from llmrack.verify.explain import ELSEWHERE, explain, timed_out
 from llmrack.verify.results import Failed
 
@@ -103,7 +103,7 @@ def stream(target: Target) -> Measured:
     body = {"stream": True, "stream_options": {"include_usage": True}, "max_tokens": MAX_TOKENS}
     first = last = finish = None
     tokens = 0
-    with _post(target, CHAT, body | says(COUNT), target.stream) as (answer, instance):
+    with post(target, CHAT, body | says(COUNT), target.stream) as (answer, instance):
         for line in answer.lines():
             if not line.startswith("data:"):
                 continue
@@ -132,7 +132,7 @@ def stream(target: Target) -> Measured:
 def embedding(target: Target) -> Measured:
     """Vectors for two texts: of the declared length, not constant, and not the same."""
     body = {"input": ["a red apple", "the speed of light"]}
-    with _post(target, EMBEDDINGS, body, target.plain) as (answer, instance):
+    with post(target, EMBEDDINGS, body, target.plain) as (answer, instance):
         data = answer.json()
         latency = answer.elapsed
     vectors = [dig(data, "data", index, "embedding") for index in range(2)]
@@ -156,7 +156,7 @@ def tools(target: Target) -> Measured:
     question = says("What is the weather in Paris now? Use the tool.")
     # The likeliest token each time: whether the tool is called should not be left to chance.
     body = {"tools": [WEATHER_TOOL], "temperature": 0, "max_tokens": 2 * MAX_TOKENS, **question}
-    with _post(target, CHAT, body, target.plain) as (answer, instance):
+    with post(target, CHAT, body, target.plain) as (answer, instance):
         data = answer.json()
         latency = answer.elapsed
     call = dig(data, "choices", 0, "message", "tool_calls", 0, "function")
@@ -173,12 +173,9 @@ def tools(target: Target) -> Measured:
 
 def thinking(target: Target) -> Measured:
     """An answer to a request that asks for thought: with the thought, or a count of its tokens."""
-    body = {
-        "max_tokens": 4 * MAX_TOKENS,
-        "reasoning_effort": "low",
-        **says("What is six times 7?"),
-    }
-    with _post(target, CHAT, body, target.plain) as (answer, instance):
+    question = says("What is six times seven?")
+    body = {"max_tokens": 4 * MAX_TOKENS, "reasoning_effort": "low", **question}
+    with post(target, CHAT, body, target.plain) as (answer, instance):
         data = answer.json()
         latency = answer.elapsed
     thought = dig(data, "choices", 0, "message", "reasoning_content")
@@ -192,7 +189,7 @@ def thinking(target: Target) -> Measured:
 
 def _chat(target: Target, content: object) -> Measured:
     body = {"max_tokens": MAX_TOKENS, **says(content)}
-    with _post(target, CHAT, body, target.plain) as (answer, instance):
+    with post(target, CHAT, body, target.plain) as (answer, instance):
         data = answer.json()
         latency = answer.elapsed
     if not _text(dig(data, "choices", 0, "message")):
@@ -204,7 +201,7 @@ def _chat(target: Target, content: object) -> Measured:
 
 
 def says(content: object) -> dict[str, object]:
-    """A conversation of one message."""
+    """The part of a chat's request that says something."""
     return {"messages": [{"role": "user", "content": content}]}
 
 
@@ -214,8 +211,8 @@ def _text(message: object) -> str:
 
 
 @contextmanager
-def _post(
-    target: Target, path: str, body: Mapping[str, object], bounds: Bounds
+def post(
+    target: Target, path: str, body: Mapping[str, object] | Form, bounds: Bounds
 ) -> Iterator[tuple[Answer, str]]:
     """Ask, and see to it that a declared instance answers; yields the answer and that instance."""
     with asked(target, path, body, bounds, alone=len(target.deployments) == 1) as answer:
@@ -224,18 +221,20 @@ def _post(
             raise Failed(
                 explain(answer.status, message, target.deployments),
                 timed_out=timed_out(answer.status, message),
+                status=answer.status,
             )
         yield answer, instance_of(answer.headers, target)
 
 
 def asked(
-    target: Target, path: str, body: Mapping[str, object], bounds: Bounds, *, alone: bool
+    target: Target, path: str, body: Mapping[str, object] | Form, bounds: Bounds, *, alone: bool
 ) -> AbstractContextManager[Answer]:
     """Ask without retries and, where one ``alone`` is to answer, without fallbacks.
 
     They would hide what is to be found out. (To go on to another instance of a public name is a
     fallback to LiteLLM too.)
     """
+    beside = {"model": target.model, "disable_fallbacks": alone, "num_retries": 0}
     return ask(
         target.client,
         "POST",
@@ -243,7 +242,7 @@ def asked(
         who=f"{GATEWAY}, asked for {target.whom},",
         bounds=bounds,
         headers=bearer(target.key),
-        body={"model": target.model, "disable_fallbacks": alone, "num_retries": 0, **body},
+        body=body.beside(beside) if isinstance(body, Form) else {**beside, **body},
     )
 
 

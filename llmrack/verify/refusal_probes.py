@@ -5,10 +5,12 @@ A probe returns what it measured, or raises Failed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from llmrack.verify.exchange import Form
 from llmrack.verify.explain import explain, said_by_provider, timed_out
 from llmrack.verify.probes import (
     CHAT,
-    EMBEDDINGS,
     Measured,
     Target,
     asked,
@@ -48,12 +50,11 @@ def wrong(target: Target) -> Measured:
     return Measured("", latency)
 
 
-def unknown(target: Target, path: str) -> Measured:
+def unknown(target: Target, path: str, body: Mapping[str, object] | Form) -> Measured:
     """A provider's own word that it does not know ``target.model``: path and key are right.
 
     Nothing is generated, so it costs nothing. A server that takes any name may also answer.
     """
-    body = {"input": ["a"]} if path == EMBEDDINGS else {"max_tokens": 1, **says("Hello.")}
     with asked(target, path, body, target.plain, alone=True) as answer:
         text = answer.text()
         latency = answer.elapsed

@@ -29,8 +29,11 @@ sys.path.append(str(HERE))
 
 from auth_rules import METRICS, Key, Refused, metrics_key  # noqa: E402
 from request_kinds import Kinds  # noqa: E402
+from request_media_types import form_mistake  # noqa: E402
 from request_types import mistake  # noqa: E402
 
+# Those that LiteLLM reads as such (http_parsing_utils.py, 1.106.2).
+FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 MASTER = "master"
 # Whoever has this key is Prometheus.
 MONITOR = "monitor"
@@ -56,8 +59,8 @@ async def user_api_key_auth(request: Request, api_key: str) -> UserAPIKeyAuth:
 async def _well_formed(request: Request, asks: UserAPIKeyAuth) -> None:
     path = get_request_route(request)
     body = await _read_request_body(request)
-    form = "form" in request.headers.get("content-type", "")
-    said = None if form else mistake(path, body)
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    said = (form_mistake if kind in FORMS else mistake)(path, body)
     said = said or KINDS.mistake(path, body.get("model"), asks.models or None)
     if said:
         _forget(request, body)

@@ -88,7 +88,7 @@ def chat(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list
     translated = {name: kwargs[name] for name in ("messages", "tools") if kwargs.get(name)}
     if said := request_types.mistake("/chat/completions", translated):
         raise Refusal(said)
-    left_out = _declared(rules, declared, kwargs)
+    left_out = declared_prevails(rules, declared, kwargs)
     if isinstance(kwargs.get("stop"), str):
         kwargs["stop"] = [kwargs["stop"]]
     _bound(rules, kwargs)
@@ -116,7 +116,7 @@ def chat(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list
 
 def embedding(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list[str]:
     """The same for embeddings, which every server of ours is asked for in OpenAI's form."""
-    left_out = _declared(rules, declared, kwargs)
+    left_out = declared_prevails(rules, declared, kwargs)
     if (wanted := kwargs.pop("dimensions", None)) is not None:
         # LiteLLM knows them of OpenAI's own models alone.
         kwargs["extra_body"] = {"dimensions": int(wanted)}
@@ -133,7 +133,7 @@ def needs_eyes(messages: Any) -> bool:  # noqa: ANN401  (of any dialect)
     return False
 
 
-def _declared(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list[str]:
+def declared_prevails(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list[str]:
     """Let what is declared prevail over what a client gives."""
     for name in _BESIDE:
         kwargs.pop(name, None)

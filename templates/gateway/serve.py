@@ -37,6 +37,7 @@ sys.path.append(str(Path(__file__).resolve().parent))
 from dialect import worded
 from load_keys import load_keys
 from request_body import App, limited
+from transcript_form import as_asked
 from watchdog import watch
 
 FIRST_PASSED_FD = 3
@@ -96,7 +97,7 @@ def limited_proxy() -> App:
 
     routing = Path(os.environ["CONFIG_FILE_PATH"]).with_name("routing.json")
     model_info.add_to(app, json.loads(routing.read_text(encoding="utf-8")))
-    return worded(limited(app))
+    return worded(as_asked(limited(app)))
 
 
 class Connection(H11Protocol):

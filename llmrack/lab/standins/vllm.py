@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from typing import ClassVar
 
-from llmrack.lab.standins import openai_form
+from llmrack.lab.standins import media, openai_form
 from llmrack.lab.standins.answers import JSON, Model
 from llmrack.lab.standins.http import Reply, Request, Stream
 from llmrack.lab.standins.program import key_from_environment, parser, run
@@ -19,6 +19,7 @@ DEFAULT_MODEL = "Qwen/Qwen2.5-Coder-7B-Instruct"
 EMBEDDING_DIMENSIONS = 1024
 CONTEXT_LENGTH = 32768
 HOTTEST = 2
+KINDS = ("chat", "embedding", "transcription", "rerank")
 ERROR_TYPES = {
     400: "BadRequestError",
     404: "NotFoundError",
@@ -30,7 +31,10 @@ ERROR_TYPES = {
 
 
 class VLLM(Provider):
-    """`/v1/models|chat/completions|completions|embeddings`, `/health|version|metrics`."""
+    """`/v1/models|chat/completions|completions|embeddings|rerank`, `/health|version|metrics`.
+
+    `/v1/audio/transcriptions` too.
+    """
 
     name: ClassVar[str] = "vllm"
     stands_for: ClassVar[str] = "vLLM"
@@ -45,6 +49,9 @@ class VLLM(Provider):
             ("POST", "/v1/chat/completions"): self._chat,
             ("POST", "/v1/completions"): self._completion,
             ("POST", "/v1/embeddings"): self._embeddings,
+            ("POST", "/v1/audio/transcriptions"): self._transcription,
+            ("POST", "/v1/rerank"): self._rerank,
+            ("POST", "/rerank"): self._rerank,
         }
 
     def needs_key(self, path: str) -> bool:
@@ -88,23 +95,29 @@ class VLLM(Provider):
         if "messages" not in body:
             missing = {"type": "missing", "loc": ("body", "messages"), "msg": "Field required"}
             raise Refusal(400, str([missing]), "body")
-        model = self._serving(request, embeds=False)
+        model = self._of_kind(request, "chat")
         _check(body, openai_form.chat_prompt(model, body).text)
         return openai_form.chat(self, model, request)
 
     def _completion(self, request: Request) -> Reply | Stream:
         body = request.body or {}
-        model = self._serving(request, embeds=False)
+        model = self._of_kind(request, "chat")
         _check(body, str(body.get("prompt", "")))
         return openai_form.completion(self, model, request)
 
     def _embeddings(self, request: Request) -> Reply:
-        return openai_form.embeddings(self._serving(request, embeds=True), request)
+        return openai_form.embeddings(self._of_kind(request, "embedding"), request)
 
-    def _serving(self, request: Request, *, embeds: bool) -> Model:
+    def _transcription(self, request: Request) -> Reply:
+        return media.transcription(self, self._of_kind(request, "transcription"), request)
+
+    def _rerank(self, request: Request) -> Reply:
+        return media.rerank(self._of_kind(request, "rerank"), request)
+
+    def _of_kind(self, request: Request, kind: str) -> Model:
         """Return the model; Refusal where it has no such path, which is not there then at all."""
         model = self.find(request)
-        if bool(model.dimensions) != embeds:
+        if model.kind != kind:
             raise Refusal(404, "Not Found")
         return model
 
@@ -142,7 +155,7 @@ def main() -> None:
         "--model",
         action="append",
         type=_model,
-        metavar="NAME[:chat|embedding]",
+        metavar=f"NAME[:{'|'.join(KINDS)}]",
         help=f"a model to serve, may be repeated; default {DEFAULT_MODEL}",
     )
     args = cli.parse_args()
@@ -152,9 +165,12 @@ def main() -> None:
 
 def _model(text: str) -> Model:
     name, colon, kind = text.partition(":")
-    if not name or (colon and kind not in ("chat", "embedding")):
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME, NAME:chat or NAME:embedding")
-    return Model(name, dimensions=EMBEDDING_DIMENSIONS if kind == "embedding" else 0)
+    if not name or (colon and kind not in KINDS):
+        kinds = " or ".join(f"NAME:{each}" for each in KINDS)
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME, {kinds}")
+    if kind == "embedding":
+        return Model(name, dimensions=EMBEDDING_DIMENSIONS)
+    return Model(name, answers=kind or "chat")
 
 
 if __name__ == "__main__":
