@@ -24,6 +24,7 @@ class Model:
     dimensions: int = 0
     vision: bool = False
     answers: str = "chat"
+    thinking: bool = False
 
     @property
     def kind(self) -> str:

@@ -34,14 +34,14 @@ MODELS = [
             "deepseek-v3.1:671b",
             "qwen3-coder:480b",
             "kimi-k2:1t",
-            "gpt-oss:120b",
-            "gpt-oss:20b",
             "glm-4.6",
             "minimax-m2.5",
             "qwen3.5:397b",
             "glm-5.2",
         ),
     ),
+    Model("gpt-oss:120b", thinking=True),
+    Model("gpt-oss:20b", thinking=True),
     Model("kimi-k2.5", vision=True),
     Model("kimi-k2.6", vision=True),
     Model("gemma3:27b", vision=True),
@@ -130,9 +130,16 @@ class Cloud(Provider):
         prompt = replace(_prompt(model, body, text, images), tool=tool or None, arguments=arguments)
         said = self.say(model, prompt) if messages else None
         calls = [_tool_call(tool, said)] if tool and said else []
+        think = body.get("think") if model.thinking else None
+        thoughts = [f"Thinking ({think})."] if think and said else []
+        if thoughts and said:
+            # They come before the first word.
+            said = replace(said, words=["", *said.words])
 
         def part(content: str, *, last: bool) -> JSON:
             message: JSON = {"role": "assistant", "content": content}
+            if thoughts:
+                message["thinking"] = thoughts.pop()
             return {"message": message | ({"tool_calls": calls} if last and calls else {})}
 
         return _respond(model, body, said, part)
@@ -243,7 +250,8 @@ def _details(model: Model) -> JSON:
 def _capabilities(model: Model) -> list[str]:
     if model.dimensions:
         return ["embedding"]
-    return ["completion", "tools"] + (["vision"] if model.vision else [])
+    more = [name for name in ("vision", "thinking") if getattr(model, name)]
+    return ["completion", "tools", *more]
 
 
 def _now() -> str:
