@@ -16,6 +16,11 @@ from llmrack.stack.settings import is_loopback
 # The environment variable that has a client's key.
 KEY_VARIABLE = "LLMRACK_API_KEY"
 _SHELL = f'"${{{KEY_VARIABLE}:?set it to your key}}"'
+# Tokens, for programs that must be told a context length where none is declared.
+ASSUMED_CONTEXT = 32768
+_ASSUMED = f"where no context length is declared it has {ASSUMED_CONTEXT}: correct it"
+# For programs whose file cannot name a variable.
+_AS_OPENAI = f'the key: export OPENAI_API_KEY="${KEY_VARIABLE}"'
 
 
 class NoModel(Exception):
@@ -57,6 +62,15 @@ CLIENTS = {
         "save it as main.go; needs: go get github.com/openai/openai-go/v3",
         f'os.Getenv("{KEY_VARIABLE}")',
     ),
+    "claude-code": Client(
+        "claude-code.sh.j2", "source it in a shell, then: claude", _SHELL, shlex.quote
+    ),
+    "cline": Client(
+        "cline.json.j2",
+        f"save it as ~/.cline/data/settings/providers.json; {_AS_OPENAI}",
+        "",
+    ),
+    "codex": Client("codex.toml.j2", "save it as ~/.codex/config.toml", f'"{KEY_VARIABLE}"'),
     "continue": Client(
         "continue.yaml.j2",
         f"save it as ~/.continue/config.yaml, and the line {KEY_VARIABLE}=... in ~/.continue/.env",
@@ -69,12 +83,38 @@ CLIENTS = {
         f'"{{env:{KEY_VARIABLE}}}"',
     ),
     "aider": Client("aider.yml.j2", "save it as ~/.aider.conf.yml", ""),
+    "home-assistant": Client(
+        "home-assistant.yaml.j2",
+        "fill in these fields",
+        f'"(the value of {KEY_VARIABLE})"',
+    ),
+    "librechat": Client(
+        "librechat.yaml.j2",
+        f"save it as librechat.yaml, and the line {KEY_VARIABLE}=... in LibreChat's .env",
+        f'"${{{KEY_VARIABLE}}}"',
+    ),
+    "n8n": Client(
+        "n8n.json.j2",
+        "save it as llmrack.json, then: n8n import:credentials --input=llmrack.json; n8n reads "
+        f"{KEY_VARIABLE} with N8N_BLOCK_ENV_ACCESS_IN_NODE=false",
+        f'"={{{{ $env.{KEY_VARIABLE} }}}}"',
+    ),
     "open-webui": Client(
         "open-webui.yaml.j2",
         "save it as compose.yaml, then: docker compose up -d",
         f'"${{{KEY_VARIABLE}:?set it to your key}}"',
         # Compose would take $ for the beginning of a variable.
         lambda key: json.dumps(key.replace("$", "$$")),
+    ),
+    "vscode": Client(
+        "vscode.json.j2",
+        "Chat: Open Language Models (JSON) in the command palette has the place; " + _ASSUMED,
+        f'"${{input:{KEY_VARIABLE}}}"',
+    ),
+    "zed": Client(
+        "zed.json.j2",
+        f"put it into ~/.config/zed/settings.json; Zed reads {KEY_VARIABLE} alone; " + _ASSUMED,
+        "",
     ),
 }
 
@@ -108,14 +148,19 @@ def configuration(
         raise NoModel("no chat model is served; declare one under models in stack.yaml")
     embeddings = list(served(stack, fleet, "embedding"))
     message = {"role": "user", "content": "Say hello."}
+    url = base_url(gateway)
     return render(
         f"clients/{its.template}",
-        url=base_url(gateway),
+        url=url,
+        base=url.removesuffix("/v1"),
         loopback=is_loopback(gateway.settings.gateway_bind),
         key=its.reference if key is None else its.quoted(key),
         by_reference=key is None,
         chats=chats,
         chat=chats[0],
+        # Agents are no use without tools.
+        agent=next((each for each in chats if "tools" in each.can), chats[0]),
+        assumed=ASSUMED_CONTEXT,
         embedding=embeddings[0] if embeddings else None,
         body=json.dumps({"model": chats[0].name, "messages": [message]}),
         shell=shlex.quote,
@@ -144,5 +189,5 @@ def served(stack: Stack, fleet: Fleet, capability: str) -> Iterator[Served]:
             yield Served(
                 name,
                 min(known) if len(known) == len(lengths) else None,
-                tuple(each for each in shared if each in ("tools", "vision")),
+                tuple(each for each in shared if each in ("tools", "vision", "thinking")),
             )

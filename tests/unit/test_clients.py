@@ -21,6 +21,7 @@ MODELS = {
     "embed": {"provider": "local", "model": "nomic-embed-text", "capabilities": ["embedding"]},
     "long": {"provider": "local", "model": "llama3.1", "context_length": 32768},
     "coder": {"provider": "vllm", "model": "Qwen/Coder"},
+    "thinker": {"provider": "local", "model": "qwen3", "capabilities": ["chat", "thinking"]},
     "gpt-oss:20b-cloud": {"provider": "cloud"},
     "cloud/*": {"provider": "cloud"},
 }
@@ -45,8 +46,8 @@ def shell(text: str, **environment: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("client", CLIENTS)
 def test_the_address_is_the_gateways_and_the_key_stands_nowhere(client: str) -> None:
     text = made(client)
-    assert URL in text
-    assert "LLMRACK_API_KEY" in text
+    assert URL.removesuffix("/v1") in text
+    assert "LLMRACK_API_KEY" in text + CLIENTS[client].place
     assert "sk-" not in text
 
 
@@ -122,6 +123,7 @@ def test_crush_has_an_openai_compatible_provider() -> None:
     assert (provider["type"], provider["api_key"]) == ("openai-compat", "$LLMRACK_API_KEY")
     models = {each["id"]: each for each in provider["models"]}
     assert models["long"]["context_window"] == 32768
+    assert models["thinker"]["can_reason"]
     assert "context_window" not in models["gpt-oss:20b-cloud"]
 
 
@@ -131,11 +133,17 @@ def test_opencode_has_a_provider_and_a_model() -> None:
     assert provider["options"] == {"baseURL": URL, "apiKey": "{env:LLMRACK_API_KEY}"}
     assert provider["models"]["long"]["limit"] == {"context": 32768, "output": 8192}
     assert found["model"] == "llmrack/llama3.1:latest"
+    assert provider["models"]["thinker"]["reasoning"]
+    assert provider["models"]["llama3.1:latest"]["attachment"]
 
 
 def test_aider_names_its_model_with_the_prefix_of_openai() -> None:
     found = yaml.safe_load(made("aider"))
-    assert found == {"openai-api-base": URL, "model": "openai/llama3.1:latest"}
+    assert found == {
+        "openai-api-base": URL,
+        "model": "openai/llama3.1:latest",
+        "analytics": False,
+    }
     assert yaml.safe_load(made("aider", KEY))["openai-api-key"] == KEY
 
 
@@ -148,18 +156,22 @@ def test_open_webui_asks_for_embeddings_too() -> None:
     assert shown["OPENAI_API_KEY"] == KEY.replace("$", "$$")
 
 
-@pytest.mark.parametrize("client", ["continue", "crush", "opencode"])
+IN_YAML = ["continue", "crush", "opencode", "cline", "vscode", "librechat", "home-assistant", "n8n"]
+
+
+@pytest.mark.parametrize("client", IN_YAML)
 def test_a_key_that_is_shown_is_quoted_for_its_file(client: str) -> None:
     assert repr(KEY) in str(yaml.safe_load(made(client, KEY)))
 
 
 def test_names_that_chat_are_listed_with_what_all_behind_them_can() -> None:
     found = {each.name: each for each in served(STACK, FLEET, "chat")}
-    names = ["llama3.1:latest", "long", "coder", "gpt-oss:20b-cloud", "eco", "short"]
+    names = ["llama3.1:latest", "long", "coder", "thinker", "gpt-oss:20b-cloud", "eco", "short"]
     assert set(found) == set(names)
     assert (found["eco"].can, found["eco"].context_length) == ((), 8192)
     assert found["short"].context_length == 32768
     assert found["llama3.1:latest"].can == ("tools", "vision")
+    assert found["thinker"].can == ("thinking",)
 
 
 def test_a_gateway_on_loopback_is_reached_through_a_tunnel() -> None:
