@@ -33,6 +33,7 @@ PROGRAMS = (
     "strict_check.py",
     "auth.py",
     "auth_rules.py",
+    "garbage.py",
     "gate.py",
     "dialect.py",
     "load_keys.py",
