@@ -108,11 +108,27 @@ def test_an_image_is_asked_for_once_where_something_else_fails() -> None:
     assert len(asked) == 1
 
 
-def test_an_effort_of_thinking_is_asked_for() -> None:
+def thoughtful(message: dict[str, str], details: dict[str, int]) -> Callable[..., httpx.Response]:
     def answer(request: httpx.Request) -> httpx.Response:
         assert json.loads(request.content)["reasoning_effort"] == "low"
-        said = {"message": {"content": "one"}, "finish_reason": "stop"}
-        usage = {"prompt_tokens": 1, "completion_tokens": 1}
+        said = {"message": {"content": "one"} | message, "finish_reason": "stop"}
+        usage = {"prompt_tokens": 1, "completion_tokens": 1, "completion_tokens_details": details}
         return httpx.Response(200, json={"choices": [said], "usage": usage})
 
-    assert prove("thinking", answer) == "first"
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("message", "details"),
+    [({"reasoning_content": "Hm."}, {}), ({}, {"reasoning_tokens": 5})],
+    ids=["thought", "count"],
+)
+def test_a_thought_or_its_count_proves_that_a_model_thinks(
+    message: dict[str, str], details: dict[str, int]
+) -> None:
+    assert prove("thinking", thoughtful(message, details)) == "first"
+
+
+def test_an_answer_without_a_thought_is_a_failure() -> None:
+    with pytest.raises(Failed, match="first did not think"):
+        prove("thinking", thoughtful({}, {}))
