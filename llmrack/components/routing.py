@@ -115,7 +115,8 @@ def _instance(provider: Provider, deployment: Deployment) -> dict[str, Any]:
     }
     if isinstance(provider, OllamaProvider):
         found |= {"url": deployment.url.removesuffix("/v1"), "loaded": LOADED}
-        health = "/api/version"
+        # The server as a whole: templates/gateway/routing_watch.py.
+        health = "*"
     else:
         found["url"], health = _health(provider)
         found |= {

@@ -12,6 +12,13 @@ from llmrack.lab.standins.registry import Registry
 from tests.contract.ollama_process import OllamaProcess, Remote, StartOllama, error_of
 
 
+def test_the_server_as_a_whole_answers_options_and_notes_nothing(ollama: OllamaProcess) -> None:
+    before = ollama.log.read_text()
+    answer = ollama.client.request("OPTIONS", "/", extensions={"target": b"*"})
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert "OPTIONS" not in ollama.log.read_text().removeprefix(before)
+
+
 def test_status_says_whether_the_cloud_is_off(
     ollama: OllamaProcess, start_ollama: StartOllama
 ) -> None:
