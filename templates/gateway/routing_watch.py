@@ -23,7 +23,7 @@ from routing_health import (
     Resting,
 )
 
-# The server as a whole, which is asked by OPTIONS (RFC 9110, 9.3.7). Go's server answers that itself:
+# The server as a whole, which is asked by OPTIONS (RFC 9110, 9.3.7). Go's server answers itself:
 # no route is asked, and Ollama's log stays quiet.
 SERVER = "*"
 
