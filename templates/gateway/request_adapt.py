@@ -172,6 +172,9 @@ def _level(rules: Rules, kwargs: dict[str, Any], left_out: list[str]) -> str | N
         wanted = request_thinking.asked(given)
     except ValueError as error:
         raise Refusal(str(error), "reasoning_effort") from None
+    if rules.capabilities is None:
+        # Of a wildcard nobody knows what levels its models have.
+        return wanted
     if rules.can("thinking"):
         return request_thinking.chosen(wanted, rules.levels, rules.level, rules.most)
     if wanted not in (None, "none"):
