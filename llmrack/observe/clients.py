@@ -67,7 +67,8 @@ CLIENTS = {
     ),
     "cline": Client(
         "cline.json.j2",
-        f"save it as ~/.cline/data/settings/providers.json; {_AS_OPENAI}",
+        f"save it as ~/.cline/data/settings/providers.json; {_AS_OPENAI}; telemetry: "
+        'save {"telemetryOptOut": true} as global-settings.json beside it',
         "",
     ),
     "codex": Client("codex.toml.j2", "save it as ~/.codex/config.toml", f'"{KEY_VARIABLE}"'),
@@ -79,7 +80,8 @@ CLIENTS = {
     "crush": Client("crush.json.j2", "save it as ~/.config/crush/crush.json", f'"${KEY_VARIABLE}"'),
     "opencode": Client(
         "opencode.json.j2",
-        "save it as ~/.config/opencode/opencode.json",
+        "save it as ~/.config/opencode/opencode.json; with OPENCODE_DISABLE_MODELS_FETCH=1 it "
+        "fetches no list of other models",
         f'"{{env:{KEY_VARIABLE}}}"',
     ),
     "aider": Client("aider.yml.j2", "save it as ~/.aider.conf.yml", ""),

@@ -143,6 +143,7 @@ def test_aider_names_its_model_with_the_prefix_of_openai() -> None:
         "openai-api-base": URL,
         "model": "openai/llama3.1:latest",
         "analytics": False,
+        "check-update": False,
     }
     assert yaml.safe_load(made("aider", KEY))["openai-api-key"] == KEY
 
