@@ -14,6 +14,10 @@ import request_tools
 
 # What Go's and C's int64 can hold.
 _INT64 = 2**63
+# What a request of responses refers to at OpenAI's own service; LiteLLM would answer without it.
+_KEPT = ("previous_response_id", "conversation", "prompt", "background")
+_KEPT_ITEMS = ("item_reference", "compaction")
+_KEPT_NOTHING = "the gateway keeps nothing of a conversation; send all of it as input"
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
 
@@ -201,6 +205,8 @@ def _chat(body: Mapping[str, Any]) -> str | None:
 
 
 def _messages(body: Mapping[str, Any]) -> str | None:
+    if body.get("mcp_servers"):
+        return "mcp_servers cannot be had: the gateway reaches out to none; leave it out"
     for number, tool in enumerate(body.get("tools") or ()):
         if tool.get("type") in (None, "custom") and not isinstance(tool.get("name"), str):
             return f"tools[{number}].name must be a text; it is {_what(tool.get('name'))}"
@@ -208,9 +214,15 @@ def _messages(body: Mapping[str, Any]) -> str | None:
 
 
 def _responses(body: Mapping[str, Any]) -> str | None:
+    for name in _KEPT:
+        if body.get(name):
+            return f"{name} cannot be had: {_KEPT_NOTHING}"
     given = body.get("input", "")
     if not (isinstance(given, str) or _objects(given)):
         return f"input must be a text or a list of objects; it is {_what(given)}"
+    for number, item in enumerate(given if isinstance(given, list) else ()):
+        if item.get("type") in _KEPT_ITEMS:
+            return f"input[{number}] is of type {item['type']}: {_KEPT_NOTHING}"
     return "input is empty: send a text, or at least one object" if given == [] else None
 
 
