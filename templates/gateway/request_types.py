@@ -16,6 +16,10 @@ from request_json import what
 
 # What Go's and C's int64 can hold.
 _INT64 = 2**63
+# What a request of responses refers to at OpenAI's own service; LiteLLM would answer without it.
+_KEPT = ("previous_response_id", "conversation", "prompt", "background")
+_KEPT_ITEMS = ("item_reference", "compaction")
+_KEPT_NOTHING = "the gateway keeps nothing of a conversation; send all of it as input"
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
 
@@ -210,6 +214,8 @@ def _chat(body: Mapping[str, Any]) -> str | None:
 
 
 def _messages(body: Mapping[str, Any]) -> str | None:
+    if body.get("mcp_servers"):
+        return "mcp_servers cannot be had: the gateway reaches out to none; leave it out"
     for number, tool in enumerate(body.get("tools") or ()):
         if tool.get("type") in (None, "custom") and not isinstance(tool.get("name"), str):
             return f"tools[{number}].name must be a text; it is {what(tool.get('name'))}"
@@ -217,16 +223,20 @@ def _messages(body: Mapping[str, Any]) -> str | None:
 
 
 def _responses(body: Mapping[str, Any]) -> str | None:
+    for name in _KEPT:
+        if body.get(name):
+            return f"{name} cannot be had: {_KEPT_NOTHING}"
     given = body.get("input", "")
     if not (isinstance(given, str) or _objects(given)):
         return f"input must be a text or a list of objects; it is {what(given)}"
     if given == []:
         return "input is empty: send a text, or at least one object"
     for number, item in enumerate(given if isinstance(given, list) else ()):
-        content = item.get("content")
+        where, content = f"input[{number}]", item.get("content")
+        if item.get("type") in _KEPT_ITEMS:
+            return f"{where} is of type {item['type']}: {_KEPT_NOTHING}"
         if isinstance(content, str | None):
             continue
-        where = f"input[{number}]"
         if not _objects(content):
             return f"{where}.content must be a text or a list of objects; it is {what(content)}"
         if found := _parts(where, content):

@@ -175,6 +175,30 @@ def test_tool_that_a_service_carries_out_is_refused(world: World, kind: str) -> 
     assert world.left() == before
 
 
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {"previous_response_id": "resp_1"},
+        {"conversation": {"id": "conv_1"}},
+        {"background": True},
+        {"input": [{"type": "item_reference", "id": "msg_1"}]},
+    ],
+    ids=str,
+)
+def test_what_refers_to_an_earlier_answer_is_refused(world: World, kept: dict[str, Any]) -> None:
+    for model in (OURS, "paid"):
+        answer = world.post("/v1/responses", **({"model": model, "input": "Go on."} | kept))
+        assert "keeps nothing of a conversation" in refused(answer)
+
+
+def test_servers_of_tools_are_refused(world: World) -> None:
+    before = world.left()
+    servers = [{"type": "url", "url": "http://127.0.0.1:9/mcp", "name": "x"}]
+    answer = world.messages("paid", mcp_servers=servers)
+    assert "reaches out to none" in answer.json()["error"]["message"]
+    assert world.left() == before
+
+
 def test_search_alone_is_refused(world: World) -> None:
     search = {"type": "web_search_20250305", "name": "web_search"}
     answer = world.messages(OURS, tools=[search])
