@@ -2,9 +2,9 @@
 BIN := .venv/bin
 # The longest tests on lab hosts begin first. Left to `make soak`: the scenarios that take longest (keys
 # rotated under load, every failure of a shared gateway), Prometheus beyond what docs/monitoring.md has
-# for commands, and a box that deploys itself.
+# for commands, a box that deploys itself, and agents (1.7 GiB from the package registries).
 LONG := tests/scenarios/test_operations_centre.py tests/scenarios/test_shared_gateway.py \
-	$(addprefix tests/lab/test_,monitor.py local.py)
+	$(addprefix tests/lab/test_,monitor.py local.py agents.py)
 FIRST := tests/lab/test_deploy.py tests/lab/test_docs.py tests/lab/test_secrets.py
 # These have one lab of their own between them: one after the other.
 OF_LABS := $(wildcard tests/lab/test_lab*.py)

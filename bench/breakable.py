@@ -14,8 +14,10 @@ from llmrack.lab.standins.program import StandIn
 from llmrack.lab.standins.provider import Provider
 
 ANYWHERE: Address = ("127.0.0.1", 0)
+# Where a request says what a model is asked; of a form the name of its file.
+_ASKED = ("messages", "input", "query", "prompt", "file")
 # What the gateway itself asks; clients of tests and benches say something else.
-OWN_WORDS = ("Say ok.", "ok")
+OWN_WORDS = ("Say ok.", "ok", "ok.wav")
 
 # What goes wrong where a model has to work; signs of life are still given.
 FAULTS = {
@@ -104,7 +106,7 @@ class Breakable:
 def _words(request: JSON) -> str:
     """What a model was asked; empty where none was."""
     body = request["body"] or {}
-    asked = body.get("messages") or body.get("input") or ""
+    asked = next((body[name] for name in _ASKED if body.get(name)), "")
     last = asked[-1] if isinstance(asked, list) else asked
     return str(last["content"] if isinstance(last, dict) else last)
 

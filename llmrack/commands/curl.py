@@ -30,6 +30,8 @@ def curl(inventory: str) -> None:
         for name, model in stack.models.items()
         if "chat" in model.capabilities and stack.served_by(name) and not is_wildcard(name)
     ]
+    if not chat:
+        raise click.ClickException("no chat model is served; declare one under models")
     if is_loopback(settings.gateway_bind):
         address = "127.0.0.1"
         click.echo(
@@ -39,7 +41,9 @@ def curl(inventory: str) -> None:
         )
     else:
         address = gateway.address
-    body = json.dumps({"model": chat[0], "messages": [{"role": "user", "content": "Say hello."}]})
+    hello = [{"role": "user", "content": "Say hello."}]
+    # A bound, since a model may never end by itself.
+    body = json.dumps({"model": chat[0], "max_tokens": 256, "messages": hello})
     # The key goes from where it is kept to curl's standard input: no process list shows it.
     click.echo(
         f"{_line_with_key(its)} |\n"

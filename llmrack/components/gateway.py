@@ -9,7 +9,7 @@ from typing import Any
 from llmrack.components.client_keys import NO_KEYS
 from llmrack.components.kept_releases import gateway_releases
 from llmrack.components.paths import Home
-from llmrack.components.render import record, render, verbatim
+from llmrack.components.render import TEMPLATES, record, render, verbatim
 from llmrack.components.routing import authorities, engine, routing
 from llmrack.problems import Problem
 from llmrack.resources.change import Resource
@@ -22,52 +22,15 @@ from llmrack.secrets.value import Secret
 from llmrack.stack.bundle import LOCK, UV_LOCK, Bundle
 from llmrack.stack.deployments import deployments
 from llmrack.stack.fleet import GATEWAY_GROUP, Fleet, Host, bracketed
+from llmrack.stack.kinds import MODES, kind_of
 from llmrack.stack.models import Model, Price
 from llmrack.stack.providers import OllamaProvider, OpenAICompatibleProvider, Provider
 from llmrack.stack.schema import Stack
 
 SERVICE = "llmrack-gateway@.service"
 OLLAMA_KEY = "OLLAMA_API_KEY"
-PROGRAMS = (
-    "serve.py",
-    "strict_check.py",
-    "auth.py",
-    "auth_rules.py",
-    "gate.py",
-    "dialect.py",
-    "load_keys.py",
-    "log_file.py",
-    "model_info.py",
-    "refusals.py",
-    "request_adapt.py",
-    "request_kinds.py",
-    "request_log.py",
-    "request_names.py",
-    "request_ollama.py",
-    "request_rules.py",
-    "request_thinking.py",
-    "request_tools.py",
-    "request_types.py",
-    "routing.py",
-    "routing_attempt.py",
-    "routing_blame.py",
-    "routing_check.py",
-    "routing_choice.py",
-    "routing_chunks.py",
-    "routing_clients.py",
-    "routing_drain.py",
-    "routing_errors.py",
-    "routing_health.py",
-    "routing_metrics.py",
-    "routing_redact.py",
-    "routing_refusal.py",
-    "routing_text.py",
-    "routing_told.py",
-    "routing_trail.py",
-    "routing_watch.py",
-    "request_body.py",
-    "watchdog.py",
-)
+# What runs there lies beside the templates.
+PROGRAMS = tuple(sorted(each.name for each in (TEMPLATES / "gateway").glob("*.py")))
 OLDEST_LITELLM = (1, 84, 0)
 # The oldest that LoadCredential= was seen to work with in a user unit (Debian 12; 257 does too).
 # LoadCredentialEncrypted= does not there: the user manager may not read the host's key (257.13).
@@ -105,7 +68,7 @@ def configuration(stack: Stack, fleet: Fleet, host: Host) -> str:
                 or provider.max_parallel_requests,
                 "rpm": model.rpm or provider.rpm,
                 "headers": _headers(provider),
-                "embedding": "embedding" in model.capabilities,
+                "mode": MODES[kind_of(model)],
                 "ollama": engine(provider) == "ollama",
                 "price": _price(model, provider),
             }

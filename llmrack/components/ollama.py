@@ -33,6 +33,7 @@ from llmrack.stack.engines import (
     source_of,
 )
 from llmrack.stack.fleet import Fleet, Host, bracketed, is_engine, own_address
+from llmrack.stack.kinds import kind_of
 from llmrack.stack.schema import Stack
 from llmrack.stack.settings import is_loopback
 
@@ -224,8 +225,8 @@ def _warm_up(stack: Stack, host: Host, home: Home, its: tuple[Instance, ...]) ->
     for model in engine_models(stack, host):
         served = [stack.models[name] for name in model.public]
         if any(each.preload for each in served):
-            kind = embedding if "embedding" in served[0].capabilities else chat
-            kind.append(model.name)
+            names = embedding if kind_of(served[0]) == "embedding" else chat
+            names.append(model.name)
     if not (chat or embedding):
         return []
     program = File(f"{home.config}/warm-up", verbatim("ollama/warm-up.sh"), home.user)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from llmrack.stack.deployments import Deployment, context_length, deployments
 from llmrack.stack.fleet import Fleet, Host
+from llmrack.stack.kinds import MODES, Kind, kind_of
 from llmrack.stack.models import Model
 from llmrack.stack.providers import (
     OllamaCloudProvider,
@@ -43,6 +44,7 @@ def routing(stack: Stack, fleet: Fleet, host: Host) -> str:
         name: {
             "strategy": strategy(stack, name),
             "kind": kind(stack, name),
+            "mode": MODES[kind(stack, name)],
             "context_length": _least(
                 [context_length(stack, fleet, m) for m in stack.members(name)]
             ),
@@ -87,10 +89,9 @@ def strategy(stack: Stack, name: str) -> str:
     return model.strategy or stack.strategy
 
 
-def kind(stack: Stack, name: str) -> str:
-    """What a public name is asked for: chat or embedding."""
-    capabilities = stack.models[stack.members(name)[0]].capabilities
-    return "embedding" if "embedding" in capabilities else "chat"
+def kind(stack: Stack, name: str) -> Kind:
+    """What a public name is asked for."""
+    return kind_of(stack.models[stack.members(name)[0]])
 
 
 def _least(lengths: list[int | None]) -> int | None:
@@ -114,7 +115,8 @@ def _instance(provider: Provider, deployment: Deployment) -> dict[str, Any]:
     }
     if isinstance(provider, OllamaProvider):
         found |= {"url": deployment.url.removesuffix("/v1"), "loaded": LOADED}
-        health = "/api/version"
+        # The server as a whole: templates/gateway/routing_watch.py.
+        health = "*"
     else:
         found["url"], health = _health(provider)
         found |= {
@@ -149,15 +151,14 @@ def _health(provider: RemoteProvider) -> tuple[str, str]:
 
 def _deployment(stack: Stack, deployment: Deployment) -> dict[str, Any]:
     model, provider = stack.models[deployment.model], stack.providers[deployment.provider]
-    embedding = "embedding" in model.capabilities
     first = model.first_token_timeout or provider.first_token_timeout
     return {
         "instance": deployment.instance,
         "upstream": deployment.upstream,
         "level": deployment.level,
         "weight": deployment.weight,
-        "mode": "embedding" if embedding else "chat",
-        "first_token_timeout": None if embedding else first,
+        "kind": kind_of(model),
+        "first_token_timeout": first if kind_of(model) == "chat" else None,
         "timeout": model.timeout or provider.timeout,
         "stream_timeout": model.stream_timeout or provider.stream_timeout,
         # For the log of requests.

@@ -18,6 +18,7 @@ from llmrack.remote.tunnel import http_client
 from llmrack.secrets.places import MASTER_KEY
 from llmrack.stack.deployments import Deployment, deployments
 from llmrack.stack.fleet import Host, gateway_url
+from llmrack.stack.kinds import kind_of
 from llmrack.stack.model_lists import Server, servers
 from llmrack.stack.providers import OllamaProvider, OllamaRemoteProvider
 from llmrack.stack.schema import Stack, is_wildcard
@@ -28,6 +29,8 @@ from llmrack.verify.results import Failed, one_line
 
 # Seconds from one token to the next, the first included (a model may be loading), and in all.
 PATIENT = Bounds(300, 3600)
+# Most tokens of an answer: a model may never end by itself.
+MOST_TOKENS = 2048
 # What came in one piece has no pace. Seconds.
 SHORTEST = 0.01
 # Ends with the counts of tokens.
@@ -85,8 +88,12 @@ def open_chat(
     """
     gateways = Gateways(inventory, folder)
     host = _gateway(gateways, gateway)
+    stack = gateways.declared.stack
+    if model in stack.names:
+        kind = kind_of(stack.models[stack.members(model)[0]])
+        if kind != "chat":
+            raise NoChat(f"{model} is for {kind}, and this is a chat; name a model that chats")
     if instance is None:
-        stack = gateways.declared.stack
         prefixes = tuple(name.removesuffix("*") for name in stack.names if is_wildcard(name))
         if model not in stack.names and not (prefixes and model.startswith(prefixes)):
             raise NoChat(f"nobody serves a model {model!r}; {nearest(model, stack.names)}")
@@ -114,7 +121,7 @@ def _through(gateways: Gateways, host: Host, model: str) -> Chat:
     there = gateways.connect(host)
 
     def say(messages: Sequence[Message], tell: Tell) -> Answered:
-        body = {"model": model, "messages": list(messages), **STREAMED}
+        body = {"model": model, "messages": list(messages), **STREAMED, "max_tokens": MOST_TOKENS}
         began = time.perf_counter()
         with (
             http_client(there, gateway_url(host)) as client,
@@ -169,10 +176,11 @@ def _with(gateways: Gateways, host: Host, model: str, instance: str) -> Chat:
         raise NoChat(f"there is no instance {instance!r}; {known}")
     server, upstream = _upstream(declared.stack, found, model)
     reach = Reach(gateways.connect(host), declared.secrets, [server.declared])
-    usage = {} if _is_native(server) else STREAMED
+    bound = {"options": {"num_predict": MOST_TOKENS}}
+    form = bound if _is_native(server) else {**STREAMED, "max_tokens": MOST_TOKENS}
 
     def say(messages: Sequence[Message], tell: Tell) -> Answered:
-        body = {"model": upstream, "messages": list(messages), "stream": True, **usage}
+        body = {"model": upstream, "messages": list(messages), "stream": True, **form}
         began = time.perf_counter()
         try:
             with reach.talk(server) as talk, talk.stream(server.chat_url, body) as lines:

@@ -117,7 +117,7 @@ def count(folder: str, since: str, until: str, parts: int, bys: list[str]) -> di
     """What the requests since a moment and before another add up to.
 
     + parts: into how many the time is divided
-    + bys: model, provider, instance, key, day
+    + bys: names of fields, or day
 
     Returns ``series``: sums by part; ``groups``: for each of ``bys``, pairs of a name (null: none;
     empty: all others) and sums; ``damaged``: lines that cannot be read.

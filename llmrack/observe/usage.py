@@ -15,7 +15,7 @@ from llmrack.remote.gateways import Gateways, Unreached
 from llmrack.verify.results import one_line
 
 K = TypeVar("K")
-BY = ("model", "provider", "instance", "key", "day")
+BY = ("model", "provider", "instance", "place", "key", "day")
 SERIES = 60
 # Characters of a name that are shown; clients make up names of models.
 LONGEST = 60
@@ -98,7 +98,8 @@ class Usage:
 def ask_usage(gateways: Gateways, last: timedelta, by: str, until: datetime | None = None) -> Usage:
     """Ask all gateways for the requests that ended in the ``last`` hours or days.
 
-    + by: one of BY: model (as asked for), provider and instance (that answered), key, day (UTC)
+    + by: one of BY: model (as asked for), provider, instance and place (of who answered: house or
+      outside), key, day (UTC)
     + until: the end of that time (default: now)
     """
     return ask_usages(gateways, last, (by,), until)[by]

@@ -21,7 +21,7 @@ from llmrack.problems import DeclarationError, Problem
 from llmrack.remote.issued_keys import KEYS_FILE, read_issued
 from llmrack.remote.known_cards import with_known_cards
 from llmrack.secrets.places import MASTER_KEY, Places
-from llmrack.secrets.sources import Kept, find
+from llmrack.secrets.sources import Kept, find, placeholders
 from llmrack.secrets.value import Secret
 from llmrack.stack.bundle import Bundle, load_bundle
 from llmrack.stack.checks import check
@@ -129,7 +129,9 @@ def read(
     kept = find(places, secret_names(stack))
     keys_file = (folder / stack_file).with_name(KEYS_FILE)
     issued = read_issued(keys_file)
-    declaration = Declaration(stack, fleet, kept, lines, stack_file, env_file, issued)
+    declaration = Declaration(
+        stack, fleet, kept, lines, stack_file, env_file, issued, placeholders(places)
+    )
     found = check(declaration, may_be_empty) + _missing_files(declaration, folder)
     found += lock_problems(bundle) + (not_in_bundle(stack, fleet, bundle) if bundle else [])
     if found:

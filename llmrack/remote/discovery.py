@@ -19,18 +19,23 @@ from llmrack.stack.checks import check
 from llmrack.stack.declaration import Declaration
 from llmrack.stack.fleet import Host
 from llmrack.stack.insertion import with_models
+from llmrack.stack.kinds import Kind
 from llmrack.stack.load import load_stack
 from llmrack.stack.model_lists import Server, servers
 from llmrack.stack.schema import normalised
 from llmrack.stack.types import ModelName
 from llmrack.verify.exchange import dig
+from llmrack.verify.residency import CAPABILITIES
 
-# Ollama's words (api/types.go, types/model/capability.go) and the stack's; it has more of them.
-CAPABILITIES = {
-    "completion": "chat",
-    "embedding": "embedding",
-    "vision": "vision",
-    "tools": "tools",
+# Words in the names of models that are no chats, and what those are for.
+KINDS: dict[str, Kind] = {
+    "embed": "embedding",
+    "rerank": "rerank",
+    "whisper": "transcription",
+    "transcribe": "transcription",
+    "tts": "speech",
+    "dall-e": "image",
+    "gpt-image": "image",
 }
 
 
@@ -142,7 +147,7 @@ def capabilities_of(told: object) -> tuple[str, ...] | None:
     named = dig(told, "capabilities")
     if not isinstance(named, list):
         return None
-    return tuple(mine for word, mine in CAPABILITIES.items() if word in named) or None
+    return tuple(mine for mine, word in CAPABILITIES.items() if word in named) or None
 
 
 @dataclass(frozen=True)
@@ -190,8 +195,12 @@ def add(discovery: Discovery, names: Sequence[str] | None) -> Added:
 
 def _entry(provider: str, found: Found) -> dict[str, object]:
     capabilities = found.capabilities
-    if capabilities is None and "embed" in found.name:
+    if capabilities is None:
         # Who does not say what a model can do mostly has it in the name; a chat proves nothing.
+        named = next((kind for word, kind in KINDS.items() if word in found.name.lower()), None)
+        capabilities = (named,) if named else None
+    elif "embedding" in capabilities:
+        # A model has one kind of answer.
         capabilities = ("embedding",)
     if capabilities is None or capabilities == ("chat",):
         return {"provider": provider}

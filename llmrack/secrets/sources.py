@@ -47,6 +47,20 @@ def find(
     return found
 
 
+def placeholders(places: Places, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Where secrets stand that have a text which waits to be replaced, by name.
+
+    Of the environment and `.env`: the command that puts values into a vault refuses them.
+    """
+    inherited = os.environ if environ is None else environ
+    there = {name: Kept(Secret(value), ENVIRONMENT) for name, value in inherited.items()}
+    return {
+        name: f"the {kept.source}" if kept.source == ENVIRONMENT else kept.source
+        for name, kept in (there | _of_env_file(places)).items()
+        if kept.secret.reveal().strip() and kept.secret.is_placeholder
+    }
+
+
 def everything(places: Places) -> dict[str, Kept]:
     """Every secret that is in a file; of those in both, the vault's."""
     found = _of_env_file(places) | _of_vault(places)

@@ -6,9 +6,21 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 from llmrack.problems import Problem
-from llmrack.stack import engine_checks, host_checks, key_checks, routing_checks
+from llmrack.stack import (
+    engine_checks,
+    host_checks,
+    key_checks,
+    kind_checks,
+    request_checks,
+    routing_checks,
+)
 from llmrack.stack.declaration import Declaration
-from llmrack.stack.providers import OllamaCloudProvider, OllamaProvider, OllamaRemoteProvider
+from llmrack.stack.providers import (
+    OllamaCloudProvider,
+    OllamaProvider,
+    OllamaRemoteProvider,
+    VllmProvider,
+)
 
 
 def check(declaration: Declaration, may_be_empty: str | None = None) -> list[Problem]:
@@ -38,6 +50,13 @@ def _secrets(d: Declaration) -> Iterator[Problem]:
             if secret in d.secrets:
                 continue
             where = "api_key" if secret == provider.api_key else "secret_headers"
+            if at := d.placeholders.get(secret):
+                yield d.problem(
+                    f"providers.{name}.{where}",
+                    f"what {at} has for the secret {secret} counts as a placeholder",
+                    f"put the key itself there, or run llmrack secrets set {secret}",
+                )
+                continue
             yield d.problem(
                 f"providers.{name}.{where}",
                 f"the secret {secret} is not set",
@@ -46,12 +65,28 @@ def _secrets(d: Declaration) -> Iterator[Problem]:
             )
 
 
+# Addresses of services under which nobody would find anything, and those under which they answer
+# (their own pages on the API).
+_BASES = {
+    "api.openai.com": "https://api.openai.com/v1",
+    "openrouter.ai": "https://openrouter.ai/api/v1",
+    "api.groq.com": "https://api.groq.com/openai/v1",
+    "api.mistral.ai": "https://api.mistral.ai/v1",
+    "api.together.xyz": "https://api.together.xyz/v1",
+    "generativelanguage.googleapis.com": "https://generativelanguage.googleapis.com/v1beta/openai",
+}
+# What is appended to a base address.
+_ENDINGS = ("/chat/completions", "/completions", "/embeddings", "/responses", "/models")
+
+
 def _traps(d: Declaration) -> Iterator[Problem]:
     """Mistakes that others made and that LiteLLM only shows as a 404 at run time."""
     for name, provider in d.stack.providers.items():
         if isinstance(provider, OllamaProvider):
             continue
-        path = urlsplit(provider.url).path.rstrip("/")
+        parts = urlsplit(provider.url)
+        path = parts.path.rstrip("/")
+        ending = next((each for each in _ENDINGS if path.endswith(each)), "")
         if isinstance(provider, OllamaCloudProvider | OllamaRemoteProvider):
             if path.endswith(("/api", "/v1")):
                 ending = path[path.rindex("/") :]
@@ -61,12 +96,23 @@ def _traps(d: Declaration) -> Iterator[Problem]:
                     f"(requests would go to {ending}/api/chat and find nothing)",
                     f"write {provider.url.removesuffix(ending)}",
                 )
-        elif not path.endswith("/v1"):
-            base = provider.url.partition("/v1")[0]
+        elif ending:
             yield d.problem(
                 f"providers.{name}.url",
-                "does not end in /v1, but /chat/completions is appended to it",
-                f"write {base}/v1",
+                f"ends in {ending}, which is appended to it",
+                f"leave {ending} out",
+            )
+        elif not path and (base := _BASES.get(parts.hostname or "")):
+            yield d.problem(
+                f"providers.{name}.url",
+                f"nothing answers below it: {parts.hostname} has its API elsewhere",
+                f"write {base}",
+            )
+        elif not path and isinstance(provider, VllmProvider):
+            yield d.problem(
+                f"providers.{name}.url",
+                "has no path, and vLLM answers chats below /v1",
+                f"write {provider.url}/v1",
             )
     for name, model in d.stack.models.items():
         upstream = model.model or ""
@@ -90,6 +136,9 @@ _RULES: tuple[Callable[[Declaration], Iterator[Problem]], ...] = (
     routing_checks.cycles,
     routing_checks.wildcards,
     routing_checks.nobody_serves,
+    kind_checks.one_kind,
+    kind_checks.providers,
+    request_checks.levels,
     key_checks.names,
     key_checks.models,
     host_checks.names,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 from llmrack.problems import Problem
 from llmrack.stack.fleet import Fleet
@@ -16,6 +16,7 @@ class Declaration:
     """Everything declared, with the names of its files and lines for messages.
 
     + secrets: those that have a value
+    + placeholders: where those stand that have a text which waits to be replaced, by name
     + issued: the keys of clients that were issued
     """
 
@@ -26,6 +27,7 @@ class Declaration:
     stack_file: str = "stack.yaml"
     env_file: str = ".env"
     issued: Collection[str] = ()
+    placeholders: Mapping[str, str] = field(default_factory=dict)
 
     def problem(self, where: str, cause: str, way_out: str, *path: str) -> Problem:
         """A problem in the stack file, at the line of ``path`` (default: ``where`` split).

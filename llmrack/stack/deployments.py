@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from llmrack.stack.engines import instance_name, instance_url, instances
 from llmrack.stack.fleet import Fleet, Host
+from llmrack.stack.kinds import Kind, kind_of
 from llmrack.stack.providers import (
     OllamaProvider,
     OpenAICompatibleProvider,
@@ -109,7 +110,7 @@ def _shared(group: list[Deployment], share: float) -> Iterator[Deployment]:
 
 
 def _of_model(stack: Stack, name: str, fleet: Fleet, gateway: Host) -> Iterator[Deployment]:
-    embedding = "embedding" in stack.models[name].capabilities
+    kind = kind_of(stack.models[name])
     seen: set[str] = set()
     for at in stack.served_by(name):
         provider = stack.providers[at]
@@ -119,7 +120,7 @@ def _of_model(stack: Stack, name: str, fleet: Fleet, gateway: Host) -> Iterator[
             if instance in seen:
                 continue
             seen.add(instance)
-            prefix, url = _asked(provider, base, embedding)
+            prefix, url = _asked(provider, base, kind)
             yield Deployment(
                 name=name,
                 model=name,
@@ -150,15 +151,18 @@ def _instances(
             yield instance_name(host, instance), address, priority, weight
 
 
-def _asked(provider: Provider, url: str, embedding: bool) -> tuple[str, str]:
+def _asked(provider: Provider, url: str, kind: Kind) -> tuple[str, str]:
     """LiteLLM's prefix for what the provider speaks, and the base address that goes with it.
 
     ``ollama_chat`` asks Ollama's own /api/chat. Ollama's embeddings are asked in OpenAI's form:
-    LiteLLM's ``ollama/`` embeddings send no key and ignore the timeout (read in and seen with
-    1.106.2).
+    LiteLLM's ``ollama/`` embeddings send no key and ignore the timeout. ``hosted_vllm`` is the one
+    that asks {url}/rerank with the declared key alone; ``openai`` knows no ranks, and is what asks
+    for the other kinds in OpenAI's form (all read in and seen with 1.106.2).
     """
-    if isinstance(provider, VllmProvider):
+    if kind == "rerank":
         return "hosted_vllm", url
     if isinstance(provider, OpenAICompatibleProvider):
         return "openai", url
-    return ("openai", f"{url}/v1") if embedding else ("ollama_chat", url)
+    if isinstance(provider, VllmProvider):
+        return "hosted_vllm" if kind in ("chat", "embedding") else "openai", url
+    return ("openai", f"{url}/v1") if kind == "embedding" else ("ollama_chat", url)

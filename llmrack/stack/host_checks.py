@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from llmrack.problems import Problem, nearest
-from llmrack.stack import key_checks
+from llmrack.stack import key_checks, request_checks
 from llmrack.stack.declaration import Declaration
 from llmrack.stack.engines import instance_name, instances, served
 from llmrack.stack.fleet import EXPORTER_PORT, MONITOR_GROUP, Host, is_engine
@@ -221,7 +221,7 @@ def warnings(declaration: Declaration) -> list[Problem]:
         for host in declaration.fleet.hosts
         if is_engine(declaration.stack, host)
         and OLLAMA_OLDEST <= _version(host) < OLLAMA_CHECKS_DIGESTS
-    ] + list(key_checks.not_issued(declaration))
+    ] + [*key_checks.not_issued(declaration), *request_checks.relied_on(declaration)]
 
 
 def _version(host: Host) -> tuple[int, ...]:

@@ -9,9 +9,19 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from llmrack.stack.parameters import Defaults, ParameterName, Parameters, Thinking
-from llmrack.stack.types import Closed, ModelName, Name, PublicName, Seconds, Sha256
+from llmrack.stack.types import Closed, ModelName, Name, Seconds, Sha256, UpstreamName
 
-Capability = Literal["chat", "embedding", "vision", "tools", "thinking"]
+Capability = Literal[
+    "chat",
+    "vision",
+    "tools",
+    "thinking",
+    "embedding",
+    "transcription",
+    "speech",
+    "rerank",
+    "image",
+]
 Strategy = Literal["weighted", "round-robin", "least-busy", "latency"]
 
 
@@ -111,7 +121,7 @@ class Model(Closed):
         examples=["local", ["local", "office"]],
         json_schema_extra=_one_or_list,
     )
-    model: PublicName | None = Field(
+    model: UpstreamName | None = Field(
         None,
         description="The provider's own name for it. Default: the public name; for ollama-cloud "
         "without its -cloud suffix, which ollama.com itself does not know.",
@@ -128,8 +138,9 @@ class Model(Closed):
     capabilities: tuple[Capability, ...] = Field(
         ("chat",),
         min_length=1,
-        description="What it can do; each is proven by a request. An embedding model has only "
-        "'embedding'.",
+        description="What it can do; each is proven by a request. A model answers in one way: "
+        "'chat', with 'vision', 'tools' and 'thinking' where it has them, or one of 'embedding', "
+        "'transcription', 'speech', 'rerank' and 'image', alone.",
         examples=[["chat", "tools"]],
     )
     thinking: Thinking | None = Field(

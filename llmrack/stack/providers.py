@@ -94,7 +94,10 @@ def _secret_name(value: Any) -> Any:  # noqa: ANN401  (pydantic hands over what 
 
 
 def _base_url(value: str) -> str:
-    fits = re.fullmatch(r"https?://[A-Za-z0-9._\-\[\]:]+(/[A-Za-z0-9._~/-]*)?", value)
+    # A path as RFC 3986 has it (3.3).
+    fits = re.fullmatch(
+        r"https?://[A-Za-z0-9._\-\[\]:]+(/([A-Za-z0-9._~/!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)?", value
+    )
     try:
         # It reads brackets and the port, and refuses those that cannot be.
         if fits and urlsplit(value).hostname and urlsplit(value).port != 0:
@@ -238,19 +241,23 @@ class OllamaCloudProvider(_Paid):
 
 
 class VllmProvider(_WithUrl):
-    """A vLLM server; its base address ends in /v1."""
+    """A vLLM server; /chat/completions and the like are appended to its base address."""
 
     kind: Literal["vllm"]
     url: str = Field(
-        description="Base address, ending in /v1.", examples=["http://10.0.0.8:8000/v1"]
+        description="Base address, which ends in /v1 unless something is in front of it.",
+        examples=["http://10.0.0.8:8000/v1"],
     )
 
 
 class OpenAICompatibleProvider(_Paid):
-    """Any service that speaks OpenAI's API; its base address ends in /v1."""
+    """Any service that speaks OpenAI's API below its base address."""
 
     kind: Literal["openai-compatible"]
-    url: str = Field(description="Base address, ending in /v1.", examples=["https://host/v1"])
+    url: str = Field(
+        description="Base address, to which /chat/completions and the like are appended.",
+        examples=["https://host/v1"],
+    )
 
 
 RemoteProvider = (

@@ -191,7 +191,8 @@ def _wanted(stack: Stack, head: str) -> set[str]:
     wanted: set[str] = set(known[0].capabilities)
     for model in known[1:]:
         wanted &= set(model.capabilities)
-    return wanted or {"chat"}
+    # Thought is left out where a model has none: no answer depends on it.
+    return (wanted - {"thinking"}) or {"chat"}
 
 
 def _cycle(

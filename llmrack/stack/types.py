@@ -30,6 +30,22 @@ PublicName = Annotated[
     StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*\*?$", max_length=200),
     AfterValidator(no_reference),
 ]
+
+
+def _printable(value: str) -> str:
+    if not value.isprintable() or value != value.strip():
+        raise ValueError("must be a text that can be printed, without blanks around it")
+    return value
+
+
+# What a server itself calls a model: its folder, a file, a text with brackets. It stands in JSON
+# and YAML alone; names on our own hosts become paths and arguments: engine_checks.names.
+UpstreamName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=200),
+    AfterValidator(_printable),
+    AfterValidator(no_reference),
+]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]

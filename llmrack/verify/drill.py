@@ -10,6 +10,7 @@ from enum import StrEnum
 from llmrack.stack.deployments import Deployment, deployments
 from llmrack.stack.engines import Instance, instance_name, instances
 from llmrack.stack.fleet import Fleet, Host
+from llmrack.stack.kinds import Kind, kind_of
 from llmrack.stack.providers import (
     OllamaCloudProvider,
     OllamaProvider,
@@ -55,7 +56,7 @@ class Cause(StrEnum):
 class Asked:
     """A public name of which an instance is the first choice, or one of the first.
 
-    + embedding: whether it is asked for vectors
+    + kind: of the answers that it is asked for
     + lost: its deployments on that instance
     + standins: who may answer instead: the others of the name, then those of its chain
     + next: those of them who are asked first
@@ -66,7 +67,7 @@ class Asked:
     """
 
     name: str
-    embedding: bool
+    kind: Kind
     lost: tuple[Deployment, ...]
     standins: tuple[Deployment, ...]
     next: tuple[Deployment, ...]
@@ -169,8 +170,8 @@ def _asked(
         group = [each for each in found if each.name == name]
         lost = tuple(each for each in group if each.instance == instance)
         serving = [each for each in group if each.level == min(each.level for each in group)]
-        # Where somebody comes before it, its loss shows in nothing.
-        if not set(lost) & set(serving):
+        # Where somebody comes before it, its loss shows in nothing; and an image costs too much.
+        if not set(lost) & set(serving) or kind_of(stack.models[lost[0].model]) == "image":
             continue
         others = [each for each in group if each not in lost]
         chain = [
@@ -186,7 +187,7 @@ def _asked(
         peers = len(serving) > len(lost)
         yield Asked(
             name=name,
-            embedding=model.capabilities == ("embedding",),
+            kind=kind_of(model),
             lost=lost,
             standins=(*others, *(each for step in chain for each in step)),
             next=tuple(following),
@@ -212,7 +213,7 @@ def _deadline(stack: Stack, lost: Deployment, cause: Cause) -> float:
         return 0.0
     model, provider = stack.models[lost.model], stack.providers[lost.provider]
     first = model.first_token_timeout or provider.first_token_timeout
-    if first is None or "embedding" in model.capabilities:
+    if first is None or kind_of(model) != "chat":
         first = NOTICED if provider.health_check else EXPECTED
     return max(first, provider.connect_timeout) if cause is Cause.CUT_OFF else first
 
@@ -245,4 +246,4 @@ def paid_requests(stack: Stack, one: Plan) -> dict[str, int]:
 
 def requests_while_lost(asked: Asked) -> int:
     """Requests for a name while its instance is lost: one volley of each kind, then one more."""
-    return (1 if asked.embedding else 2) * asked.volley + 1
+    return (2 if asked.kind == "chat" else 1) * asked.volley + 1

@@ -15,6 +15,7 @@ from llmrack.stack.schema import Stack
 from llmrack.verify import probes
 from llmrack.verify.drill import PACE, PAID_PACE, Asked, Drill, is_paid
 from llmrack.verify.exchange import Bounds
+from llmrack.verify.gateway import PROBES
 from llmrack.verify.probes import Measured, Target
 from llmrack.verify.results import Failed, Result, one_line
 
@@ -225,9 +226,9 @@ class Asker:
         )
 
     def _kinds(self, asked: Asked) -> dict[str, Probe]:
-        if asked.embedding:
-            return {PLAIN: probes.embedding}
-        return {STREAM: probes.stream, PLAIN: probes.chat}
+        if asked.kind == "chat":
+            return {STREAM: probes.stream, PLAIN: probes.chat}
+        return {PLAIN: PROBES[asked.kind][0]}
 
     def _result(
         self,

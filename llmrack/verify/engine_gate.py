@@ -8,6 +8,7 @@ import httpx
 
 from llmrack.stack.engines import EngineModel, Instance, instance_name
 from llmrack.stack.fleet import Host
+from llmrack.stack.kinds import kind_of
 from llmrack.stack.schema import Stack
 from llmrack.verify.engine import ask_engine, prove_engine
 from llmrack.verify.exchange import dig
@@ -52,7 +53,7 @@ def _answers(
     client: httpx.Client, stack: Stack, host: Host, instance: str, model: EngineModel
 ) -> Result:
     body: dict[str, object] = {"model": model.name}
-    embeds = "embedding" in stack.models[model.public[0]].capabilities
+    embeds = kind_of(stack.models[model.public[0]]) == "embedding"
     path = "/api/embed" if embeds else "/api/generate"
     body |= {"input": ["ok"]} if embeds else SHORT
     try:

@@ -6,7 +6,8 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from dataclasses import field as field_of
 from typing import Any
 
 import httpx
@@ -22,6 +23,21 @@ class Bounds:
     total: float
 
 
+@dataclass(frozen=True)
+class Form:
+    """A request's body with a file in it: other fields, and the file's field, name and content."""
+
+    fields: Mapping[str, str]
+    field: str
+    filename: str
+    content: bytes = field_of(repr=False)
+
+    def beside(self, fields: Mapping[str, object]) -> Form:
+        """The same with more fields; all that a form has are texts."""
+        texts = {name: str(value) for name, value in fields.items()}
+        return replace(self, fields={**texts, **self.fields})
+
+
 @dataclass
 class Answer:
     """An answer whose body is still to be read.
@@ -34,7 +50,7 @@ class Answer:
     who: str
     status: int
     headers: httpx.Headers
-    _response: httpx.Response = field(repr=False)
+    _response: httpx.Response = field_of(repr=False)
     _started: float
     _bounds: Bounds
 
@@ -55,6 +71,14 @@ class Answer:
         """The whole body. Raises Failed when the time is over."""
         return "".join(self._chunks())
 
+    def content(self) -> bytes:
+        """The whole body as bytes. Raises Failed when the time is over."""
+        found = b""
+        for chunk in self._response.iter_bytes():
+            found += chunk
+            self._in_time()
+        return found
+
     def json(self) -> Any:  # noqa: ANN401  (whatever the server sent)
         """The whole body as JSON. Raises Failed when the time is over, or when it is not JSON."""
         return parse(self.text(), self.who)
@@ -62,8 +86,11 @@ class Answer:
     def _chunks(self) -> Iterator[str]:
         for chunk in self._response.iter_text():
             yield chunk
-            if self.elapsed > self._bounds.total:
-                raise _late(self.who, self._bounds.total)
+            self._in_time()
+
+    def _in_time(self) -> None:
+        if self.elapsed > self._bounds.total:
+            raise _late(self.who, self._bounds.total)
 
 
 @contextmanager
@@ -75,7 +102,7 @@ def ask(
     who: str,
     bounds: Bounds,
     headers: Mapping[str, str] | None = None,
-    body: Mapping[str, object] | None = None,
+    body: Mapping[str, object] | Form | None = None,
 ) -> Iterator[Answer]:
     """Send a request; the body of its answer is read inside the ``with``.
 
@@ -84,9 +111,12 @@ def ask(
     Raises Failed, without a word of the request's headers, when no whole answer comes.
     """
     started = time.perf_counter()
+    sent: dict[str, Any] = {"json": body}
+    if isinstance(body, Form):
+        sent = {"data": body.fields, "files": {body.field: (body.filename, body.content)}}
     try:
         with client.stream(
-            method, path, headers=headers, json=body, timeout=httpx.Timeout(bounds.gap)
+            method, path, headers=headers, timeout=httpx.Timeout(bounds.gap), **sent
         ) as response:
             yield Answer(who, response.status_code, response.headers, response, started, bounds)
     except httpx.TimeoutException:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import httpx
 
 from llmrack.secrets.value import Secret, redact
 from llmrack.stack.deployments import Deployment
+from llmrack.stack.kinds import Kind, kind_of
+from llmrack.stack.providers import OllamaProvider
 from llmrack.stack.schema import Stack, is_wildcard
-from llmrack.verify import probes
-from llmrack.verify.exchange import Bounds, ask, dig
-from llmrack.verify.explain import ASIDE, ELSEWHERE, KEY_REFUSED, LIMITED, refused_by_gateway
-from llmrack.verify.probes import GATEWAY, Measured, Target, bearer, message_of
-from llmrack.verify.results import Failed, Result, one_line
+from llmrack.verify import gateway_pages, media_probes, probes, refusal_probes
+from llmrack.verify.exchange import Bounds, Form
+from llmrack.verify.explain import ASIDE, ELSEWHERE, LIMITED
+from llmrack.verify.probes import Measured, Target, bearer
+from llmrack.verify.results import Failed, Result
 
 Probe = Callable[[Target], Measured]
 
@@ -24,10 +26,21 @@ PROBES: dict[str, tuple[Probe, ...]] = {
     "embedding": (probes.embedding,),
     "vision": (probes.vision,),
     "tools": (probes.tools,),
+    "thinking": (probes.thinking,),
+    "transcription": (media_probes.transcription,),
+    "speech": (media_probes.speech,),
+    "rerank": (media_probes.rerank,),
+    "image": (media_probes.image,),
 }
-# For answers that need no model. A gateway that systemd is just starting behind its socket takes
-# some seconds.
-OWN = Bounds(30, 30)
+# The least that can be asked of each kind, and where.
+LEAST: dict[Kind, tuple[str, Mapping[str, object] | Form]] = {
+    "chat": (probes.CHAT, {"max_tokens": 1, **probes.says("Hello.")}),
+    "embedding": (probes.EMBEDDINGS, {"input": ["a"]}),
+    "transcription": (media_probes.TRANSCRIPTIONS, media_probes.audio()),
+    "speech": (media_probes.SPEECH, {"input": "ok", "voice": media_probes.VOICE}),
+    "rerank": (media_probes.RERANK, {"query": "a", "documents": ["a"]}),
+    "image": (media_probes.IMAGES, media_probes.DRAWN),
+}
 # Added to a model's own times, so that the gateway's explanation of a timeout arrives.
 GRACE = 2.0
 # Seconds for one short answer: an hour that is declared is meant for long ones.
@@ -62,16 +75,18 @@ def prove_gateway(
     which costs nothing.
     """
     prover = _Prover(client, stack, host, key, cooldown, progress)
-    health = prover.result("gateway", "health", lambda: _health(client))
+    health = prover.result("gateway", "health", lambda: gateway_pages.health(client))
     if not health.ok:
         return [health]
     wrong = Secret(f"sk-{secrets.token_hex(16)}")
     results = [
         health,
-        prover.result("gateway", "models", lambda: _models(client, key, stack.listed)),
-        prover.result("gateway", "wrong key", lambda: _refused(client, bearer(wrong))),
-        prover.result("gateway", "no key", lambda: _refused(client, {})),
+        prover.result("gateway", "models", lambda: gateway_pages.models(client, key, stack.listed)),
+        prover.result("gateway", "wrong key", lambda: gateway_pages.refused(client, bearer(wrong))),
+        prover.result("gateway", "no key", lambda: gateway_pages.refused(client, {})),
     ]
+    if nearest := _nearest_chat(stack, deployments):
+        results.append(prover.wrong_request(nearest))
     for name in stack.names:
         # An alias has no deployments of its own, but those of its model.
         named = stack.aliases.get(name, name)
@@ -112,6 +127,9 @@ class _Prover:
             for capability in capabilities
             for probe in PROBES[capability]
         ]
+        if "image" in capabilities:
+            # Each image costs: its instances have made one each.
+            return results
         return [*results, self.name(name, group)]
 
     def name(self, name: str, group: Sequence[Deployment]) -> Result:
@@ -131,14 +149,21 @@ class _Prover:
     def wildcard(self, pattern: str, group: Sequence[Deployment]) -> Result:
         """A name that nobody has is asked for, and its refusal comes from the provider."""
         target = self._target(pattern.removesuffix("*") + probes.NO_MODEL, group)
-        path = probes.EMBEDDINGS if self._simplest(group) is probes.embedding else probes.CHAT
+        path, body = LEAST[kind_of(self._stack.models[group[0].model])]
         return self._probe(
-            pattern, lambda target: probes.unknown(target, path), target, "unknown model"
+            pattern,
+            lambda target: refusal_probes.unknown(target, path, body),
+            target,
+            "unknown model",
         )
 
+    def wrong_request(self, group: Sequence[Deployment]) -> Result:
+        """A request that is wrong goes to nobody else than those of ``group``."""
+        target = self._target(group[0].name, group)
+        return self._probe("gateway", refusal_probes.wrong, target, "wrong request")
+
     def _simplest(self, group: Sequence[Deployment]) -> Probe:
-        capabilities = self._stack.models[group[0].model].capabilities
-        return probes.embedding if capabilities == ("embedding",) else probes.chat
+        return PROBES[kind_of(self._stack.models[group[0].model])][0]
 
     def _target(self, asked: str, group: Sequence[Deployment]) -> Target:
         # The times of the slowest: any of them may answer.
@@ -211,57 +236,19 @@ class _Prover:
         )
 
 
-def _health(client: httpx.Client) -> Measured:
-    # Not /health: it generates on every model, paid ones too.
-    for path in ("/health/liveliness", "/health/readiness"):
-        with ask(client, "GET", path, who=GATEWAY, bounds=OWN) as answer:
-            if answer.status != 200:
-                raise Failed(
-                    f"{path} answers {answer.status}: {one_line(answer.text(), 120)}; "
-                    "see the journal of its unit"
-                )
-            answer.text()
-            latency = answer.elapsed
-    return Measured("", latency)
+def _nearest_chat(stack: Stack, deployments: Sequence[Deployment]) -> list[Deployment]:
+    """A chat model's deployments: our own where there are any, with a chain if possible."""
 
+    def far(each: Deployment) -> tuple[bool, bool]:
+        ours = isinstance(stack.providers[each.provider], OllamaProvider)
+        return not ours, not stack.chain(each.name)
 
-def _models(client: httpx.Client, key: Secret, names: Sequence[str]) -> Measured:
-    # In place of a wildcard LiteLLM lists what it knows of the provider, unless it is told to list
-    # the wildcard as well (seen with 1.106.2).
-    path = "/v1/models?return_wildcard_routes=true"
-    with ask(client, "GET", path, who=GATEWAY, bounds=OWN, headers=bearer(key)) as answer:
-        if answer.status != 200:
-            message = message_of(answer.text())
-            if refused_by_gateway(answer.status, message):
-                raise Failed(KEY_REFUSED)
-            raise Failed(
-                f"/v1/models answers {answer.status}: {one_line(message, 120)}; "
-                "see the journal of its unit"
-            )
-        listed = dig(answer.json(), "data")
-        latency = answer.elapsed
-    found = {str(dig(each, "id")) for each in listed} if isinstance(listed, list) else set()
-    prefixes = tuple(name.removesuffix("*") for name in names if is_wildcard(name))
-    stray = {name for name in found - set(names) if not (prefixes and name.startswith(prefixes))}
-    differences = [
-        f"{what}: {', '.join(sorted(which))}"
-        for what, which in (("missing", set(names) - found), ("not declared", stray))
-        if which
+    chats = [
+        each
+        for each in deployments
+        if each.name == each.model
+        and not is_wildcard(each.name)
+        and "chat" in stack.models[each.model].capabilities
     ]
-    if differences:
-        raise Failed(
-            f"/v1/models is not what is declared ({'; '.join(differences)}); "
-            "deploy the gateway again"
-        )
-    return Measured("", latency)
-
-
-def _refused(client: httpx.Client, headers: dict[str, str]) -> Measured:
-    with ask(client, "GET", "/v1/models", who=GATEWAY, bounds=OWN, headers=headers) as answer:
-        message = message_of(answer.text())
-        if not refused_by_gateway(answer.status, message):
-            raise Failed(
-                f"not refused: /v1/models answers {answer.status}; "
-                "see that general_settings.master_key is set in its config.yaml"
-            )
-        return Measured("", answer.elapsed)
+    first = min(chats, key=far, default=None)
+    return [each for each in chats if first and (each.name, far(each)) == (first.name, far(first))]

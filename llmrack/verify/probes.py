@@ -13,9 +13,9 @@ import httpx
 
 from llmrack.secrets.value import Secret
 from llmrack.stack.deployments import Deployment
-from llmrack.verify.exchange import Answer, Bounds, ask, dig, parse
-from llmrack.verify.explain import ELSEWHERE, explain, said_by_provider, timed_out
-from llmrack.verify.results import Failed, one_line
+from llmrack.verify.exchange import Answer, Bounds, Form, ask, dig, parse
+from llmrack.verify.explain import ELSEWHERE, explain, timed_out
+from llmrack.verify.results import Failed
 
 GATEWAY = "the gateway"
 CHAT, EMBEDDINGS = "/v1/chat/completions", "/v1/embeddings"
@@ -103,7 +103,7 @@ def stream(target: Target) -> Measured:
     body = {"stream": True, "stream_options": {"include_usage": True}, "max_tokens": MAX_TOKENS}
     first = last = finish = None
     tokens = 0
-    with _post(target, CHAT, body | _says(COUNT), target.stream) as (answer, instance):
+    with post(target, CHAT, body | says(COUNT), target.stream) as (answer, instance):
         for line in answer.lines():
             if not line.startswith("data:"):
                 continue
@@ -132,7 +132,7 @@ def stream(target: Target) -> Measured:
 def embedding(target: Target) -> Measured:
     """Vectors for two texts: of the declared length, not constant, and not the same."""
     body = {"input": ["a red apple", "the speed of light"]}
-    with _post(target, EMBEDDINGS, body, target.plain) as (answer, instance):
+    with post(target, EMBEDDINGS, body, target.plain) as (answer, instance):
         data = answer.json()
         latency = answer.elapsed
     vectors = [dig(data, "data", index, "embedding") for index in range(2)]
@@ -153,10 +153,10 @@ def embedding(target: Target) -> Measured:
 
 def tools(target: Target) -> Measured:
     """A call of the tool that was offered, with arguments that are JSON."""
-    says = _says("What is the weather in Paris now? Use the tool.")
+    question = says("What is the weather in Paris now? Use the tool.")
     # The likeliest token each time: whether the tool is called should not be left to chance.
-    body = {"tools": [WEATHER_TOOL], "temperature": 0, "max_tokens": 2 * MAX_TOKENS, **says}
-    with _post(target, CHAT, body, target.plain) as (answer, instance):
+    body = {"tools": [WEATHER_TOOL], "temperature": 0, "max_tokens": 2 * MAX_TOKENS, **question}
+    with post(target, CHAT, body, target.plain) as (answer, instance):
         data = answer.json()
         latency = answer.elapsed
     call = dig(data, "choices", 0, "message", "tool_calls", 0, "function")
@@ -171,38 +171,25 @@ def tools(target: Target) -> Measured:
     return Measured(instance, latency)
 
 
-def unknown(target: Target, path: str) -> Measured:
-    """A provider's own word that it does not know ``target.model``: path and key are right.
-
-    Nothing is generated, so it costs nothing. A server that takes any name may also answer.
-    """
-    body = {"input": ["a"]} if path == EMBEDDINGS else {"max_tokens": 1, **_says("Hello.")}
-    with _asked(target, path, body, target.plain, alone=True) as answer:
-        text = answer.text()
+def thinking(target: Target) -> Measured:
+    """An answer to a request that asks for thought: with the thought, or a count of its tokens."""
+    question = says("What is six times seven?")
+    body = {"max_tokens": 4 * MAX_TOKENS, "reasoning_effort": "low", **question}
+    with post(target, CHAT, body, target.plain) as (answer, instance):
+        data = answer.json()
         latency = answer.elapsed
-        if answer.status == 200:
-            return Measured(_instance(answer.headers, target), latency)
-    message = message_of(text)
-    if answer.status not in (400, 404):
+    thought = dig(data, "choices", 0, "message", "reasoning_content")
+    if not thought and not dig(data, "usage", "completion_tokens_details", "reasoning_tokens"):
         raise Failed(
-            explain(answer.status, message, target.deployments),
-            timed_out=timed_out(answer.status, message),
+            f"{instance} did not think; if the model cannot, "
+            f"take 'thinking' out of models.{target.deployments[0].model}.capabilities"
         )
-    # Services word it in many ways, some of them with 400; a path that they do not know is no
-    # matter of models.
-    if "model" not in said_by_provider(message).lower():
-        one = target.deployments[0]
-        raise Failed(
-            f"asked for a model that nobody has, {one.instance} ({one.url}) does not say so "
-            f"({answer.status}: {one_line(message, 120)}); correct providers.{one.provider}.url"
-        )
-    instances = {each.instance for each in target.deployments}
-    return Measured(instances.pop() if len(instances) == 1 else "", latency)
+    return Measured(instance, latency)
 
 
 def _chat(target: Target, content: object) -> Measured:
-    body = {"max_tokens": MAX_TOKENS, **_says(content)}
-    with _post(target, CHAT, body, target.plain) as (answer, instance):
+    body = {"max_tokens": MAX_TOKENS, **says(content)}
+    with post(target, CHAT, body, target.plain) as (answer, instance):
         data = answer.json()
         latency = answer.elapsed
     if not _text(dig(data, "choices", 0, "message")):
@@ -213,7 +200,8 @@ def _chat(target: Target, content: object) -> Measured:
     return Measured(instance, latency, None, counts[1] / latency)
 
 
-def _says(content: object) -> dict[str, object]:
+def says(content: object) -> dict[str, object]:
+    """The part of a chat's request that says something."""
     return {"messages": [{"role": "user", "content": content}]}
 
 
@@ -223,28 +211,30 @@ def _text(message: object) -> str:
 
 
 @contextmanager
-def _post(
-    target: Target, path: str, body: Mapping[str, object], bounds: Bounds
+def post(
+    target: Target, path: str, body: Mapping[str, object] | Form, bounds: Bounds
 ) -> Iterator[tuple[Answer, str]]:
     """Ask, and see to it that a declared instance answers; yields the answer and that instance."""
-    with _asked(target, path, body, bounds, alone=len(target.deployments) == 1) as answer:
+    with asked(target, path, body, bounds, alone=len(target.deployments) == 1) as answer:
         if answer.status != 200:
             message = message_of(answer.text())
             raise Failed(
                 explain(answer.status, message, target.deployments),
                 timed_out=timed_out(answer.status, message),
+                status=answer.status,
             )
-        yield answer, _instance(answer.headers, target)
+        yield answer, instance_of(answer.headers, target)
 
 
-def _asked(
-    target: Target, path: str, body: Mapping[str, object], bounds: Bounds, *, alone: bool
+def asked(
+    target: Target, path: str, body: Mapping[str, object] | Form, bounds: Bounds, *, alone: bool
 ) -> AbstractContextManager[Answer]:
     """Ask without retries and, where one ``alone`` is to answer, without fallbacks.
 
     They would hide what is to be found out. (To go on to another instance of a public name is a
     fallback to LiteLLM too.)
     """
+    beside = {"model": target.model, "disable_fallbacks": alone, "num_retries": 0}
     return ask(
         target.client,
         "POST",
@@ -252,7 +242,7 @@ def _asked(
         who=f"{GATEWAY}, asked for {target.whom},",
         bounds=bounds,
         headers=bearer(target.key),
-        body={"model": target.model, "disable_fallbacks": alone, "num_retries": 0, **body},
+        body=body.beside(beside) if isinstance(body, Form) else {**beside, **body},
     )
 
 
@@ -271,7 +261,7 @@ def _explained(target: Target, error: object) -> str:
     return explain(status, str(dig(error, "message") or error), target.deployments)
 
 
-def _instance(headers: httpx.Headers, target: Target) -> str:
+def instance_of(headers: httpx.Headers, target: Target) -> str:
     """Who answered, by LiteLLM's headers; Failed when it is none of the declared.
 
     The instance; with the model, where the name that was asked for is not the model's own.

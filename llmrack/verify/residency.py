@@ -14,6 +14,7 @@ import httpx
 
 from llmrack.stack.engines import EngineModel, Instance, engine_models, instance_name
 from llmrack.stack.fleet import Host
+from llmrack.stack.kinds import kind_of
 from llmrack.stack.models import Model
 from llmrack.stack.schema import Stack
 from llmrack.verify.engine import QUICK, ask_engine
@@ -28,6 +29,7 @@ CAPABILITIES = {
     "embedding": "embedding",
     "vision": "vision",
     "tools": "tools",
+    "thinking": "thinking",
 }
 # Raw: without a template around it every model goes on counting.
 MEASURED = {
@@ -163,7 +165,7 @@ class _Served:
         """Its entry in ``/api/ps`` as soon as it is loaded."""
         # With nothing to answer it is only loaded.
         path, body = "/api/generate", dict[str, object](model=self.engine.name, stream=False)
-        if "embedding" in self.declared.capabilities:
+        if kind_of(self.declared) == "embedding":
             path, body["input"] = "/api/embed", []
         if not re.search(r"[1-9]", self._environment.get("OLLAMA_KEEP_ALIVE", "5m")):
             # It would be gone before it could be looked at.

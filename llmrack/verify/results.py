@@ -14,8 +14,9 @@ class Result:
 
     + host: the host whose gateway or Ollama was asked
     + subject: the public name, or ``gateway`` or ``ollama``
-    + check: health, models, wrong key, no key, chat, stream, embedding, vision, tools, name,
-      unknown model, version, models present, journal, resident, capabilities, speed or answers
+    + check: health, models, wrong key, no key, wrong request, chat, stream, embedding, vision,
+      tools, thinking, transcription, speech, rerank, image, name, unknown model, version, models
+      present, journal, resident, capabilities, speed or answers
     + ok: whether it was proven
     + instance: the instance that was asked; when ``ok``, the one that answered, with the model
       where the name leads to one (a tier, a mix, an alias). Empty where none is concerned or none
@@ -74,11 +75,13 @@ class Failed(Exception):
 
     + detail: cause and way out, in one line
     + timed_out: whether the time allowed ran out, so that asking again would cost it again
+    + status: HTTP status of an answer that is an error; None where there is none
     """
 
-    def __init__(self, detail: str, *, timed_out: bool = False) -> None:
+    def __init__(self, detail: str, *, timed_out: bool = False, status: int | None = None) -> None:
         self.detail = detail
         self.timed_out = timed_out
+        self.status = status
         super().__init__(detail)
 
 

@@ -29,8 +29,11 @@ sys.path.append(str(HERE))
 
 from auth_rules import METRICS, Key, Refused, metrics_key  # noqa: E402
 from request_kinds import Kinds  # noqa: E402
+from request_media_types import form_mistake  # noqa: E402
 from request_types import mistake  # noqa: E402
 
+# Those that LiteLLM reads as such (http_parsing_utils.py, 1.106.2).
+FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 MASTER = "master"
 # Whoever has this key is Prometheus.
 MONITOR = "monitor"
@@ -56,11 +59,27 @@ async def user_api_key_auth(request: Request, api_key: str) -> UserAPIKeyAuth:
 async def _well_formed(request: Request, asks: UserAPIKeyAuth) -> None:
     path = get_request_route(request)
     body = await _read_request_body(request)
-    form = "form" in request.headers.get("content-type", "")
-    said = None if form else mistake(path, body)
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    said = (form_mistake if kind in FORMS else mistake)(path, body)
     said = said or KINDS.mistake(path, body.get("model"), asks.models or None)
     if said:
+        _forget(request, body)
         raise _Answer(Refused(400, said), asks.key_alias)
+
+
+def _forget(request: Request, body: object) -> None:
+    """Leave of a body what the log of requests has a field for.
+
+    LiteLLM works on it also where it only notes that it was refused, and what is wrong in it would
+    make it fail (seen with 1.106.2).
+    """
+    known = {"model": str, "stream": bool}
+    given = body if isinstance(body, dict) else {}
+    kept = {name: given[name] for name, of in known.items() if isinstance(given.get(name), of)}
+    _, parsed = request.scope["parsed_body"]
+    parsed.clear()
+    parsed.update(kept)
+    request.scope["parsed_body"] = (tuple(kept), parsed)
 
 
 async def _whose(request: Request, api_key: str) -> UserAPIKeyAuth:

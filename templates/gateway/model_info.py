@@ -44,7 +44,7 @@ def _entry(name: str, declared: Mapping[str, Any]) -> dict[str, Any]:
         "litellm_params": {"model": name},
         "model_info": {
             "id": name,
-            "mode": group["kind"],
+            "mode": group["mode"],
             "max_tokens": min(most, default=None),
             "max_output_tokens": min(most, default=None),
             "max_input_tokens": group["context_length"],

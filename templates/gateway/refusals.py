@@ -77,6 +77,18 @@ def means_request(status: int, said: str, engine: str) -> bool:
     return engine == "ollama" and status == 500 and bool(_OLLAMA_500.search(said))
 
 
+def sentence(model: str, error: Exception) -> str:
+    """Why ``model`` was not asked, or what it says against the request."""
+    said = words(error)
+    if _response(error) is None and (not said or "Traceback" in said or "litellm" in said.lower()):
+        # LiteLLM could not put it into a form that can be sent; its words are about itself.
+        root: BaseException = error
+        while beneath := root.__cause__ or root.__context__:
+            root = beneath
+        return f"{model} cannot be asked this ({type(root).__name__}); correct the request"
+    return f"{model} refuses this: {said}"
+
+
 def words(error: BaseException) -> str:
     """What an upstream says, without what LiteLLM puts around it."""
     response = _response(error)

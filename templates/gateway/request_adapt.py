@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import litellm
 import request_ollama
 import request_thinking
+import request_types
 from refusals import Refusal
 from request_rules import Rules
 
@@ -83,7 +84,11 @@ def chat(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list
 
     Refusal where it cannot be done.
     """
-    left_out = _declared(rules, declared, kwargs)
+    # Other dialects were looked at in their own form; this is what LiteLLM has made of them.
+    translated = {name: kwargs[name] for name in ("messages", "tools") if kwargs.get(name)}
+    if said := request_types.mistake("/chat/completions", translated):
+        raise Refusal(said)
+    left_out = declared_prevails(rules, declared, kwargs)
     if isinstance(kwargs.get("stop"), str):
         kwargs["stop"] = [kwargs["stop"]]
     _bound(rules, kwargs)
@@ -93,7 +98,6 @@ def chat(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list
     if rules.engine == "ollama":
         left_out += _taken(kwargs, _HARMLESS)
         _tokens(kwargs, "max_tokens")
-        request_ollama.messages(kwargs.get("messages") or [])
         request_ollama.tools(kwargs)
         kwargs["extra_body"] = request_ollama.body(rules, kwargs, level)
         return left_out
@@ -112,7 +116,7 @@ def chat(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list
 
 def embedding(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list[str]:
     """The same for embeddings, which every server of ours is asked for in OpenAI's form."""
-    left_out = _declared(rules, declared, kwargs)
+    left_out = declared_prevails(rules, declared, kwargs)
     if (wanted := kwargs.pop("dimensions", None)) is not None:
         # LiteLLM knows them of OpenAI's own models alone.
         kwargs["extra_body"] = {"dimensions": int(wanted)}
@@ -129,7 +133,7 @@ def needs_eyes(messages: Any) -> bool:  # noqa: ANN401  (of any dialect)
     return False
 
 
-def _declared(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list[str]:
+def declared_prevails(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list[str]:
     """Let what is declared prevail over what a client gives."""
     for name in _BESIDE:
         kwargs.pop(name, None)
@@ -168,6 +172,9 @@ def _level(rules: Rules, kwargs: dict[str, Any], left_out: list[str]) -> str | N
         wanted = request_thinking.asked(given)
     except ValueError as error:
         raise Refusal(str(error), "reasoning_effort") from None
+    if rules.capabilities is None:
+        # Of a wildcard nobody knows what levels its models have.
+        return wanted
     if rules.can("thinking"):
         return request_thinking.chosen(wanted, rules.levels, rules.level, rules.most)
     if wanted not in (None, "none"):
@@ -190,9 +197,10 @@ def _message(rules: Rules, number: int, message: dict[str, Any]) -> dict[str, An
                 "image itself, as data:image/png;base64,...",
                 "messages",
             )
-    if rules.engine != "ollama":
-        for name in _NOTES:
-            message.pop(name, None)
+    if rules.engine == "ollama":
+        return request_ollama.message(number, message)
+    for name in _NOTES:
+        message.pop(name, None)
     return message
 
 

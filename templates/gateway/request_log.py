@@ -30,6 +30,8 @@ from routing_trail import Trail, trails  # noqa: E402
 LONGEST = 200
 # The status of a request whose client has left (nginx's word).
 LEFT = 499
+# What of a request is kept where the stack declares that contents are.
+CONTENT = ("messages", "prompt", "input", "query", "documents")
 PATH = Path(os.environ.get("LLMRACK_REQUEST_LOG") or HERE / "requests.jsonl")
 DAYS = float(os.environ.get("LLMRACK_LOG_DAYS") or 30)
 # What a failure is called where no attempt tells.
@@ -134,6 +136,7 @@ class RequestLog(CustomLogger):
             "served": answered.served if answered else None,
             "instance": answered.instance.name if answered else None,
             "provider": answered.provider if answered else None,
+            "place": answered.rules.place if answered else None,
             "position": self._position(model, trail),
             "attempts": trail.failed,
             "stream": bool(body.get("stream")),
@@ -169,7 +172,7 @@ class RequestLog(CustomLogger):
     ) -> None:
         if self._contents is None:
             self._contents = LogFile(PATH.with_name("content.jsonl"), DAYS)
-        asked = {name: body[name] for name in ("messages", "prompt", "input") if name in body}
+        asked = {name: body[name] for name in CONTENT if name in body}
         answer = "".join(trail.said)
         self._contents.add(id=call, key=key, model=model, asked=asked, answer=answer)
 

@@ -42,7 +42,8 @@ _CANNOT = {
     "echo": "is nothing that Ollama knows",
     "best_of": "is nothing that Ollama knows",
 }
-_PARTS = ("text", "image_url", "thinking", "redacted_thinking")
+# Fields of a message that are texts.
+_MESSAGE = ("role", "tool_call_id", "name", "reasoning_content")
 
 
 def body(rules: Rules, given: dict[str, Any], level: str | None) -> dict[str, Any]:
@@ -93,18 +94,53 @@ def tools(given: dict[str, Any]) -> None:
             )
 
 
-def messages(given: list[dict[str, Any]]) -> None:
-    """Refuse what ``/api/chat`` has no place for, before LiteLLM leaves it out."""
-    for number, message in enumerate(given):
-        content = message.get("content")
-        for part in content if isinstance(content, list) else ():
-            if part.get("type") not in _PARTS:
-                kind = str(part.get("type"))[:40]
-                raise Refusal(
-                    f"messages[{number}] has a part of type {kind}, and Ollama takes text and "
-                    "images; send one of these",
-                    "messages",
-                )
+def message(number: int, given: dict[str, Any]) -> dict[str, Any]:
+    """What ``/api/chat`` has a place for of a message; Refusal for what it has none for.
+
+    LiteLLM leaves the rest out, and comes to grief by it when it counts tokens.
+    """
+    found = {n: given[n] for n in _MESSAGE if isinstance(given.get(n), str)}
+    content = given.get("content")
+    found["content"] = content if isinstance(content, str) else ""
+    if isinstance(content, list):
+        found["content"] = [_part(number, part) for part in content]
+    blocks = given.get("thinking_blocks")
+    if isinstance(blocks, list) and "reasoning_content" not in found:
+        thoughts = [each.get("thinking") for each in blocks if isinstance(each, dict)]
+        if any(thoughts):
+            found["reasoning_content"] = "".join(str(each or "") for each in thoughts)
+    calls = given.get("tool_calls") or ()
+    for call in calls:
+        if call.get("type", "function") != "function":
+            raise Refusal(
+                f"messages[{number}] has a call of type {call['type'][:40]}, and Ollama knows "
+                "functions alone",
+                "messages",
+            )
+    if calls:
+        found["tool_calls"] = [
+            {
+                "id": str(call.get("id") or ""),
+                "type": "function",
+                "function": {n: call["function"][n] for n in ("name", "arguments")},
+            }
+            for call in calls
+        ]
+    return found
+
+
+def _part(number: int, part: dict[str, Any]) -> dict[str, Any]:
+    kind = part.get("type")
+    if kind == "text":
+        return {"type": kind, "text": part["text"]}
+    if kind == "image_url":
+        url = part["image_url"]
+        return {"type": kind, "image_url": {"url": url["url"] if isinstance(url, dict) else url}}
+    raise Refusal(
+        f"messages[{number}] has a part of type {str(kind)[:40]}, and Ollama takes text and "
+        "images; send one of these",
+        "messages",
+    )
 
 
 def _format(wanted: dict[str, Any] | None, found: dict[str, Any]) -> None:

@@ -38,6 +38,11 @@ class Rules:
     max_tokens: int | None = None
     client_options: tuple[str, ...] = ()
 
+    @property
+    def place(self) -> str:
+        """Where it runs, in a word for clients and logs."""
+        return "outside" if self.outside else "house"
+
     def can(self, capability: str) -> bool:
         """Whether it is declared, or nobody knows."""
         return self.capabilities is None or capability in self.capabilities

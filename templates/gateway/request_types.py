@@ -10,7 +10,9 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import request_media_types
 import request_tools
+from request_json import what
 
 # What Go's and C's int64 can hold.
 _INT64 = 2**63
@@ -86,7 +88,6 @@ _SHAPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "suffix": _TEXT,
     "stop": _TEXT_OR_TEXTS,
     "stop_sequences": _TEXTS,
-    "response_format": _OBJECT,
     "text": _OBJECT,
     "modalities": _TEXTS,
     # Of tools.
@@ -109,7 +110,7 @@ _SHAPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     # About the request.
     "metadata": _OBJECT,
     "user": _TEXT,
-    "timeout": _NOT_NEGATIVE,
+    "timeout": ("a number above 0", lambda value: _number(value) and value > 0),
     "num_retries": _WHOLE,
 }
 
@@ -120,16 +121,20 @@ def mistake(path: str, body: Any) -> str | None:  # noqa: ANN401  (whatever a cl
     + path: of the request, such as /v1/chat/completions
     """
     if not isinstance(body, dict):
-        return f"the body must be a JSON object; it is {_what(body)}"
+        return f"the body must be a JSON object; it is {what(body)}"
     for name, value in body.items():
         shape = _SHAPES.get(name)
         if shape and value is not None and not shape[1](value):
-            return f"{name} must be {shape[0]}; it is {_what(value)}"
+            return f"{name} must be {shape[0]}; it is {what(value)}"
     ending = path.rstrip("/").rsplit("/", 1)[-1]
     # The older form counts them.
     wanted = _WHOLE if "chat/" not in path and ending == "completions" else _SWITCH
     if body.get("logprobs") is not None and not wanted[1](body["logprobs"]):
-        return f"logprobs must be {wanted[0]}; it is {_what(body['logprobs'])}"
+        return f"logprobs must be {wanted[0]}; it is {what(body['logprobs'])}"
+    if ending not in request_media_types.OF_PATHS and not isinstance(
+        body.get("response_format"), dict | None
+    ):
+        return f"response_format must be an object; it is {what(body['response_format'])}"
     rest = _OF_PATHS.get("chat" if "chat/completions" in path else ending)
     return (rest(body) if rest else None) or request_tools.mistake(ending, body.get("tools") or ())
 
@@ -139,13 +144,13 @@ def _conversation(body: Mapping[str, Any]) -> str | None:
         return None
     messages = body["messages"]
     if not isinstance(messages, list):
-        return f"messages must be a list; it is {_what(messages)}"
+        return f"messages must be a list; it is {what(messages)}"
     if not messages:
         return "messages is empty: send at least one message"
     for number, message in enumerate(messages):
         where = f"messages[{number}]"
         if not isinstance(message, dict):
-            return f"{where} must be an object; it is {_what(message)}"
+            return f"{where} must be an object; it is {what(message)}"
         if message.get("role") not in _ROLES:
             return f"{where}.role must be one of {', '.join(_ROLES)}"
         found = _content(where, message) or _calls(where, message.get("tool_calls"))
@@ -162,18 +167,22 @@ def _content(where: str, message: Mapping[str, Any]) -> str | None:
         answers = message["role"] in ("assistant", "tool", "function")
         return None if answers else f"{where}.content is missing"
     if not _objects(content):
-        return f"{where}.content must be a text or a list of objects; it is {_what(content)}"
+        return f"{where}.content must be a text or a list of objects; it is {what(content)}"
+    return _parts(where, content)
+
+
+def _parts(where: str, content: list[dict[str, Any]]) -> str | None:
     for number, part in enumerate(content):
         place, kind = f"{where}.content[{number}]", part.get("type")
         if not isinstance(kind, str):
-            return f"{place}.type must be a text; it is {_what(kind)}"
-        if kind in ("text", "input_text") and not isinstance(part.get("text"), str):
-            return f"{place}.text must be a text; it is {_what(part.get('text'))}"
+            return f"{place}.type must be a text; it is {what(kind)}"
+        if kind in ("text", "input_text", "output_text") and not isinstance(part.get("text"), str):
+            return f"{place}.text must be a text; it is {what(part.get('text'))}"
         if kind == "image_url":
             given = part.get("image_url")
             url = given.get("url") if isinstance(given, dict) else given
             if not isinstance(url, str):
-                return f"{place}.image_url.url must be a text; it is {_what(url)}"
+                return f"{place}.image_url.url must be a text; it is {what(url)}"
     return None
 
 
@@ -181,17 +190,17 @@ def _calls(where: str, calls: Any) -> str | None:  # noqa: ANN401  (JSON)
     if calls is None:
         return None
     if not _objects(calls):
-        return f"{where}.tool_calls must be a list of objects; it is {_what(calls)}"
+        return f"{where}.tool_calls must be a list of objects; it is {what(calls)}"
     for number, call in enumerate(calls):
         place, function = f"{where}.tool_calls[{number}]", call.get("function")
+        if not isinstance(call.get("type", ""), str):
+            return f"{place}.type must be a text; it is {what(call['type'])}"
         if call.get("type", "function") != "function":
             continue
         if not isinstance(function, dict) or not isinstance(function.get("name"), str):
             return f"{place}.function must be an object with a name"
         if not isinstance(function.get("arguments", ""), str | dict | None):
-            return (
-                f"{place}.function.arguments must be a text; it is {_what(function['arguments'])}"
-            )
+            return f"{place}.function.arguments must be a text; it is {what(function['arguments'])}"
     return None
 
 
@@ -209,7 +218,7 @@ def _messages(body: Mapping[str, Any]) -> str | None:
         return "mcp_servers cannot be had: the gateway reaches out to none; leave it out"
     for number, tool in enumerate(body.get("tools") or ()):
         if tool.get("type") in (None, "custom") and not isinstance(tool.get("name"), str):
-            return f"tools[{number}].name must be a text; it is {_what(tool.get('name'))}"
+            return f"tools[{number}].name must be a text; it is {what(tool.get('name'))}"
     return _conversation(body)
 
 
@@ -219,11 +228,21 @@ def _responses(body: Mapping[str, Any]) -> str | None:
             return f"{name} cannot be had: {_KEPT_NOTHING}"
     given = body.get("input", "")
     if not (isinstance(given, str) or _objects(given)):
-        return f"input must be a text or a list of objects; it is {_what(given)}"
+        return f"input must be a text or a list of objects; it is {what(given)}"
+    if given == []:
+        return "input is empty: send a text, or at least one object"
     for number, item in enumerate(given if isinstance(given, list) else ()):
         if item.get("type") in _KEPT_ITEMS:
             return f"input[{number}] is of type {item['type']}: {_KEPT_NOTHING}"
-    return "input is empty: send a text, or at least one object" if given == [] else None
+        content = item.get("content")
+        if isinstance(content, str | None):
+            continue
+        where = f"input[{number}]"
+        if not _objects(content):
+            return f"{where}.content must be a text or a list of objects; it is {what(content)}"
+        if found := _parts(where, content):
+            return found
+    return None
 
 
 def _embeddings(body: Mapping[str, Any]) -> str | None:
@@ -232,11 +251,11 @@ def _embeddings(body: Mapping[str, Any]) -> str | None:
         return "input is empty: send a text, or a list of texts" if "input" in body else None
     tokens = isinstance(given, list) and all(map(_whole, given))
     lists = isinstance(given, list) and all(
-        isinstance(e, list) and all(map(_whole, e)) for e in given
+        isinstance(each, list) and each and all(map(_whole, each)) for each in given
     )
     if isinstance(given, str) or _texts(given) or tokens or lists:
         return None
-    return f"input must be a text or a list of texts; it is {_what(given)}"
+    return f"input must be a text or a list of texts; it is {what(given)}"
 
 
 def _completions(body: Mapping[str, Any]) -> str | None:
@@ -244,7 +263,7 @@ def _completions(body: Mapping[str, Any]) -> str | None:
     # Where it is put as a chat, several prompts would become one conversation.
     if isinstance(given, str) or (_texts(given) and len(given) == 1):
         return None
-    return f"prompt must be one text; it is {_what(given)}"
+    return f"prompt must be one text; it is {what(given)}"
 
 
 _OF_PATHS: dict[str, Callable[[Mapping[str, Any]], str | None]] = {
@@ -254,16 +273,5 @@ _OF_PATHS: dict[str, Callable[[Mapping[str, Any]], str | None]] = {
     "responses": _responses,
     "embeddings": _embeddings,
     "completions": _completions,
+    **request_media_types.OF_PATHS,
 }
-
-
-def _what(value: Any) -> str:  # noqa: ANN401  (JSON)
-    """What JSON calls it: never the value itself, which may be long, or a secret."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return "a number" if not isinstance(value, float) or math.isfinite(value) else "no number"
-    names = {str: "a text", list: "a list", dict: "an object"}
-    return names.get(type(value), "something else")

@@ -4,7 +4,8 @@ LiteLLM's router asks ``callback`` who of a name's deployments may serve and get
 when that fails it asks again without it (``enable_weighted_failover``), then goes along the
 chain (``fallbacks``). What is declared stands in routing.json beside this file. The parts:
 routing_choice (who is next), routing_health (who rests), routing_watch (signs of life),
-routing_attempt (deadlines, outcomes), request_adapt (the request as an engine takes it),
+routing_attempt (deadlines), routing_outcome (who is put aside), routing_proof (who is back),
+request_adapt and request_media (the request as an engine takes it),
 routing_blame (who failed), routing_refusal (requests that are wrong), routing_clients (how an
 instance is reached), routing_drain (who is about to be restarted), routing_redact (errors without
 keys), routing_told (what others are told of all this), routing_metrics (the same for Prometheus,
@@ -30,8 +31,10 @@ sys.path.append(str(HERE))
 
 import request_tools  # noqa: E402
 import routing_refusal  # noqa: E402
+import transcript_form  # noqa: E402
 from log_file import LogFile  # noqa: E402
 from request_adapt import needs_eyes  # noqa: E402
+from request_media import of_form  # noqa: E402
 from request_names import Names  # noqa: E402
 from request_rules import rules  # noqa: E402
 from routing_attempt import Attempts  # noqa: E402
@@ -118,6 +121,8 @@ class Routing(CustomLogger):
             data["model"] = self._names.meant(data["model"])
         if call_type in _IN_OTHER_FORMS and isinstance(data.get("tools"), list):
             data["tools"], trails.of(data).no_tools = request_tools.split(data["tools"])
+        if "file" in data:
+            of_form(data)
         return data
 
     async def async_filter_deployments(
@@ -232,13 +237,10 @@ class Routing(CustomLogger):
         request_headers: dict[str, str] | None = None,
         litellm_call_info: dict[str, Any] | None = None,
     ) -> dict[str, str]:
-        """Whether the answer comes from the house, and what of the request was left out for it."""
-        trail = trails.seen(data.get("litellm_call_id"))
-        if trail.answered is None:
-            return {}
-        found = {"x-llmrack-served": "outside" if trail.answered.rules.outside else "house"}
-        if left_out := [*trail.no_tools, *trail.left_out]:
-            found["x-llmrack-left-out"] = ", ".join(left_out)
+        """What is told beside the answer (Trail), and what transcript_form needs."""
+        found = trails.seen(data.get("litellm_call_id")).headers
+        if "file" in data and data.get("response_format") in transcript_form.FORMS:
+            found[transcript_form.MARK] = "1"
         return found
 
     def _begin(self, coroutine: Any) -> None:  # noqa: ANN401  (a coroutine without a result)

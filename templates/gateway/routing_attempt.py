@@ -1,31 +1,32 @@
-"""An attempt: one request to one instance, its deadlines, and what its outcome says of it.
+"""An attempt: one request to one instance, with its deadlines.
 
 LiteLLM's router asks a deployment through ``litellm.acompletion`` (for chats, and for the dialects
-that become chats), ``litellm.atext_completion`` and ``litellm.aembedding``; those are wrapped here.
+that become chats), and through a function for each other kind; those are wrapped here.
 LiteLLM itself bounds a connection, the first token and the gaps between tokens with one number, and
 passes off a stream that breaks off as a whole answer (seen with 1.106.2).
 """
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from functools import partial
+from functools import wraps
 from typing import Any
 
 import anyio
 import litellm
 import request_adapt
+import request_media
 import routing_text
 from litellm.exceptions import MidStreamFallbackError
 from refusals import Refusal
-from routing_blame import blame, retry_after, status, why
+from routing_blame import blame
 from routing_chunks import Repeats, finish_reason, says, text
-from routing_clients import Clients, sending
-from routing_errors import broken, is_lost, late, silent, stamped
+from routing_clients import Clients
+from routing_errors import broken, late, silent
 from routing_health import Deployment, Rest
+from routing_outcome import Outcomes
+from routing_proof import PROOFS
 from routing_refusal import refused
 from routing_trail import Trail, trails
 
@@ -35,7 +36,15 @@ Form = Callable[[Any, dict[str, Any], dict[str, Any]], list[str]]
 
 # Parameters of a plain chat that LiteLLM cannot put together from a stream.
 _PLAIN_ONLY = ("logprobs", "top_logprobs", "audio", "modalities")
-_PROOF = [{"role": "user", "content": "Say ok."}]
+# LiteLLM's calls whose answers come whole, and the form of each.
+_WHOLE: dict[str, Form] = {
+    "aembedding": request_adapt.embedding,
+    "atranscription": request_media.transcription,
+    "aspeech": request_media.speech,
+    "arerank": request_media.rerank,
+    "aimage_generation": request_media.image,
+    "aimage_edit": request_media.edit,
+}
 
 
 class Attempts:
@@ -52,15 +61,16 @@ class Attempts:
         self._deployments = deployments
         self._clients = clients
         self._cooldown = cooldown
+        self._outcomes = Outcomes(cooldown, self.ask_briefly)
         self._chat: Call = litellm.acompletion
-        self._embed: Call = litellm.aembedding
         self._text: Call = litellm.atext_completion
+        self._calls: dict[str, Call] = {"acompletion": self.chat, "atext_completion": self.text}
+        self._calls |= {name: self._whole(name, form) for name, form in _WHOLE.items()}
 
     def install(self) -> None:
         """Wrap LiteLLM's calls."""
-        litellm.acompletion = self.chat
-        litellm.aembedding = self.embed
-        litellm.atext_completion = self.text
+        for name, call in self._calls.items():
+            setattr(litellm, name, call)
 
     async def chat(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  (as LiteLLM's own)
         """``litellm.acompletion``."""
@@ -79,14 +89,29 @@ class Attempts:
             return await self._put_together(deployment, kwargs, first, whole)
         return await self._plain(deployment, self._chat, (), kwargs, whole)
 
-    async def embed(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  (as LiteLLM's own)
-        """``litellm.aembedding``."""
-        deployment = self._deployment(kwargs)
-        if deployment is None:
-            return await self._embed(*args, **kwargs)
-        whole = self._bound(deployment, kwargs)
-        self._adapt(deployment, request_adapt.embedding, kwargs)
-        return await self._plain(deployment, self._embed, args, kwargs, whole)
+    def _whole(self, name: str, form: Form) -> Call:
+        """A call of LiteLLM's whose answer comes whole, with what is ours around it."""
+        call: Call = getattr(litellm, name)
+
+        @wraps(call)
+        async def asked(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  (as LiteLLM's own)
+            deployment = self._deployment(kwargs)
+            if deployment is None:
+                return await call(*args, **kwargs)
+            whole = self._bound(deployment, kwargs)
+            if name == "aimage_edit":
+                # The one of OpenAI's form that LiteLLM sends without OpenAI's SDK.
+                kwargs["client"] = self._clients.http(deployment.instance.name)
+            self._adapt(deployment, form, kwargs)
+            response = await self._plain(deployment, call, args, kwargs, whole)
+            if name == "arerank":
+                # LiteLLM asks nobody for headers of this one, but takes those of the provider.
+                hidden = response._hidden_params
+                known = hidden.get("additional_headers") or {}
+                hidden["additional_headers"] = known | trails.of(kwargs).headers
+            return response
+
+        return asked
 
     async def text(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  (as LiteLLM's own)
         """``litellm.atext_completion``; vLLM's stream is bounded until it begins, no longer."""
@@ -106,15 +131,18 @@ class Attempts:
     async def ask_briefly(self, deployment: Deployment) -> None:
         """A short request of the gateway's own, of the kind that the model answers.
 
-        Raises what LiteLLM raises when it fails.
+        Raises what LiteLLM raises when it fails, and KeyError for a kind that has no such request.
         """
+        proof = PROOFS[deployment.kind]
         kwargs = dict(deployment.params or {}) | {"model_info": {"id": deployment.id}}
         # It is nobody's request: it stands in no log of requests.
         kwargs |= {"no-log": True, "num_retries": 0, "max_retries": 0}
-        if deployment.mode == "embedding":
-            await self.embed(**kwargs, input=["ok"])
-        else:
-            await self.chat(**kwargs, messages=_PROOF, max_tokens=1, stream=False)
+        try:
+            await self._calls[proof.call](**kwargs, **proof.asked)
+        except Exception as error:
+            if not proof.or_refused or blame(error, deployment.rules.engine, True):
+                raise
+            deployment.instance.well(deployment.upstream)
 
     def _deployment(self, kwargs: dict[str, Any]) -> Deployment | None:
         if kwargs.get("mock_response"):
@@ -157,14 +185,14 @@ class Attempts:
         whole: float,
     ) -> Any:  # noqa: ANN401  (as LiteLLM's own)
         began, trail = _begun(kwargs), trails.of(kwargs)
-        async with self._attempt(deployment, whole, trail):
+        async with self._outcomes.attempt(deployment, whole, trail):
             response = await call(*args, **kwargs)
         trail.answered = deployment
         if deployment.keeps_answers:
             trail.said = [text(response)]
         usage = getattr(response, "usage", None)
         tokens = getattr(usage, "completion_tokens", None) or 1
-        self._well(deployment, began, tokens)
+        self._outcomes.well(deployment, began, tokens)
         return response
 
     async def _put_together(
@@ -198,7 +226,7 @@ class Attempts:
         """A stream that has begun: its first token is there."""
         began, trail = _begun(kwargs), trails.of(kwargs)
         held: list[Any] = []
-        async with self._attempt(deployment, first, trail) as rests:
+        async with self._outcomes.attempt(deployment, first, trail) as rests:
             response = await self._chat(**kwargs)
             source = aiter(response.completion_stream or await response.fetch_stream())
             while not (held and says(held[-1])):
@@ -248,19 +276,19 @@ class Attempts:
                     finished = True
                     # Now, for LiteLLM may read no further.
                     deployment.model.running -= 1
-                    self._well(deployment, began, tokens)
+                    self._outcomes.well(deployment, began, tokens)
                 yield chunk
             if not finished:
                 raise EOFError("its end is not marked")
         except TimeoutError:
             error = silent(deployment, scope, gap)
-            self._failed(deployment, error)
+            self._outcomes.failed(deployment, error)
             trail.fail(deployment, error, at_first)
             raise error from None
         except Exception as found:
             error = broken(deployment, found)
             if not (deployment.rules.engine == "ollama" and repeats.many):
-                self._failed(deployment, found)
+                self._outcomes.failed(deployment, found)
             trail.fail(deployment, error, at_first)
             raise error from found
         finally:
@@ -270,72 +298,6 @@ class Attempts:
                 rest.trying = 0.0
             if hasattr(source, "aclose"):
                 await source.aclose()
-
-    @asynccontextmanager
-    async def _attempt(
-        self, deployment: Deployment, seconds: float, trail: Trail
-    ) -> AsyncIterator[list[Rest]]:
-        """Count it as running, end it in time or when the instance is lost, note its failure.
-
-        Gives what it tries whether it is well again.
-        """
-        instance, model, began = deployment.instance, deployment.model, time.monotonic()
-        rests = instance.tried(deployment.upstream, math.inf)
-        sent: list[bool] = []
-        sending.set(sent)
-        # A client that waits for less than is declared says nothing of the instance.
-        patient = seconds >= min(deployment.first_token_timeout or math.inf, deployment.timeout)
-        instance.used = began
-        model.running += 1
-        try:
-            with anyio.fail_after(seconds) as scope:
-                instance.waiting.add(scope)
-                try:
-                    yield rests
-                finally:
-                    instance.waiting.discard(scope)
-        except TimeoutError:
-            error = silent(deployment, scope, seconds)
-            if patient or is_lost(scope):
-                self._failed(deployment, error)
-            trail.fail(deployment, error, began)
-            raise stamped(error, deployment) from None
-        except Exception as error:
-            if blame(error, deployment.rules.engine, bool(sent)) is None:
-                raise refused(deployment, error, trail, began) from error
-            # Noted before the router asks somebody else.
-            if patient or not isinstance(error, litellm.Timeout):
-                self._failed(deployment, error)
-            trail.fail(deployment, error, began)
-            stamped(error, deployment)
-            raise
-        finally:
-            model.running -= 1
-            instance.used = time.monotonic()
-            for rest in rests:
-                rest.trying = 0.0
-
-    def _well(self, deployment: Deployment, began: float | None, tokens: int) -> None:
-        deployment.instance.well(deployment.upstream)
-        if began is not None:
-            deployment.model.measure(time.monotonic() - began, tokens)
-
-    def _failed(self, deployment: Deployment, error: Exception) -> None:
-        """Put aside who is to blame for ``error``: the instance, the model there, or nobody."""
-        instance, upstream = deployment.instance, deployment.upstream
-        who, wildcard = blame(error, deployment.rules.engine, True), upstream.endswith("*")
-        if who is None or (wildcard and status(error) == 404):
-            return
-        proof = None
-        if instance.watched and deployment.params and not wildcard:
-            proof = partial(self.ask_briefly, deployment)
-        at_once = proof and status(error) != 429
-        seconds = retry_after(error) or (0.0 if at_once else self._cooldown)
-        rest = Rest(time.monotonic() + seconds, why(error), proof)
-        if who == "instance":
-            instance.put_aside(rest, instance.name)
-        else:
-            deployment.model.put_aside(rest, f"{instance.name}/{upstream}")
 
 
 def _begun(kwargs: dict[str, Any]) -> float | None:

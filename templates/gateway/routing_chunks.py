@@ -26,7 +26,9 @@ def text(said: Any) -> str:  # noqa: ANN401  (as above)
     for choice in getattr(said, "choices", None) or ():
         part = getattr(choice, "delta", None) or getattr(choice, "message", None)
         return str(getattr(part, "content", None) or "")
-    return ""
+    # Of a transcription.
+    heard = getattr(said, "text", None)
+    return heard if isinstance(heard, str) else ""
 
 
 class Repeats:

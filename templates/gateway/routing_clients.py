@@ -20,7 +20,7 @@ from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 from litellm.llms.custom_httpx.aiohttp_transport import LiteLLMAiohttpTransport
 from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
 from routing_redact import shown_keys, without
-from routing_watch import tls
+from routing_watch import headers, tls
 
 _OLLAMA_CHAT = "/api/chat"
 # Of the attempt under way: gets an entry when its request begins to be sent.
@@ -48,6 +48,8 @@ class _Client(AsyncHTTPHandler):
     def __init__(self, spec: dict[str, Any]) -> None:
         self._spec = spec
         self._tls: ssl.SSLContext = tls(spec["verify"])
+        self._host = httpx.URL(spec["url"]).host
+        self._declared = headers(spec)
         super().__init__()
 
     def create_client(self, timeout: Any, *_: Any, **__: Any) -> httpx.AsyncClient:  # noqa: ANN401
@@ -81,6 +83,9 @@ class _Client(AsyncHTTPHandler):
             sent.append(True)
         timeouts = request.extensions.get("timeout", {})
         request.extensions["timeout"] = {**timeouts, "connect": self._spec["connect_timeout"]}
+        if request.url.host == self._host:
+            # LiteLLM sends no headers of the declaration with some kinds of requests.
+            request.headers.update(self._declared)
         path = self._spec["chat"]
         if path and request.url.path.endswith(_OLLAMA_CHAT):
             begin = request.url.path.removesuffix(_OLLAMA_CHAT)
@@ -104,9 +109,7 @@ class Clients:
 
         + sdk: OpenAI's; otherwise LiteLLM's own
         """
-        if instance not in self._http:
-            self._http[instance] = _Client(self._specs[instance])
-        http = self._http[instance]
+        http = self.http(instance)
         if not sdk:
             kwargs["client"] = http
             return
@@ -115,6 +118,14 @@ class Clients:
                 api_key=kwargs["api_key"],
                 base_url=kwargs["api_base"],
                 max_retries=0,
+                # LiteLLM hands on no timeout of speech; each attempt has its own (routing_attempt).
+                timeout=None,
                 http_client=http.client,
             )
         kwargs["client"] = self._openai[instance]
+
+    def http(self, instance: str) -> _Client:
+        """That of an instance, without OpenAI's SDK."""
+        if instance not in self._http:
+            self._http[instance] = _Client(self._specs[instance])
+        return self._http[instance]

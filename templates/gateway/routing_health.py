@@ -215,6 +215,7 @@ class Instance(Resting):
 class Deployment:
     """A deployment's entry in routing.json, with its instance.
 
+    + kind: of answers: chat, embedding, transcription, speech, rerank or image
     + served: the declared model
     + place: among the members of its tier, from 0 on
     + keeps_answers: whether what is asked and answered is kept
@@ -227,7 +228,7 @@ class Deployment:
     upstream: str
     level: int
     weight: float
-    mode: str
+    kind: str
     first_token_timeout: float | None
     timeout: float
     stream_timeout: float

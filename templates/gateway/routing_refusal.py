@@ -12,8 +12,9 @@ from typing import Any
 
 import litellm
 import openai
+from litellm.proxy._types import ProxyException
 from litellm.types.router import RouterRateLimitError
-from refusals import Refusal, of_content, too_long, words
+from refusals import Refusal, of_content, sentence, too_long
 from routing_errors import stamped
 from routing_health import LOG, Deployment
 from routing_trail import Trail, trails
@@ -25,7 +26,7 @@ def refused(deployment: Deployment, error: Exception, trail: Trail, began: float
     if isinstance(error, Refusal):
         refusal = error
     else:
-        refusal = Refusal(f"{model} refuses this: {words(error)}")
+        refusal = Refusal(sentence(model, error))
         # The log looks for the upstream's status there.
         refusal.__cause__ = error
     trail.fail(deployment, refusal, began)
@@ -70,15 +71,22 @@ def install() -> None:
             if kwargs.get("fallback_depth"):
                 raise
             if trail.refusals:
-                raise next(iter(trail.refusals.values())) from None
+                raise _worded(next(iter(trail.refusals.values())), kwargs) from None
             if trail.chosen and not trail.asked and not _is_of_gateway(error):
                 # LiteLLM could not even put it into a form that can be sent.
                 LOG.warning("LiteLLM cannot send a request: %s", type(error).__name__)
                 said = f"the request cannot be understood ({type(error).__name__}); correct it"
-                raise Refusal(said) from error
+                raise _worded(Refusal(said), kwargs) from error
             raise
 
     litellm.Router.async_function_with_fallbacks = walked
+
+
+def _worded(refusal: Refusal, kwargs: dict[str, Any]) -> Exception:
+    """The refusal as LiteLLM words it in OpenAI's form; of speech it would use FastAPI's."""
+    if getattr(kwargs.get("original_function"), "__name__", "") != "_aspeech":
+        return refusal
+    return ProxyException(refusal.message, refusal.type, refusal.param, refusal.status_code)
 
 
 def _is_of_gateway(error: Exception) -> bool:

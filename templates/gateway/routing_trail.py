@@ -45,6 +45,16 @@ class Trail:
     left_out: list[str] = field(default_factory=list)
     noted: bool = False
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """What clients are told: does the answer come from the house, and what was left out."""
+        if self.answered is None:
+            return {}
+        found = {"x-llmrack-served": self.answered.rules.place}
+        if left_out := [*self.no_tools, *self.left_out]:
+            found["x-llmrack-left-out"] = ", ".join(left_out)
+        return found
+
     def fail(self, deployment: Deployment, error: Exception, began: float) -> None:
         """An attempt that began at ``began`` (monotonic time) has failed."""
         self.answered, self.first, self.said = None, None, []

@@ -23,6 +23,10 @@ from routing_health import (
     Resting,
 )
 
+# The server as a whole, which is asked by OPTIONS (RFC 9110, 9.3.7). Go's server answers itself:
+# no route is asked, and Ollama's log stays quiet.
+SERVER = "*"
+
 
 class Watch:
     """One instance's watch.
@@ -69,7 +73,7 @@ class Watch:
         """Whether it gives a sign of life; notes it when it does not."""
         instance = self.instance
         try:
-            answer = await self._client.get(self._spec["url"] + self._spec["health"])
+            answer = await self._ask_for_sign()
             gone, why = False, f"its {self._spec['health']} answers {answer.status_code}"
             if answer.status_code < 500:
                 return True
@@ -86,6 +90,12 @@ class Watch:
         if instance.missed >= (2 if gone else SILENT):
             instance.lost()
         return False
+
+    async def _ask_for_sign(self) -> httpx.Response:
+        url, path = self._spec["url"], self._spec["health"]
+        if path != SERVER:
+            return await self._client.get(url + path)
+        return await self._client.request("OPTIONS", url, extensions={"target": SERVER.encode()})
 
     async def _see_loaded(self, now: float) -> None:
         path = self._spec["loaded"]

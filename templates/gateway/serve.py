@@ -35,8 +35,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 sys.path.append(str(Path(__file__).resolve().parent))
 
 from dialect import worded
+from garbage import collect_between_steps
 from load_keys import load_keys
 from request_body import App, limited
+from transcript_form import as_asked
 from watchdog import watch
 
 FIRST_PASSED_FD = 3
@@ -96,7 +98,7 @@ def limited_proxy() -> App:
 
     routing = Path(os.environ["CONFIG_FILE_PATH"]).with_name("routing.json")
     model_info.add_to(app, json.loads(routing.read_text(encoding="utf-8")))
-    return worded(limited(app))
+    return worded(as_asked(limited(app)))
 
 
 class Connection(H11Protocol):
@@ -146,10 +148,11 @@ class NotifyingServer(uvicorn.Server):
         await super().startup(sockets=[] if held else sockets)
         if not self.started:
             return
+        loop = asyncio.get_running_loop()
         if private:
-            loop = asyncio.get_running_loop()
             self.servers.append(await loop.create_unix_server(self._unlogged, path=private))
         await warm_up()
+        collect_between_steps(loop)
         notify("READY=1")
         watch(private, notify)
         if held:

@@ -70,7 +70,7 @@ def test_model_is_created_from_a_gguf_file(ollama: OllamaProcess) -> None:
     assert answer == {"status": "success"}
     details = ollama.answer("/api/show", model="from-file")["details"]
     assert (details["format"], details["family"]) == ("gguf", "llama")
-    assert details["parameter_size"] == "120K"
+    assert details["parameter_size"] == "123K"
 
 
 def upload(ollama: OllamaProcess, file: Path) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.contract.ollama_process import HELLO, OllamaProcess, error_of
 
-# The template of the lab's models opens the tag, so that all that random weights say is thought.
+# Fewer tokens than a thought has.
 SHORT = {"num_predict": 3, "temperature": 0}
 CHOICES = '"high", "medium", "low", "max", true, or false'
 

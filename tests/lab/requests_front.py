@@ -80,6 +80,7 @@ STACK: dict[str, Any] = {
         },
         "strict": {"provider": "strict", "model": "m"},
         "parrot": {"provider": "parrot", "model": "m"},
+        "any/*": {"provider": "paid"},
     },
     "chains": {"blind": ["paid-eyes"], "strict": ["paid"]},
     "default_chain": ["paid"],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import platform
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 
 from llmrack.components.client_keys import client_keys
+from llmrack.lab.shell import wait_until
 from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.schema import Stack
 from llmrack.stack.settings import Settings
@@ -22,8 +22,6 @@ from tests.lab.dialects import CITY, MARK
 from tests.lab.front import Front, breakable, provider
 from tests.lab.keyed_front import issued, key
 from tests.lab.ollama_boxes import host_of, ollama_boxes
-
-pytestmark = pytest.mark.soak
 
 CONTEXT = 65536
 MODELS: dict[str, dict[str, Any]] = {
@@ -116,9 +114,8 @@ class World:
         before = len(self._lines())
         said = PROGRAMS[name].ask(home, prompt)
         # The log's lines come a little later.
-        time.sleep(0.5)
+        assert wait_until(lambda: len(self._lines()) > before, 30)
         new = self._lines()[before:]
-        assert new
         assert [line for line in new if line["status"] != 200 or line["attempts"]] == []
         assert home.elsewhere.asked <= PROGRAMS[name].elsewhere
         return " ".join(said.split()), new

@@ -48,6 +48,8 @@ def config(tmp_path: Path, vllm: StandIn) -> Path:
     params = {"model": "hosted_vllm/qwen", "api_base": base, "api_key": "none"}
     file = tmp_path / "config.yaml"
     file.write_text(yaml.safe_dump({"model_list": [{"model_name": "m", "litellm_params": params}]}))
+    # What it tells of models lies beside it.
+    file.with_name("routing.json").write_text('{"groups": {}, "aliases": {}}')
     return file
 
 

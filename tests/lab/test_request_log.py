@@ -87,6 +87,7 @@ def line_of(front: Front, answer: Any) -> dict[str, Any]:
 def test_who_answered_and_how_quickly_is_noted(front: Front, stream: bool) -> None:
     line = line_of(front, ask(front, "everything", model="chat", stream=stream))
     assert (line["served"], line["instance"], line["provider"]) == ("chat", "good", "good")
+    assert line["place"] == "outside"
     assert (line["position"], line["attempts"], line["error"]) == (0, [], None)
     assert line["stream"] is stream
     assert 0 < line["first_token"] <= line["duration"]

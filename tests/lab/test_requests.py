@@ -340,6 +340,8 @@ def test_thinking_at_other_servers(world: World) -> None:
     assert world.passed_on("vllm")["reasoning_effort"] == "high"
     assert served(world.chat("switched", reasoning_effort="none")) == "outside"
     assert world.passed_on("vllm")["chat_template_kwargs"] == {"enable_thinking": False}
+    assert served(world.chat("any/m", reasoning_effort="xhigh")) == "outside"
+    assert world.passed_on("paid")["reasoning_effort"] == "xhigh"
     assert served(world.chat("paid", reasoning_effort="high")) == "outside"
     assert "reasoning_effort" not in world.passed_on("paid")
 

@@ -19,7 +19,7 @@ STACK = {
         "llama3.1:latest": {"provider": "local"},
         "embed": {"provider": "local", "model": "nomic-embed-text", "capabilities": ["embedding"]},
         "coder": {"provider": "vllm", "model": "Qwen/Coder"},
-        "gpt-oss:20b-cloud": {"provider": "cloud"},
+        "gpt-oss:20b-cloud": {"provider": "cloud", "capabilities": ["chat", "thinking"]},
     },
     "chains": {"llama3.1:latest": ["coder", "gpt-oss:20b-cloud"]},
     "default_chain": ["gpt-oss:20b-cloud"],

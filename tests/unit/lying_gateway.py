@@ -120,6 +120,8 @@ def kind(body: Body) -> str:
         return "unknown"
     if "input" in body:
         return "embedding"
+    if "response_format" in body:
+        return "wrong"
     if "tools" in body:
         return "tools"
     if isinstance(body["messages"][0]["content"], list):
@@ -134,6 +136,7 @@ HONEST: dict[str, Callable[[Body], httpx.Response]] = {
     "tools": lambda body: tool_call(body, arguments='{"city": "Paris"}'),
     "embedding": lambda body: vectors(body, [1, 2, 3], [3, 2, 1]),
     "unknown": unknown_model,
+    "wrong": lambda body: error(400, "llama refuses this: invalid format"),
 }
 
 

@@ -19,6 +19,7 @@ LINE = {
     "served": "llama",
     "instance": "box1",
     "provider": "local",
+    "place": "house",
     "position": 0,
     "attempts": [],
     "stream": False,
@@ -40,7 +41,7 @@ def line(ago: float, **fields: object) -> dict:
 
 
 def unanswered(ago: float, error: str, status: int = 502, **fields: object) -> dict:
-    nobody = {"served": None, "instance": None, "provider": None, "position": None}
+    nobody = {"served": None, "instance": None, "provider": None, "place": None, "position": None}
     spent = {"output_tokens": 0, "first_token": None, "tokens_per_second": None, "cost": 0.0}
     return line(ago, **nobody, **spent, error=error, status=status, **fields)
 

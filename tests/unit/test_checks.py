@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import pytest
+import yaml
+from pydantic import ValidationError
 
+from llmrack.components import gateway
 from llmrack.stack.checks import check
+from llmrack.stack.declaration import Declaration
 from llmrack.stack.fleet import Fleet
 from llmrack.stack.host_checks import warnings
 from tests.unit.declare import STACK, declaration, host, stack, two_boxes
@@ -80,9 +84,72 @@ def test_cloud_suffix_sent_to_ollama_com_is_the_known_trap():
     assert "ollama.com itself does not know 'kimi-k2:1t-cloud'" in text
 
 
-def test_openai_style_base_must_end_in_v1():
+def test_a_vllm_without_a_path_is_the_known_trap():
     (text,) = found(with_provider("vllm", kind="vllm", url="http://vllm:8000"))
-    assert "does not end in /v1" in text and "write http://vllm:8000/v1" in text
+    assert "vLLM answers chats below /v1" in text and "write http://vllm:8000/v1" in text
+
+
+def serving(**fields):
+    """A provider with a model of its own."""
+    return stack(
+        providers=STACK["providers"] | {"x": fields},
+        models=STACK["models"] | {"x": {"provider": "x"}},
+    )
+
+
+def test_a_service_whose_api_is_elsewhere_is_the_known_trap():
+    (text,) = found(serving(kind="openai-compatible", url="https://openrouter.ai"))
+    assert "openrouter.ai has its API elsewhere" in text
+    assert "write https://openrouter.ai/api/v1" in text
+
+
+def test_an_address_with_what_is_appended_to_it_is_the_known_trap():
+    url = "http://host/v2/chat/completions"
+    (text,) = found(serving(kind="openai-compatible", url=url))
+    assert "ends in /chat/completions, which is appended to it" in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "url"),
+    [
+        ("openai-compatible", "https://api.perplexity.ai"),
+        ("openai-compatible", "https://generativelanguage.googleapis.com/v1beta/openai"),
+        ("openai-compatible", "http://host/a%20b/(c)/v2@x"),
+        ("vllm", "http://host/gpu7"),
+    ],
+)
+def test_an_address_of_any_path_is_taken_as_it_is(kind, url):
+    assert found(serving(kind=kind, url=url)) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["/model", "Qwen-4B-Q4 [Thinking · General]", "openai/gpt-oss-120b:free", "a#b{c}$d"]
+)
+def test_a_server_may_call_its_model_as_it_likes(name):
+    assert found(with_model("x", provider="vllm", model=name)) == []
+    rendered = gateway.configuration(
+        with_model("x", provider="vllm", model=name), two_boxes(), two_boxes().hosts[0]
+    )
+    rows = yaml.safe_load(rendered)["model_list"]
+    assert f"hosted_vllm/{name}" in [row["litellm_params"]["model"] for row in rows]
+
+
+@pytest.mark.parametrize("name", ["/model", "a b", "[x]"])
+def test_a_model_of_our_own_hosts_has_a_name_of_ollamas(name):
+    (text,) = found(with_model("x", provider="local", model=name))
+    assert "Ollama cannot name a model like this" in text
+
+
+@pytest.mark.parametrize("name", ["a\nb", " a", "a\x07", "os.environ/KEY", ""])
+def test_an_upstream_name_that_cannot_be_printed_is_refused(name):
+    with pytest.raises(ValidationError):
+        with_model("x", provider="vllm", model=name)
+
+
+def test_a_placeholder_is_told_from_a_key_that_is_missing():
+    declared = Declaration(stack(), two_boxes(), (), {}, placeholders={"OLLAMA_API_KEY": ".env"})
+    (text,) = map(str, check(declared))
+    assert "what .env has for the secret OLLAMA_API_KEY counts as a placeholder" in text
 
 
 def test_same_address_twice_is_found():

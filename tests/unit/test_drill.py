@@ -154,7 +154,7 @@ def test_paid_requests_are_counted_for_who_is_lost_and_who_stands_in() -> None:
 def test_an_embedding_model_is_asked_for_vectors() -> None:
     models = {"embed": {"provider": "local", "capabilities": ["embedding"]}}
     asked: Asked = one(plan_of(stack(models=models)), "box1", Cause.STOPPED).asked[0]
-    assert asked.embedding
+    assert asked.kind == "embedding"
 
 
 def test_the_way_to_a_provider_is_broken_for_the_gateways_user_alone() -> None:

@@ -171,7 +171,7 @@ def test_an_instance_of_ours_is_watched_and_shows_what_it_has_loaded():
     box2 = table(stack())["instances"]["box2"]
     assert (box2["url"], box2["health"], box2["loaded"]) == (
         "http://10.0.0.2:11434",
-        "/api/version",
+        "*",
         "/api/ps",
     )
 
@@ -227,6 +227,7 @@ def test_a_name_knows_its_chain_strategy_and_deployments():
     assert found == {
         "strategy": "latency",
         "kind": "chat",
+        "mode": "chat",
         "context_length": 8192,
         "chain": ["coder", CLOUD],
         "deployments": [f"box1/{LLAMA}", f"box2/{LLAMA}"],
@@ -339,7 +340,7 @@ def test_a_deployment_has_the_deadlines_of_its_model_or_else_of_its_provider():
 def test_an_embedding_has_no_first_token():
     local = STACK["providers"]["local"] | {"first_token_timeout": 5}
     found = table(stack(providers=STACK["providers"] | {"local": local}))["deployments"]
-    assert found["box1/embed"]["mode"] == "embedding"
+    assert found["box1/embed"]["kind"] == "embedding"
     assert found["box1/embed"]["first_token_timeout"] is None
     assert found[f"box1/{LLAMA}"]["first_token_timeout"] == 5
 

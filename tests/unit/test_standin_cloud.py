@@ -88,6 +88,38 @@ def test_cloud_refuses_images_for_other_models(cloud: Running) -> None:
     assert cloud.api.post("/api/generate", json=body).status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("body", "status", "error"),
+    [
+        ({"options": {"stop": "\n"}}, 500, 'option "stop" must be of type array'),
+        ({"options": {"temperature": "hot"}}, 500, 'option "temperature" must be of type float32'),
+        (
+            {"messages": "hello"},
+            400,
+            "json: cannot unmarshal string into Go struct field ChatRequest.messages of type "
+            "[]api.Message",
+        ),
+        (
+            {"think": "silly"},
+            400,
+            'invalid think value: "silly" (must be "high", "medium", "low", "max", true, or false)',
+        ),
+    ],
+)
+def test_cloud_refuses_wrong_types_as_ollama_does(
+    cloud: Running, body: dict, status: int, error: str
+) -> None:
+    response = cloud.api.post("/api/chat", json={"model": "glm-4.6", "messages": HELLO, **body})
+    assert (response.status_code, response.json()) == (status, {"error": error})
+
+
+def test_cloud_refuses_wrong_types_in_the_openai_form(cloud: Running) -> None:
+    body = {"model": "glm-4.6", "messages": HELLO, "temperature": "hot"}
+    response = cloud.api.post("/v1/chat/completions", json=body)
+    assert response.status_code == 400
+    assert response.json()["error"]["message"].startswith("json: cannot unmarshal string into Go")
+
+
 def test_cloud_fits_its_answer_to_a_format(cloud: Running) -> None:
     schema = {"type": "object", "properties": {"n": {"type": "integer"}, "by": {"type": "string"}}}
     body = {"model": "glm-4.6", "messages": HELLO, "format": schema, "stream": False}

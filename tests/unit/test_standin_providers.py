@@ -48,9 +48,9 @@ def test_vllm_words_an_unknown_model_as_vllm_does(vllm: Running) -> None:
     with pytest.raises(openai.NotFoundError) as caught:
         vllm.openai.chat.completions.create(model="gpt", messages=HELLO)
     assert caught.value.body == {
-        "message": "The model `gpt` does not exist.",
+        "message": "The model `gpt` does not exist. Valid aliases: qwen, bge.",
         "type": "NotFoundError",
-        "param": None,
+        "param": "model",
         "code": 404,
     }
 
@@ -65,10 +65,53 @@ def test_vllm_chats_completes_and_embeds(vllm: Running) -> None:
 
 
 def test_vllm_keeps_chat_and_embedding_models_apart(vllm: Running) -> None:
-    with pytest.raises(openai.BadRequestError, match="does not support Chat Completions"):
-        vllm.openai.chat.completions.create(model="bge", messages=HELLO)
-    with pytest.raises(openai.BadRequestError, match="does not support Embeddings"):
-        vllm.openai.embeddings.create(model="qwen", input="a")
+    for path, model in (
+        ("chat/completions", "bge"),
+        ("completions", "bge"),
+        ("embeddings", "qwen"),
+    ):
+        body = {"model": model, "messages": HELLO, "prompt": "a", "input": "a"}
+        response = vllm.api.post(f"/v1/{path}", json=body)
+        assert (response.status_code, response.json()) == (404, {"detail": "Not Found"})
+
+
+def test_vllm_does_not_know_other_paths(vllm: Running) -> None:
+    response = vllm.api.post("/v1/nothing", json={"model": "qwen"})
+    assert (response.status_code, response.json()) == (404, {"detail": "Not Found"})
+
+
+def test_vllm_refuses_a_prompt_over_its_context(vllm: Running) -> None:
+    messages = [{"role": "user", "content": "a " * 40_000}]
+    with pytest.raises(openai.BadRequestError, match="maximum context length is 32768") as caught:
+        vllm.openai.chat.completions.create(model="qwen", messages=messages)
+    assert caught.value.param == "input_tokens"
+    assert caught.value.type == "BadRequestError"
+
+
+def test_vllm_counts_the_tokens_that_are_asked_for(vllm: Running) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        vllm.openai.completions.create(model="qwen", prompt="hello", max_tokens=32768)
+    assert caught.value.param == "input_tokens"
+
+
+@pytest.mark.parametrize("temperature", [9, -1])
+def test_vllm_refuses_a_temperature_that_there_is_not(vllm: Running, temperature: float) -> None:
+    with pytest.raises(openai.BadRequestError, match="temperature must be in"):
+        vllm.openai.chat.completions.create(model="qwen", messages=HELLO, temperature=temperature)
+
+
+def test_vllm_refuses_a_chat_without_messages(vllm: Running) -> None:
+    response = vllm.api.post("/v1/chat/completions", json={"model": "qwen"})
+    assert response.status_code == 400
+    assert response.json()["error"]["type"] == "Bad Request"
+
+
+def test_vllm_refuses_an_image_for_a_text_model(vllm: Running) -> None:
+    url = {"url": f"data:image/png;base64,{PIXEL}"}
+    messages = [{"role": "user", "content": [{"type": "image_url", "image_url": url}]}]
+    with pytest.raises(openai.BadRequestError, match="qwen is not a multimodal model") as caught:
+        vllm.openai.chat.completions.create(model="qwen", messages=messages)
+    assert caught.value.type == "BadRequestError"
 
 
 def test_vllm_has_health_version_and_metrics(vllm: Running) -> None:
@@ -82,7 +125,8 @@ def test_vllm_has_health_version_and_metrics(vllm: Running) -> None:
 
 def test_openai_like_lists_its_models(openai_like: Running) -> None:
     names = [model.id for model in openai_like.openai.models.list()]
-    assert names == ["gpt-4o", "gpt-4o-mini", "text-embedding-3-small"]
+    assert names[:3] == ["gpt-4o", "gpt-4o-mini", "text-embedding-3-small"]
+    assert names[3:] == ["whisper-1", "tts-1", "dall-e-3", "gpt-image-1"]
 
 
 def test_openai_like_refuses_a_wrong_key_without_repeating_it(openai_like: Running) -> None:

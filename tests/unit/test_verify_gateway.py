@@ -40,6 +40,7 @@ def test_an_honest_gateway_is_proven_in_every_way(gateway: Gateway) -> None:
         ("gateway", "", "models"),
         ("gateway", "", "wrong key"),
         ("gateway", "", "no key"),
+        ("gateway", "", "wrong request"),
         *llama,
         ("llama", "box1", "name"),
         ("embed", "box1", "embedding"),
@@ -132,6 +133,22 @@ def test_a_gateway_that_breaks_on_a_wrong_key_did_not_refuse_it(gateway: Gateway
 def test_the_right_key_refused_is_told_as_such(gateway: Gateway) -> None:
     gateway.lies["/v1/models"] = lambda _: error(401, "there is no such key; ask for one")
     assert "refuses its own master key" in failures(gateway)["gateway", "", "models"]
+
+
+def test_a_wrong_request_that_was_refused_or_stayed_with_its_model_is_well(
+    gateway: Gateway,
+) -> None:
+    assert ("gateway", "", "wrong request") not in failures(gateway)
+    (asked,) = [body for body in gateway.asked("llama") if "response_format" in body]
+    assert asked["max_tokens"] == 1
+    gateway.lies["wrong"] = message
+    assert ("gateway", "", "wrong request") not in failures(gateway)
+
+
+def test_a_wrong_request_that_somebody_else_answered_is_caught(gateway: Gateway) -> None:
+    gateway.lies["wrong"] = lambda _: message({"model": "gpt"})
+    detail = failures(gateway)["gateway", "", "wrong request"]
+    assert "was answered by cloud/gpt instead of being refused" in detail
 
 
 @pytest.mark.parametrize(

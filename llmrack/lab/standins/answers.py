@@ -16,12 +16,20 @@ JSON = dict[str, Any]
 class Model:
     """A model that a stand-in pretends to serve.
 
-    `dimensions` is the length of its embeddings; 0 means that it chats instead.
+    `dimensions` is the length of its embeddings; 0 means that it answers otherwise. `answers` is
+    the kind of its other answers: chat, transcription, speech, rerank or image.
     """
 
     name: str
     dimensions: int = 0
     vision: bool = False
+    answers: str = "chat"
+    thinking: bool = False
+
+    @property
+    def kind(self) -> str:
+        """What it is for."""
+        return "embedding" if self.dimensions else self.answers
 
 
 @dataclass(frozen=True)

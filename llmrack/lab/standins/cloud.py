@@ -6,8 +6,6 @@ paths are what Ollama itself answers; ollama.com's own were not at hand to compa
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import json
 import time
@@ -19,6 +17,10 @@ from typing import ClassVar
 from llmrack.lab.standins import openai_form
 from llmrack.lab.standins.answers import JSON, Answer, Model, Prompt, embedding
 from llmrack.lab.standins.http import Reply, Request, Stream
+from llmrack.lab.standins.ollama import binding
+from llmrack.lab.standins.ollama.media import check_images, decode_image
+from llmrack.lab.standins.ollama.options import check_options
+from llmrack.lab.standins.ollama.thinking import check_think, think_of_effort
 from llmrack.lab.standins.ollama.wanted_call import wanted_call
 from llmrack.lab.standins.program import key_from_environment, parser, run
 from llmrack.lab.standins.provider import Provider, Refusal, Routes
@@ -32,14 +34,14 @@ MODELS = [
             "deepseek-v3.1:671b",
             "qwen3-coder:480b",
             "kimi-k2:1t",
-            "gpt-oss:120b",
-            "gpt-oss:20b",
             "glm-4.6",
             "minimax-m2.5",
             "qwen3.5:397b",
             "glm-5.2",
         ),
     ),
+    Model("gpt-oss:120b", thinking=True),
+    Model("gpt-oss:20b", thinking=True),
     Model("kimi-k2.5", vision=True),
     Model("kimi-k2.6", vision=True),
     Model("gemma3:27b", vision=True),
@@ -64,9 +66,7 @@ class Cloud(Provider):
             ("POST", "/api/generate"): self._generate,
             ("POST", "/api/embed"): self._embed,
             ("GET", "/v1/models"): lambda _: openai_form.model_list(self, "ollama"),
-            ("POST", "/v1/chat/completions"): lambda request: openai_form.chat(
-                self, self.find(request), request
-            ),
+            ("POST", "/v1/chat/completions"): self._v1_chat,
         }
 
     def needs_key(self, path: str) -> bool:
@@ -119,7 +119,9 @@ class Cloud(Provider):
         }
 
     def _chat(self, request: Request) -> Reply | Stream:
-        body, model = request.body or {}, self.find(request)
+        body = request.body or {}
+        binding.bind(body, "ChatRequest", binding.CHAT)
+        model = self.find(request)
         messages: list[JSON] = body.get("messages") or []
         images = [image for message in messages for image in message.get("images") or []]
         text = " ".join(message.get("content") or "" for message in messages)
@@ -128,15 +130,30 @@ class Cloud(Provider):
         prompt = replace(_prompt(model, body, text, images), tool=tool or None, arguments=arguments)
         said = self.say(model, prompt) if messages else None
         calls = [_tool_call(tool, said)] if tool and said else []
+        think = body.get("think") if model.thinking else None
+        thoughts = [f"Thinking ({think})."] if think and said else []
+        if thoughts and said:
+            # They come before the first word.
+            said = replace(said, words=["", *said.words])
 
         def part(content: str, *, last: bool) -> JSON:
             message: JSON = {"role": "assistant", "content": content}
+            if thoughts:
+                message["thinking"] = thoughts.pop()
             return {"message": message | ({"tool_calls": calls} if last and calls else {})}
 
         return _respond(model, body, said, part)
 
+    def _v1_chat(self, request: Request) -> Reply | Stream:
+        body = request.body or {}
+        binding.bind(body, "ChatCompletionRequest", binding.OPENAI_CHAT)
+        think_of_effort(body.get("reasoning_effort") or "")
+        return openai_form.chat(self, self.find(request), request)
+
     def _generate(self, request: Request) -> Reply | Stream:
-        body, model = request.body or {}, self.find(request)
+        body = request.body or {}
+        binding.bind(body, "GenerateRequest", binding.GENERATE)
+        model = self.find(request)
         text = body.get("prompt") or ""
         prompt = _prompt(model, body, text, body.get("images") or [])
         said = self.say(model, prompt) if text else None
@@ -204,14 +221,13 @@ def _final_counts(said: Answer | None, started: int) -> JSON:
 
 
 def _prompt(model: Model, body: JSON, text: str, images: list[str]) -> Prompt:
+    check_think(body.get("think"))
+    check_options(body.get("options") or {})
     if model.dimensions:
         raise Refusal(400, f'"{model.name}" does not support chat')
-    if images and not model.vision:
-        raise Refusal(400, f'"{model.name}" does not support image input')
-    try:
-        decoded = [base64.b64decode(image, validate=True) for image in images]
-    except binascii.Error:
-        raise Refusal(400, "images must hold valid base64") from None
+    decoded = [decode_image(image) for image in images]
+    if not model.vision:
+        check_images(decoded, sees=False)
     schema = body.get("format") or None
     if schema == "json":
         schema = {"type": "object", "properties": {"answer": {"type": "string"}}}
@@ -234,7 +250,8 @@ def _details(model: Model) -> JSON:
 def _capabilities(model: Model) -> list[str]:
     if model.dimensions:
         return ["embedding"]
-    return ["completion", "tools"] + (["vision"] if model.vision else [])
+    more = [name for name in ("vision", "thinking") if getattr(model, name)]
+    return ["completion", "tools", *more]
 
 
 def _now() -> str:

@@ -18,6 +18,7 @@ from socketserver import TCPServer
 from typing import Any, cast
 
 from llmrack.lab.standins.answers import JSON
+from llmrack.lab.standins.form import read_form
 from llmrack.lab.standins.ollama.connections import abort, drop
 
 Address = tuple[str, int]
@@ -36,13 +37,15 @@ CLIENT_KEY = "X-Api-Key"
 class Request:
     """A request as read from the wire: `path` without query, header names in Title-Case.
 
-    `body` is the JSON object sent, `{}` where there was none, None where it was no JSON object.
+    `body` is the JSON object sent, `{}` where there was none, None where it was no JSON object; of
+    a form its fields, and of a file its name. `files` are the files' bytes, by their fields.
     """
 
     method: str
     path: str
     headers: Mapping[str, str]
     body: JSON | None
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def model(self) -> str | None:
@@ -98,7 +101,7 @@ class Stream:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Reads JSON requests and sends replies; `answer` is the subclass's part."""
+    """Reads requests with JSON or a form and sends replies; `answer` is the subclass's part."""
 
     protocol_version = "HTTP/1.1"
     server_version = "llmrack-standin"
@@ -111,12 +114,16 @@ class Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        headers = {name.title(): value for name, value in self.headers.items()}
+        path = self.path.partition("?")[0]
+        form = read_form(headers.get("Content-Type", ""), raw)
+        if form:
+            self.answer(Request(self.command, path, headers, dict(form.fields), form.files))
+            return
         try:
             body = json.loads(raw) if raw else {}
         except ValueError:
             body = None
-        headers = {name.title(): value for name, value in self.headers.items()}
-        path = self.path.partition("?")[0]
         valid = body if isinstance(body, dict) else None
         self.answer(Request(self.command, path, headers, valid))
 

@@ -16,33 +16,11 @@ from .ollama.create import human_number
 from .ollama.gguf import read_metadata
 from .ollama.names import ModelName
 from .ollama.store import CONFIG_TYPE, LAYER_TYPE, MANIFEST_TYPE, Layer, Store
+from .ollama.thinking import FAMILIES_WITH_LEVELS
+from .speech import CHATS, SPEAKS_HARMONY, THINKS, USES_TOOLS, Speech
 from .weights import write_bert, write_clip, write_llama
 
-_CHAT = """\
-{{- if .System }}system: {{ .System }}
-{{ end }}
-{{- range .Messages }}{{ .Role }}: {{ .Content }}
-{{ end }}assistant: """
-# Ollama takes a model for one that can use tools when its template has ``.Tools``.
-_TOOLS = """\
-{{- if .System }}system: {{ .System }}
-{{ end }}
-{{- if .Tools }}tools: {{ .Tools }}
-{{ end }}
-{{- range .Messages }}{{ .Role }}: {{ .Content }}
-{{- range .ToolCalls }}{"name": "{{ .Function.Name }}", "parameters": {{ .Function.Arguments }}}
-{{- end }}
-{{ end }}assistant: """
-# It takes one for a model that thinks when tags stand around ``.Thinking``. Where a prompt ends
-# with the first tag, it takes what the model says for thinking, up to the second.
-_THINKING = (
-    _TOOLS.replace(
-        "{{ .Content }}",
-        "{{ if .Thinking }}<think>{{ .Thinking }}</think>{{ end }}{{ .Content }}",
-    )
-    + "{{ if .Think }}<think>{{ end }}"
-)
-_LICENSE = "Random weights, made by llmrack for its lab. Do with them what you like.\n"
+_LICENSE = "Made by llmrack for its lab. Do with it what you like.\n"
 _MEGABYTE = 1_000_000
 
 
@@ -67,11 +45,13 @@ class LabModel:
     family: str = ""
 
     @property
-    def template(self) -> str:
-        """How a chat is written down for it."""
+    def speech(self) -> Speech:
+        """What it says where a real Ollama runs it."""
+        if self.family in FAMILIES_WITH_LEVELS:
+            return SPEAKS_HARMONY
         if "thinking" in self.capabilities:
-            return _THINKING
-        return _TOOLS if "tools" in self.capabilities else _CHAT
+            return THINKS
+        return USES_TOOLS if "tools" in self.capabilities else CHATS
 
 
 CATALOGUE = (
@@ -113,7 +93,7 @@ def build_models(directory: Path) -> Path:
 
 def _edition() -> str:
     """What the files are built from; a directory built from something else is built anew."""
-    sources = [Path(__file__), Path(__file__).with_name("weights.py")]
+    sources = [Path(__file__).with_name(f"{name}.py") for name in ("models", "speech", "weights")]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
 
 
@@ -123,7 +103,7 @@ def _build(store: Store, model: LabModel) -> None:
         if model.dimension:
             write_bert(path, model.names[0], model.context_length, model.dimension)
         else:
-            write_llama(path, model.names[0], model.context_length)
+            write_llama(path, model.names[0], model.context_length, model.speech)
         metadata = read_metadata(path)
         layers = [store.add(_padded(path, model.padding), f"{LAYER_TYPE}model")[0]]
         if "vision" in model.capabilities:
@@ -156,7 +136,7 @@ def _build(store: Store, model: LabModel) -> None:
 def _texts(store: Store, model: LabModel) -> Iterator[Layer]:
     texts = {"license": _LICENSE}
     if not model.dimension:
-        texts["template"] = model.template
+        texts["template"] = model.speech.template
         texts["params"] = json.dumps({"stop": ["user:", "system:"]})
     for kind, text in texts.items():
         yield store.add([text.encode()], f"{LAYER_TYPE}{kind}")[0]

@@ -28,7 +28,7 @@ def model_list(provider: Provider, owner: str) -> Reply:
 def chat(provider: Provider, model: Model, request: Request) -> Reply | Stream:
     """Answer `POST /v1/chat/completions`."""
     body = request.body or {}
-    prompt = _chat_prompt(model, body)
+    prompt = chat_prompt(model, body)
     said = provider.say(model, prompt)
     calls = [_tool_call(prompt.tool, said.tool_arguments)] if prompt.tool else []
     reason = "tool_calls" if calls else said.finish_reason
@@ -81,7 +81,8 @@ def embeddings(model: Model, request: Request) -> Reply:
     return Reply({"object": "list", "data": data, "model": model.name, "usage": usage})
 
 
-def _chat_prompt(model: Model, body: JSON) -> Prompt:
+def chat_prompt(model: Model, body: JSON) -> Prompt:
+    """Read a chat's request; Refusal where it has no messages, or images for a blind model."""
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise Refusal(400, "messages must hold at least one message")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from llmrack.lab.standins import openai_form
+from llmrack.lab.standins import media, openai_form
 from llmrack.lab.standins.answers import JSON, Model
 from llmrack.lab.standins.http import Reply, Request, Stream
 from llmrack.lab.standins.program import key_from_environment, parser, run
@@ -14,11 +14,15 @@ MODELS = [
     Model("gpt-4o", vision=True),
     Model("gpt-4o-mini", vision=True),
     Model("text-embedding-3-small", dimensions=1536),
+    Model("whisper-1", answers="transcription"),
+    Model("tts-1", answers="speech"),
+    Model("dall-e-3", answers="image"),
+    Model("gpt-image-1", answers="image"),
 ]
 
 
 class OpenAILike(Provider):
-    """`/v1/models`, `/v1/chat/completions`, `/v1/embeddings`."""
+    """`/v1/models|chat/completions|embeddings|audio/...|images/generations|rerank`."""
 
     name: ClassVar[str] = "openai"
     stands_for: ClassVar[str] = "OpenAI"
@@ -29,6 +33,11 @@ class OpenAILike(Provider):
             ("GET", "/v1/models"): lambda _: openai_form.model_list(self, "system"),
             ("POST", "/v1/chat/completions"): self._chat,
             ("POST", "/v1/embeddings"): self._embeddings,
+            ("POST", "/v1/audio/transcriptions"): self._transcription,
+            ("POST", "/v1/audio/speech"): self._speech,
+            ("POST", "/v1/images/generations"): self._images,
+            ("POST", "/v1/images/edits"): self._images,
+            ("POST", "/v1/rerank"): self._rerank,
         }
 
     def needs_key(self, path: str) -> bool:
@@ -56,7 +65,7 @@ class OpenAILike(Provider):
 
     def _chat(self, request: Request) -> Reply | Stream:
         model = self.find(request)
-        if model.dimensions:
+        if model.kind != "chat":
             raise Refusal(404, f"This is not a chat model and not supported at {request.path}.")
         return openai_form.chat(self, model, request)
 
@@ -65,6 +74,24 @@ class OpenAILike(Provider):
         if not model.dimensions:
             raise Refusal(403, "You are not allowed to generate embeddings from this model.")
         return openai_form.embeddings(model, request)
+
+    def _transcription(self, request: Request) -> Reply:
+        return media.transcription(self, self._of_kind(request, "transcription"), request)
+
+    def _speech(self, request: Request) -> Stream:
+        return media.speech(self, self._of_kind(request, "speech"), request)
+
+    def _images(self, request: Request) -> Reply:
+        return media.images(self._of_kind(request, "image"), request)
+
+    def _rerank(self, request: Request) -> Reply:
+        return media.rerank(self._of_kind(request, "rerank"), request)
+
+    def _of_kind(self, request: Request, kind: str) -> Model:
+        model = self.find(request)
+        if model.kind != kind:
+            raise Refusal(400, f"The model `{model.name}` is not supported at {request.path}.")
+        return model
 
 
 def main() -> None:

@@ -23,11 +23,14 @@ REMEMBERED_REQUESTS = 500
 class Refusal(Exception):
     """A request that is refused; the provider words it in its own error form."""
 
-    def __init__(self, status: int, message: str, code: str | None = None) -> None:
-        """`code` is OpenAI's machine-readable one, where there is any."""
+    def __init__(
+        self, status: int, message: str, code: str | None = None, param: str | None = None
+    ) -> None:
+        """`code` and `param` are OpenAI's machine-readable ones, where there are any."""
         super().__init__(message)
         self.status = status
         self.code = code
+        self.param = param
 
 
 class Provider(ABC):
@@ -166,7 +169,10 @@ class Provider(ABC):
                 raise Refusal(400, "the body is not a JSON object")
             if fault.mode == "missing" and request.model:
                 raise self.unknown(request.model)
-            result = route(request)
+            try:
+                result = route(request)
+            except ApiError as error:
+                raise Refusal(error.status, error.message) from None
             if fault.mode == "error" and isinstance(result, Reply) and result.tokens:
                 raise Refusal(500, STATUS[500])
             return result

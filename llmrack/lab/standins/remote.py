@@ -18,6 +18,7 @@ from llmrack.lab.standins import openai_form
 from llmrack.lab.standins.answers import Model
 from llmrack.lab.standins.cloud import Cloud
 from llmrack.lab.standins.http import CLIENT_KEY, Reply, Request
+from llmrack.lab.standins.ollama.embedding import NO_EMBEDDINGS
 from llmrack.lab.standins.ollama.faults import full_name
 from llmrack.lab.standins.program import key_from_environment, parser, run
 from llmrack.lab.standins.provider import Refusal, Routes
@@ -61,6 +62,13 @@ class Attic(Cloud):
         if model is None:
             raise self.unknown(asked)
         return replace(model, name=asked)
+
+    def find_embedding(self, request: Request) -> Model:
+        """Return the embedding model asked for; Refusal in Ollama's words where it is none."""
+        model = self.find(request)
+        if not model.dimensions:
+            raise Refusal(501, NO_EMBEDDINGS)
+        return model
 
     def _running(self) -> Reply:
         loaded = [self.models[name] for name in self.loaded if name in self.models]

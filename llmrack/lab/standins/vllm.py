@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from typing import ClassVar
 
-from llmrack.lab.standins import openai_form
+from llmrack.lab.standins import media, openai_form
 from llmrack.lab.standins.answers import JSON, Model
 from llmrack.lab.standins.http import Reply, Request, Stream
 from llmrack.lab.standins.program import key_from_environment, parser, run
@@ -17,6 +17,9 @@ from llmrack.lab.standins.provider import Provider, Refusal, Routes
 
 DEFAULT_MODEL = "Qwen/Qwen2.5-Coder-7B-Instruct"
 EMBEDDING_DIMENSIONS = 1024
+CONTEXT_LENGTH = 32768
+HOTTEST = 2
+KINDS = ("chat", "embedding", "transcription", "rerank")
 ERROR_TYPES = {
     400: "BadRequestError",
     404: "NotFoundError",
@@ -28,7 +31,10 @@ ERROR_TYPES = {
 
 
 class VLLM(Provider):
-    """`/v1/models|chat/completions|completions|embeddings`, `/health|version|metrics`."""
+    """`/v1/models|chat/completions|completions|embeddings|rerank`, `/health|version|metrics`.
+
+    `/v1/audio/transcriptions` too.
+    """
 
     name: ClassVar[str] = "vllm"
     stands_for: ClassVar[str] = "vLLM"
@@ -43,6 +49,9 @@ class VLLM(Provider):
             ("POST", "/v1/chat/completions"): self._chat,
             ("POST", "/v1/completions"): self._completion,
             ("POST", "/v1/embeddings"): self._embeddings,
+            ("POST", "/v1/audio/transcriptions"): self._transcription,
+            ("POST", "/v1/rerank"): self._rerank,
+            ("POST", "/rerank"): self._rerank,
         }
 
     def needs_key(self, path: str) -> bool:
@@ -54,40 +63,63 @@ class VLLM(Provider):
         return Refusal(401, "Unauthorized")
 
     def error(self, path: str, refusal: Refusal) -> JSON:
-        """Return `{"error": "Unauthorized"}` for 401, else `{"error": {message, type, ...}}`."""
+        """Return `{"error": {message, type, param, code}}`, or what FastAPI and its guard say."""
         if refusal.status == 401:
             return {"error": "Unauthorized"}
-        kind = ERROR_TYPES[refusal.status]
-        error = {"message": str(refusal), "type": kind, "param": None, "code": refusal.status}
+        if refusal.status == 404 and refusal.param is None:
+            return {"detail": "Not Found"}
+        # What FastAPI finds wrong with a body has the words of HTTP.
+        kind = "Bad Request" if refusal.code == "body" else ERROR_TYPES[refusal.status]
+        error = {
+            "message": str(refusal),
+            "type": kind,
+            "param": refusal.param,
+            "code": refusal.status,
+        }
         return {"error": error}
 
     def unknown(self, model: str) -> Refusal:
         """Word it as vLLM does."""
-        return Refusal(404, f"The model `{model}` does not exist.")
+        aliases = ", ".join(self.models)
+        message = f"The model `{model}` does not exist. Valid aliases: {aliases}."
+        return Refusal(404, message, param="model")
 
     def _model_list(self) -> Reply:
         reply = openai_form.model_list(self, "vllm")
         for entry in reply.body["data"]:
-            entry |= {"root": entry["id"], "parent": None, "max_model_len": 32768}
+            entry |= {"root": entry["id"], "parent": None, "max_model_len": CONTEXT_LENGTH}
         return reply
 
     def _chat(self, request: Request) -> Reply | Stream:
-        return openai_form.chat(self, self._generating(request, "Chat Completions"), request)
+        body = request.body or {}
+        if "messages" not in body:
+            missing = {"type": "missing", "loc": ("body", "messages"), "msg": "Field required"}
+            raise Refusal(400, str([missing]), "body")
+        model = self._of_kind(request, "chat")
+        _check(body, openai_form.chat_prompt(model, body).text)
+        return openai_form.chat(self, model, request)
 
     def _completion(self, request: Request) -> Reply | Stream:
-        return openai_form.completion(self, self._generating(request, "Completions"), request)
-
-    def _generating(self, request: Request, api: str) -> Model:
-        model = self.find(request)
-        if model.dimensions:
-            raise Refusal(400, f"The model does not support {api} API")
-        return model
+        body = request.body or {}
+        model = self._of_kind(request, "chat")
+        _check(body, str(body.get("prompt", "")))
+        return openai_form.completion(self, model, request)
 
     def _embeddings(self, request: Request) -> Reply:
+        return openai_form.embeddings(self._of_kind(request, "embedding"), request)
+
+    def _transcription(self, request: Request) -> Reply:
+        return media.transcription(self, self._of_kind(request, "transcription"), request)
+
+    def _rerank(self, request: Request) -> Reply:
+        return media.rerank(self._of_kind(request, "rerank"), request)
+
+    def _of_kind(self, request: Request, kind: str) -> Model:
+        """Return the model; Refusal where it has no such path, which is not there then at all."""
         model = self.find(request)
-        if not model.dimensions:
-            raise Refusal(400, "The model does not support Embeddings API")
-        return openai_form.embeddings(model, request)
+        if model.kind != kind:
+            raise Refusal(404, "Not Found")
+        return model
 
     def _metrics(self) -> str:
         lines = ["# This is a stand-in of vLLM: the gauges never move."]
@@ -97,6 +129,25 @@ class VLLM(Provider):
         return "\n".join(lines) + "\n"
 
 
+def _check(body: JSON, text: str) -> None:
+    """Check the length of a prompt and the temperature; Refusal where they are out of bounds."""
+    temperature = body.get("temperature")
+    if temperature is not None and not 0 <= temperature <= HOTTEST:
+        raise Refusal(400, f"temperature must be in [0, {HOTTEST}], got {temperature}.")
+    given = len(text.split())
+    wanted = body.get("max_completion_tokens") or body.get("max_tokens") or 0
+    if given + wanted > CONTEXT_LENGTH or given == CONTEXT_LENGTH:
+        raise Refusal(
+            400,
+            f"This model's maximum context length is {CONTEXT_LENGTH} tokens. However, you "
+            f"requested {wanted} output tokens and your prompt contains {given} input tokens, for "
+            f"a total of {given + wanted} tokens. Please reduce the length of the input prompt or "
+            "the number of requested output tokens. "
+            f"(parameter=input_tokens, value={given})",
+            param="input_tokens",
+        )
+
+
 def main() -> None:
     """Run the stand-in from the command line."""
     cli = parser(__spec__.name, __doc__ or "")
@@ -104,7 +155,7 @@ def main() -> None:
         "--model",
         action="append",
         type=_model,
-        metavar="NAME[:chat|embedding]",
+        metavar=f"NAME[:{'|'.join(KINDS)}]",
         help=f"a model to serve, may be repeated; default {DEFAULT_MODEL}",
     )
     args = cli.parse_args()
@@ -114,9 +165,12 @@ def main() -> None:
 
 def _model(text: str) -> Model:
     name, colon, kind = text.partition(":")
-    if not name or (colon and kind not in ("chat", "embedding")):
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME, NAME:chat or NAME:embedding")
-    return Model(name, dimensions=EMBEDDING_DIMENSIONS if kind == "embedding" else 0)
+    if not name or (colon and kind not in KINDS):
+        kinds = " or ".join(f"NAME:{each}" for each in KINDS)
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME, {kinds}")
+    if kind == "embedding":
+        return Model(name, dimensions=EMBEDDING_DIMENSIONS)
+    return Model(name, answers=kind or "chat")
 
 
 if __name__ == "__main__":

@@ -1,22 +1,29 @@
-"""Tiny GGUF files with random weights, which a real Ollama loads and runs on a CPU.
+"""Tiny GGUF files, which a real Ollama loads and runs on a CPU.
 
+Their weights are random but for those that decide what a language model says.
 Tensor and key names are those of llama.cpp, as the library gguf spells them.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import gguf
 import numpy as np
 from numpy.typing import NDArray
 
+from .speech import CHATS, END, OTHERWISE, Speech
+
 _WIDTH, _FEED_FORWARD, _BLOCKS, _HEADS, _KV_HEADS = 64, 128, 2, 4, 2
 _UNKNOWN, _BEGIN, _END = 0, 1, 2
 _FIRST_WORD = 3 + 256
-
-_WORDS = ["▁", "▁the", "▁a", "▁hello", "▁world", *(chr(code) for code in range(33, 127))]
+_LETTERS = ["▁", *(chr(code) for code in range(33, 127))]
+# How likely tokens are, as logits; letters have zero. Other tokens than the follower matter where a
+# grammar forbids that one: texts and lists in JSON end soon.
+_FOLLOWS, _IS_SAID, _IS_NO_TEXT = 60.0, -10.0, -20.0
+_ENDINGS = {'"': 30.0, "}": 20.0, "]": 20.0, END: 20.0, ",": 10.0}
 
 
 class _Random:
@@ -30,13 +37,17 @@ class _Random:
         return (self._generator.standard_normal(shape) * 0.05).astype(dtype)
 
 
-def write_llama(path: Path, name: str, context_length: int) -> None:
+def write_llama(path: Path, name: str, context_length: int, speech: Speech = CHATS) -> None:
     """Write a language model of half a megabyte.
+
+    Its layers add nothing to what passes through them (``attn_output`` and ``ffn_down`` are zero),
+    so that what follows a token depends on that token alone.
 
     Args:
         path: the file.
-        name: name of the model; also what its weights depend on.
+        name: name of the model; also what its random weights depend on.
         context_length: tokens that it claims to be trained for.
+        speech: what it says.
     """
     random = _Random(name)
     writer = gguf.GGUFWriter(path, "llama")
@@ -51,14 +62,9 @@ def write_llama(path: Path, name: str, context_length: int) -> None:
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_dimension_count(_WIDTH // _HEADS)
     writer.add_rope_freq_base(10000.0)
-    vocabulary = _add_sentencepiece(writer)
+    tokens = _add_sentencepiece(writer, speech)
     ones = np.ones(_WIDTH, dtype=np.float32)
-    # The first component of the hidden state is large for every text. The output turns it against
-    # the tokens that are no words, so that what the model says can be printed.
-    embeddings, output = random(vocabulary, _WIDTH), 20 * random(vocabulary, _WIDTH)
-    embeddings[:, 0], output[:, 0] = 5.0, 0.0
-    output[:_FIRST_WORD, 0] = -4.0
-    output[_END, 0] = 0.0
+    embeddings, output = _spoken(tokens, speech)
     writer.add_tensor("token_embd.weight", embeddings)
     writer.add_tensor("output_norm.weight", ones)
     writer.add_tensor("output.weight", output)
@@ -71,13 +77,42 @@ def write_llama(path: Path, name: str, context_length: int) -> None:
             ("attn_q", _WIDTH, _WIDTH),
             ("attn_k", kv_width, _WIDTH),
             ("attn_v", kv_width, _WIDTH),
-            ("attn_output", _WIDTH, _WIDTH),
             ("ffn_gate", _FEED_FORWARD, _WIDTH),
             ("ffn_up", _FEED_FORWARD, _WIDTH),
-            ("ffn_down", _WIDTH, _FEED_FORWARD),
         ):
             writer.add_tensor(f"{prefix}{tensor}.weight", random(rows, columns))
+        for tensor, columns in (("attn_output", _WIDTH), ("ffn_down", _FEED_FORWARD)):
+            nothing = np.zeros((_WIDTH, columns), dtype=np.float32)
+            writer.add_tensor(f"{prefix}{tensor}.weight", nothing)
     _write(writer)
+
+
+def _spoken(tokens: Sequence[str], speech: Speech) -> tuple[NDArray[np.float32], ...]:
+    """The embeddings of tokens, and the output that makes their followers of them.
+
+    The hidden state's first component is one for every token, and carries how likely tokens are in
+    general. Each token that has a follower of its own has a component of its own, and all others
+    have one together.
+    """
+    followers = speech.followers()
+    alone = {token: component for component, token in enumerate(followers, 2)}
+    if len(alone) > _WIDTH - 2:
+        raise ValueError(f"{len(alone)} tokens have followers, and {_WIDTH - 2} is the most")
+    index = {token: number for number, token in enumerate(tokens)}
+    embeddings = np.zeros((len(tokens), _WIDTH), dtype=np.float32)
+    output = np.zeros_like(embeddings)
+    # The norm before the output leaves a vector of this length as it is.
+    large = (_WIDTH - 1) ** 0.5
+    embeddings[:, 0] = 1.0
+    for token, number in index.items():
+        embeddings[number, alone.get(token, 1)] = large
+    for component, follower in ((1, OTHERWISE), *((alone[t], f) for t, f in followers.items())):
+        output[index[follower], component] = _FOLLOWS / large
+    output[:_FIRST_WORD, 0] = _IS_NO_TEXT
+    output[_FIRST_WORD + len(_LETTERS) :, 0] = _IS_SAID
+    for token, likely in _ENDINGS.items():
+        output[index[token], 0] = likely
+    return embeddings, output
 
 
 def write_bert(path: Path, name: str, context_length: int, width: int) -> None:
@@ -169,26 +204,30 @@ def _add_layer_norm(writer: gguf.GGUFWriter, tensor: str, width: int) -> None:
     writer.add_tensor(f"{tensor}.bias", np.zeros(width, dtype=np.float32))
 
 
-def _add_sentencepiece(writer: gguf.GGUFWriter) -> int:
-    """Add a vocabulary with every byte and some words; returns its length."""
+def _add_sentencepiece(writer: gguf.GGUFWriter, speech: Speech) -> list[str]:
+    """Add a vocabulary of what is said, every byte and some letters; returns the tokens."""
     kinds = gguf.TokenType
-    tokens = [("<unk>", kinds.UNKNOWN), ("<s>", kinds.CONTROL), ("</s>", kinds.CONTROL)]
-    tokens += [(f"<0x{byte:02X}>", kinds.BYTE) for byte in range(256)]
-    tokens += [(word, kinds.NORMAL) for word in _WORDS]
+    kind_of = {"<unk>": kinds.UNKNOWN, "<s>": kinds.CONTROL, END: kinds.CONTROL}
+    kind_of |= {f"<0x{byte:02X}>": kinds.BYTE for byte in range(256)}
+    kind_of |= dict.fromkeys(_LETTERS, kinds.NORMAL)
+    kind_of |= dict.fromkeys(speech.answers, kinds.CONTROL)
+    kind_of |= {token: kinds.NORMAL for answer in speech.answers.values() for token in answer}
+    tokens = list(kind_of)
     writer.add_vocab_size(len(tokens))
     writer.add_tokenizer_model("llama")
     writer.add_tokenizer_pre("default")
-    writer.add_token_list([token for token, _ in tokens])
+    # This vocabulary writes a blank so.
+    writer.add_token_list([token.replace(" ", "▁") for token in tokens])
     writer.add_token_scores(
         [-float(max(0, index - _FIRST_WORD + 1)) for index in range(len(tokens))]
     )
-    writer.add_token_types([kind for _, kind in tokens])
+    writer.add_token_types(list(kind_of.values()))
     writer.add_unk_token_id(_UNKNOWN)
     writer.add_bos_token_id(_BEGIN)
     writer.add_eos_token_id(_END)
     writer.add_add_bos_token(True)
     writer.add_add_space_prefix(True)
-    return len(tokens)
+    return tokens
 
 
 def _add_wordpiece(writer: gguf.GGUFWriter) -> int:

@@ -11,7 +11,8 @@ from .model import Model
 from .types import JsonObject
 
 # llama-server is started with --embeddings for models that embed; else this is what it says.
-_NO_EMBEDDINGS = "This server does not support embeddings. Start it with `--embeddings`"
+NO_EMBEDDINGS = "This server does not support embeddings. Start it with `--embeddings`"
+"""The answer of a model that does not embed."""
 
 
 class Embedding:
@@ -44,7 +45,7 @@ class Embedding:
         if body.get("truncate") is False and max(counts) > context:
             raise ApiError(400, "the input length exceeds the context length")
         if "embedding" not in model.capabilities:
-            raise ApiError(501, _NO_EMBEDDINGS)
+            raise ApiError(501, NO_EMBEDDINGS)
         vectors = [_vector(model, name, text) for text in inputs]
         dimensions = int(body.get("dimensions") or 0)
         if 0 < dimensions < len(vectors[0]):
@@ -69,7 +70,7 @@ class Embedding:
         prompt = body.get("prompt") or ""
         if prompt and "embedding" not in model.capabilities:
             # Here Ollama does not hand on the status.
-            raise ApiError(500, _NO_EMBEDDINGS)
+            raise ApiError(500, NO_EMBEDDINGS)
         return {"embedding": _vector(model, name, prompt) if prompt else []}
 
     def _model(self, name: str, nameless: str) -> Model:

@@ -95,7 +95,8 @@ def limit(tokens: list[str], options: JsonObject) -> tuple[list[str], str]:
     """Cut tokens at a ``stop`` text and at ``num_predict``; returns them and the done_reason."""
     text = "".join(tokens)
     for stop in options.get("stop") or []:
-        text = text.partition(stop)[0]
+        # llama-server takes no notice of an empty one.
+        text = text.partition(stop)[0] if stop else text
     kept: list[str] = []
     remaining = len(text)
     for token in tokens:

@@ -55,6 +55,19 @@ class Handler(BaseHTTPRequestHandler):
 
     do_HEAD = do_POST = do_DELETE = do_PUT = do_GET
 
+    def do_OPTIONS(self) -> None:
+        """Answer ``OPTIONS *`` as Go's server does: no route sees it, and no log."""
+        if self.path != "*":
+            return self.do_GET()
+        faults = self.server.routes.backstage.faults
+        try:
+            fault = faults.striking("", inference=False)
+            self.server.routes.backstage.suffer(fault, self._client_is_gone)
+        except ApiError:
+            # Faults of routes.
+            pass
+        self._head(200, length=0)
+
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Remember the status for the access log, whose line is written when all is done."""
         self._status = int(code)

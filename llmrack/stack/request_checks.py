@@ -1,0 +1,79 @@
+"""What can be wrong with what is declared of requests, and what should be known of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from llmrack.problems import Problem
+from llmrack.stack.declaration import Declaration
+from llmrack.stack.providers import (
+    OllamaCloudProvider,
+    OllamaProvider,
+    OllamaRemoteProvider,
+    OpenAICompatibleProvider,
+)
+
+# What Ollama takes for ``think`` (api/types.go of ollama/ollama at v0.33), beside true and false.
+_OLLAMA_LEVELS = ("low", "medium", "high", "max")
+# Families of models that think, by the beginning of their names.
+_THINKERS = re.compile(
+    r"(.*/)?(gpt-oss|deepseek-r1|qwq|magistral|qwen3(?!-coder|-embedding|-vl))\b"
+)
+
+
+def levels(d: Declaration) -> Iterator[Problem]:
+    """A model can be asked for its levels of thinking where it runs."""
+    for name, model in d.stack.models.items():
+        if model.thinking is None or model.thinking.levels is None:
+            continue
+        path = ("models", name, "thinking")
+        for at in model.provider:
+            provider = d.stack.providers.get(at)
+            declared = model.thinking.levels
+            if isinstance(provider, OllamaProvider | OllamaRemoteProvider | OllamaCloudProvider):
+                unknown = [each for each in declared if each not in _OLLAMA_LEVELS]
+                if unknown:
+                    yield d.problem(
+                        f"models.{name}.thinking.levels",
+                        f"Ollama knows no level {', '.join(unknown)}",
+                        f"name some of {', '.join(_OLLAMA_LEVELS)}; to think not at all is always "
+                        "possible where the model can",
+                        *path,
+                    )
+            elif isinstance(provider, OpenAICompatibleProvider) and not declared:
+                yield d.problem(
+                    f"models.{name}.thinking.levels",
+                    f"OpenAI's API has no switch for thinking, and {at!r} is asked by it",
+                    "name the levels that the model knows, or leave 'levels' out",
+                    *path,
+                )
+
+
+def relied_on(d: Declaration) -> Iterator[Problem]:
+    """Warnings of what gateways did before requests were passed on as they are meant."""
+    stack = d.stack
+    for name in (*stack.models, *stack.tiers, *stack.mixes):
+        members = [stack.models[each] for each in stack.members(name) if each in stack.models]
+        after = [stack.models[each] for each in stack.chain(name) if each in stack.models]
+        blind = [each for each in members if "vision" not in each.capabilities]
+        if (
+            len(blind) == len(members) > 0
+            and any("vision" in each.capabilities for each in after)
+            and all(each.on_refusal == "answer" for each in blind)
+        ):
+            yield d.problem(
+                f"models.{name}" if name in stack.models else name,
+                "requests with images are refused by it, and go along its chain no more",
+                "say on_refusal: next if they shall, or leave it so",
+            )
+    for name, model in stack.models.items():
+        upstream = model.model or name
+        chats = "chat" in model.capabilities and "thinking" not in model.capabilities
+        if chats and _THINKERS.match(upstream.lower()):
+            yield d.problem(
+                f"models.{name}.capabilities",
+                "models of this name think, and reasoning_effort of clients is left out",
+                "add the capability thinking, if it has it",
+                *("models", name),
+            )

@@ -1,0 +1,79 @@
+"""What a gateway answers without a model: that it is well, what it lists, whom it refuses.
+
+A check returns what it measured, or raises Failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import httpx
+
+from llmrack.secrets.value import Secret
+from llmrack.stack.schema import is_wildcard
+from llmrack.verify.exchange import Bounds, ask, dig
+from llmrack.verify.explain import KEY_REFUSED, refused_by_gateway
+from llmrack.verify.probes import GATEWAY, Measured, bearer, message_of
+from llmrack.verify.results import Failed, one_line
+
+# A gateway that systemd is just starting behind its socket takes some seconds.
+OWN = Bounds(30, 30)
+
+
+def health(client: httpx.Client) -> Measured:
+    """It is alive and ready."""
+    # Not /health: it generates on every model, paid ones too.
+    for path in ("/health/liveliness", "/health/readiness"):
+        with ask(client, "GET", path, who=GATEWAY, bounds=OWN) as answer:
+            if answer.status != 200:
+                raise Failed(
+                    f"{path} answers {answer.status}: {one_line(answer.text(), 120)}; "
+                    "see the journal of its unit"
+                )
+            answer.text()
+            latency = answer.elapsed
+    return Measured("", latency)
+
+
+def models(client: httpx.Client, key: Secret, names: Sequence[str]) -> Measured:
+    """It lists exactly the declared names."""
+    # In place of a wildcard LiteLLM lists what it knows of the provider, unless it is told to list
+    # the wildcard as well (seen with 1.106.2).
+    path = "/v1/models?return_wildcard_routes=true"
+    with ask(client, "GET", path, who=GATEWAY, bounds=OWN, headers=bearer(key)) as answer:
+        if answer.status != 200:
+            message = message_of(answer.text())
+            if refused_by_gateway(answer.status, message):
+                raise Failed(KEY_REFUSED)
+            raise Failed(
+                f"/v1/models answers {answer.status}: {one_line(message, 120)}; "
+                "see the journal of its unit"
+            )
+        listed = dig(answer.json(), "data")
+        latency = answer.elapsed
+    found = {str(dig(each, "id")) for each in listed} if isinstance(listed, list) else set()
+    prefixes = tuple(name.removesuffix("*") for name in names if is_wildcard(name))
+    stray = {name for name in found - set(names) if not (prefixes and name.startswith(prefixes))}
+    differences = [
+        f"{what}: {', '.join(sorted(which))}"
+        for what, which in (("missing", set(names) - found), ("not declared", stray))
+        if which
+    ]
+    if differences:
+        raise Failed(
+            f"/v1/models is not what is declared ({'; '.join(differences)}); "
+            "deploy the gateway again"
+        )
+    return Measured("", latency)
+
+
+def refused(client: httpx.Client, headers: dict[str, str]) -> Measured:
+    """A key that is none is refused."""
+    with ask(client, "GET", "/v1/models", who=GATEWAY, bounds=OWN, headers=headers) as answer:
+        message = message_of(answer.text())
+        if not refused_by_gateway(answer.status, message):
+            raise Failed(
+                f"not refused: /v1/models answers {answer.status}; "
+                "see that general_settings.master_key is set in its config.yaml"
+            )
+        return Measured("", answer.elapsed)

@@ -1,0 +1,60 @@
+"""The gateway's garbage is collected between the steps of tasks, never in the middle of one."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+from collections.abc import Iterator
+from typing import ClassVar
+
+import pytest
+
+from tests.unit.gateway_modules import load
+
+garbage = load("garbage")
+OLD = sys.version_info < (3, 12)
+
+
+class Cycle:
+    """Garbage that only a collection finds; it notes whether that was in the middle of a step."""
+
+    stepping = False
+    found: ClassVar[list[bool]] = []
+
+    def __init__(self) -> None:
+        self.me = self
+
+    def __del__(self) -> None:
+        Cycle.found.append(Cycle.stepping)
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    Cycle.found = []
+    yield
+    gc.enable()
+    gc.unfreeze()
+
+
+async def _makes_garbage() -> None:
+    garbage.collect_between_steps(asyncio.get_running_loop())
+    for _ in range(3):
+        Cycle.stepping = True
+        for _ in range(2000):
+            Cycle()
+        Cycle.stepping = False
+        await asyncio.sleep(2 * garbage.PERIOD)
+
+
+@pytest.mark.skipif(not OLD, reason="this Python collects between instructions")
+def test_garbage_is_collected_between_steps() -> None:
+    asyncio.run(_makes_garbage())
+    assert len(Cycle.found) == 6000
+    assert not any(Cycle.found)
+
+
+@pytest.mark.skipif(OLD, reason="this Python collects where it allocates")
+def test_a_python_that_is_safe_is_left_alone() -> None:
+    asyncio.run(_makes_garbage())
+    assert gc.isenabled()
