@@ -16,7 +16,7 @@ from llmrack.stack.settings import is_loopback
 # The environment variable that has a client's key.
 KEY_VARIABLE = "LLMRACK_API_KEY"
 _SHELL = f'"${{{KEY_VARIABLE}:?set it to your key}}"'
-# Tokens, for programs that must be told a context length where none is declared.
+# Tokens, for programs that ask for more than there is when they are not told a context length.
 ASSUMED_CONTEXT = 32768
 _ASSUMED = f"where no context length is declared it has {ASSUMED_CONTEXT}: correct it"
 # For programs whose file cannot name a variable.
@@ -63,7 +63,10 @@ CLIENTS = {
         f'os.Getenv("{KEY_VARIABLE}")',
     ),
     "claude-code": Client(
-        "claude-code.sh.j2", "source it in a shell, then: claude", _SHELL, shlex.quote
+        "claude-code.sh.j2",
+        f"source it in a shell, then: claude; {_ASSUMED}",
+        _SHELL,
+        shlex.quote,
     ),
     "cline": Client(
         "cline.json.j2",
@@ -81,7 +84,7 @@ CLIENTS = {
     "opencode": Client(
         "opencode.json.j2",
         "save it as ~/.config/opencode/opencode.json; with OPENCODE_DISABLE_MODELS_FETCH=1 it "
-        "fetches no list of other models",
+        f"fetches no list of other models; {_ASSUMED}",
         f'"{{env:{KEY_VARIABLE}}}"',
     ),
     "aider": Client("aider.yml.j2", "save it as ~/.aider.conf.yml", ""),

@@ -23,8 +23,6 @@ from tests.lab.front import Front, breakable, provider
 from tests.lab.keyed_front import issued, key
 from tests.lab.ollama_boxes import host_of, ollama_boxes
 
-pytestmark = pytest.mark.soak
-
 CONTEXT = 65536
 MODELS: dict[str, dict[str, Any]] = {
     "coder": {"provider": "local", "model": "llama3.1:latest", "capabilities": ["chat", "tools"]},

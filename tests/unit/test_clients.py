@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from llmrack.observe.clients import CLIENTS, NoModel, configuration, served
+from llmrack.observe.clients import ASSUMED_CONTEXT, CLIENTS, NoModel, configuration, served
 from llmrack.stack.fleet import Fleet
 from tests.unit.declare import host, stack
 
@@ -132,6 +132,7 @@ def test_opencode_has_a_provider_and_a_model() -> None:
     provider = found["provider"]["llmrack"]
     assert provider["options"] == {"baseURL": URL, "apiKey": "{env:LLMRACK_API_KEY}"}
     assert provider["models"]["long"]["limit"] == {"context": 32768, "output": 8192}
+    assert provider["models"]["coder"]["limit"]["context"] == ASSUMED_CONTEXT
     assert found["model"] == "llmrack/llama3.1:latest"
     assert provider["models"]["thinker"]["reasoning"]
     assert provider["models"]["llama3.1:latest"]["attachment"]
