@@ -96,7 +96,7 @@ def test_a_key_that_waits_to_be_replaced_is_refused_before_anybody_is_asked(bare
     empty.chmod(0o600)
     run = bare.deploy("--data", f"env_file={empty}")
     assert run.code != 0
-    assert "the secret OLLAMA_API_KEY is not set" in run.output
+    assert "the secret OLLAMA_API_KEY counts as a placeholder" in run.output
     assert bare.requests("cloud") == []
 
 

@@ -87,7 +87,7 @@ def answers(evidence: Evidence) -> dict[str, str]:
         chat = {"model": echo.MODEL, "messages": [{"role": "user", "content": "Say hello."}]}
         errors = [
             whole(gateway.post("/v1/chat/completions", json=chat | more))
-            for more in ({}, {"stream": True}, {"max_tokens": 0})
+            for more in ({}, {"stream": True}, {"max_tokens": 1})
         ]
         errors.append(whole(gateway.post("/v1/completions", json=chat | {"prompt": "Hello"})))
         tell_echo(evidence.site, "serve")
