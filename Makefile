@@ -68,7 +68,7 @@ soak: faults
 lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy llmrack
+	$(BIN)/mypy llmrack llmrack_lab
 
 # Known vulnerabilities of what is pinned, by pypi.org; it fails where that has no word of a package.
 audit: .venv/installed
@@ -96,5 +96,5 @@ lock: .venv/installed
 	$(BIN)/pip install --disable-pip-version-check --progress-bar off --require-hashes -r requirements.lock
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	# pyinfra runs without writing bytecode, so llmrack is compiled here.
-	$(BIN)/python -m compileall -q llmrack
+	$(BIN)/python -m compileall -q llmrack llmrack_lab
 	touch $@

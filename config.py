@@ -7,6 +7,6 @@ sys.dont_write_bytecode = False
 
 from pyinfra import state  # noqa: E402
 
-from llmrack.remote import guard  # noqa: E402
+from llmrack.hosts import guard  # noqa: E402
 
 guard.install(state)

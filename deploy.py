@@ -7,10 +7,10 @@ pyinfra inventory deploy.py -y       (does not ask)
 
 from pyinfra import host, state
 
-from llmrack.remote.model_lists import insist_on_listed_models
-from llmrack.remote.operations import accept, apply
-from llmrack.remote.proof import prove
-from llmrack.remote.rack import rack
+from llmrack.deploy.before.listed_models import insist_on_listed_models
+from llmrack.deploy.operations import accept, apply
+from llmrack.deploy.proof.operation import prove
+from llmrack.deploy.run.rack import rack
 
 this = rack(state, host)
 sudo = this.sudo

@@ -7,9 +7,9 @@ pyinfra inventory remove.py --data remove_models=true   (the models, too)
 
 from pyinfra import host, state
 
-from llmrack.remote.operations import accept, apply
-from llmrack.remote.rack import rack
-from llmrack.remote.removal import Leaving
+from llmrack.deploy.operations import accept, apply
+from llmrack.deploy.removal import Leaving
+from llmrack.deploy.run.rack import rack
 
 this = rack(state, host, Leaving)
 sudo = this.sudo

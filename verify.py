@@ -2,8 +2,8 @@
 
 from pyinfra import host, state
 
-from llmrack.remote.proof import prove
-from llmrack.remote.rack import rack
+from llmrack.deploy.proof.operation import prove
+from llmrack.deploy.run.rack import rack
 
 this = rack(state, host)
 

@@ -7,11 +7,11 @@ from types import TracebackType
 
 import trustme
 
-from llmrack.lab.standins.answers import JSON
-from llmrack.lab.standins.http import Address
-from llmrack.lab.standins.ollama.faults import Fault
-from llmrack.lab.standins.program import StandIn
-from llmrack.lab.standins.provider import Provider
+from llmrack_lab.standins.answers import JSON
+from llmrack_lab.standins.http import Address
+from llmrack_lab.standins.ollama.faults import Fault
+from llmrack_lab.standins.program import StandIn
+from llmrack_lab.standins.provider import Provider
 
 ANYWHERE: Address = ("127.0.0.1", 0)
 # Where a request says what a model is asked; of a form the name of its file.

@@ -21,8 +21,8 @@ from tempfile import TemporaryDirectory
 import click
 
 from bench.figures import keep
-from llmrack.lab.lab import Lab
-from llmrack.lab.shell import LabError
+from llmrack_lab.lab import Lab
+from llmrack_lab.shell import LabError
 from tests.lab.changes import Changes
 from tests.lab.deaths import CLIENTS, DEATHS, death_under_load
 from tests.lab.load import Answer

@@ -20,7 +20,7 @@ from dotenv import dotenv_values
 
 from bench.gateway_python import CACHE, gateway_python
 from bench.load import Spoilt, chat, resident_mb
-from llmrack.components import gateway
+from llmrack.components.gateway import gateway
 from llmrack.resources.releases import Release
 from llmrack.secrets.places import MASTER_KEY
 from llmrack.secrets.value import Secret

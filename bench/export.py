@@ -8,18 +8,18 @@ from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
+from llmrack.components.gateway.service import GatewayService, service
+from llmrack.components.ollama.models import OllamaModel
 from llmrack.components.paths import Home
 from llmrack.components.plan import by_component
-from llmrack.lab.base import host_architecture
-from llmrack.remote.declared import Declared
 from llmrack.resources.change import Resource
 from llmrack.resources.files import Directory, EnvironmentFile, File, Line, Link
-from llmrack.resources.gateway import GatewayService, service
-from llmrack.resources.model import OllamaModel
 from llmrack.resources.packages import Packages
 from llmrack.resources.releases import STAMP, Archive, Release, Venv
 from llmrack.resources.units import Unit
+from llmrack.site.declared import Declared
 from llmrack.stack.fleet import GATEWAY_GROUP, Host
+from llmrack_lab.base import host_architecture
 
 Variables = dict[str, Any]
 Kind = TypeVar("Kind", bound=Resource)

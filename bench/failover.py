@@ -30,11 +30,11 @@ from bench.failover_gateways import FIRST_TOKEN, TUNED, Asked, Gateway, Names, o
 from bench.figures import keep, keep_all
 from bench.gateway_python import LOCK, gateway_python
 from bench.load import Spoilt
-from llmrack.components.gateway import litellm_version
-from llmrack.lab.standins.answers import Model
-from llmrack.lab.standins.http import Reply, Request, Stream
-from llmrack.lab.standins.provider import Routes
-from llmrack.lab.standins.vllm import VLLM
+from llmrack.components.gateway.gateway import litellm_version
+from llmrack_lab.standins.answers import Model
+from llmrack_lab.standins.http import Reply, Request, Stream
+from llmrack_lab.standins.provider import Routes
+from llmrack_lab.standins.vllm import VLLM
 
 ROOT = Path(__file__).parents[1]
 FIGURES = Path(__file__).with_suffix(".json")

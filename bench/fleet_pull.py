@@ -24,8 +24,8 @@ import httpx
 import yaml
 
 from bench.figures import keep
-from llmrack.lab.lab import Lab
-from llmrack.lab.shell import LabError
+from llmrack_lab.lab import Lab
+from llmrack_lab.shell import LabError
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent

@@ -24,10 +24,10 @@ import click
 
 from bench.export import Export
 from bench.figures import keep
-from llmrack.lab.lab import Lab
-from llmrack.lab.shell import LabError
-from llmrack.remote.declared import read_inventory
-from llmrack.resources.gateway import COLOURS, service
+from llmrack.components.gateway.service import COLOURS, service
+from llmrack.site.declared import read_inventory
+from llmrack_lab.lab import Lab
+from llmrack_lab.shell import LabError
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
@@ -192,7 +192,7 @@ def circumstances() -> str:
 def main() -> None:
     """Measure in a lab of its own, print the table and keep it in the README."""
     os.environ["LLMRACK_LAB"] = LAB
-    _run(sys.executable, "-m", "compileall", "-q", "llmrack")
+    _run(sys.executable, "-m", "compileall", "-q", "llmrack", "llmrack_lab")
     lab = Lab(LAB, ROOT / ".lab", SUBNET)
     said = circumstances()
     try:

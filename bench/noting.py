@@ -21,7 +21,7 @@ from bench.contenders import INSTANCE, PORT, Deployed
 from bench.gateway import WARM_UP
 from bench.gateway_python import gateway_python
 from bench.load import Load, Sample, put
-from llmrack.components.monitor import metrics_key
+from llmrack.components.monitor.monitor import metrics_key
 from llmrack.secrets.value import Secret
 
 ROOT = Path(__file__).parents[1]

@@ -23,9 +23,11 @@ from tempfile import TemporaryDirectory
 import click
 
 from bench.figures import keep
-from llmrack.observe import host_lines, host_usage, sketch
-from llmrack.observe.on_host import BEGIN, program
-from llmrack.observe.usage import SERIES, stamp
+from llmrack.observe.requests.on_host import BEGIN, program
+from llmrack.observe.requests.usage import SERIES, stamp
+from llmrack.shipped.host import lines as host_lines
+from llmrack.shipped.host import sketch
+from llmrack.shipped.host import usage as host_usage
 
 BEGIN_MARK, END_MARK = "<!-- begin: written by bench.usage -->", "<!-- end -->"
 SIZES = (100_000, 1_000_000, 10_000_000)

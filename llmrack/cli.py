@@ -36,15 +36,15 @@ from llmrack.commands.status import status
 from llmrack.commands.tail import tail
 from llmrack.commands.usage import usage
 from llmrack.components.plan import plan_text
-from llmrack.lab.cli import lab
+from llmrack.hosts.guard import INTERRUPTED, print_all
+from llmrack.observe.report.graph import mermaid
+from llmrack.observe.report.graph_svg import svg
 from llmrack.problems import DeclarationError, Problem
-from llmrack.remote.declared import read_inventory
-from llmrack.remote.guard import INTERRUPTED, print_all
-from llmrack.stack.graph import mermaid
-from llmrack.stack.graph_svg import svg
-from llmrack.stack.host_checks import warnings
+from llmrack.site.declared import read_inventory
+from llmrack.stack.checks.host_checks import warnings
 from llmrack.stack.schema import Stack
 from llmrack.verify.report import as_junit, from_json, table
+from llmrack_lab.cli import lab
 
 OK, MISTAKES, COULD_NOT_RUN = 0, 1, 2
 
@@ -207,8 +207,8 @@ def _drill(
 ) -> NoReturn:
     """Break one instance after the other, once a person has agreed to it."""
     # The requests need httpx, which costs 0.2 s to import.
-    from llmrack.remote.drill import LiveFleet
-    from llmrack.verify.drill_report import drill_json, drill_table, intention
+    from llmrack.drills.live import LiveFleet
+    from llmrack.drills.report import drill_json, drill_table, intention
 
     def tell(text: str) -> None:
         click.echo(text, err=True)

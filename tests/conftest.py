@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from bench.gateway_python import gateway_python
-from llmrack.lab import gpus
-from llmrack.lab.lab import Lab
+from llmrack_lab import gpus
+from llmrack_lab.lab import Lab
 from tests.lab.site import ROOT, Site
 
 HOSTS = 4

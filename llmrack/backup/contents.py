@@ -8,8 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from llmrack.remote.declared import Declared
-from llmrack.remote.known_cards import KNOWN
+from llmrack.site.declared import Declared
+from llmrack.site.known_cards import KNOWN
 
 # What is installed, by version and SHA-256.
 PINS = ("requirements.in", "requirements.txt", "uv.in", "uv.txt")

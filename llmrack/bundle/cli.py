@@ -11,7 +11,7 @@ from llmrack.bundle.create import create as create_bundle
 from llmrack.bundle.fetch import BundleError
 from llmrack.bundle.targets import TARGETS, Target
 from llmrack.problems import DeclarationError
-from llmrack.remote.declared import read_inventory
+from llmrack.site.declared import read_inventory
 from llmrack.stack.bundle import INDEX, load_bundle
 
 

@@ -13,7 +13,7 @@ from llmrack.bundle.models import get_model
 from llmrack.bundle.packages import get_packages
 from llmrack.bundle.targets import Target
 from llmrack.bundle.wheels import get_wheels
-from llmrack.components.ollama import archive_urls
+from llmrack.components.ollama.ollama import archive_urls
 from llmrack.components.plan import by_component
 from llmrack.components.render import verbatim
 from llmrack.resources.packages import Packages

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 
 from llmrack.bundle.fetch import BundleError, Say, fetch
-from llmrack.resources.model import manifest_path
+from llmrack.components.ollama.models import manifest_path
 from llmrack.stack.bundle import BundledModel
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"

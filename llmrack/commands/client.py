@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from llmrack.commands.declared import declared, inventory_option
-from llmrack.observe.clients import CLIENTS, KEY_VARIABLE, NoModel, configuration
+from llmrack.observe.clients.clients import CLIENTS, KEY_VARIABLE, NoModel, configuration
 from llmrack.secrets.places import MASTER_KEY
 from llmrack.stack.settings import is_loopback
 

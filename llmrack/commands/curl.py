@@ -9,9 +9,9 @@ import shlex
 import click
 
 from llmrack.commands.declared import declared, inventory_option
-from llmrack.remote.declared import Declared
 from llmrack.secrets.places import MASTER_KEY
 from llmrack.secrets.sources import ENVIRONMENT
+from llmrack.site.declared import Declared
 from llmrack.stack.fleet import bracketed
 from llmrack.stack.schema import is_wildcard
 from llmrack.stack.settings import is_loopback

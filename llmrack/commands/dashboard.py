@@ -7,7 +7,7 @@ import json
 import click
 
 from llmrack.commands.declared import declared, inventory_option
-from llmrack.components.dashboard import dashboard as generate
+from llmrack.components.monitor.dashboard import dashboard as generate
 
 
 @click.command()

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from llmrack.problems import DeclarationError
-from llmrack.remote.declared import Declared, open_inventory, places_of, read_inventory
 from llmrack.secrets.places import Places
+from llmrack.site.declared import Declared, open_inventory, places_of, read_inventory
 
 inventory_option = click.option(
     "--inventory",

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from llmrack.commands.declared import declared, inventory_option
-from llmrack.remote.declared import Declared
+from llmrack.site.declared import Declared
 
 
 @click.command()
@@ -45,8 +45,8 @@ def export(inventory: str, file: Path, with_env: bool) -> None:
 def _usage(read: Declared, inventory: str) -> str | None:
     """What the gateways were asked since their logs begin, as JSON; None without a gateway."""
     from llmrack.commands.logged import gateways
-    from llmrack.observe.usage import ask_usages
-    from llmrack.observe.usage_print import as_json
+    from llmrack.observe.requests.usage import ask_usages
+    from llmrack.observe.requests.usage_print import as_json
 
     if not read.fleet.gateways:
         return None

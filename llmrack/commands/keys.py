@@ -11,8 +11,8 @@ import click
 
 from llmrack.commands.declared import declared, inventory_option
 from llmrack.problems import DeclarationError, nearest
-from llmrack.remote import issued_keys
 from llmrack.secrets import audit
+from llmrack.site import issued_keys
 
 
 @click.group()
@@ -77,8 +77,8 @@ def list_(inventory: str, as_json: bool) -> None:
 
     Exit code: 0 all gateways were asked, 2 one could not be.
     """
-    from llmrack.remote import key_usage
-    from llmrack.remote.gateways import Gateways
+    from llmrack.hosts.asking import Gateways
+    from llmrack.observe import keys as key_usage
 
     with _told():
         found = key_usage.list_keys(Gateways(inventory, Path.cwd()))

@@ -14,7 +14,7 @@ from pyinfra.api.exceptions import PyinfraError
 from llmrack.problems import DeclarationError
 
 if TYPE_CHECKING:
-    from llmrack.remote.gateways import Gateways
+    from llmrack.hosts.asking import Gateways
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 # No log is kept for longer, and Python's dates end somewhere.
@@ -53,7 +53,7 @@ def last_option(default: str | None) -> Callable[[Any], Any]:
 
 def gateways(inventory: str) -> Gateways:
     """The gateways of an inventory; ends with exit code 2 and a sentence where there are none."""
-    from llmrack.remote.gateways import Gateways
+    from llmrack.hosts.asking import Gateways
 
     try:
         found = Gateways(inventory, Path.cwd())

@@ -20,8 +20,8 @@ def logs(inventory: str, last: timedelta, as_json: bool) -> None:
 
     Exit code: 0 all gateways were asked, 2 one could not be.
     """
-    from llmrack.observe import logs_print
-    from llmrack.observe.logs import ask_logs
+    from llmrack.observe.requests import logs_print
+    from llmrack.observe.requests.logs import ask_logs
 
     found = ask_logs(gateways(inventory), last)
     form = logs_print.as_json if as_json else logs_print.as_text

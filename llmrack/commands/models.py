@@ -17,11 +17,11 @@ from rich.table import Table
 from rich.text import Text
 
 from llmrack.commands.declared import inventory_option
+from llmrack.observe.providers.insertion import NoRoom
 from llmrack.problems import DeclarationError
-from llmrack.stack.insertion import NoRoom
 
 if TYPE_CHECKING:
-    from llmrack.remote.discovery import Found
+    from llmrack.observe.providers.discovery import Found
 
 WIDTH = 80
 NOT_WRITTEN, COULD_NOT_ASK = 1, 2
@@ -49,8 +49,8 @@ def discover(
     if names and everything:
         raise click.UsageError("give --add NAME or --all, not both")
     # The requests need httpx, which costs 0.2 s to import.
-    from llmrack.remote.discovery import NotDiscovered, add, discover
-    from llmrack.remote.gateways import NoProvider
+    from llmrack.hosts.asking import NoProvider
+    from llmrack.observe.providers.discovery import NotDiscovered, add, discover
 
     try:
         found = discover(inventory, Path.cwd(), provider)

@@ -13,7 +13,7 @@ from pyinfra.api.exceptions import PyinfraError
 
 from llmrack.commands.declared import inventory_option
 from llmrack.problems import DeclarationError
-from llmrack.stack.host_checks import OLLAMA_CHECKS_DIGESTS, OLLAMA_OLDEST, version_numbers
+from llmrack.stack.checks.host_checks import OLLAMA_CHECKS_DIGESTS, OLLAMA_OLDEST, version_numbers
 from llmrack.stack.pinning import NotPinned, PinnedFile
 from llmrack.stack.settings import Url, Version
 
@@ -39,7 +39,7 @@ def ollama(inventory: str, version: str, mirror: str | None) -> None:
     it is. Exit code: 0 done, 1 it could not be written, 2 nobody could be asked.
     """
     # The requests need httpx, which costs 0.2 s to import.
-    from llmrack.remote.ollama_pin import (
+    from llmrack.observe.providers.ollama_release import (
         NotAsked,
         declared_hosts,
         elsewhere,

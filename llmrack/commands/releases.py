@@ -21,9 +21,9 @@ def releases(inventory: str, as_json: bool) -> None:
 
     Exit code: 0 all hosts were asked, 2 one could not be.
     """
+    from llmrack.deploy.rollout.rollback import ask_releases
+    from llmrack.hosts.asking import Unreached
     from llmrack.observe.tables import columns, printed
-    from llmrack.remote.gateways import Unreached
-    from llmrack.remote.releases import ask_releases
 
     found = ask_releases(gateways(inventory))
     if as_json:

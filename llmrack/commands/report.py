@@ -31,7 +31,7 @@ def report(inventory: str, folder: Path, last: timedelta) -> None:
 
     Exit code: 0 all is well, 1 something is not, 2 something could not be asked.
     """
-    from llmrack.observe.report import ask_report, write_report
+    from llmrack.observe.report.report import ask_report, write_report
 
     found = ask_report(gateways(inventory), inventory, Path.cwd(), last)
     try:

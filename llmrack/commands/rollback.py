@@ -24,8 +24,8 @@ def rollback(inventory: str, only: str | None) -> None:
 
     Exit code: 0 done, 1 not possible or it failed, 2 it could not run.
     """
-    from llmrack.remote.releases import NoSuchHost
-    from llmrack.remote.releases import rollback as roll_back
+    from llmrack.deploy.rollout.rollback import NoSuchHost
+    from llmrack.deploy.rollout.rollback import rollback as roll_back
 
     try:
         done = roll_back(inventory, Path.cwd(), only, click.echo)

@@ -22,7 +22,7 @@ def list_(inventory: str, as_json: bool) -> None:
     reached and health is unknown; 2 where the declaration cannot be read.
     """
     # verify.exchange needs httpx, which costs 0.2 s to import.
-    from llmrack.remote import provider_list
+    from llmrack.observe.providers import listing as provider_list
 
     try:
         found = provider_list.listing(inventory, Path.cwd())

@@ -24,7 +24,7 @@ def rotate_(inventory: str, name: str) -> None:
     nothing. Exit code: 0 the new one is in use, 1 it is not.
     """
     # The requests need httpx, which costs 0.2 s to import.
-    from llmrack.remote.rotation import new_master_key, plan, rotate
+    from llmrack.deploy.rotation import new_master_key, plan, rotate
 
     try:
         rotation = plan(inventory, Path.cwd(), name)

@@ -15,7 +15,7 @@ from llmrack.problems import DeclarationError
 from llmrack.secrets.audit import note
 
 if TYPE_CHECKING:
-    from llmrack.remote.provider_tests import Tested
+    from llmrack.observe.providers.trials import Tested
 
 
 @click.command()
@@ -29,8 +29,8 @@ def test(provider: tuple[str, ...], inventory: str, as_json: bool) -> None:
     could not be asked.
     """
     # The requests need httpx, which costs 0.2 s to import.
-    from llmrack.remote import provider_tests
-    from llmrack.remote.gateways import NoProvider
+    from llmrack.hosts.asking import NoProvider
+    from llmrack.observe.providers import trials as provider_tests
 
     try:
         tested = provider_tests.test_providers(inventory, Path.cwd(), provider)

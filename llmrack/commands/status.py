@@ -17,7 +17,7 @@ from llmrack.commands.declared import inventory_option
 from llmrack.problems import DeclarationError
 
 if TYPE_CHECKING:
-    from llmrack.observe.status import Status
+    from llmrack.observe.status.rows import Status
 
 COULD_NOT_ASK = 2
 # Seconds from one look to the next, where none are given.
@@ -57,7 +57,7 @@ def status(
 
 
 def _gpus(inventory: str, uuids: bool, as_json: bool) -> NoReturn:
-    from llmrack.remote import status as host_status
+    from llmrack.observe.status import gpus as host_status
 
     rows = host_status.ask_gpus(inventory, Path.cwd())
     click.echo(host_status.as_json(rows) if as_json else host_status.table(rows, uuids), nl=as_json)
@@ -68,9 +68,9 @@ def _status(inventory: str, models: bool, watch: float | None, as_json: bool) ->
     # The requests need httpx, which costs 0.2 s to import.
     from rich.console import Console
 
-    from llmrack.observe import status_view
-    from llmrack.observe.status_asking import status_of
-    from llmrack.remote.gateways import Gateways
+    from llmrack.hosts.asking import Gateways
+    from llmrack.observe.status import view as status_view
+    from llmrack.observe.status.asking import status_of
 
     gateways = Gateways(inventory, Path.cwd())
     console = Console(highlight=False)

@@ -16,7 +16,7 @@ from llmrack.commands.logged import Last, gateways, last_option
 from llmrack.problems import nearest
 
 if TYPE_CHECKING:
-    from llmrack.observe.tail import Filters
+    from llmrack.observe.requests.tail import Filters
     from llmrack.stack.schema import Stack
 
 
@@ -43,8 +43,8 @@ def tail(
 
     A gateway that cannot be reached is said, and tried again.
     """
-    from llmrack.observe import tail as observed
-    from llmrack.observe import tail_print
+    from llmrack.observe.requests import tail as observed
+    from llmrack.observe.requests import tail_print
 
     asked = gateways(inventory)
     filters = observed.Filters(model, key, provider, errors, slow.total_seconds() if slow else None)

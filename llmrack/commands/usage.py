@@ -9,7 +9,7 @@ import click
 
 from llmrack.commands.declared import inventory_option
 from llmrack.commands.logged import gateways, last_option
-from llmrack.observe.usage import BY
+from llmrack.observe.requests.usage import BY
 
 
 @click.command()
@@ -27,8 +27,8 @@ def usage(inventory: str, last: timedelta, by: str, plot: bool, form: str | None
 
     Exit code: 0 all gateways were asked, 2 one could not be.
     """
-    from llmrack.observe import usage_print
-    from llmrack.observe.usage import ask_usage
+    from llmrack.observe.requests import usage_print
+    from llmrack.observe.requests.usage import ask_usage
 
     found = ask_usage(gateways(inventory), last, by)
     forms = {

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from llmrack.components.gateway.service import COLOURS
 from llmrack.components.paths import Home
-from llmrack.resources.gateway import COLOURS
 from llmrack.resources.old_releases import OldReleases
 from llmrack.resources.releases import Release, Venv
 from llmrack.stack.settings import Settings

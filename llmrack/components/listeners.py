@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from llmrack.resources.gateway import SOCKET
+from llmrack.components.gateway.service import SOCKET
 from llmrack.resources.look import ListenerSeen, Look, Seen
 from llmrack.stack.engines import instances
 from llmrack.stack.fleet import (

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from textwrap import indent
 
-from llmrack.components import gateway, gpu, monitor, ollama, system
-from llmrack.components.client_keys import NO_KEYS
+from llmrack.components.gateway import gateway
+from llmrack.components.gateway.client_keys import NO_KEYS
+from llmrack.components.gateway.service import GatewayService
+from llmrack.components.gpu import gpu
 from llmrack.components.listeners import listeners
+from llmrack.components.monitor import monitor
+from llmrack.components.monitor.prometheus import PrometheusConfiguration
+from llmrack.components.ollama import ollama
+from llmrack.components.system import system
 from llmrack.resources.change import Resource
 from llmrack.resources.files import EnvironmentFile, File
-from llmrack.resources.gateway import GatewayService
-from llmrack.resources.prometheus import PrometheusConfiguration
 from llmrack.resources.releases import Release
 from llmrack.secrets.value import MASK, Secret
 from llmrack.stack.engines import instances

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from llmrack.components import gateway, gpu, monitor, ollama
+from llmrack.components.gateway import gateway
+from llmrack.components.gpu import gpu
+from llmrack.components.gpu.driver import GpuDriverFilesGone
+from llmrack.components.monitor import monitor
+from llmrack.components.monitor.prometheus import SERVICE
+from llmrack.components.ollama import ollama
 from llmrack.components.paths import Home
-from llmrack.resources.account_gone import AccountGone
-from llmrack.resources.change import Resource
-from llmrack.resources.gone import (
+from llmrack.components.system.account_removal import AccountGone
+from llmrack.resources.absent import (
     DropInGone,
     LineGone,
     NotesGone,
@@ -14,9 +18,8 @@ from llmrack.resources.gone import (
     PathsGone,
     UnitsGone,
 )
-from llmrack.resources.gpu_driver import GpuDriverFilesGone
+from llmrack.resources.change import Resource
 from llmrack.resources.look import Seen
-from llmrack.resources.prometheus import SERVICE
 from llmrack.stack.engines import models_folder
 from llmrack.stack.fleet import Host
 

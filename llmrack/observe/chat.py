@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from llmrack.hosts.asking import Gateways
+from llmrack.hosts.provider_requests import NotAnswered, Reach
+from llmrack.hosts.tunnel import http_client
 from llmrack.observe.chat_stream import Broken, Counts, Tell, read
 from llmrack.problems import nearest
-from llmrack.remote.gateways import Gateways
-from llmrack.remote.reach import NotAnswered, Reach
-from llmrack.remote.tunnel import http_client
 from llmrack.secrets.places import MASTER_KEY
 from llmrack.stack.deployments import Deployment, deployments
 from llmrack.stack.fleet import Host, gateway_url

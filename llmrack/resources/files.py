@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from shlex import quote
 
 from llmrack.resources.change import Change, Shell, as_user
+from llmrack.resources.last_written import Note, noted
 from llmrack.resources.look import Look, Seen
-from llmrack.resources.written import Note, noted
 from llmrack.secrets.value import Secret
 
 

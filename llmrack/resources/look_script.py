@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from shlex import quote
 
-from llmrack.resources.gpu_script import gpu_script
+from llmrack.components.gpu.script import gpu_script
+from llmrack.resources.last_written import WRITTEN
 from llmrack.resources.look import TAG, Look
-from llmrack.resources.made import MADE
+from llmrack.resources.ownership import MADE
 from llmrack.resources.packages import REMOVABLE
-from llmrack.resources.written import WRITTEN
 
 _MADE = f"""test -r {MADE} && while read -r l; do printf 'made\\t%s\\n' "$l"; done < {MADE}"""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from llmrack.resources.change import Change, InstallBundled, Shell
 from llmrack.resources.look import Look, Seen
-from llmrack.resources.made import MADE, NOTES
+from llmrack.resources.ownership import MADE, NOTES
 
 # How Debian and Ollama's releases name what ``uname -m`` says.
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}

@@ -130,7 +130,7 @@ class Key:
 def metrics_key(master: str) -> str:
     """The key that Prometheus shows: it follows from the master key, and is for /metrics alone.
 
-    llmrack/components/monitor.py derives the same for the hosts that run Prometheus.
+    llmrack/components/monitor/monitor.py derives the same for the hosts that run Prometheus.
     """
     return hmac.new(master.encode(), b"llmrack /metrics", hashlib.sha256).hexdigest()
 

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from llmrack.lab.standins.models import build_models
-from llmrack.lab.standins.ollama_archive import build_archive
-from llmrack.lab.standins.registry import Registry
+from llmrack_lab.standins.models import build_models
+from llmrack_lab.standins.ollama_archive import build_archive
+from llmrack_lab.standins.registry import Registry
 from tests.contract.ollama_process import REAL_ARCHIVE, OllamaProcess, Remote, StartOllama
 
 

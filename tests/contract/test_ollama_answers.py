@@ -1,6 +1,6 @@
 """Contract of whole answers, which no bound cuts; holds for Ollama and the stand-in.
 
-A real Ollama says what the lab's models know to say (llmrack/lab/standins/speech.py).
+A real Ollama says what the lab's models know to say (llmrack_lab/standins/speech.py).
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from llmrack.lab.standins.models import CATALOGUE
-from llmrack.lab.standins.speech import CHATS
+from llmrack_lab.standins.models import CATALOGUE
+from llmrack_lab.standins.speech import CHATS
 from tests.contract.ollama_process import HELLO, REAL_ARCHIVE, TOOL, OllamaProcess
 
 CHATTING = ["llama3.1", "llava", "qwen3", "gpt-oss:20b"]

@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from llmrack.lab.standins.registry import Registry
+from llmrack_lab.standins.registry import Registry
 from tests.contract.ollama_process import OllamaProcess, Remote, StartOllama, error_of
 
 

@@ -9,8 +9,8 @@ import gguf
 import numpy as np
 import pytest
 
-from llmrack.lab.standins.ollama.create import LAST_WITH_ADAPTERS
-from llmrack.lab.standins.weights import write_llama
+from llmrack_lab.standins.ollama.create import LAST_WITH_ADAPTERS
+from llmrack_lab.standins.weights import write_llama
 from tests.contract.ollama_process import HELLO, OllamaProcess
 
 

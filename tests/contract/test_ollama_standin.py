@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from llmrack.lab.standins.ollama_archive import STANDIN_VERSION, build_archive
+from llmrack_lab.standins.ollama_archive import STANDIN_VERSION, build_archive
 from tests.contract.ollama_process import HELLO, REAL_ARCHIVE, TOOL, OllamaProcess, StartOllama
 
 pytestmark = pytest.mark.skipif(

@@ -17,8 +17,8 @@ import httpx
 import pytest
 import trustme
 
-from llmrack.lab.standins.models import CATALOGUE, build_models
-from llmrack.lab.standins.registry import Registry
+from llmrack_lab.standins.models import CATALOGUE, build_models
+from llmrack_lab.standins.registry import Registry
 
 MANIFEST = "/v2/library/qwen2.5-coder/manifests/7b"
 
@@ -188,7 +188,7 @@ def test_program_speaks_https_and_stops_at_once(registry: Registry, tmp_path: Pa
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "llmrack.lab.standins.registry"]
+    command = [sys.executable, "-m", "llmrack_lab.standins.registry"]
     command += ["--listen", f"127.0.0.1:{port}", "--dir", str(registry.blobs.parent)]
     command += ["--cert", str(tmp_path / "cert.pem"), "--key", str(tmp_path / "key.pem")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -205,7 +205,7 @@ def test_program_speaks_https_and_stops_at_once(registry: Registry, tmp_path: Pa
 def test_program_names_the_address_that_it_cannot_have(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         listen = f"127.0.0.1:{taken.getsockname()[1]}"
-        command = [sys.executable, "-m", "llmrack.lab.standins.registry", "--listen", listen]
+        command = [sys.executable, "-m", "llmrack_lab.standins.registry", "--listen", listen]
         result = subprocess.run(
             [*command, "--dir", str(tmp_path)], capture_output=True, text=True, timeout=30
         )

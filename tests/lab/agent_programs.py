@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 
 from bench.gateway_python import CACHE
-from llmrack.observe.clients import CLIENTS, configuration
+from llmrack.observe.clients.clients import CLIENTS, configuration
 from llmrack.stack.fleet import Fleet
 from llmrack.stack.schema import Stack
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from llmrack.lab.shell import wait_until
-from llmrack.resources.gateway import COLOURS, service
+from llmrack.components.gateway.service import COLOURS, service
+from llmrack_lab.shell import wait_until
 from tests.lab.load import Load
 from tests.lab.site import ROOT, STACK, Run, Site
 

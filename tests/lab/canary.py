@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from llmrack.lab.keys import write_private
+from llmrack_lab.keys import write_private
 from tests.lab.echo import MODEL
 from tests.lab.site import ROOT, Run, Site
 

@@ -7,8 +7,8 @@ import shlex
 import subprocess
 from pathlib import Path
 
-from llmrack.lab.base import host_architecture
-from llmrack.lab.shell import wait_until
+from llmrack_lab.base import host_architecture
+from llmrack_lab.shell import wait_until
 from tests.lab.canary import (
     BOX,
     CLIENT,
@@ -68,8 +68,8 @@ STEPS: dict[str, tuple[str, str, str]] = {
 # Functions that have secrets in hand, and a command that comes through each.
 MISTAKES_OF_OURS = {
     "the comparison of keys": ("llmrack.resources.files:EnvironmentFile.change", "deploy"),
-    "the gateway's resources": ("llmrack.components.gateway:resources", "deploy"),
-    "the reading of secrets": ("llmrack.components.gateway:lock_problems", "deploy"),
+    "the gateway's resources": ("llmrack.components.gateway.gateway:resources", "deploy"),
+    "the reading of secrets": ("llmrack.components.gateway.gateway:lock_problems", "deploy"),
     "the proof": ("llmrack.verify.gateway:prove_gateway", "verify"),
     "the plan": ("llmrack.components.plan:by_component", "plan"),
 }

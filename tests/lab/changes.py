@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from llmrack.resources.gateway import COLOURS, service
+from llmrack.components.gateway.service import COLOURS, service
 from tests.lab.load import Load
 from tests.lab.site import ROOT, Run, Site
 

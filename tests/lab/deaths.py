@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from llmrack.lab.shell import wait_until
+from llmrack_lab.shell import wait_until
 from tests.lab.changes import ENGINES, GATEWAY, OLLAMA, Changes
 from tests.lab.load import Answer
 from tests.lab.site import Site

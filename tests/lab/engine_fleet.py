@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from llmrack.lab.base import host_architecture
-from llmrack.lab.standins.ollama import STANDIN_VERSION
+from llmrack_lab.base import host_architecture
+from llmrack_lab.standins.ollama import STANDIN_VERSION
 from tests.lab.older_release import archive_of
 from tests.lab.site import Run, Site
 

@@ -10,15 +10,15 @@ import trustme
 
 from bench.asking import Outcome, ask
 from bench.breakable import Breakable
-from llmrack.components.client_keys import NO_KEYS
-from llmrack.lab.standins.answers import Model
-from llmrack.lab.standins.cloud import Cloud
-from llmrack.lab.standins.openai_like import OpenAILike
-from llmrack.lab.standins.remote import Attic
-from llmrack.lab.standins.vllm import VLLM
+from llmrack.components.gateway.client_keys import NO_KEYS
 from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.schema import Stack
 from llmrack.stack.settings import Settings
+from llmrack_lab.standins.answers import Model
+from llmrack_lab.standins.cloud import Cloud
+from llmrack_lab.standins.openai_like import OpenAILike
+from llmrack_lab.standins.remote import Attic
+from llmrack_lab.standins.vllm import VLLM
 from tests.lab.gateway_process import GatewayProcess
 from tests.lab.site import ROOT
 

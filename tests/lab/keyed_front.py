@@ -11,10 +11,10 @@ from typing import Any
 
 import httpx
 
-from llmrack.components.client_keys import ExtraKey, client_keys
-from llmrack.lab.standins.ollama.faults import Fault
+from llmrack.components.gateway.client_keys import ExtraKey, client_keys
 from llmrack.stack.keys import IssuedKey
 from llmrack.stack.schema import Stack
+from llmrack_lab.standins.ollama.faults import Fault
 from tests.lab.front import Front, breakable, provider
 
 TODAY = datetime.now(UTC).date()

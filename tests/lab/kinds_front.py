@@ -18,11 +18,11 @@ import pytest
 import trustme
 
 from bench.breakable import Breakable
-from llmrack.components.client_keys import client_keys
-from llmrack.lab.standins.answers import JSON, Model
-from llmrack.lab.standins.openai_like import OpenAILike
-from llmrack.lab.standins.vllm import VLLM
+from llmrack.components.gateway.client_keys import client_keys
 from llmrack.stack.schema import Stack
+from llmrack_lab.standins.answers import JSON, Model
+from llmrack_lab.standins.openai_like import OpenAILike
+from llmrack_lab.standins.vllm import VLLM
 from tests.lab.front import SECRET, Front, provider
 from tests.lab.keyed_front import issued, key
 

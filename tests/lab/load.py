@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from llmrack.lab.shell import wait_until
+from llmrack_lab.shell import wait_until
 from tests.lab.site import ROOT, Site
 
 # What ends an answer of a stand-in: of Ollama, which repeats what it was asked, or of a provider.

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import openai
 
-from llmrack.lab.shell import wait_until
+from llmrack_lab.shell import wait_until
 from tests.lab.site import Site
 
 AT_ONCE = 8

@@ -9,7 +9,7 @@ import subprocess
 import zipfile
 from pathlib import Path
 
-from llmrack.lab.standins.ollama import STANDIN_VERSION
+from llmrack_lab.standins.ollama import STANDIN_VERSION
 
 # As it stands in the stand-in's backstage.py.
 PACE = b"_TOKEN_INTERVAL_S = 0.002"

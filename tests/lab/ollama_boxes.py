@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from llmrack.lab.standins.models import build_models
-from llmrack.lab.standins.ollama_archive import build_archive
-from llmrack.lab.standins.registry import Registry
 from llmrack.stack.fleet import Host
 from llmrack.stack.settings import Settings
+from llmrack_lab.standins.models import build_models
+from llmrack_lab.standins.ollama_archive import build_archive
+from llmrack_lab.standins.registry import Registry
 from tests.contract.ollama_process import REAL_ARCHIVE, OllamaProcess
 
 

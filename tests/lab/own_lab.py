@@ -7,9 +7,9 @@ import re
 import subprocess
 from pathlib import Path
 
-from llmrack.lab import processes
-from llmrack.lab.base import ensure_base
-from llmrack.lab.lab import Lab
+from llmrack_lab import processes
+from llmrack_lab.base import ensure_base
+from llmrack_lab.lab import Lab
 
 REPOSITORY = Path(__file__).parents[2]
 ROOT = REPOSITORY / ".lab" / "a root: with blanks"
@@ -17,7 +17,7 @@ NAME = "labtest"
 SUBNET = "10.79.0.0/24"
 UP = f"""
 from pathlib import Path
-from llmrack.lab.lab import Lab
+from llmrack_lab.lab import Lab
 Lab({NAME!r}, Path({str(ROOT)!r}), {SUBNET!r}).up(1)
 """
 

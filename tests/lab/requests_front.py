@@ -12,11 +12,11 @@ from typing import Any
 import httpx
 
 from bench.breakable import Breakable
-from llmrack.lab.standins.answers import Model
-from llmrack.lab.standins.http import Reply, Request, Stream
-from llmrack.lab.standins.openai_like import OpenAILike
-from llmrack.lab.standins.provider import Provider, Refusal
-from llmrack.lab.standins.remote import Attic
+from llmrack_lab.standins.answers import Model
+from llmrack_lab.standins.http import Reply, Request, Stream
+from llmrack_lab.standins.openai_like import OpenAILike
+from llmrack_lab.standins.provider import Provider, Refusal
+from llmrack_lab.standins.remote import Attic
 from tests.lab.front import MODELS, SECRET, Front, breakable, provider
 from tests.lab.ollama_boxes import host_at, ollama_boxes
 from tests.lab.recording import Recording

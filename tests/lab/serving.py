@@ -10,8 +10,8 @@ from pathlib import Path
 
 import httpx
 
-from llmrack.lab.shell import wait_until
-from llmrack.resources.gateway import service
+from llmrack.components.gateway.service import service
+from llmrack_lab.shell import wait_until
 from tests.lab.bad_release import HOST, Gateway
 from tests.lab.load import Answer
 

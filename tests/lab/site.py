@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import yaml
 
-from llmrack.lab.lab import Lab
+from llmrack_lab.lab import Lab
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
-from llmrack.lab.lab import Lab
+from llmrack_lab.lab import Lab
 
 
 def registry_of(lab: Lab) -> str:

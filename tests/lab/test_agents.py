@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from llmrack.components.client_keys import client_keys
-from llmrack.lab.shell import wait_until
+from llmrack.components.gateway.client_keys import client_keys
 from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.schema import Stack
 from llmrack.stack.settings import Settings
+from llmrack_lab.shell import wait_until
 from tests.lab.agent_programs import MACHINE, Home, agent_programs
 from tests.lab.dialects import CITY, MARK
 from tests.lab.front import Front, breakable, provider

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from llmrack.lab.keys import write_private
-from llmrack.lab.lab import Lab
+from llmrack_lab.keys import write_private
+from llmrack_lab.lab import Lab
 from tests.lab.site import ROOT
 from tests.lab.sources import mirror_of, registry_of, trusted
 

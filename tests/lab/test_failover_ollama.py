@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from llmrack.lab.shell import wait_until
+from llmrack_lab.shell import wait_until
 from tests.contract.ollama_process import OllamaProcess
 from tests.lab.front import Front
 from tests.lab.ollama_boxes import asked, host_of, ollama_boxes

@@ -17,11 +17,11 @@ import httpx
 import pytest
 import yaml
 
-from llmrack.lab.shell import wait_until
-from llmrack.lab.standins.answers import Model
-from llmrack.lab.standins.program import StandIn
-from llmrack.lab.standins.provider import Fault
-from llmrack.lab.standins.vllm import VLLM
+from llmrack_lab.shell import wait_until
+from llmrack_lab.standins.answers import Model
+from llmrack_lab.standins.program import StandIn
+from llmrack_lab.standins.provider import Fault
+from llmrack_lab.standins.vllm import VLLM
 
 SERVE = Path(__file__).parents[2] / "templates" / "gateway" / "serve.py"
 KEY = "sk-only-for-this-test"

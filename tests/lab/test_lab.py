@@ -12,9 +12,9 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from llmrack.lab import cli
-from llmrack.lab.lab import Lab
-from llmrack.lab.shell import LabError, wait_until
+from llmrack_lab import cli
+from llmrack_lab.lab import Lab
+from llmrack_lab.shell import LabError, wait_until
 from tests.lab.own_lab import NAME, ROOT, make_lab, marked, pids, prepare, run, traces
 
 

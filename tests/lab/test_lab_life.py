@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from llmrack.lab import processes
-from llmrack.lab.shell import LabError, wait_until
+from llmrack_lab import processes
+from llmrack_lab.shell import LabError, wait_until
 from tests.lab.own_lab import NAME, ROOT, UP, make_lab, marked, prepare, run, traces
 
 

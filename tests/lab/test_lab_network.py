@@ -10,9 +10,9 @@ from pathlib import Path
 PRELUDE = """
 import ipaddress, json, os
 from pathlib import Path
-from llmrack.lab.network import IP_FORWARD, NETNS, Network
-from llmrack.lab.owned import Owned
-from llmrack.lab.shell import LabError, run
+from llmrack_lab.network import IP_FORWARD, NETNS, Network
+from llmrack_lab.owned import Owned
+from llmrack_lab.shell import LabError, run
 def network(name, number):
     made = Path.cwd() / f"made-{name}"
     return Network(name, ipaddress.ip_network(f"10.{number}.0.0/24"), Owned(made))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from llmrack.lab.lab import Lab
+from llmrack_lab.lab import Lab
 from tests.lab.site import ROOT, Run, Site
 
 BOX = "box4"

@@ -12,11 +12,11 @@ import httpx
 import pytest
 import yaml
 
-from llmrack.components.monitor import FOLDER, KEY_FILE, metrics_key
-from llmrack.lab.shell import wait_until
+from llmrack.components.monitor.monitor import FOLDER, KEY_FILE, metrics_key
+from llmrack.components.monitor.prometheus import PrometheusConfiguration
 from llmrack.resources.look import Seen
-from llmrack.resources.prometheus import PrometheusConfiguration
 from llmrack.secrets.value import Secret
+from llmrack_lab.shell import wait_until
 from tests.lab.site import STACK, Run, Site
 
 GATEWAY, MONITOR = "box1", "box2"

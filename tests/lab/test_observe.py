@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from llmrack.lab.lab import Lab
-from llmrack.lab.shell import wait_until
+from llmrack_lab.lab import Lab
+from llmrack_lab.shell import wait_until
 from tests.lab.site import STACK, Run, Site
 
 GATEWAY, ENGINE = "box1", "box2"

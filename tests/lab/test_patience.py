@@ -14,8 +14,8 @@ import pytest
 
 from bench.asking import Outcome
 from bench.breakable import Breakable
-from llmrack.lab.shell import wait_until
-from llmrack.lab.standins.ollama.faults import Fault
+from llmrack_lab.shell import wait_until
+from llmrack_lab.standins.ollama.faults import Fault
 from tests.lab.front import COOLDOWN, QUICK, Front, breakable, provider
 
 DEADLINE = 30.0

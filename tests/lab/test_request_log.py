@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from llmrack.lab.shell import wait_until
+from llmrack_lab.shell import wait_until
 from tests.lab.front import Front
 from tests.lab.gateway_process import KEY
 from tests.lab.keyed_front import DECLARED, SPOKEN, ask, key, keyed_front

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from llmrack.lab.gpus import pretence
-from llmrack.lab.host import LabHost
-from llmrack.lab.lab import Lab
+from llmrack_lab.gpus import pretence
+from llmrack_lab.host import LabHost
+from llmrack_lab.lab import Lab
 from tests.lab.site import Run, Site
 
 PLAIN = {"provider": "local"}

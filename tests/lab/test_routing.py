@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from bench.breakable import Breakable
-from llmrack.lab.shell import wait_until
-from llmrack.lab.standins.http import Reply, Request, Stream
-from llmrack.lab.standins.ollama.faults import Fault
-from llmrack.lab.standins.openai_like import OpenAILike
-from llmrack.lab.standins.provider import Provider, Refusal
-from llmrack.lab.standins.vllm import VLLM
+from llmrack_lab.shell import wait_until
+from llmrack_lab.standins.http import Reply, Request, Stream
+from llmrack_lab.standins.ollama.faults import Fault
+from llmrack_lab.standins.openai_like import OpenAILike
+from llmrack_lab.standins.provider import Provider, Refusal
+from llmrack_lab.standins.vllm import VLLM
 from tests.lab.front import MODELS, SECRET, SECRETS, Front, breakable, provider
 
 DEADLINE = 30.0

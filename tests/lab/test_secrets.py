@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
-from llmrack.lab.lab import Lab
-from llmrack.resources.gateway import COLOURS
+from llmrack.components.gateway.service import COLOURS
+from llmrack_lab.lab import Lab
 from tests.lab import echo
 from tests.lab.canary import BOX, CONFIG, ENV_FILE, Evidence, Looked, watched
 from tests.lab.canary_runs import (
@@ -200,7 +200,7 @@ PLACES: dict[str, Callable[[Evidence], Looked]] = {
     # But for the servers that stand in for the providers, which must know the keys.
     "the controller's processes' environments": lambda e: Looked(
         e.seen["controller"]["environments"],
-        [line for _, line in e.seen["controller"]["shown"] if "llmrack.lab.standins" not in line],
+        [line for _, line in e.seen["controller"]["shown"] if "llmrack_lab.standins" not in line],
     ),
     "the host's processes' environments": lambda e: Looked(
         e.seen["host"]["environments"], [line for _, line in e.seen["host"]["shown"]]

@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
-from llmrack.lab.lab import Lab
-from llmrack.lab.shell import wait_until
+from llmrack_lab.lab import Lab
+from llmrack_lab.shell import wait_until
 from tests.lab.site import ROOT, Site
 
 BOX, ENGINE = "box3", "box4"

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from llmrack.lab.shell import wait_until
-from llmrack.observe.usage import stamp
+from llmrack.observe.requests.usage import stamp
+from llmrack_lab.shell import wait_until
 from tests.lab.site import Site
 from tests.unit.request_lines import FAILED, LINE
 

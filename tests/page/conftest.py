@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
-from llmrack.observe.report_page import page
+from llmrack.observe.report.page import page
 from tests.page.made_up import findings
 
 HERE = "http://report.test/"

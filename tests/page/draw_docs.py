@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from llmrack.observe.report_page import page
+from llmrack.observe.report.page import page
 from tests.page.made_up import findings
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -8,9 +8,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import starmap
 
-from llmrack.observe.report_page import Findings
-from llmrack.observe.status import CardUse, Loaded, Row, Status
-from llmrack.observe.usage import Bucket, Group, Spread, Usage
+from llmrack.observe.report.page import Findings
+from llmrack.observe.requests.usage import Bucket, Group, Spread, Usage
+from llmrack.observe.status.rows import CardUse, Loaded, Row, Status
 from llmrack.stack.fleet import Fleet
 from llmrack.verify.results import Report, Result
 from tests.unit.declare import host, stack

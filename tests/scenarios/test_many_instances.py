@@ -19,10 +19,10 @@ import httpx
 import pytest
 import yaml
 
-from llmrack.lab.lab import Lab
-from llmrack.lab.services import PROVIDERS
-from llmrack.lab.shell import wait_until
 from llmrack.verify.probes import RED_PNG
+from llmrack_lab.lab import Lab
+from llmrack_lab.services import PROVIDERS
+from llmrack_lab.shell import wait_until
 from tests.lab.mixed_load import assert_counted, mixed_load
 from tests.lab.site import Run, Site
 

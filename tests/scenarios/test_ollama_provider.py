@@ -17,9 +17,9 @@ import httpx
 import pytest
 import yaml
 
-from llmrack.lab.gpus import pretence
-from llmrack.lab.lab import Lab
 from llmrack.verify.probes import RED_PNG, WEATHER_TOOL
+from llmrack_lab.gpus import pretence
+from llmrack_lab.lab import Lab
 from tests.lab.mixed_load import assert_counted, mixed_load, usage
 from tests.lab.site import Site
 

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 import yaml
 
-from llmrack.lab.lab import Lab
-from llmrack.lab.shell import wait_until
+from llmrack_lab.lab import Lab
+from llmrack_lab.shell import wait_until
 from tests.lab.mixed_load import assert_counted, forwarded, mixed_load, usage
 from tests.lab.site import Site
 

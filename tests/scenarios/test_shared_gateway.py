@@ -14,7 +14,7 @@ import httpx
 import pytest
 import yaml
 
-from llmrack.lab.shell import wait_until
+from llmrack_lab.shell import wait_until
 from tests.lab.load import Load
 from tests.lab.site import Run, Site
 

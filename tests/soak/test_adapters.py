@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from llmrack.lab.base import host_architecture
-from llmrack.lab.standins.ollama import STANDIN_VERSION
+from llmrack_lab.base import host_architecture
+from llmrack_lab.standins.ollama import STANDIN_VERSION
 from tests.contract.test_ollama_create import write_adapter
 from tests.lab.older_release import archive_of
 from tests.lab.site import Site

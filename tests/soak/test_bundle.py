@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from llmrack.lab.base import host_architecture
-from llmrack.lab.lab import Lab
-from llmrack.lab.standins.ollama import STANDIN_VERSION
+from llmrack_lab.base import host_architecture
+from llmrack_lab.lab import Lab
+from llmrack_lab.standins.ollama import STANDIN_VERSION
 from tests.lab.older_release import archive_of
 from tests.lab.site import Run, Site
 from tests.lab.sources import mirror_of, registry_of, trusted

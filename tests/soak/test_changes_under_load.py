@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from llmrack.resources.gateway import COLOURS, service
+from llmrack.components.gateway.service import COLOURS, service
 from tests.lab.changes import ENGINES, GATEWAY, Changes
 from tests.lab.load import lost
 from tests.lab.site import Site

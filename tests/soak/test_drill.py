@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from llmrack.lab.shell import wait_until
+from llmrack_lab.shell import wait_until
 from tests.lab.site import ROOT, Run, Site
 
 HOSTS: dict[str, tuple[str, ...]] = {"box1": ("gpu",), "box2": ("gpu",), "box3": ("gateway",)}

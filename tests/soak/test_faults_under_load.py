@@ -16,7 +16,7 @@ from itertools import cycle
 
 import pytest
 
-from llmrack.lab.shell import wait_until
+from llmrack_lab.shell import wait_until
 from tests.lab.bad_release import HOST, Gateway
 from tests.lab.changes import OLLAMA
 from tests.lab.faults.table import record

@@ -14,9 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from llmrack.lab.lab import Lab
-from llmrack.lab.shell import wait_until
-from llmrack.lab.standins.weights import write_llama
+from llmrack_lab.lab import Lab
+from llmrack_lab.shell import wait_until
+from llmrack_lab.standins.weights import write_llama
 from tests.lab.site import Run, Site
 
 BOXES = {"box2": ("gpu",), "box3": ("gpu",), "box4": ("gpu",)}

@@ -10,10 +10,10 @@ import re
 
 import pytest
 
-from llmrack.components.gpu import WAIT
+from llmrack.components.gpu.driver_packages import KEYRING
+from llmrack.components.gpu.gpu import WAIT
 from llmrack.components.render import render
-from llmrack.lab.gpus import pretence
-from llmrack.resources.gpu_recipes import KEYRING
+from llmrack_lab.gpus import pretence
 from tests.lab.site import Site
 
 BOXES = {"box3": ("gpu", "gateway"), "box4": ("gpu",)}

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from llmrack.lab.gpus import STATES, pretence
+from llmrack_lab.gpus import STATES, pretence
 from tests.lab.site import STACK, Run, Site
 
 BOX = {"box3": ("gpu", "gateway")}

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from llmrack.lab.gpus import pretence
-from llmrack.lab.lab import Lab
-from llmrack.lab.shell import wait_until
+from llmrack_lab.gpus import pretence
+from llmrack_lab.lab import Lab
+from llmrack_lab.shell import wait_until
 from tests.lab.site import Site
 
 BOX = "box3"

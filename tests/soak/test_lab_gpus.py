@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from llmrack.lab import cli
-from llmrack.lab.gpus import DRIVER, pretence
-from llmrack.lab.host import LabHost
-from llmrack.lab.lab import Lab
-from llmrack.lab.shell import wait_until
+from llmrack_lab import cli
+from llmrack_lab.gpus import DRIVER, pretence
+from llmrack_lab.host import LabHost
+from llmrack_lab.lab import Lab
+from llmrack_lab.shell import wait_until
 from tests.lab.site import ROOT
 
 BOX = "box4"

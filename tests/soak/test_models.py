@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from llmrack.lab.shell import wait_until
-from llmrack.lab.standins.weights import write_llama
+from llmrack_lab.shell import wait_until
+from llmrack_lab.standins.weights import write_llama
 from tests.lab.site import Run, Site
 
 BOX = "box4"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from llmrack.lab.shell import wait_until
+from llmrack_lab.shell import wait_until
 from tests.lab.site import Run, Site
 from tests.soak.test_providers import ENGINE, GATEWAY, HOSTS, LAN, MODELS, PROVIDERS, ask
 

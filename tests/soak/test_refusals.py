@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from llmrack.lab.shell import wait_until
+from llmrack_lab.shell import wait_until
 from tests.lab.load import Load, lost
 from tests.lab.site import STACK, Run, Site
 

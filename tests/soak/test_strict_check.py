@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from llmrack.components.gateway import configuration
+from llmrack.components.gateway.gateway import configuration
+from llmrack.components.gateway.routing import routing
 from llmrack.components.render import verbatim
-from llmrack.components.routing import routing
 from tests.unit.declare import STACK, stack, two_boxes
 
 GATEWAY = Path(__file__).parents[2] / "templates" / "gateway"

@@ -12,15 +12,15 @@ from typing import Any
 import yaml
 from hypothesis import strategies as st
 
-from llmrack.components import system
-from llmrack.components.client_keys import client_keys
+from llmrack.components.gateway.client_keys import client_keys
+from llmrack.components.monitor.prometheus import PrometheusConfiguration
 from llmrack.components.plan import by_component
 from llmrack.components.removal import removals
+from llmrack.components.system import system
 from llmrack.resources.change import Build, Resource, Shell
 from llmrack.resources.files import File
 from llmrack.resources.look import Look, ModelSeen, Seen
 from llmrack.resources.look_script import script
-from llmrack.resources.prometheus import PrometheusConfiguration
 from llmrack.resources.releases import Release
 from llmrack.secrets.value import Secret
 from llmrack.stack.fleet import Fleet, Host

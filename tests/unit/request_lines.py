@@ -7,9 +7,9 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 
-from llmrack.observe.on_host import BEGIN, program
-from llmrack.observe.usage import stamp
-from llmrack.remote.gateways import Unreached
+from llmrack.hosts.asking import Unreached
+from llmrack.observe.requests.on_host import BEGIN, program
+from llmrack.observe.requests.usage import stamp
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 LINE = {

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import httpx
 import openai
 
-from llmrack.lab.standins.program import StandIn
-from llmrack.lab.standins.provider import Provider
+from llmrack_lab.standins.program import StandIn
+from llmrack_lab.standins.provider import Provider
 
 KEY = "right-key"
 ANYWHERE = ("127.0.0.1", 0)

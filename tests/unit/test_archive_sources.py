@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from llmrack.lab.standins.mirror import Mirror
 from llmrack.resources.look import Seen
 from llmrack.resources.releases import Archive
+from llmrack_lab.standins.mirror import Mirror
 
 
 @pytest.fixture

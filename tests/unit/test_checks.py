@@ -6,11 +6,11 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from llmrack.components import gateway
-from llmrack.stack.checks import check
+from llmrack.components.gateway import gateway
+from llmrack.stack.checks.checks import check
+from llmrack.stack.checks.host_checks import warnings
 from llmrack.stack.declaration import Declaration
 from llmrack.stack.fleet import Fleet
-from llmrack.stack.host_checks import warnings
 from tests.unit.declare import STACK, declaration, host, stack, two_boxes
 
 

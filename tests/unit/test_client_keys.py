@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from llmrack.components.client_keys import ExtraKey, client_keys
+from llmrack.components.gateway.client_keys import ExtraKey, client_keys
 from llmrack.components.plan import by_component
+from llmrack.observe.keys import KeyRow, Keys, as_json, table
 from llmrack.problems import DeclarationError
-from llmrack.remote.issued_keys import issue, read_issued, revoke
-from llmrack.remote.key_usage import KeyRow, Keys, as_json, table
 from llmrack.resources.releases import Release
-from llmrack.stack.checks import check
-from llmrack.stack.host_checks import warnings
+from llmrack.site.issued_keys import issue, read_issued, revoke
+from llmrack.stack.checks.checks import check
+from llmrack.stack.checks.host_checks import warnings
 from llmrack.stack.keys import IssuedKey
 from llmrack.stack.load import load_stack
 from tests.unit.declare import STACK, declaration, host, stack, two_boxes

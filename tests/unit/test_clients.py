@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from llmrack.observe.clients import ASSUMED_CONTEXT, CLIENTS, NoModel, configuration, served
+from llmrack.observe.clients.clients import ASSUMED_CONTEXT, CLIENTS, NoModel, configuration, served
 from llmrack.stack.fleet import Fleet
 from tests.unit.declare import host, stack
 

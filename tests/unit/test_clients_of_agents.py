@@ -7,7 +7,7 @@ import tomllib
 
 import yaml
 
-from llmrack.observe.clients import ASSUMED_CONTEXT, configuration
+from llmrack.observe.clients.clients import ASSUMED_CONTEXT, configuration
 from tests.unit.declare import stack
 from tests.unit.test_clients import FLEET, KEY, MODELS, URL, made, shell
 

@@ -7,11 +7,13 @@ import configparser
 import pytest
 import yaml
 
-from llmrack.components import gateway, ollama, system
-from llmrack.components.client_keys import NO_KEYS
+from llmrack.components.gateway import gateway
+from llmrack.components.gateway.client_keys import NO_KEYS
+from llmrack.components.ollama import ollama
 from llmrack.components.plan import by_component, plan_text
 from llmrack.components.render import render
-from llmrack.components.system import Need
+from llmrack.components.system import system
+from llmrack.components.system.system import Need
 from llmrack.resources.files import EnvironmentFile, File
 from llmrack.resources.look import DiskSeen, Seen
 from llmrack.resources.releases import Archive, Release

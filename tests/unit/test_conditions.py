@@ -7,14 +7,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from llmrack.components import system
-from llmrack.components.clock import slow_or_fast, wrong_clock
-from llmrack.remote.snapshot import Snapshot
-from llmrack.remote.write_failures import explained
+from llmrack.components.system import system
+from llmrack.components.system.clock import slow_or_fast, wrong_clock
+from llmrack.deploy.full_disks import explained
+from llmrack.hosts.snapshot import Snapshot
 from llmrack.resources.change import Change
 from llmrack.resources.look import DiskSeen, Look, Seen, parse
 from llmrack.resources.look_script import script
-from llmrack.resources.made import NOTES
+from llmrack.resources.ownership import NOTES
 from tests.unit.declare import host
 
 HERE = "1795289000 2026-11-21 19:23"

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from llmrack.remote.copy_scripts import accept_key, refuse_key, send
+from llmrack.deploy.transfer.copy_scripts import accept_key, refuse_key, send
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHIGOk9SiKWA5/7PdHM1GQ4rZQ1YVDzUJ7sTaWgTbhsA"
 CONTENT = b"0123456789"

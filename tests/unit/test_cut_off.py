@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from paramiko import SSHException
 
-from llmrack.remote import operations
-from llmrack.remote.operations import LOST, Carry
-from llmrack.resources.account import User
+from llmrack.components.system.account import User
+from llmrack.deploy import operations
+from llmrack.deploy.operations import LOST, Carry
 from llmrack.resources.change import Shell
 from llmrack.resources.files import File
 from llmrack.resources.look import PathSeen, Seen
@@ -26,7 +26,9 @@ LONG = "a line of it\n" * 10_000
 def _run_as_whoever_tests(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for module in ("files", "releases"):
         monkeypatch.setattr(f"llmrack.resources.{module}.owned", lambda owner, text: text)
-    monkeypatch.setattr("llmrack.resources.written.WRITTEN", str(tmp_path / "notes" / "written"))
+    monkeypatch.setattr(
+        "llmrack.resources.last_written.WRITTEN", str(tmp_path / "notes" / "written")
+    )
 
 
 def cut_off(action: Any) -> int:

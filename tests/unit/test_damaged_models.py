@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from llmrack.components.ollama.models import CreatedModel, OllamaModel
 from llmrack.resources.change import Build, Pull, Shell
 from llmrack.resources.look import Look, ModelSeen, Seen, parse
 from llmrack.resources.look_script import script
-from llmrack.resources.model import CreatedModel, OllamaModel
 
 MODEL = "llama3.2:1b"
 WEIGHTS, CONFIG = "a" * 64, "b" * 64

@@ -11,7 +11,7 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from llmrack.commands.dashboard import dashboard as command
-from llmrack.components.dashboard import dashboard
+from llmrack.components.monitor.dashboard import dashboard
 from tests.unit.declare import stack, two_boxes
 
 register_default_plugins()

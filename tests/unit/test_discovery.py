@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from llmrack.observe.providers.discovery import Discovery, Found, NotDiscovered, add
+from llmrack.observe.providers.insertion import NoRoom
 from llmrack.problems import DeclarationError
-from llmrack.remote.discovery import Discovery, Found, NotDiscovered, add
 from llmrack.stack.declaration import Declaration
-from llmrack.stack.insertion import NoRoom
 from llmrack.stack.load import load_stack
 from tests.unit.declare import two_boxes
 

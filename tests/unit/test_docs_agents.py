@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from llmrack.observe.clients import CLIENTS
+from llmrack.observe.clients.clients import CLIENTS
 from tests.lab.agent_programs import FOLDER
 from tests.lab.test_agents import PROGRAMS
 from tests.lab.test_dialects import KINDS, TABLE

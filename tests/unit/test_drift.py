@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from llmrack.remote.drift import MOST_LINES, Contents, diff
+from llmrack.components.monitor.prometheus import PrometheusConfiguration
+from llmrack.deploy.hand_edits import MOST_LINES, Contents, diff
 from llmrack.resources.change import Resource
 from llmrack.resources.files import EnvironmentFile, File
 from llmrack.resources.look import Look, Seen, parse
 from llmrack.resources.look_script import script
-from llmrack.resources.prometheus import PrometheusConfiguration
 from llmrack.resources.releases import Release
 from llmrack.secrets.value import Secret
 from llmrack.stack.settings import Settings
@@ -27,7 +27,7 @@ def _here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("llmrack.resources.files.owned", lambda owner, text: text)
     monkeypatch.setattr("llmrack.resources.releases.owned", lambda owner, text: text)
     written = str(tmp_path / "notes" / "written")
-    monkeypatch.setattr("llmrack.resources.written.WRITTEN", written)
+    monkeypatch.setattr("llmrack.resources.last_written.WRITTEN", written)
     monkeypatch.setattr("llmrack.resources.look_script.WRITTEN", written)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
-from llmrack.remote.breakage import breakage
+from llmrack.drills.breakage import breakage
+from llmrack.drills.plan import Asked, Cause, Drill, Plan, paid_requests, plan
+from llmrack.drills.report import drill_json, drill_table, intention
 from llmrack.stack.fleet import Fleet
 from llmrack.stack.schema import Stack
-from llmrack.verify.drill import Asked, Cause, Drill, Plan, paid_requests, plan
-from llmrack.verify.drill_report import drill_json, drill_table, intention
 from llmrack.verify.results import Report, Result
 from tests.unit.declare import host, two_boxes
 

@@ -10,11 +10,11 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from llmrack.drills import asking as drill_ask
+from llmrack.drills.asking import Asker
+from llmrack.drills.plan import Drill, plan
 from llmrack.secrets.value import Secret
 from llmrack.stack.schema import Stack
-from llmrack.verify import drill_ask
-from llmrack.verify.drill import Drill, plan
-from llmrack.verify.drill_ask import Asker
 from llmrack.verify.results import Result
 from tests.unit.declare import two_boxes
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from llmrack.problems import DeclarationError
-from llmrack.stack.checks import check
+from llmrack.stack.checks.checks import check
 from llmrack.stack.fleet import Fleet
 from llmrack.stack.load import load_settings, load_stack
 from tests.unit.declare import declaration, host, stack

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from llmrack.resources import engine_switch
+from llmrack.components.ollama import engine_switch
+from llmrack.components.ollama.engine_switch import EngineSwitch
 from llmrack.resources.change import Shell
-from llmrack.resources.engine_switch import EngineSwitch
 from llmrack.resources.look import PathSeen, Seen
 
 # What the scripts ask of a host; "systemctl show" tells what stands in the file "process".
@@ -92,7 +92,9 @@ class Host:
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     stubs = STUBS.format(folder=tmp_path)
     monkeypatch.setattr(engine_switch, "as_user", lambda user, script: f"{stubs}{script}")
-    monkeypatch.setattr("llmrack.resources.written.WRITTEN", str(tmp_path / "notes" / "written"))
+    monkeypatch.setattr(
+        "llmrack.resources.last_written.WRITTEN", str(tmp_path / "notes" / "written")
+    )
     monkeypatch.setattr(engine_switch, "STANDS", 1)
     return Host(tmp_path)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from llmrack.components.gpu import refusal
+from llmrack.components.gpu.driver import GpuDriver
+from llmrack.components.gpu.driver_packages import NoRecipeError, Recipe, recipe
+from llmrack.components.gpu.gpu import refusal
 from llmrack.resources.change import Change, Reboot, Shell
-from llmrack.resources.gpu_driver import GpuDriver
-from llmrack.resources.gpu_recipes import NoRecipeError, Recipe, recipe
 from llmrack.resources.look import Look, Seen
 from tests.unit.declare import host
 from tests.unit.test_gpus import seen

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from llmrack.components.gpu import refusal
-from llmrack.resources.gpu_script import gpu_script
-from llmrack.resources.gpus import Gpus, gpus, line, uuids
+from llmrack.components.gpu.gpu import refusal
+from llmrack.components.gpu.gpus import Gpus, gpus, line, uuids
+from llmrack.components.gpu.script import gpu_script
 from llmrack.resources.look import Seen, parse
 from tests.unit.declare import host
 

@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from llmrack.observe.report.graph import DEFAULT, Row, mermaid, places, rows, where
+from llmrack.observe.report.graph_svg import svg
 from llmrack.stack.fleet import Fleet
-from llmrack.stack.graph import DEFAULT, Row, mermaid, places, rows, where
-from llmrack.stack.graph_svg import svg
 from llmrack.stack.schema import Stack
 from tests.unit.declare import STACK, host, stack, two_boxes
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llmrack.problems import DeclarationError, Problem
-from llmrack.stack.checks import check
+from llmrack.stack.checks.checks import check
 from llmrack.stack.declaration import Declaration
 from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.load import Lines, load_settings, load_stack

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 import yaml
 
-from llmrack.stack.insertion import NoRoom, with_models
+from llmrack.observe.providers.insertion import NoRoom, with_models
 
 NEW: Mapping[str, Mapping[str, object]] = {"new:1": {"provider": "x"}}
 

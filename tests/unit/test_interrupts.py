@@ -12,7 +12,7 @@ PROGRAM = """
 from gevent import monkey
 monkey.patch_all()
 import os, signal, threading, time
-from llmrack.remote.interrupts import Interrupts
+from llmrack.hosts.interrupts import Interrupts
 
 def interrupt():
     try:

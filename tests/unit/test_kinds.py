@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 import yaml
 
-from llmrack.components import gateway
-from llmrack.components.routing import routing
-from llmrack.observe.clients import served
-from llmrack.remote.discovery import Found, _entry
-from llmrack.stack.checks import check
+from llmrack.components.gateway import gateway
+from llmrack.components.gateway.routing import routing
+from llmrack.drills.plan import plan
+from llmrack.observe.clients.clients import served
+from llmrack.observe.providers.discovery import Found, _entry
+from llmrack.stack.checks.checks import check
 from llmrack.stack.deployments import deployments
 from llmrack.stack.kinds import MODES, kind_of
 from llmrack.stack.models import Model
-from llmrack.verify.drill import plan
 from tests.unit.declare import STACK, declaration, stack, two_boxes
 
 SPEECH = {"kind": "openai-compatible", "url": "http://192.0.2.30:8014/v1"}

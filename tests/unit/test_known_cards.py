@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from llmrack.remote.known_cards import KNOWN, remember_cards, with_known_cards
+from llmrack.site.known_cards import KNOWN, remember_cards, with_known_cards
 from llmrack.stack.fleet import Fleet, Host
 from tests.unit.declare import settings
 

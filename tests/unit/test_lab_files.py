@@ -6,8 +6,8 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from llmrack.lab import keys
-from llmrack.lab.files import hosts_file, ssh_config, write_archive
+from llmrack_lab import keys
+from llmrack_lab.files import hosts_file, ssh_config, write_archive
 
 
 def test_an_archive_is_private_and_keeps_modes_and_owners(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from llmrack.lab.gpus import (
+from llmrack_lab.gpus import (
     DRIVER,
     STATES,
     declare,
@@ -17,10 +17,10 @@ from llmrack.lab.gpus import (
     host_files,
     pretence,
 )
-from llmrack.lab.pretended_gpu import nvidia_smi
-from llmrack.lab.pretended_gpu.__main__ import booted
-from llmrack.lab.pretended_gpu.pretence import Pretence
-from llmrack.lab.shell import LabError
+from llmrack_lab.pretended_gpu import nvidia_smi
+from llmrack_lab.pretended_gpu.__main__ import booted
+from llmrack_lab.pretended_gpu.pretence import Pretence
+from llmrack_lab.shell import LabError
 
 QUERY = (
     "--query-gpu=index,uuid,name,driver_version,compute_cap,memory.total,memory.used,pci.bus_id,"

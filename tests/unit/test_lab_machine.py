@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from llmrack.lab.machine import apt_sources, debian_mirror, pip_conf, resolv_conf, uv_toml
-from llmrack.lab.shell import LabError
+from llmrack_lab.machine import apt_sources, debian_mirror, pip_conf, resolv_conf, uv_toml
+from llmrack_lab.shell import LabError
 
 DEB822 = """\
 Types: deb

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from llmrack.lab import needs
+from llmrack_lab import needs
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from llmrack.lab.owned import BOOT_ID, Owned, locked
-from llmrack.lab.shell import LabError, wait_until
+from llmrack_lab.owned import BOOT_ID, Owned, locked
+from llmrack_lab.shell import LabError, wait_until
 
 
 def test_a_name_is_on_disk_when_add_returns(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_waiting_for_a_lock_ends_with_an_error(tmp_path: Path) -> None:
 
 def test_a_killed_holder_frees_its_lock(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from llmrack.lab.owned import locked\n"
+        "import sys; from pathlib import Path; from llmrack_lab.owned import locked\n"
         "with locked(Path(sys.argv[1]), print):\n    print('held', flush=True); input()"
     )
     argv = [sys.executable, "-c", code, str(tmp_path / "lock")]

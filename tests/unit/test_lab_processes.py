@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from llmrack.lab import processes
-from llmrack.lab.shell import wait_until
+from llmrack_lab import processes
+from llmrack_lab.shell import wait_until
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from llmrack.lab import release
-from llmrack.lab.shell import LabError
+from llmrack_lab import release
+from llmrack_lab.shell import LabError
 
 
 def make_archive(folder: Path, says: str) -> Path:

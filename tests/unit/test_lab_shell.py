@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from llmrack.lab import needs, shell
-from llmrack.lab.shell import LabError, run, stream, wait_until
+from llmrack_lab import needs, shell
+from llmrack_lab.shell import LabError, run, stream, wait_until
 
 
 def test_a_failing_command_is_told_with_its_code_and_last_words() -> None:

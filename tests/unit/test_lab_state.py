@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from llmrack.lab import state
-from llmrack.lab.network import check_lab_name
-from llmrack.lab.shell import LabError
+from llmrack_lab import state
+from llmrack_lab.network import check_lab_name
+from llmrack_lab.shell import LabError
 
 
 def test_demo_and_test_have_subnets_of_their_own(tmp_path: Path) -> None:

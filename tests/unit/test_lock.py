@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from pyinfra.api import StringCommand
 
-from llmrack.lab.shell import wait_until
-from llmrack.remote.lock import HOLD, LAST_RUN, Lock, guarded, refusal
+from llmrack.deploy.run.lock import HOLD, LAST_RUN, Lock, guarded, refusal
+from llmrack_lab.shell import wait_until
 
 DEADLINE = 10.0
 

@@ -7,10 +7,12 @@ from datetime import timedelta
 
 import pytest
 
-from llmrack.observe import host_lines, host_logs, logs, logs_print
-from llmrack.observe.logs import Failure, Fired, Logs, ask_logs
-from llmrack.observe.usage import stamp
-from llmrack.remote.gateway_health import GatewayHealth, Rest
+from llmrack.observe.providers.gateway_health import GatewayHealth, Rest
+from llmrack.observe.requests import logs, logs_print
+from llmrack.observe.requests.logs import Failure, Fired, Logs, ask_logs
+from llmrack.observe.requests.usage import stamp
+from llmrack.shipped.host import lines as host_lines
+from llmrack.shipped.host import logs as host_logs
 from tests.unit.request_lines import FAILED, NOW, line, on_hosts, run_apart, unanswered, write
 
 HOUR = timedelta(hours=1)

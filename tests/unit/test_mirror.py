@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from llmrack.lab.standins.mirror import Mirror
+from llmrack_lab.standins.mirror import Mirror
 
 CONTENT = bytes(range(256)) * 4000
 

@@ -7,10 +7,7 @@ import subprocess
 
 import pytest
 
-from llmrack.resources.change import Build, Pull, Shell
-from llmrack.resources.look import Look, ModelSeen, Seen, model_name, parse
-from llmrack.resources.look_script import script
-from llmrack.resources.model import (
+from llmrack.components.ollama.models import (
     CreatedModel,
     DeclaredModelsOnly,
     ModelsKept,
@@ -18,6 +15,9 @@ from llmrack.resources.model import (
     manifest_path,
     note_name,
 )
+from llmrack.resources.change import Build, Pull, Shell
+from llmrack.resources.look import Look, ModelSeen, Seen, model_name, parse
+from llmrack.resources.look_script import script
 
 FOLDER, URL = "/home/llm/.ollama/models", "http://127.0.0.1:11434"
 NOTE = "/home/llm/.config/llmrack/models/note"

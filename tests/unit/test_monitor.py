@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 
 import pytest
 import yaml
 
-from llmrack.components import gateway, monitor
+from llmrack.components.gateway import gateway
+from llmrack.components.gateway.routing import routing
+from llmrack.components.monitor import monitor
+from llmrack.components.monitor.prometheus import Credentials, PrometheusConfiguration
 from llmrack.components.plan import by_component, plan_text
-from llmrack.components.render import TEMPLATES, verbatim
-from llmrack.components.routing import routing
+from llmrack.components.render import verbatim
 from llmrack.resources.files import File
 from llmrack.resources.look import PathSeen, Seen
-from llmrack.resources.prometheus import Credentials, PrometheusConfiguration
 from llmrack.secrets.value import Secret
-from llmrack.stack.checks import check
+from llmrack.shipped.host import metrics
+from llmrack.stack.checks.checks import check
 from llmrack.stack.fleet import Fleet
 from tests.unit.declare import declaration, host, stack
 from tests.unit.gateway_modules import load
@@ -222,18 +223,9 @@ def test_an_alert_says_what_to_do(rule):
     assert rule["annotations"]["summary"] and rule["labels"]["severity"]
 
 
-def host_metrics():
-    path = TEMPLATES / "monitor" / "host_metrics.py"
-    spec = importlib.util.spec_from_file_location("host_metrics", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_metrics_are_written_whole_and_readable(tmp_path):
     file = tmp_path / "llmrack.prom"
-    host_metrics().write(file, [("llmrack_ollama_up", {"instance": 'a"b\\'}, 1)])
+    metrics.write(file, [("llmrack_ollama_up", {"instance": 'a"b\\'}, 1)])
     assert file.read_text().splitlines()[1:] == [
         "# TYPE llmrack_ollama_up gauge",
         'llmrack_ollama_up{instance="a\\"b\\\\"} 1',
@@ -244,7 +236,7 @@ def test_metrics_are_written_whole_and_readable(tmp_path):
 
 def test_an_instance_that_does_not_answer_is_down():
     its = {"name": "box1", "url": "http://127.0.0.1:1", "parallel": 1, "gpu_share": {}}
-    samples = list(host_metrics().instances({"instances": [its]}))
+    samples = list(metrics.instances({"instances": [its]}))
     assert ("llmrack_ollama_up", {"instance": "box1"}, 0) in samples
 
 
@@ -252,6 +244,6 @@ def test_the_ends_of_clients_keys_are_told(tmp_path):
     keys = tmp_path / "keys.json"
     entry = {"name": "alice", "until": "2027-01-01T00:00:00Z", "master": False}
     keys.write_text(json.dumps({"a": entry, "b": {**entry, "master": True}}))
-    assert list(host_metrics().keys({"keys": str(keys)})) == [
+    assert list(metrics.keys({"keys": str(keys)})) == [
         ("llmrack_key_end_timestamp_seconds", {"key": "alice"}, 1798761600)
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llmrack.stack.checks import check
+from llmrack.stack.checks.checks import check
 from tests.unit.declare import STACK, declaration, stack
 
 CLOUD = "gpt-oss:20b-cloud"

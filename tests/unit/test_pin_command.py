@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from llmrack.lab.standins.mirror import Mirror
+from llmrack_lab.standins.mirror import Mirror
 from tests.unit.test_pinning import OLD, PLAIN, listed
 
 NEW = {"amd64": "c" * 64, "arm64": "d" * 64}

@@ -10,7 +10,7 @@ import pytest
 
 SAY = """
 import sys
-from llmrack.remote.guard import print_all
+from llmrack.hosts.guard import print_all
 print_all()
 print("für ∞")
 print("für ∞", file=sys.stderr)

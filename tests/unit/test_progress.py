@@ -11,9 +11,9 @@ import click
 import gevent
 import pytest
 
-from llmrack.remote import progress
-from llmrack.remote.progress import heard, say, signs_of_life, transfer
-from llmrack.remote.screen import Screen
+from llmrack.hosts import progress
+from llmrack.hosts.progress import heard, say, signs_of_life, transfer
+from llmrack.hosts.screen import Screen
 
 RACK = SimpleNamespace(pyinfra_host=SimpleNamespace(name="box1", print_prefix="[box1] "))
 

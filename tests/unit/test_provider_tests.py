@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from llmrack.remote.gateway_health import GatewayHealth, parsed
-from llmrack.remote.provider_tests import (
+from llmrack.observe.providers.gateway_health import GatewayHealth, parsed
+from llmrack.observe.providers.trials import (
     KEPT,
     Tested,
     as_json,

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from llmrack.remote.reach import NotAnswered, Reach, Talk
+from llmrack.hosts.provider_requests import NotAnswered, Reach, Talk
 from llmrack.secrets.value import Secret
 from llmrack.stack.model_lists import servers
 from tests.unit.declare import STACK, host, stack, two_boxes

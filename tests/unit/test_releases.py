@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from llmrack.remote.releases import parse
+from llmrack.components.gateway.service import GatewayService, service
+from llmrack.deploy.rollout.rollback import parse
 from llmrack.resources.change import Shell
-from llmrack.resources.gateway import GatewayService, service
 from llmrack.resources.look import PathSeen, Seen, UnitSeen
 from llmrack.resources.old_releases import OldReleases
 

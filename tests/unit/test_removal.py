@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from llmrack.components import system
+from llmrack.components.gpu.driver import MODULES
 from llmrack.components.removal import removals, stays
-from llmrack.resources.account import User
+from llmrack.components.system import system
+from llmrack.components.system.account import User
 from llmrack.resources.change import Change, Shell, plan
-from llmrack.resources.gpu_driver import MODULES
 from llmrack.resources.look import Look, PathSeen, Seen, parse
 from llmrack.resources.look_script import script as look_script
-from llmrack.resources.made import MADE, NOTES
+from llmrack.resources.ownership import MADE, NOTES
 from llmrack.resources.packages import GET
 from tests.unit.declare import host
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from llmrack.observe import figures
-from llmrack.observe.charts import Series, line, stacked
+from llmrack.observe.report.charts import Series, line, stacked
 
 STARTS = [datetime(2026, 11, 21, hour, tzinfo=UTC) for hour in range(4)]
 UNTIL = datetime(2026, 11, 21, 4, tzinfo=UTC)

@@ -14,13 +14,13 @@ import pytest
 from click.testing import CliRunner
 
 from llmrack.commands.report import report
+from llmrack.deploy.proof.operation import REPORT_FILE, ReportAtEnd
 from llmrack.observe import figures
-from llmrack.observe.report import write_report
-from llmrack.observe.report_page import Findings, page
-from llmrack.observe.report_usage import by_group, trends
-from llmrack.observe.status import Status
-from llmrack.remote.kept_proof import KEPT, keep_proof, last_proof
-from llmrack.remote.proof import REPORT_FILE, ReportAtEnd
+from llmrack.observe.report.page import Findings, page
+from llmrack.observe.report.report import write_report
+from llmrack.observe.report.usage import by_group, trends
+from llmrack.observe.status.rows import Status
+from llmrack.verify.last_report import KEPT, keep_proof, last_proof
 from tests.page.made_up import GROUPS, NOW, ROWS, findings, results
 
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror='alert(2)'>{{ 7*7 }}"
@@ -253,7 +253,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[timedelta]:
         return findings()
 
     monkeypatch.setattr("llmrack.commands.report.gateways", lambda inventory: None)
-    monkeypatch.setattr("llmrack.observe.report.ask_report", answer)
+    monkeypatch.setattr("llmrack.observe.report.report.ask_report", answer)
     return periods
 
 

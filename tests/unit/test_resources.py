@@ -6,10 +6,10 @@ import subprocess
 
 import pytest
 
-from llmrack.resources.account import Linger, User
+from llmrack.components.gateway.service import GatewayService, service
+from llmrack.components.system.account import Linger, User
 from llmrack.resources.change import Shell, Upload, plan
 from llmrack.resources.files import Directory, EnvironmentFile, File, Line, Link, quote_value
-from llmrack.resources.gateway import GatewayService, service
 from llmrack.resources.look import Look, PathSeen, Seen, UnitSeen, parse
 from llmrack.resources.look_script import script
 from llmrack.resources.packages import Packages
@@ -54,7 +54,7 @@ def twice(resource) -> None:
 def _notes_of_their_own(monkeypatch, tmp_path_factory):
     """What is noted of files is noted in a folder of the test's."""
     written = str(tmp_path_factory.mktemp("notes") / "written")
-    monkeypatch.setattr("llmrack.resources.written.WRITTEN", written)
+    monkeypatch.setattr("llmrack.resources.last_written.WRITTEN", written)
     monkeypatch.setattr("llmrack.resources.look_script.WRITTEN", written)
 
 

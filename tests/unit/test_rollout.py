@@ -11,12 +11,12 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from llmrack.components import ollama
-from llmrack.remote import rollout
-from llmrack.remote.draining import only_here
-from llmrack.remote.rollout import Rollout, parts, roll_out
+from llmrack.components.ollama import ollama
+from llmrack.components.ollama.engine_switch import EngineSwitch
+from llmrack.deploy.rollout import rollout
+from llmrack.deploy.rollout.draining import only_here
+from llmrack.deploy.rollout.rollout import Rollout, parts, roll_out
 from llmrack.resources.change import Change, plan
-from llmrack.resources.engine_switch import EngineSwitch
 from llmrack.resources.look import ModelSeen, PathSeen, Seen, UnitSeen
 from llmrack.stack.fleet import Fleet
 from tests.unit.declare import host, stack, two_boxes

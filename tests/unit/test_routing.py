@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from llmrack.components import gateway
-from llmrack.components.routing import authorities, routing, strategy
+from llmrack.components.gateway import gateway
+from llmrack.components.gateway.routing import authorities, routing, strategy
 from llmrack.stack.fleet import Fleet
 from llmrack.stack.load import load_settings
 from llmrack.stack.schema import Stack

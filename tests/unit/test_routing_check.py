@@ -12,9 +12,9 @@ import pytest
 import trustme
 import yaml
 
-from llmrack.components.gateway import configuration
+from llmrack.components.gateway.gateway import configuration
+from llmrack.components.gateway.routing import authorities, routing
 from llmrack.components.render import verbatim
-from llmrack.components.routing import authorities, routing
 from tests.unit.declare import STACK, stack, two_boxes
 
 CHECK = Path(__file__).parents[2] / "templates" / "gateway" / "routing_check.py"

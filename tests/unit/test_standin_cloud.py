@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from llmrack.lab.standins.cloud import MODELS as CLOUD_MODELS
-from llmrack.lab.standins.cloud import Cloud
+from llmrack_lab.standins.cloud import MODELS as CLOUD_MODELS
+from llmrack_lab.standins.cloud import Cloud
 from tests.unit.running_standin import HELLO, KEY, PIXEL, WEATHER, Running, running
 
 

@@ -10,11 +10,11 @@ import httpx
 import openai
 import pytest
 
-from llmrack.lab.standins.ollama.faults import MODES
-from llmrack.lab.standins.openai_like import MODELS, OpenAILike
-from llmrack.lab.standins.program import StandIn
-from llmrack.lab.standins.remote import MODELS as REMOTE_MODELS
-from llmrack.lab.standins.remote import Attic
+from llmrack_lab.standins.ollama.faults import MODES
+from llmrack_lab.standins.openai_like import MODELS, OpenAILike
+from llmrack_lab.standins.program import StandIn
+from llmrack_lab.standins.remote import MODELS as REMOTE_MODELS
+from llmrack_lab.standins.remote import Attic
 from tests.unit.running_standin import ANYWHERE, HELLO, KEY, Running
 
 CHAT = {"model": "llama3.2", "messages": HELLO}

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from llmrack.lab.standins.ollama import gpus
-from llmrack.lab.standins.ollama.gpus import Gpu, discover
-from llmrack.lab.standins.ollama.model import Model
-from llmrack.lab.standins.ollama.names import ModelName
-from llmrack.lab.standins.ollama.scheduler import Scheduler
-from llmrack.lab.standins.ollama.settings import Settings
-from llmrack.lab.standins.ollama.store import Manifest
+from llmrack_lab.standins.ollama import gpus
+from llmrack_lab.standins.ollama.gpus import Gpu, discover
+from llmrack_lab.standins.ollama.model import Model
+from llmrack_lab.standins.ollama.names import ModelName
+from llmrack_lab.standins.ollama.scheduler import Scheduler
+from llmrack_lab.standins.ollama.settings import Settings
+from llmrack_lab.standins.ollama.store import Manifest
 
 CARDS = ("GPU-1111", "GPU-2222")
 

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 import openai
 import pytest
 
-from llmrack.lab.standins.answers import Model
-from llmrack.lab.standins.form import read_form
-from llmrack.lab.standins.openai_like import MODELS as OPENAI_MODELS
-from llmrack.lab.standins.openai_like import OpenAILike
-from llmrack.lab.standins.vllm import VLLM, _model
+from llmrack_lab.standins.answers import Model
+from llmrack_lab.standins.form import read_form
+from llmrack_lab.standins.openai_like import MODELS as OPENAI_MODELS
+from llmrack_lab.standins.openai_like import OpenAILike
+from llmrack_lab.standins.vllm import VLLM, _model
 from tests.unit.running_standin import HELLO, KEY, Running, running
 
 RANKED = {"query": "red apple", "documents": ["a stone", "an apple", "a red apple"]}

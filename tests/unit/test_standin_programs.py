@@ -16,12 +16,12 @@ import openai
 import pytest
 import trustme
 
-from llmrack.lab.standins.answers import Model
-from llmrack.lab.standins.cloud import MODELS as CLOUD_MODELS
-from llmrack.lab.standins.cloud import Cloud
-from llmrack.lab.standins.openai_like import MODELS as OPENAI_MODELS
-from llmrack.lab.standins.openai_like import OpenAILike
-from llmrack.lab.standins.vllm import VLLM
+from llmrack_lab.standins.answers import Model
+from llmrack_lab.standins.cloud import MODELS as CLOUD_MODELS
+from llmrack_lab.standins.cloud import Cloud
+from llmrack_lab.standins.openai_like import MODELS as OPENAI_MODELS
+from llmrack_lab.standins.openai_like import OpenAILike
+from llmrack_lab.standins.vllm import VLLM
 from tests.unit.running_standin import HELLO, KEY, Running, running
 
 
@@ -144,7 +144,7 @@ def test_a_fault_that_does_not_exist_is_refused(cloud: Running, fault: dict) -> 
 
 def program(module: str, *arguments: str, key: str = "") -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", f"llmrack.lab.standins.{module}", *arguments],
+        [sys.executable, "-m", f"llmrack_lab.standins.{module}", *arguments],
         env=os.environ | {"STANDIN_API_KEY": key},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import openai
 import pytest
 
-from llmrack.lab.standins.answers import Model
-from llmrack.lab.standins.openai_like import MODELS as OPENAI_MODELS
-from llmrack.lab.standins.openai_like import OpenAILike
-from llmrack.lab.standins.vllm import VLLM
+from llmrack_lab.standins.answers import Model
+from llmrack_lab.standins.openai_like import MODELS as OPENAI_MODELS
+from llmrack_lab.standins.openai_like import OpenAILike
+from llmrack_lab.standins.vllm import VLLM
 from tests.unit.running_standin import HELLO, KEY, PIXEL, WEATHER, Running, running
 
 

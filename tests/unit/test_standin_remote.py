@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from llmrack.lab.standins.program import StandIn
-from llmrack.lab.standins.remote import MODELS, Attic, Office
+from llmrack_lab.standins.program import StandIn
+from llmrack_lab.standins.remote import MODELS, Attic, Office
 from tests.unit.running_standin import ANYWHERE, HELLO, KEY, Running
 
 CLIENT_KEY = "client-key"

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from llmrack.lab.standins.answers import Model
-from llmrack.lab.standins.cloud import Cloud
-from llmrack.lab.standins.ollama.wanted_call import wanted_call
-from llmrack.lab.standins.vllm import VLLM
+from llmrack_lab.standins.answers import Model
+from llmrack_lab.standins.cloud import Cloud
+from llmrack_lab.standins.ollama.wanted_call import wanted_call
+from llmrack_lab.standins.vllm import VLLM
 from tests.unit.running_standin import KEY, running
 
 READ, WRITE = {"name": "read"}, {"name": "write"}

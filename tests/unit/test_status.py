@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from llmrack.observe import status_view
-from llmrack.observe.status import CardUse, Loaded, ModelInfo, Row, Status
-from llmrack.observe.status_rows import (
+from llmrack.hosts.asking import Unreached
+from llmrack.observe.providers.gateway_health import GatewayHealth, Rest
+from llmrack.observe.status import view as status_view
+from llmrack.observe.status.judging import (
     Heard,
     Told,
     elsewhere_row,
@@ -19,8 +20,7 @@ from llmrack.observe.status_rows import (
     instance_row,
     loaded_of,
 )
-from llmrack.remote.gateway_health import GatewayHealth, Rest
-from llmrack.remote.gateways import Unreached
+from llmrack.observe.status.rows import CardUse, Loaded, ModelInfo, Row, Status
 from llmrack.stack.engines import instances
 from llmrack.verify.causes import Trouble
 from tests.unit.declare import host, stack

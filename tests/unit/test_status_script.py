@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from llmrack.observe import status_script
-from llmrack.observe.status_script import ask_gateway, ask_ollama, cards, look, unit_states
+from llmrack.shipped.host import status as status_script
+from llmrack.shipped.host.status import ask_gateway, ask_ollama, cards, look, unit_states
 
 ACTIVE = {"ActiveState": "active"}
 SHOWN = {

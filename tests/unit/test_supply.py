@@ -8,9 +8,9 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from llmrack.remote import copying
-from llmrack.remote.copying import CopyError
-from llmrack.remote.supply import Supply
+from llmrack.deploy.transfer import copying
+from llmrack.deploy.transfer.copying import CopyError
+from llmrack.deploy.transfer.model_sources import Supply
 from llmrack.resources.change import Change, Pull, Shell
 
 MODEL, OTHER = "llama3.2:1b", "gemma3:27b"

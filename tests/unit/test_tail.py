@@ -12,12 +12,13 @@ import pytest
 from gevent.queue import Queue
 
 from llmrack.commands.tail import _doubts
-from llmrack.observe import host_lines, host_tail
-from llmrack.observe.host_tail import Following, wanted
-from llmrack.observe.on_host import BEGIN, program
-from llmrack.observe.tail import Filters, merged
-from llmrack.observe.tail_print import HEAD, rows
-from llmrack.observe.usage import stamp
+from llmrack.observe.requests.on_host import BEGIN, program
+from llmrack.observe.requests.tail import Filters, merged
+from llmrack.observe.requests.tail_print import HEAD, rows
+from llmrack.observe.requests.usage import stamp
+from llmrack.shipped.host import lines as host_lines
+from llmrack.shipped.host import tail as host_tail
+from llmrack.shipped.host.tail import Following, wanted
 from llmrack.stack.schema import Stack
 from tests.unit.declare import STACK
 from tests.unit.request_lines import FAILED, NOW, line, unanswered, write
@@ -158,7 +159,7 @@ def test_lines_of_one_time_keep_their_order():
 
 
 def test_the_past_waits_for_that_of_every_gateway(monkeypatch):
-    monkeypatch.setattr("llmrack.observe.tail.HOLD", 0.0)
+    monkeypatch.setattr("llmrack.observe.requests.tail.HOLD", 0.0)
     told = [
         ("gw1", line(50, id="b")),
         ("gw1", None),

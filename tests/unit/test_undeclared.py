@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llmrack.resources.instances import UndeclaredInstances
+from llmrack.components.ollama.instances import UndeclaredInstances
 from llmrack.resources.look import PathSeen, Seen
 
 UNITS = "/home/llm/.config/systemd/user"

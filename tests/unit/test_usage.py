@@ -9,9 +9,12 @@ from math import ceil
 
 import pytest
 
-from llmrack.observe import host_lines, host_usage, sketch, usage, usage_print
-from llmrack.observe.host_usage import NAMES, count
-from llmrack.observe.usage import Usage, ask_usage, ask_usages, stamp
+from llmrack.observe.requests import usage, usage_print
+from llmrack.observe.requests.usage import Usage, ask_usage, ask_usages, stamp
+from llmrack.shipped.host import lines as host_lines
+from llmrack.shipped.host import sketch
+from llmrack.shipped.host import usage as host_usage
+from llmrack.shipped.host.usage import NAMES, count
 from tests.unit.request_lines import FAILED, NOW, line, on_hosts, run_apart, unanswered, write
 
 HOUR = timedelta(hours=1)

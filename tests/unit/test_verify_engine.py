@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from llmrack.verify.engine import prove_engine
+from llmrack.verify.ollama.declared import prove_engine
 from llmrack.verify.results import Result
 
 

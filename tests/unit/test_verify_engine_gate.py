@@ -9,7 +9,7 @@ import httpx
 
 from llmrack.stack.engines import engine_models, instances
 from llmrack.stack.fleet import Host
-from llmrack.verify.engine_gate import loaded_models, prove_restarted
+from llmrack.verify.ollama.gate import loaded_models, prove_restarted
 from tests.unit.declare import host, stack
 
 BOX = host()

@@ -10,7 +10,7 @@ import pytest
 
 from llmrack.stack.engines import instances
 from llmrack.stack.fleet import Host
-from llmrack.verify.residency import judge_journal, prove_residency
+from llmrack.verify.ollama.residency import judge_journal, prove_residency
 from llmrack.verify.results import Result
 from tests.unit.declare import host, stack
 

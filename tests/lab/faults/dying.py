@@ -15,8 +15,10 @@ from typing import IO, Any
 import gevent
 from paramiko import SFTPClient
 
+from llmrack.deploy import operations
+
 # Before its functions are replaced: the proof is no step of a change.
-from llmrack.remote import ask, operations, proof  # noqa: F401
+from llmrack.deploy.proof import requests as ask
 
 AT = os.environ["KILLED_AT"]
 # Seconds that a step gets: most are done by then, and the long ones are not.

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from llmrack.lab.lab import Lab
+from llmrack_lab.lab import Lab
 from tests.lab.faults.table import record
 from tests.lab.site import ROOT, Run, Site
 

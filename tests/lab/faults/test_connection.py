@@ -14,9 +14,9 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from llmrack.lab.network import MACHINE
-from llmrack.lab.shell import wait_until
-from llmrack.remote.connection import SILENCE
+from llmrack.hosts.connection import SILENCE
+from llmrack_lab.network import MACHINE
+from llmrack_lab.shell import wait_until
 from tests.lab.faults.table import record
 from tests.lab.site import STACK, Site, held
 

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from llmrack.lab.shell import wait_until
+from llmrack_lab.shell import wait_until
 from tests.lab.faults.disks import Disk, deploy_with, paused
 from tests.lab.faults.table import record
 from tests.lab.site import STACK, Run, Site

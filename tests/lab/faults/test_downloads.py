@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from llmrack.lab.base import host_architecture
-from llmrack.lab.standins.ollama import STANDIN_VERSION
+from llmrack_lab.base import host_architecture
+from llmrack_lab.standins.ollama import STANDIN_VERSION
 from tests.lab.faults.table import record
 from tests.lab.older_release import archive_of
 from tests.lab.site import STACK, Run, Site

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from llmrack.lab.shell import wait_until
+from llmrack_lab.shell import wait_until
 from tests.lab.engine_fleet import GATEWAY, MODEL, UNIT, Fleet
 from tests.lab.faults.table import record
 from tests.lab.load import Answer, Load, lost

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import pytest
 
-from llmrack.lab.lab import Lab
+from llmrack_lab.lab import Lab
 from tests.lab.engine_fleet import SERVES, Fleet
 from tests.lab.faults.table import record
 from tests.lab.load import Load, lost

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from llmrack.lab.shell import wait_until
+from llmrack_lab.shell import wait_until
 from tests.lab.bad_release import HOST, Gateway
 from tests.lab.faults.table import record
 from tests.lab.load import Answer

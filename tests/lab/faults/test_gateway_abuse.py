@@ -17,7 +17,7 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from llmrack.lab.shell import wait_until
+from llmrack_lab.shell import wait_until
 from tests.lab.bad_release import HOST, Gateway
 from tests.lab.faults.malformed import Request, requests
 from tests.lab.faults.table import record

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from llmrack.lab.lab import Lab
+from llmrack_lab.lab import Lab
 from tests.lab.faults.disks import Disk
 from tests.lab.faults.german_site import BOX, BOXES, HOME, MODELS, PROMPT, GermanSite
 from tests.lab.faults.table import record

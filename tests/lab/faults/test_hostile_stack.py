@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from llmrack.lab.lab import Lab
-from llmrack.lab.standins.weights import write_llama
+from llmrack_lab.lab import Lab
+from llmrack_lab.standins.weights import write_llama
 from tests.lab.faults.table import record
 from tests.lab.site import ROOT, Run, Site
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from llmrack.lab.base import host_architecture
-from llmrack.lab.shell import wait_until
-from llmrack.lab.standins.ollama import STANDIN_VERSION
+from llmrack_lab.base import host_architecture
+from llmrack_lab.shell import wait_until
+from llmrack_lab.standins.ollama import STANDIN_VERSION
 from tests.lab.faults.killed import killed, timed_deploy, where
 from tests.lab.faults.table import record
 from tests.lab.site import STACK, Site

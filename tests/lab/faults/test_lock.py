@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from llmrack.lab.shell import wait_until
+from llmrack_lab.shell import wait_until
 from tests.lab.faults.table import record
 from tests.lab.site import Site, held
 

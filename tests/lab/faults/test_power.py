@@ -14,9 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
-from llmrack.lab.network import MACHINE
-from llmrack.lab.shell import wait_until
-from llmrack.resources.gateway import COLOURS, service
+from llmrack.components.gateway.service import COLOURS, service
+from llmrack_lab.network import MACHINE
+from llmrack_lab.shell import wait_until
 from tests.lab.faults.table import record
 from tests.lab.load import Load, lost
 from tests.lab.site import STACK, Site, held

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from llmrack.components.monitor import METRICS
-from llmrack.resources.made import MADE
+from llmrack.components.monitor.monitor import METRICS
+from llmrack.resources.ownership import MADE
 from llmrack.resources.packages import REMOVABLE
 from tests.lab.faults.table import record
 from tests.lab.site import STACK, Run, Site

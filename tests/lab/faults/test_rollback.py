@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from llmrack.lab.shell import wait_until
-from llmrack.resources.gateway import COLOURS, service
+from llmrack.components.gateway.service import COLOURS, service
+from llmrack_lab.shell import wait_until
 from tests.lab.bad_release import BASE, BOX, HOST, Gateway
 from tests.lab.faults.table import record
 from tests.lab.load import lost

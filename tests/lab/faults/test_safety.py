@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from llmrack.lab.shell import wait_until
+from llmrack_lab.shell import wait_until
 from tests.lab.faults.table import record
 from tests.lab.site import ROOT, STACK, Site
 

@@ -1,0 +1,1 @@
+"""The gateway: its release, LiteLLM's configuration, its service in two colours."""

@@ -1,0 +1,257 @@
+"""The gateway: LiteLLM in a release, its configuration from the stack, a socket, two colours."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from llmrack.components.gateway.client_keys import NO_KEYS
+from llmrack.components.gateway.routing import authorities, engine, routing
+from llmrack.components.gateway.service import SOCKET, GatewayService
+from llmrack.components.kept_releases import gateway_releases
+from llmrack.components.paths import Home
+from llmrack.components.render import TEMPLATES, record, render, verbatim
+from llmrack.problems import Problem
+from llmrack.resources.change import Resource
+from llmrack.resources.files import Directory, EnvironmentFile, File, Line
+from llmrack.resources.releases import STAMP, Release, Venv
+from llmrack.resources.units import Unit
+from llmrack.secrets.places import MASTER_KEY
+from llmrack.secrets.value import Secret
+from llmrack.stack.bundle import LOCK, UV_LOCK, Bundle
+from llmrack.stack.deployments import deployments
+from llmrack.stack.fleet import GATEWAY_GROUP, Fleet, Host, bracketed
+from llmrack.stack.kinds import MODES, kind_of
+from llmrack.stack.models import Model, Price
+from llmrack.stack.providers import OllamaProvider, OpenAICompatibleProvider, Provider
+from llmrack.stack.schema import Stack
+
+SERVICE = "llmrack-gateway@.service"
+OLLAMA_KEY = "OLLAMA_API_KEY"
+# What runs there lies beside the templates.
+PROGRAMS = tuple(sorted(each.name for each in (TEMPLATES / "gateway").glob("*.py")))
+OLDEST_LITELLM = (1, 84, 0)
+# The oldest that LoadCredential= was seen to work with in a user unit (Debian 12; 257 does too).
+# LoadCredentialEncrypted= does not there: the user manager may not read the host's key (257.13).
+CREDENTIALS_SYSTEMD = 252
+
+
+def secret_names(stack: Stack) -> list[str]:
+    """The secrets a gateway's environment holds where they are set, sorted."""
+    keys = {
+        secret
+        for provider in stack.providers.values()
+        if provider.enabled and not isinstance(provider, OllamaProvider)
+        for secret in provider.secrets
+    }
+    # The gateway carries Ollama's key whenever there is one: tools of the service user expect it.
+    return sorted({MASTER_KEY, OLLAMA_KEY, *keys})
+
+
+def configuration(stack: Stack, fleet: Fleet, host: Host) -> str:
+    """LiteLLM's config.yaml for the gateway on ``host``."""
+    rows: list[dict[str, Any]] = []
+    for deployment in deployments(stack, fleet, host):
+        model = stack.models[deployment.model]
+        provider = stack.providers[deployment.provider]
+        rows.append(
+            {
+                "name": deployment.name,
+                "litellm_model": deployment.litellm_model,
+                "url": deployment.url,
+                "secret": deployment.secret,
+                "id": deployment.id,
+                "timeout": model.timeout or provider.timeout,
+                "stream_timeout": model.stream_timeout or provider.stream_timeout,
+                "max_parallel_requests": model.max_parallel_requests
+                or provider.max_parallel_requests,
+                "rpm": model.rpm or provider.rpm,
+                "headers": _headers(provider),
+                "mode": MODES[kind_of(model)],
+                "ollama": engine(provider) == "ollama",
+                "price": _price(model, provider),
+            }
+        )
+    # LiteLLM looks them up by the name that was asked for, an alias as well as any other.
+    chains = {
+        "fallbacks": {name: stack.chain(name) for name in stack.listed},
+        "context_window_fallbacks": {
+            name: stack.special_chain(stack.context_window_chains, name) for name in stack.listed
+        },
+        "content_policy_fallbacks": {
+            name: stack.special_chain(stack.content_policy_chains, name) for name in stack.listed
+        },
+    }
+    chains = {
+        kind: {name: chain for name, chain in found.items() if chain}
+        for kind, found in chains.items()
+    }
+    return render(
+        "gateway/config.yaml.j2",
+        deployments=rows,
+        chains={kind: found for kind, found in chains.items() if found},
+        aliases={name: to for name, to in stack.aliases.items() if name in stack.listed},
+        limited=any(row["rpm"] for row in rows),
+        metrics=bool(fleet.monitors),
+    )
+
+
+def _price(model: Model, provider: Provider) -> Price | None:
+    """What is known of it here; None: LiteLLM looks it up."""
+    nothing = None if isinstance(provider, OpenAICompatibleProvider) else Price(input=0, output=0)
+    return model.price or nothing
+
+
+def _headers(provider: Provider) -> dict[str, str]:
+    """LiteLLM's ``extra_headers``."""
+    if isinstance(provider, OllamaProvider):
+        return {}
+    references = {name: f"os.environ/{key}" for name, key in provider.secret_headers.items()}
+    return provider.headers | references
+
+
+def locks(bundle: Bundle | None) -> tuple[str, str]:
+    """The lock files of the gateway and of uv: the bundle's, or else this project's."""
+    return bundle.locks if bundle else (verbatim(LOCK), verbatim(UV_LOCK))
+
+
+def litellm_version(lock: str) -> str:
+    """The LiteLLM version that a lock file pins."""
+    for line in lock.splitlines():
+        if line.startswith("litellm=="):
+            return line.split("==")[1].split()[0]
+    raise ValueError("templates/gateway/requirements.txt pins no litellm: run make lock")
+
+
+def lock_problems(bundle: Bundle | None = None) -> list[Problem]:
+    """A LiteLLM that must not be deployed: malicious releases, and known holes below 1.84.0.
+
+    Sources: BerriAI/litellm#24518; CVE-2026-42208, 42271, 40217, 49468.
+    """
+    version = litellm_version(locks(bundle)[0])
+    numbers = tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
+    if numbers >= OLDEST_LITELLM:
+        return []
+    known = "is malicious" if version in ("1.82.7", "1.82.8") else "has known holes"
+    way_out = "choose 1.84.0 or later in requirements.in, then run make lock"
+    if bundle:
+        way_out += " and llmrack bundle create"
+    place = str(bundle.folder / LOCK) if bundle else f"templates/{LOCK}"
+    return [Problem(place, "litellm", f"{version} {known}", way_out)]
+
+
+def has_credentials(systemd: int) -> bool:
+    """Whether this version of systemd has credentials for user units."""
+    return systemd >= CREDENTIALS_SYSTEMD
+
+
+def way_of_keys(systemd: int) -> str:
+    """How a gateway on a host with this version of systemd gets its keys, for a person."""
+    if has_credentials(systemd):
+        return f"the gateway gets its keys as a systemd credential (systemd {systemd})"
+    return (
+        "the gateway gets its keys in its environment: user units have systemd credentials from "
+        f"systemd {CREDENTIALS_SYSTEMD} on, and this is {systemd}"
+    )
+
+
+def resources(
+    stack: Stack,
+    fleet: Fleet,
+    host: Host,
+    secrets: Mapping[str, Secret],
+    nonce: str,
+    credentials: bool,
+    client_keys: str = NO_KEYS,
+) -> list[Resource]:
+    """What a host of the group ``gateway`` gets; nothing for others."""
+    if GATEWAY_GROUP not in host.groups:
+        return []
+    settings = host.settings
+    home = Home(settings.service_user, settings.service_home)
+    lock, uv_lock = locks(host.bundle)
+    folder = host.bundle.folder if host.bundle else None
+    venv = Venv(f"{home.gateway}/venvs/{_short(lock + uv_lock)}", lock, uv_lock, home.user, folder)
+    files = {
+        "config.yaml": configuration(stack, fleet, host),
+        "routing.json": routing(stack, fleet, host),
+        "keys.json": client_keys,
+        **authorities(stack),
+        "litellm.env": render("gateway/litellm.env.j2", drain=settings.gateway_drain),
+        **{name: verbatim(f"gateway/{name}") for name in PROGRAMS},
+    }
+    directory = f"{home.gateway}/releases/{_short(venv.path + repr(sorted(files.items())))}"
+    release = Release(directory, home.user, tuple(files.items()), links=(("venv", venv.path),))
+    environment = EnvironmentFile(
+        environment_file(home),
+        {name: secrets[name] for name in secret_names(stack) if name in secrets},
+        home.user,
+        nonce,
+    )
+    setting = "LoadCredential=gateway.env:" if credentials else "EnvironmentFile="
+    keys = f"{setting}{environment.path}"
+    units = _units(host, home, environment.path, keys)
+    return [
+        venv,
+        release,
+        environment,
+        *([key_line(home)] if OLLAMA_KEY in environment.values else ()),
+        *units,
+        Directory(home.requests, home.user, 0o700),
+        Unit(SOCKET, home.user, depends=(units[0].name,)),
+        GatewayService(
+            home.user,
+            home.gateway,
+            directory,
+            keys,
+            environment.path,
+            tuple(environment.values),
+            units[1].path,
+            settings.gateway_drain,
+            depends=(release.name, environment.name, units[1].name),
+        ),
+        *gateway_releases(settings, home, release, venv),
+    ]
+
+
+def _units(host: Host, home: Home, env_file: str, keys: str) -> list[File]:
+    settings = host.settings
+    bind = bracketed(settings.gateway_bind)
+    socket_path, service_path = f"{home.units}/{SOCKET}", f"{home.units}/{SERVICE}"
+    socket = render(
+        "gateway/llmrack-gateway.socket.j2",
+        bind=bind,
+        port=settings.gateway_port,
+        record=record("%t/llmrack", SOCKET, socket_path),
+    )
+    service = render(
+        "gateway/llmrack-gateway@.service.j2",
+        version=litellm_version(locks(host.bundle)[0]),
+        keys=keys,
+        base=home.gateway,
+        drain=settings.gateway_drain,
+        requests=home.requests,
+        log_days=settings.gateway_log_days,
+        record=record("%t/llmrack", "%n", service_path, env_file, f"{home.gateway}/%i/{STAMP}"),
+    )
+    return [File(socket_path, socket, home.user), File(service_path, service, home.user)]
+
+
+def key_line(home: Home) -> Line:
+    """By it later shells of the service user know OLLAMA_API_KEY, too."""
+    path = environment_file(home)
+    line = (
+        f"[ -r {path} ] && OLLAMA_API_KEY=$(sed -n 's/^OLLAMA_API_KEY=//p' "
+        f"{path}) && export OLLAMA_API_KEY  # llmrack"
+    )
+    return Line(f"{home.home}/.profile", line, home.user)
+
+
+def environment_file(home: Home) -> str:
+    """The file with the gateway's keys."""
+    return f"{home.config}/gateway.env"
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

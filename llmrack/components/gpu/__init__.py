@@ -1,0 +1,1 @@
+"""GPUs of a host: drivers, device files, what the look at them found."""

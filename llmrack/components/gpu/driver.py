@@ -1,0 +1,188 @@
+"""NVIDIA's driver: installed when it is asked for, in use after a reboot."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from shlex import quote
+
+from llmrack.components.gpu.driver_packages import KEYRING, NoRecipeError, Recipe, Source, recipe
+from llmrack.components.gpu.gpus import Gpus, gpus
+from llmrack.components.gpu.states import Cure
+from llmrack.resources.change import Action, Change, Reboot, Shell
+from llmrack.resources.files import File
+from llmrack.resources.look import Look, Seen
+from llmrack.resources.packages import GET
+
+SOURCES = "/etc/apt/sources.list.d/llmrack-gpu.sources"
+NOUVEAU = "/etc/modprobe.d/llmrack-nouveau.conf"
+MODULES = "/etc/modules-load.d/llmrack-nvidia.conf"
+# Seconds: DKMS compiles for minutes on a small machine.
+INSTALL_TIMEOUT = 3600
+# Seconds that the driver may take to answer after a boot.
+ANSWER_DEADLINE = 60
+
+
+@dataclass(frozen=True)
+class GpuDriver:
+    """NVIDIA's driver, in use; a host without NVIDIA cards has nothing to change.
+
+    + user: the service user
+    + source: where a missing one, or one that is too old, comes from; None installs nothing
+    + reboot: whether the host may be restarted when the driver is not in use without it
+    """
+
+    user: str
+    source: Source | None
+    reboot: bool
+
+    @property
+    def name(self) -> str:
+        """As plans call it."""
+        return "GPU driver"
+
+    def look(self, look: Look) -> None:
+        """The cards and their driver; the user for its groups."""
+        look.gpus = True
+        look.users.add(self.user)
+
+    def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
+        """Install it, restart the host or try without, insist that it answers."""
+        found = gpus(seen, self.user)
+        actions: tuple[Action, ...] = ()
+        if found.finding.cure is Cure.DRIVER and self.source:
+            try:
+                actions = _install(chosen(self.source, seen, found))
+            except NoRecipeError:
+                return None  # the host is refused: see ``problem``
+        elif not (found.finding.cure is Cure.REBOOT and self.reboot):
+            return None
+        why = found.finding.why
+        restart = (Reboot(why),) if self.reboot else ()
+        return Change(self.name, why, (*actions, *restart, _answers(self.reboot)))
+
+
+@dataclass(frozen=True)
+class GpuDriverFilesGone:
+    """What has a host load the driver and get it from where it came, where its packages go."""
+
+    @property
+    def name(self) -> str:
+        """As plans call them."""
+        return "GPU driver's files"
+
+    def look(self, look: Look) -> None:
+        """The files, and which packages can go."""
+        look.paths.update((SOURCES, KEYRING, NOUVEAU, MODULES))
+        look.made = look.removable = True
+
+    def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
+        """Remove them; what is loaded stays so until the host is restarted."""
+        files = sorted({SOURCES, KEYRING, NOUVEAU, MODULES} & set(seen.paths))
+        noted = {name for line in seen.made if "nvidia" in (name := line.partition(" ")[2])}
+        if not files or not noted or noted & seen.packages - seen.removable:
+            return None
+        script = f"rm -f {' '.join(files)}"
+        if NOUVEAU in files:
+            script += "; ! command -v update-initramfs >/dev/null || update-initramfs -u -k all"
+        why = f"to be removed: {', '.join(files)}; the driver is loaded until the next reboot"
+        return Change(self.name, why, (Shell(script, timeout=INSTALL_TIMEOUT),))
+
+
+def chosen(source: Source, seen: Seen, found: Gpus) -> Recipe:
+    """The recipe for a host that was seen; raises NoRecipeError when there is none for it."""
+    made = recipe(
+        source,
+        f"{seen.fact('os')}{seen.fact('os_version')}",
+        seen.fact("arch"),
+        found.kernel,
+        [int(device.device, 16) for device in found.devices],
+        found.headers,
+    )
+    if found.secure_boot and not (made.signed or found.enrolled):
+        raise NoRecipeError(
+            "Secure Boot is on and would refuse the modules that are built on the host: enrol the "
+            "key of DKMS (mokutil --import, then confirm it at the console) or turn Secure Boot "
+            "off in the firmware; Ubuntu's own modules are signed"
+        )
+    return made
+
+
+def problem(driver: GpuDriver, seen: Seen, required: bool) -> str:
+    """Why a run will not make the GPUs of a host fit to serve; empty when it will, or they are.
+
+    + required: whether they must serve; if not, only a driver that cannot be installed is told
+    """
+    found = gpus(seen, driver.user)
+    cure = found.finding.cure
+    if cure is Cure.DRIVER and driver.source:
+        try:
+            chosen(driver.source, seen, found)
+        except NoRecipeError as error:
+            return f"{found.finding.why}, and `gpu_driver` cannot mend it: {error}"
+        return ""
+    mended = cure is Cure.DEPLOY or (cure is Cure.REBOOT and driver.reboot)
+    return found.reason if required and not mended else ""
+
+
+def _install(made: Recipe) -> tuple[Action, ...]:
+    """Sources, packages, and what is loaded at boot."""
+    files = [File(MODULES, "# Managed by llmrack.\nnvidia\nnvidia-uvm\n").write]
+    if made.key_url:
+        fetch = (
+            f"test -s {KEYRING} && exit 0; b=$(mktemp {KEYRING}.XXXXXX) && "
+            f'curl -fsS --max-time 60 -o "$b" {quote(made.key_url)} && chmod 644 "$b" && '
+            f'mv -fT "$b" {KEYRING} && exit 0; rm -f "$b"; '
+            f"echo \"the key of NVIDIA's packages cannot be fetched: give the host a way to "
+            f'{made.key_url}, or put that file at {KEYRING}"; exit 1'
+        )
+        files.append(Shell(fetch, timeout=90))
+    if made.sources:
+        files.append(File(SOURCES, made.sources).write)
+    groups = [" ".join(group) for group in made.packages if group]
+    apt = "apt-get -y -q --no-install-recommends -o DPkg::Lock::Timeout=300 install"
+    script = "\n".join(
+        [
+            GET,
+            "export DEBIAN_FRONTEND=noninteractive",
+            # A source that is out of reach is no obstacle as long as another one has the packages.
+            "apt-get -q update",
+            *(f"get {apt} {names} || exit 1" for names in groups),
+            "k=$(uname -r)",
+            "if find /lib/modules/ -name 'nouveau.ko*' | grep -q .; then",
+            f"printf 'blacklist nouveau\\noptions nouveau modeset=0\\n' > {NOUVEAU}",
+            "command -v update-initramfs >/dev/null && { update-initramfs -u -k all || exit 1; }",
+            "fi",
+            "find \"/lib/modules/$k/\" -name 'nvidia*.ko*' | grep -q . || "
+            '{ echo "no module was built for the running kernel $k: '
+            '`dkms status` and /var/lib/dkms/nvidia*/*/build/make.log say why"; exit 1; }',
+            # It fails as long as the module is not loaded; at the next boot it starts.
+            "systemctl -q enable nvidia-persistenced.service 2>/dev/null; :",
+        ]
+    )
+    return (*files, Shell(script, timeout=INSTALL_TIMEOUT))
+
+
+def _answers(rebooted: bool) -> Shell:
+    """Wait for nvidia-smi to list the cards; without a reboot, try to load the module first."""
+    if rebooted:
+        failed = "after the reboot the driver does not answer: "
+        deadline = ANSWER_DEADLINE
+    else:
+        failed = (
+            "reboot required: the driver is installed, but not in use; reboot the host, or set "
+            "`gpu_reboot = True`, and deploy again. For now it says: "
+        )
+        deadline = 0
+    script = (
+        f"end=$(($(date +%s) + {deadline})); modprobe nvidia 2>/dev/null\n"
+        "until said=$(nvidia-smi -L 2>&1); do\n"
+        f'[ "$(date +%s)" -lt $end ] || {{ echo "{_quoted(failed)}$said"; exit 1; }}; sleep 1\n'
+        "done"
+    )
+    return Shell(script, timeout=deadline + 60)
+
+
+def _quoted(text: str) -> str:
+    """``text`` as it stands between double quotes."""
+    return text.replace("`", "\\`")

@@ -1,0 +1,93 @@
+"""GPUs of a host that runs models: their driver, their device files at boot, after a suspend."""
+
+from __future__ import annotations
+
+from llmrack.components.gpu.driver import GpuDriver, problem
+from llmrack.components.gpu.gpus import Gpus, gpus, uuids
+from llmrack.components.gpu.states import State
+from llmrack.components.render import record, render, verbatim
+from llmrack.resources.change import Resource
+from llmrack.resources.files import Directory, File
+from llmrack.resources.look import Seen
+from llmrack.resources.units import Unit
+from llmrack.stack.engines import instances
+from llmrack.stack.fleet import Host
+
+PROGRAMS = "/usr/local/lib/llmrack"
+WAIT = f"{PROGRAMS}/wait-for-gpu"
+UNIT = "llmrack-gpu.service"
+RESUME = "llmrack-gpu-resume.service"
+# Seconds a unit waits for its GPUs.
+WAIT_DEADLINE = 60
+
+
+def resources(host: Host) -> list[Resource]:
+    """What a host that runs models gets; needs root.
+
+    Where no GPU is required the driver alone is looked at: what is there is used.
+    """
+    settings = host.settings
+    driver = _driver(host)
+    if not settings.gpu_required:
+        return [driver]
+    programs = [
+        File(WAIT, render("gpu/wait-for-gpu.j2", deadline=WAIT_DEADLINE), mode=0o755),
+        *(
+            File(f"{PROGRAMS}/{name}", verbatim(f"gpu/{name}"), mode=0o755)
+            for name in ("gpu-devices", "gpu-resume")
+        ),
+    ]
+    folder = "/etc/systemd/system"
+    resume = File(
+        f"{folder}/{RESUME}",
+        render(f"gpu/{RESUME}.j2", programs=PROGRAMS, user=settings.service_user),
+    )
+    noted = (f"{folder}/{UNIT}", resume.path, f"{PROGRAMS}/gpu-devices")
+    unit = File(
+        f"{folder}/{UNIT}",
+        render(
+            f"gpu/{UNIT}.j2",
+            programs=PROGRAMS,
+            resume=RESUME,
+            record=record("/run/llmrack", UNIT, *noted),
+        ),
+    )
+    return [
+        driver,
+        Directory(PROGRAMS, "root"),
+        *programs,
+        resume,
+        unit,
+        Unit(UNIT, None, depends=(unit.name, resume.name, programs[1].name)),
+    ]
+
+
+def refusal(host: Host, seen: Seen) -> str | None:
+    """Why a host that runs models must not be deployed to, or None.
+
+    A GPU that is required and cannot serve would mean a silent fall back to the CPU. What the run
+    itself will mend (``gpu_driver``, ``gpu_reboot``) is no reason.
+    """
+    failing = problem(_driver(host), seen, host.settings.gpu_required)
+    return failing or _unknown_card(host, gpus(seen, host.settings.service_user))
+
+
+def _unknown_card(host: Host, its: Gpus) -> str | None:
+    """Why an instance could not have its cards; a driver that is yet to come shows them later."""
+    if not its.cards and its.state is not State.NONE:
+        return None
+    there = uuids(its)
+    for instance in instances(host):
+        for uuid in instance.gpus or ():
+            # As CUDA does, which takes the beginning of a UUID for it.
+            if not any(each.startswith(uuid) for each in there):
+                return (
+                    f"its instance {instance.name} is to have the card {uuid}, but its cards are "
+                    f"{', '.join(there) or 'none'}: correct ollama_instances"
+                )
+    return None
+
+
+def _driver(host: Host) -> GpuDriver:
+    settings = host.settings
+    return GpuDriver(settings.service_user, settings.gpu_driver, settings.gpu_reboot)

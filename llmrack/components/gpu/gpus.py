@@ -1,0 +1,100 @@
+"""The GPUs of a host: which cards, which driver, and whether Ollama can use them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from llmrack.components.gpu.lines import Card, Device, Told, amd_cards, nvidia_cards
+from llmrack.components.gpu.states import NO_CARD, Finding, State, amd_finding, nvidia_finding
+from llmrack.resources.look import Seen
+
+NVIDIA, AMD = "nvidia", "amd"
+
+
+@dataclass(frozen=True)
+class Gpus:
+    """What a host has.
+
+    + finding: its state with cause and way out
+    + vendor: ``nvidia``, ``amd`` or empty; ``nvidia`` where both are there
+    + cards: those that the driver shows, by bus address
+    + driver: its version (AMD: ``amdgpu``), empty when none is loaded
+    + kernel: the running one, known only with NVIDIA cards
+    + devices: NVIDIA's cards as the bus shows them, with or without a driver
+    + headers: whether the headers of the running kernel are there
+    + secure_boot: whether the firmware refuses modules that are signed by nobody it knows
+    + enrolled: whether it knows the key by which DKMS signs
+    """
+
+    finding: Finding
+    vendor: str = ""
+    cards: tuple[Card, ...] = ()
+    driver: str = ""
+    kernel: str = ""
+    devices: tuple[Device, ...] = ()
+    headers: bool = False
+    secure_boot: bool = False
+    enrolled: bool = False
+
+    @property
+    def state(self) -> State:
+        """Whether they can serve."""
+        return self.finding.state
+
+    @property
+    def reason(self) -> str:
+        """Cause and way out in one sentence, empty when all is well."""
+        found = self.finding
+        return f"{found.why}: {found.way_out}" if found.why else ""
+
+
+def gpus(seen: Seen, user: str) -> Gpus:
+    """What ``seen`` tells of the host's GPUs; ``Look.gpus`` must have been set for it.
+
+    + user: the service user, whose groups decide on AMD cards; ``Look.users`` must name it
+    """
+    told = Told(seen.gpu_lines)
+    if told.nvidia:
+        cards = nvidia_cards(told)
+        return Gpus(
+            nvidia_finding(told, cards),
+            NVIDIA,
+            cards,
+            driver=told.module,
+            kernel=told.one("kernel"),
+            devices=tuple(told.nvidia),
+            headers=bool(told.one("headers")),
+            secure_boot=told.one("secureboot") == "1",
+            enrolled=bool(told.one("enrolled")),
+        )
+    if told.amd:
+        cards = amd_cards(told)
+        groups = seen.groups.get(user) if user in seen.users else None
+        return Gpus(amd_finding(told, groups), AMD, cards, driver="amdgpu" if cards else "")
+    return Gpus(NO_CARD)
+
+
+def uuids(gpus: Gpus) -> list[str]:
+    """What CUDA_VISIBLE_DEVICES (ROCR_VISIBLE_DEVICES) can name, sorted.
+
+    A card that is divided by MIG can only be used through its slices.
+    """
+    names = [name for card in gpus.cards for name in (card.mig or (card.uuid,))]
+    return sorted(name for name in names if name)
+
+
+def line(gpus: Gpus) -> str:
+    """The GPUs in a line, as a plan shows them."""
+    cards = f"{grouped(gpus.cards)}, driver {gpus.driver}: " if gpus.cards else ""
+    return f"gpu: {cards}{gpus.state}" + (f"; {gpus.reason}" if gpus.reason else "")
+
+
+def grouped(cards: Iterable[Card]) -> str:
+    """Cards of a kind together, as in ``2 x NVIDIA GeForce RTX 4090 (24 GB)``."""
+    kinds = Counter((card.name, card.memory_mib) for card in cards)
+    return ", ".join(
+        f"{count} x {name}" + (f" ({memory / 1024:.0f} GB)" if memory else "")
+        for (name, memory), count in kinds.items()
+    )

@@ -1,0 +1,163 @@
+"""What the GPU part of the snapshot printed, read: lines by kind, and the cards."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from llmrack.components.gpu.script import COLUMNS
+
+# Drivers that keep a card for a virtual machine; such a card is none of ours.
+GIVEN_AWAY = ("vfio-pci", "pciback")
+
+
+@dataclass(frozen=True)
+class Card:
+    """A GPU.
+
+    + uuid: ``GPU-…`` as CUDA_VISIBLE_DEVICES (ROCR_VISIBLE_DEVICES) takes it; empty for an AMD
+      card without one (only GFX9 and later have it)
+    + index: the driver's number, which a reboot may change
+    + memory_mib, used_mib: 0 where the driver does not tell (memory shared with the CPU)
+    + compute: CUDA compute capability, (0, 0) for AMD
+    + bus: PCI address as in sysfs, ``0000:01:00.0``
+    + mig: UUIDs of the slices (``MIG-…``) of a card that is divided, None for one that is not
+    + persistence: whether the driver stays awake without a client
+    """
+
+    uuid: str
+    index: int
+    name: str
+    memory_mib: int
+    used_mib: int
+    compute: tuple[int, int]
+    bus: str
+    driver: str
+    mig: tuple[str, ...] | None
+    persistence: bool
+
+
+@dataclass(frozen=True)
+class Device:
+    """A card as the PCI bus shows it.
+
+    + device: its PCI device number, ``0x2684``
+    + driver: what holds it (nvidia, nouveau, amdgpu), empty when nothing does
+    + memory, used, product: what amdgpu tells of it, bytes and a name; empty otherwise
+    """
+
+    bus: str
+    vendor: str
+    device: str
+    driver: str
+    memory: str
+    used: str
+    product: str
+
+
+class Told:
+    """The lines of ``gpu_script`` (fields after the tag), by what they are about."""
+
+    def __init__(self, lines: list[list[str]]) -> None:
+        self._lines = lines
+        devices = [Device(*fields) for fields in self.all("pci")]
+        devices = [device for device in devices if device.driver not in GIVEN_AWAY]
+        self.nvidia = [device for device in devices if device.vendor == "0x10de"]
+        self.amd = [device for device in devices if device.vendor == "0x1002"]
+
+    def all(self, kind: str) -> list[list[str]]:
+        """The fields of every line of this kind."""
+        return [fields for what, *fields in self._lines if what == kind]
+
+    def one(self, kind: str) -> str:
+        """The first field of the line of this kind, empty when there is none."""
+        return next((fields[0] for fields in self.all(kind)), "").strip()
+
+    @property
+    def said(self) -> list[str]:
+        """What nvidia-smi printed, by lines."""
+        return [text for (text,) in self.all("said")]
+
+    @property
+    def module(self) -> str:
+        """The version of NVIDIA's module in the kernel, empty when none is loaded."""
+        version = re.search(r"\s(\d+\.[\d.]+)\s", self.one("module"))
+        return version[1] if version else ""
+
+
+def nvidia_cards(told: Told) -> tuple[Card, ...]:
+    """The cards that nvidia-smi lists, by bus address; none when it failed."""
+    if told.one("smi") != "0":
+        return ()
+    slices = _slices(told)
+    rows = [[value.strip() for value in text.split(",")] for text in told.said]
+    cards = [
+        _card(dict(zip(COLUMNS, r, strict=True)), slices) for r in rows if len(r) == len(COLUMNS)
+    ]
+    return tuple(sorted(cards, key=lambda card: card.bus))
+
+
+def _card(values: dict[str, str], slices: dict[str, tuple[str, ...]]) -> Card:
+    major, _, minor = values["compute_cap"].partition(".")
+    domain, _, rest = values["pci.bus_id"].lower().partition(":")
+    return Card(
+        uuid=values["uuid"],
+        index=_number(values["index"]),
+        name=values["name"],
+        memory_mib=_number(values["memory.total"]),
+        used_mib=_number(values["memory.used"]),
+        compute=(_number(major), _number(minor)),
+        # nvidia-smi writes the domain with eight digits, sysfs with four or as many as it takes.
+        bus=f"{int(domain, 16):04x}:{rest}",
+        driver=values["driver_version"],
+        mig=slices.get(values["uuid"], ()) if values["mig.mode.current"] == "Enabled" else None,
+        persistence=values["persistence_mode"] == "Enabled",
+    )
+
+
+def _number(text: str) -> int:
+    """0 for ``[N/A]`` and the like."""
+    return int(text) if text.isdigit() else 0
+
+
+def _slices(told: Told) -> dict[str, tuple[str, ...]]:
+    """UUIDs of MIG slices by their card's, from ``nvidia-smi -L``, which lists them below it."""
+    found: dict[str, tuple[str, ...]] = {}
+    card = ""
+    for (listed,) in told.all("listed"):
+        name = re.search(r"UUID: ((?:GPU|MIG)-[^)\s]+)\)", listed)
+        if name and name[1].startswith("GPU-"):
+            card = name[1]
+        elif name:
+            found[card] = (*found.get(card, ()), name[1])
+    return found
+
+
+def amd_cards(told: Told) -> tuple[Card, ...]:
+    """The cards that amdgpu drives, by bus address.
+
+    Their UUID is what ``rocminfo`` prints and ROCR_VISIBLE_DEVICES takes: the unique id of the
+    node in the kernel's compute topology, in hexadecimal.
+    """
+    unique = {_address(int(d), int(at)): int(number) for d, at, number in told.all("node")}
+    return tuple(
+        Card(
+            uuid=f"GPU-{number:016x}" if (number := unique.get(device.bus, 0)) else "",
+            index=index,
+            name=device.product or f"AMD {device.device}",
+            memory_mib=_number(device.memory) // 2**20,
+            used_mib=_number(device.used) // 2**20,
+            compute=(0, 0),
+            bus=device.bus,
+            driver=device.driver,
+            mig=None,
+            persistence=True,
+        )
+        for index, device in enumerate(told.amd)
+        if device.driver == "amdgpu"
+    )
+
+
+def _address(domain: int, location: int) -> str:
+    """The PCI address of a node (kfd_topology.h: bus, device and function in one number)."""
+    return f"{domain:04x}:{location >> 8 & 0xFF:02x}:{location >> 3 & 0x1F:02x}.{location & 7}"

@@ -1,0 +1,210 @@
+"""Whether a host's GPUs can serve, and if not: why, and the way out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from llmrack.components.gpu.lines import Card, Told
+from llmrack.components.gpu.script import SMI_DEADLINE
+
+# What Ollama's CUDA libraries need: this driver, and a later one for cards older than compute
+# capability 7.0. With less it serves from the CPU, silently.
+OLDEST_DRIVER = 550
+OLDEST_DRIVER_OLD_CARDS = 570
+NEWER_CARDS = (7, 0)
+
+_CPU_ONLY = "declare a box that shall serve from its CPU with `gpu_required = False`"
+_KERNEL_LOG = "`journalctl -k | grep -e NVRM -e Xid` on the host says why"
+
+
+class State(StrEnum):
+    """Whether the GPUs of a host can serve, and if not, what is missing."""
+
+    NONE = "none"
+    NO_DRIVER = "no driver"
+    TOO_OLD = "driver too old"
+    REBOOT = "reboot required"
+    NOT_READY = "not ready"
+    FINE = "fine"
+
+
+class Cure(StrEnum):
+    """What of a deploy ends a state: nothing, or its driver, its reboot, its boot unit."""
+
+    NOTHING = "nothing"
+    DRIVER = "driver"
+    REBOOT = "reboot"
+    DEPLOY = "deploy"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A state with its cause and the way out, the two halves of a sentence."""
+
+    state: State
+    why: str = ""
+    way_out: str = ""
+    cure: Cure = Cure.NOTHING
+
+
+FINE = Finding(State.FINE)
+NO_CARD = Finding(
+    State.NONE,
+    "no GPU of NVIDIA or AMD is on its bus",
+    f"put a card in (or pass one through to a virtual machine), or {_CPU_ONLY}",
+)
+
+
+def nvidia_finding(told: Told, cards: Sequence[Card]) -> Finding:
+    """The state of a host with NVIDIA cards.
+
+    + cards: those that nvidia-smi lists
+    """
+    if not told.module:
+        return _not_loaded(told)
+    said = " ".join(told.said).strip()
+    if "Driver/library version mismatch" in said:
+        library = re.search(r"NVML library version: (\S+)", said)
+        return _reboot(
+            f"the kernel runs driver {told.module}, but the library on disk is "
+            f"{library[1] if library else 'another one'}"
+        )
+    oldest = OLDEST_DRIVER
+    if any(card.compute < NEWER_CARDS for card in cards):
+        oldest = OLDEST_DRIVER_OLD_CARDS
+    if int(told.module.partition(".")[0]) < oldest:
+        old_card = " with a card this old" if oldest == OLDEST_DRIVER_OLD_CARDS else ""
+        return Finding(
+            State.TOO_OLD,
+            f"its driver is {told.module}, but Ollama needs {oldest} or later{old_card} and would "
+            "serve from the CPU",
+            'install a later one, or set `gpu_driver = "nvidia"` and deploy',
+            Cure.DRIVER,
+        )
+    if told.one("smi") == "127":
+        return Finding(
+            State.NO_DRIVER,
+            f"the kernel runs driver {told.module}, but nvidia-smi is not installed",
+            "install the tools of that version (nvidia-smi; nvidia-utils-… on Ubuntu)",
+        )
+    if told.one("smi") == "124":
+        return Finding(
+            State.NOT_READY,
+            f"nvidia-smi does not answer within {SMI_DEADLINE} s",
+            f"{_KERNEL_LOG}; without nvidia-persistenced a box with many cards takes long",
+        )
+    if told.one("smi") != "0" or not cards:
+        return Finding(State.NOT_READY, f"nvidia-smi says: {said or 'nothing'}", _KERNEL_LOG)
+    return _answering(told, cards)
+
+
+def _answering(told: Told, cards: Sequence[Card]) -> Finding:
+    """The state of a host whose driver answers and is new enough."""
+    lost = sorted({device.bus for device in told.nvidia} - {card.bus for card in cards})
+    if lost:
+        return Finding(
+            State.NOT_READY,
+            f"{len(told.nvidia)} cards are on its bus, but nvidia-smi lists {len(cards)} of them "
+            f"(lost: {', '.join(lost)})",
+            f"{_KERNEL_LOG}; a reboot or a look at the power cable often helps",
+        )
+    undivided = [card.uuid for card in cards if card.mig == ()]
+    if undivided:
+        return Finding(
+            State.NOT_READY,
+            f"MIG is on, but no slice is made on {', '.join(undivided)}",
+            "make some with `nvidia-smi mig -cgi … -C`, or turn it off with `nvidia-smi -mig 0`",
+        )
+    if not told.one("uvm"):
+        return Finding(
+            State.NOT_READY,
+            "its cards answer, but /dev/nvidia-uvm is missing, without which CUDA finds none",
+            "deploy: that makes it, now and at each boot (by hand: `nvidia-modprobe -u -c 0`)",
+            Cure.DEPLOY,
+        )
+    return FINE
+
+
+def _not_loaded(told: Told) -> Finding:
+    """The state of a host whose kernel has not loaded NVIDIA's module."""
+    kernel = told.one("kernel")
+    files = [(path.partition("/")[0], float(changed)) for path, changed in told.all("file")]
+    ours = [changed for of, changed in files if of == kernel]
+    holder = next((device.driver for device in told.nvidia if device.driver), "")
+    if not files and holder:
+        return _no_driver(f"{holder} holds its card, which Ollama cannot use that way")
+    if not files:
+        return _no_driver("it has a card, but no driver for it")
+    if not ours and told.one("reboot"):
+        return _reboot(f"its driver is installed, but not for the running kernel {kernel}")
+    if not ours:
+        return _no_driver(
+            f"its driver is built for another kernel, not for the running {kernel}, whose headers "
+            + ("are there" if told.one("headers") else f"(linux-headers-{kernel}) are missing")
+        )
+    secure, signer = told.one("secureboot") == "1", told.one("signer")
+    if secure and not signer:
+        return Finding(
+            State.NO_DRIVER,
+            "Secure Boot is on and refuses the driver's module, which is not signed",
+            'on Ubuntu take its signed modules (`gpu_driver = "distribution"`); else sign it with '
+            "a key of your own (mokutil --import) or turn Secure Boot off in the firmware",
+        )
+    if max(ours) > float(told.one("booted") or 0):
+        return _reboot("its driver was installed after the last boot and is not loaded")
+    if secure:
+        return Finding(
+            State.NO_DRIVER,
+            f"Secure Boot is on, and the driver's module, signed by {signer}, was not loaded",
+            "enrol that key (mokutil --import, then confirm it at the next boot) or turn Secure "
+            "Boot off in the firmware",
+        )
+    return Finding(
+        State.NOT_READY,
+        "its driver is installed, but was not loaded at boot"
+        + (f"; {holder} holds the card" if holder else ""),
+        "`modprobe nvidia` says why; look for `blacklist nvidia` in /etc/modprobe.d",
+    )
+
+
+def _no_driver(why: str) -> Finding:
+    way_out = f'install its driver, or set `gpu_driver = "nvidia"` and deploy; {_CPU_ONLY}'
+    return Finding(State.NO_DRIVER, why, way_out, Cure.DRIVER)
+
+
+def _reboot(why: str) -> Finding:
+    way_out = "reboot it, or set `gpu_reboot = True` and deploy"
+    return Finding(State.REBOOT, why, way_out, Cure.REBOOT)
+
+
+def amd_finding(told: Told, groups: set[str] | None) -> Finding:
+    """The state of a host with AMD cards.
+
+    + groups: those of the service user, None when there is no such user yet
+    """
+    without = [device.bus for device in told.amd if device.driver != "amdgpu"]
+    if without:
+        return Finding(
+            State.NO_DRIVER,
+            f"the kernel's amdgpu does not drive its card at {', '.join(without)}",
+            "install the firmware (firmware-amd-graphics; linux-firmware on Ubuntu) or a later "
+            f"kernel; {_CPU_ONLY}",
+        )
+    group = told.one("kfd")
+    if not group:
+        return Finding(
+            State.NOT_READY,
+            "amdgpu drives its card, but /dev/kfd is missing, without which ROCm finds none",
+            "boot a kernel with CONFIG_HSA_AMD, as those of Debian and Ubuntu are",
+        )
+    if groups is not None and group not in groups:
+        return Finding(
+            State.NOT_READY,
+            f"the service user is not in the group {group}, to which /dev/kfd belongs",
+            "deploy: that adds it",
+            Cure.DEPLOY,
+        )
+    return FINE

@@ -1,0 +1,1 @@
+"""Monitoring: Prometheus, its exporters, the dashboard for Grafana."""

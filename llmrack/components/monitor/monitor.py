@@ -1,0 +1,288 @@
+"""Monitoring: Prometheus on the hosts in the group ``monitor``, exporters on every host.
+
+Without a host in that group nothing of it is installed anywhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from llmrack.components.gateway.routing import authority_file
+from llmrack.components.monitor.prometheus import SERVICE, Credentials, PrometheusConfiguration
+from llmrack.components.paths import Home
+from llmrack.components.render import record, render, verbatim
+from llmrack.resources.change import Resource
+from llmrack.resources.files import Directory, File
+from llmrack.resources.packages import Packages
+from llmrack.resources.units import Unit
+from llmrack.secrets.places import MASTER_KEY
+from llmrack.secrets.value import Secret
+from llmrack.shipped import source
+from llmrack.stack.engines import Instance, engine_models, instance_name, instance_url, instances
+from llmrack.stack.fleet import (
+    EXPORTER_PORT,
+    GATEWAY_GROUP,
+    MONITOR_GROUP,
+    Fleet,
+    Host,
+    bracketed,
+    is_engine,
+    own_address,
+)
+from llmrack.stack.providers import OllamaProvider
+from llmrack.stack.schema import Stack
+
+EXPORTER = "prometheus-node-exporter.service"
+METRICS_UNIT = "llmrack-metrics.service"
+GUARD = "llmrack-monitor-guard.service"
+SYSTEM_UNITS = "/etc/systemd/system"
+FOLDER = "/etc/llmrack/prometheus"
+KEY_FILE = "/etc/llmrack/prometheus.key"
+# What the node exporter serves beside its own figures: outside of the service user's home, which
+# other users may be kept out of.
+METRICS = "/var/lib/llmrack/metrics"
+# OLLAMA_NUM_PARALLEL where nobody sets it (envconfig/config.go of v0.34.4).
+PARALLEL = "1"
+
+
+@dataclass(frozen=True)
+class Target:
+    """What Prometheus asks.
+
+    + job: ``gateway`` or ``node``
+    + host: its name
+    + address: as seen from the host that asks, with a port
+    """
+
+    job: str
+    host: str
+    address: str
+
+
+def targets(fleet: Fleet, monitor: Host) -> list[Target]:
+    """Everything that Prometheus on ``monitor`` asks."""
+
+    def at(host: Host, bind: str, port: int) -> str:
+        address = own_address(bind) if host.name == monitor.name else host.address
+        return f"{bracketed(address)}:{port}"
+
+    return [
+        *(
+            Target(
+                "gateway",
+                each.name,
+                at(each, each.settings.gateway_bind, each.settings.gateway_port),
+            )
+            for each in fleet.gateways
+        ),
+        *(Target("node", each.name, at(each, "127.0.0.1", EXPORTER_PORT)) for each in fleet.hosts),
+    ]
+
+
+def metrics_key(master: Secret) -> Secret:
+    """The key for a gateway's /metrics; templates/gateway/auth_rules.py derives the same."""
+    digest = hmac.new(master.reveal().encode(), b"llmrack /metrics", hashlib.sha256)
+    return Secret(digest.hexdigest())
+
+
+def resources(
+    stack: Stack, fleet: Fleet, host: Host, secrets: Mapping[str, Secret], nonce: str
+) -> list[Resource]:
+    """What a host gets where somebody monitors; needs root."""
+    if not fleet.monitors:
+        return []
+    found = [*_exporter(fleet, host), *_metrics(stack, host)]
+    if MONITOR_GROUP in host.groups:
+        found += _prometheus(fleet, host, secrets, nonce)
+    return found
+
+
+def _exporter(fleet: Fleet, host: Host) -> list[Resource]:
+    """The node exporter; its settings come first, for its package starts it."""
+    home = Home(host.settings.service_user, host.settings.service_home)
+    others = [each for each in fleet.monitors if each.name != host.name]
+    guard = _guard(host, others) if others else []
+    drop_in = File(
+        f"{SYSTEM_UNITS}/{EXPORTER}.d/llmrack.conf",
+        render(
+            "monitor/exporter.conf.j2",
+            guard=GUARD if others else "",
+            listen=f":{EXPORTER_PORT}" if others else f"127.0.0.1:{EXPORTER_PORT}",
+            metrics=METRICS,
+            record=record("/run/llmrack", EXPORTER, f"{SYSTEM_UNITS}/{EXPORTER}.d/llmrack.conf"),
+        ),
+    )
+    return [
+        *guard,
+        Directory(METRICS, home.user, by_root=True),
+        Directory(f"{SYSTEM_UNITS}/{EXPORTER}.d", "root"),
+        drop_in,
+        Packages(
+            ("prometheus-node-exporter", "python3"), "Exporter's packages", host.bundle_folder
+        ),
+        Unit(
+            EXPORTER,
+            None,
+            depends=(drop_in.name,),
+            ready=f"curl -fs -o /dev/null --noproxy '*' --max-time 2 http://127.0.0.1:{EXPORTER_PORT}/",
+        ),
+    ]
+
+
+def _guard(host: Host, monitors: list[Host]) -> list[Resource]:
+    rules = File(
+        "/etc/llmrack/monitor/guard.nft",
+        render(
+            "monitor/guard.nft.j2",
+            port=EXPORTER_PORT,
+            monitors=sorted(each.address for each in monitors),
+        ),
+    )
+    path = f"{SYSTEM_UNITS}/{GUARD}"
+    unit = File(
+        path,
+        render(
+            f"monitor/{GUARD}.j2",
+            rules=rules.path,
+            record=record("/run/llmrack", GUARD, path, rules.path),
+        ),
+    )
+    return [
+        Packages(("nftables",), "Packages of the exporter's guard", host.bundle_folder),
+        Directory("/etc/llmrack/monitor", "root"),
+        rules,
+        unit,
+        Unit(GUARD, None, depends=(rules.name, unit.name)),
+    ]
+
+
+def _metrics(stack: Stack, host: Host) -> list[Resource]:
+    """What only the service user can tell, where there is something to tell."""
+    if not is_engine(stack, host) and GATEWAY_GROUP not in host.groups:
+        return []
+    home = Home(host.settings.service_user, host.settings.service_home)
+    program = File(f"{home.config}/host_metrics.py", source("host/metrics.py"), home.user)
+    declared = File(f"{home.config}/metrics.json", _declared(stack, host, home), home.user)
+    path = f"{home.units}/{METRICS_UNIT}"
+    unit = File(
+        path,
+        render(
+            f"monitor/{METRICS_UNIT}.j2",
+            program=program.path,
+            declared=declared.path,
+            metrics=METRICS,
+            record=record("%t/llmrack", "%n", path, program.path, declared.path),
+        ),
+        home.user,
+    )
+    depends = (unit.name, program.name, declared.name)
+    return [program, declared, unit, Unit(METRICS_UNIT, home.user, depends)]
+
+
+def _declared(stack: Stack, host: Host, home: Home) -> str:
+    """What host_metrics.py looks at."""
+    is_gateway = GATEWAY_GROUP in host.groups
+    its = instances(host) if is_engine(stack, host) else ()
+    current = f"{home.gateway}/current"
+    found = {
+        "instances": [_instance(stack, host, each) for each in its],
+        "keys": f"{current}/keys.json" if is_gateway else None,
+        "certificates": _certificates(stack, current) if is_gateway else [],
+    }
+    return json.dumps(found, indent=1) + "\n"
+
+
+def _instance(stack: Stack, host: Host, instance: Instance) -> dict[str, Any]:
+    needed = host.settings.gpu_required and instance.gpus != ()
+    shares = {}
+    for model in engine_models(stack, host):
+        # A model that may be split lies on cards as far as there is room.
+        split = any(stack.models[name].gpu_split for name in model.public)
+        shares[model.name] = 0.01 if split else 1
+    return {
+        "name": instance_name(host, instance),
+        "url": instance_url(host, instance, host),
+        "parallel": int(dict(instance.environment).get("OLLAMA_NUM_PARALLEL", PARALLEL)),
+        "gpu_share": shares if needed else {},
+    }
+
+
+def _certificates(stack: Stack, release: str) -> list[dict[str, Any]]:
+    found = []
+    for name, provider in stack.providers.items():
+        if isinstance(provider, OllamaProvider) or not (provider.enabled and provider.tls_verify):
+            continue
+        parts = urlsplit(provider.url)
+        if parts.scheme == "https":
+            authority = f"{release}/{authority_file(name)}" if provider.tls_ca else None
+            place = {"host": parts.hostname, "port": parts.port or 443}
+            found.append({"provider": name, **place, "authority": authority})
+    return found
+
+
+def _prometheus(
+    fleet: Fleet, host: Host, secrets: Mapping[str, Secret], nonce: str
+) -> list[Resource]:
+    settings = host.settings
+    config = PrometheusConfiguration(
+        FOLDER,
+        (
+            ("prometheus.yml", configuration(fleet, host)),
+            ("rules.yml", verbatim("monitor/rules.yml")),
+        ),
+        restarts=(f"File {SYSTEM_UNITS}/{SERVICE}.d/llmrack.conf",),
+    )
+    drop_in = File(
+        f"{SYSTEM_UNITS}/{SERVICE}.d/llmrack.conf",
+        render(
+            "monitor/prometheus.conf.j2",
+            folder=FOLDER,
+            retention=settings.monitor_retention,
+            bind=bracketed(settings.monitor_bind),
+            port=settings.monitor_port,
+            record=record(
+                "/run/llmrack",
+                SERVICE,
+                f"{SYSTEM_UNITS}/{SERVICE}.d/llmrack.conf",
+                *(f"{FOLDER}/{name}" for name, _ in config.files),
+            ),
+        ),
+    )
+    found: list[Resource] = [
+        Directory(FOLDER, "root"),
+        Directory(f"{SYSTEM_UNITS}/{SERVICE}.d", "root"),
+        drop_in,
+        Packages(("prometheus",), "Prometheus' package", host.bundle_folder),
+    ]
+    if MASTER_KEY in secrets:
+        found.append(Credentials(KEY_FILE, metrics_key(secrets[MASTER_KEY]), nonce))
+    ready = f"curl -fs -o /dev/null --noproxy '*' --max-time 2 {prometheus_url(host)}/-/ready"
+    return [*found, config, Unit(SERVICE, None, (drop_in.name,), ready, deadline=300)]
+
+
+def configuration(fleet: Fleet, host: Host) -> str:
+    """Prometheus' own prometheus.yml on ``host``."""
+    found = targets(fleet, host)
+    jobs = [
+        # LiteLLM sends /metrics there.
+        {"name": "gateway", "path": "/metrics/", "key": KEY_FILE},
+        {"name": "node", "path": "", "key": ""},
+    ]
+    return render(
+        "monitor/prometheus.yml.j2",
+        jobs=[
+            {**job, "targets": [each for each in found if each.job == job["name"]]} for job in jobs
+        ],
+    )
+
+
+def prometheus_url(host: Host) -> str:
+    """Where ``host`` itself reaches its Prometheus."""
+    address = own_address(host.settings.monitor_bind)
+    return f"http://{bracketed(address)}:{host.settings.monitor_port}"

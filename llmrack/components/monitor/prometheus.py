@@ -1,0 +1,110 @@
+"""Prometheus' configuration, which is checked before it counts, and the key that it shows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from shlex import quote
+
+from llmrack.resources.change import Change, Shell
+from llmrack.resources.files import File, received
+from llmrack.resources.last_written import Note, noted
+from llmrack.resources.look import Look, Seen
+from llmrack.secrets.value import Secret
+
+SERVICE = "prometheus.service"
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """A file with one secret and nothing else, as ``credentials_file`` names it.
+
+    Root's, and read by the group ``prometheus``, which its package brings.
+
+    + nonce: the salt of this run's snapshot (see ``look.script``)
+    """
+
+    path: str
+    secret: Secret
+    nonce: str = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """As in ``Credentials /etc/llmrack/prometheus.key``."""
+        return f"Credentials {self.path}"
+
+    def look(self, look: Look) -> None:
+        """Its owner, mode and the salted digest of what is in it."""
+        look.paths.add(self.path)
+        look.secret_files.add(self.path)
+
+    def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
+        """Write it beside, then rename; the secret travels on standard input alone."""
+        found = seen.paths.get(self.path)
+        # A line, as an editor would write it; Prometheus leaves off the end.
+        line = f"{self.secret.reveal()}\n"
+        digest = hashlib.sha256((self.nonce + line).encode()).hexdigest()
+        same = seen.secret_files.get(self.path) == digest
+        if found and same and (found.kind, found.owner, found.mode) == ("f", "root", 0o640):
+            return None
+        path = quote(self.path)
+        script = (
+            f'umask 077; b=$(mktemp {path}.XXXXXX) && trap \'rm -f "$b"\' EXIT && cat >"$b" && '
+            f'chgrp prometheus "$b" && chmod 640 "$b" && mv -fT "$b" {path}'
+        )
+        why = "missing" if found is None else "the key differs" if not same else "mode"
+        return Change(self.name, why, (Shell(script, stdin=line),))
+
+
+@dataclass(frozen=True)
+class PrometheusConfiguration:
+    """Files that Prometheus works by; promtool must find them right before any of them is replaced.
+
+    + folder: root's, and there
+    + files: name → content; the one that names the others is ``prometheus.yml``
+    + restarts: names of the resources whose change restarts Prometheus in any case
+    """
+
+    folder: str
+    files: tuple[tuple[str, str], ...]
+    restarts: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """As in ``Configuration /etc/llmrack/prometheus``."""
+        return f"Configuration {self.folder}"
+
+    def look(self, look: Look) -> None:
+        """The digests of the files."""
+        look.hashes.update(f"{self.folder}/{name}" for name, _ in self.files)
+
+    def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
+        """Check the new files beside the old ones, replace these, have Prometheus read them."""
+        digests = {name: File("", content).digest for name, content in self.files}
+        paths = {name: f"{self.folder}/{name}" for name in digests}
+        differ = [name for name in paths if seen.hashes.get(paths[name]) != digests[name]]
+        edited = [name for name in differ if paths[name] in seen.edited]
+        kept = [name for name in edited if paths[name] in seen.kept]
+        differ = [name for name in differ if name not in kept]
+        if not differ:
+            return None
+        beside = f"{self.folder}/new"
+        steps = [f"umask 022 && rm -rf {beside} && mkdir {beside}"]
+        # One file follows the other on standard input, each of a known number of bytes.
+        for name, content in self.files:
+            steps.append(received(f"{beside}/{quote(name)}", len(content.encode())))
+        steps += [f"cp -p {quote(paths[name])} {beside}/" for name in kept]
+        steps.append(f"promtool check config {beside}/prometheus.yml")
+        steps.append(f"mv -f {beside}/* {self.folder}/ && rmdir {beside}")
+        if not set(self.restarts) & set(changed):
+            steps.append(f"{{ ! systemctl -q is-active {SERVICE} || systemctl reload {SERVICE}; }}")
+        stdin = "".join(content for _, content in self.files)
+        notes = [Note(paths[name], digests[name]) for name in differ]
+        told = [f"{name} (edited by hand)" if name in edited else name for name in differ]
+        return Change(
+            self.name,
+            f"differs: {', '.join(told)}",
+            (Shell(noted(notes, " && ".join(steps)), stdin=stdin),),
+            edited=tuple(paths[name] for name in differ if name in edited),
+        )

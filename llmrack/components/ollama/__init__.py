@@ -1,0 +1,1 @@
+"""Ollama: its release, its instances, its models, how they are changed."""

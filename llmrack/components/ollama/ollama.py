@@ -1,0 +1,296 @@
+"""Ollama: a pinned release, a user unit an instance, a guard against the LAN, and models."""
+
+from __future__ import annotations
+
+import json
+
+from llmrack.components.gpu.gpu import WAIT
+from llmrack.components.kept_releases import engine_releases
+from llmrack.components.ollama.engine_switch import EngineSwitch
+from llmrack.components.ollama.instances import UndeclaredInstances
+from llmrack.components.ollama.models import (
+    CreatedModel,
+    DeclaredModelsOnly,
+    ModelsKept,
+    OllamaModel,
+    note_name,
+)
+from llmrack.components.paths import Home
+from llmrack.components.render import record, render, verbatim
+from llmrack.resources.change import Resource
+from llmrack.resources.files import Directory, File, Link
+from llmrack.resources.packages import Packages
+from llmrack.resources.releases import STAMP, Archive
+from llmrack.resources.units import Unit
+from llmrack.stack.engines import (
+    EngineModel,
+    Instance,
+    engine_models,
+    instance_url,
+    instances,
+    models_folder,
+    prunes,
+    source_of,
+)
+from llmrack.stack.fleet import Fleet, Host, bracketed, is_engine, own_address
+from llmrack.stack.kinds import kind_of
+from llmrack.stack.schema import Stack
+from llmrack.stack.settings import is_loopback
+
+TEMPLATE = "llmrack-ollama@.service"
+WARM_UP = "llmrack-warm-up@.service"
+GUARD = "llmrack-guard.service"
+OFFICIAL = "https://github.com/ollama/ollama/releases/download"
+# Seconds that loading everything declared `preload` may take.
+WARM_UP_DEADLINE = 1800
+
+
+def unit(name: str) -> str:
+    """The user unit of the instance called ``name``."""
+    return TEMPLATE.replace("@", f"@{name}")
+
+
+def archive_urls(host: Host, arch: str) -> tuple[str, ...]:
+    """Where the release comes from: the mirror first, then the official place.
+
+    + arch: ``amd64`` or ``arm64``
+    """
+    settings = host.settings
+    file = f"v{settings.ollama_version}/ollama-linux-{arch}.tar.zst"
+    bases = [settings.ollama_mirror] if settings.ollama_mirror else []
+    return tuple(f"{base.rstrip('/')}/{file}" for base in [*bases, OFFICIAL])
+
+
+def local_archive(host: Host, arch: str) -> str | None:
+    """The archive on the machine that deploys, or None."""
+    return str(host.bundle.archive(arch)) if host.bundle else host.settings.ollama_archive
+
+
+def manifest_url(model: str) -> str:
+    """Where the registry has the manifest of ``model``, which names its layers' sizes."""
+    name, _, tag = model.rpartition(":") if ":" in model else (model, ":", "latest")
+    path = name if "/" in name else f"library/{name}"
+    return f"https://registry.ollama.ai/v2/{path}/manifests/{tag}"
+
+
+def release(host: Host, arch: str) -> str:
+    """The release's directory: a new pin is a new directory, even for the same version."""
+    settings = host.settings
+    home = Home(settings.service_user, settings.service_home)
+    return f"{home.ollama}/{settings.ollama_version}-{settings.ollama_sha256[arch][:8]}"  # type: ignore[index]
+
+
+def resources(stack: Stack, fleet: Fleet, host: Host, arch: str) -> list[Resource]:
+    """What a host that runs models gets; others lose the instances they have had."""
+    settings = host.settings
+    home = Home(settings.service_user, settings.service_home)
+    its = instances(host) if is_engine(stack, host) else ()
+    warm_up = _warm_up(stack, host, home, its)
+    declared = [unit(each.name) for each in its]
+    declared += [each.unit for each in warm_up if isinstance(each, Unit)]
+    undeclared = UndeclaredInstances(home.user, home.units, home.instances, frozenset(declared))
+    if not its:
+        return [undeclared]
+    directory = release(host, arch)
+    current = Link(f"{home.ollama}/current", directory, home.user)
+    units = [_unit(host, home, each, current) for each in its]
+    kept = ModelsKept(units[0].name, models_folder(settings), instance_url(host, its[0], host))
+    parts = [current, *_files(stack, host, home, its), undeclared, *units, kept]
+    return [
+        *_guard(fleet, host, its),
+        Archive(
+            path=directory,
+            sha256=settings.ollama_sha256[arch],  # type: ignore[index]
+            owner=home.user,
+            cache=home.cache,
+            upload=local_archive(host, arch),
+            urls=archive_urls(host, arch),
+        ),
+        *_folders(host, home, its),
+        *parts,
+        EngineSwitch(
+            home.user,
+            f"{home.config}/ollama.before",
+            current.path,
+            f"{home.units}/{TEMPLATE}",
+            home.instances,
+            bracketed(own_address(settings.ollama_bind)),
+            parts=tuple(part.name for part in parts),
+            instances={each.name: each.unit for each in units},
+        ),
+        engine_releases(settings, home, directory),
+        *_models(stack, host, home, its[0]),
+        *warm_up,
+    ]
+
+
+def _folders(host: Host, home: Home, its: tuple[Instance, ...]) -> list[Resource]:
+    folder = models_folder(host.settings)
+    return [
+        Directory(folder, home.user, by_root=not folder.startswith(f"{home.home}/")),
+        Directory(home.instances, home.user),
+        Directory(home.notes, home.user),
+        *(Directory(f"{home.ollama_data}/instances/{each.name}", home.user) for each in its),
+    ]
+
+
+def _files(stack: Stack, host: Host, home: Home, its: tuple[Instance, ...]) -> list[Resource]:
+    settings = host.settings
+    folder = models_folder(settings)
+    mount = settings.ollama_models_mount
+    path = f"{home.units}/{TEMPLATE}"
+    service = render(
+        f"ollama/{TEMPLATE}.j2",
+        version=settings.ollama_version,
+        opt=home.ollama,
+        data=home.ollama_data,
+        models=folder,
+        mount=mount,
+        instances=home.instances,
+        gpu_required=settings.gpu_required,
+        wait=WAIT,
+        memory_max=settings.ollama_memory_max,
+        tasks_max=settings.ollama_tasks_max,
+        record=record(
+            "%t/llmrack", "%n", path, f"{home.instances}/%i.env", f"{home.ollama}/current/{STAMP}"
+        ),
+    )
+    bind = bracketed(settings.ollama_bind)
+    environments = [
+        File(
+            f"{home.instances}/{each.name}.env",
+            render(
+                "ollama/instance.env.j2",
+                environment={
+                    "OLLAMA_HOST": f"{bind}:{each.port}",
+                    "OLLAMA_MODELS": folder,
+                    **dict(each.environment),
+                },
+                gpus="none" if each.gpus == () else " ".join(each.gpus or ()),
+            ),
+            home.user,
+        )
+        for each in its
+    ]
+    return [*environments, File(path, service, home.user)]
+
+
+def _unit(host: Host, home: Home, instance: Instance, current: Link) -> Unit:
+    files = (f"{home.units}/{TEMPLATE}", f"{home.instances}/{instance.name}.env")
+    url = instance_url(host, instance, host)
+    return Unit(
+        unit(instance.name),
+        home.user,
+        depends=(*(File(path, "").name for path in files), current.name),
+        ready=f"curl -fs -o /dev/null --noproxy '*' --max-time 2 {url}/api/version",
+        # Beside starting, it may wait a minute for its cards.
+        deadline=120,
+    )
+
+
+def _models(stack: Stack, host: Host, home: Home, writer: Instance) -> list[Resource]:
+    settings = host.settings
+    folder, url = models_folder(settings), instance_url(host, writer, host)
+    wanted = engine_models(stack, host)
+    found = [_model(model, home, folder, url, settings.ollama_pull_deadline) for model in wanted]
+    if prunes(stack, host):
+        found.append(DeclaredModelsOnly(frozenset(model.name for model in wanted), folder, url))
+    return found
+
+
+def _model(model: EngineModel, home: Home, folder: str, url: str, stall: float) -> Resource:
+    create = model.create
+    if create is None:
+        return OllamaModel(model.name, folder, url, stall, home.user)
+    return CreatedModel(
+        model.name,
+        folder,
+        url,
+        source=source_of(create) or "",
+        is_copy=create.copy_of is not None,
+        recipe=create.digest,
+        request=json.dumps(create.request, sort_keys=True),
+        weights=create.sha256 or "",
+        files=tuple((each.file, each.sha256) for each in create.files),
+        note=f"{home.notes}/{note_name(model.name)}",
+        user=home.user,
+        stall=stall,
+    )
+
+
+def _warm_up(stack: Stack, host: Host, home: Home, its: tuple[Instance, ...]) -> list[Resource]:
+    """Models declared ``preload`` are loaded whenever their server starts."""
+    chat: list[str] = []
+    embedding: list[str] = []
+    for model in engine_models(stack, host):
+        served = [stack.models[name] for name in model.public]
+        if any(each.preload for each in served):
+            names = embedding if kind_of(served[0]) == "embedding" else chat
+            names.append(model.name)
+    if not (chat or embedding):
+        return []
+    program = File(f"{home.config}/warm-up", verbatim("ollama/warm-up.sh"), home.user)
+    path = f"{home.units}/{WARM_UP}"
+    service = File(
+        path,
+        render(
+            f"ollama/{WARM_UP}.j2",
+            instances=home.instances,
+            program=program.path,
+            address=bracketed(own_address(host.settings.ollama_bind)),
+            chat=chat,
+            embedding=embedding,
+            deadline=WARM_UP_DEADLINE,
+            record=record("%t/llmrack", "%n", path, program.path),
+        ),
+        home.user,
+    )
+    depends = [service.name, program.name, *(_resource_name(m) for m in engine_models(stack, host))]
+    return [
+        program,
+        service,
+        *(
+            Unit(
+                WARM_UP.replace("@", f"@{each.name}"),
+                home.user,
+                depends=(f"Unit {unit(each.name)}", *depends),
+                deadline=WARM_UP_DEADLINE,
+            )
+            for each in its
+        ),
+    ]
+
+
+def _resource_name(model: EngineModel) -> str:
+    return f"{'CreatedModel' if model.create else 'OllamaModel'} {model.name}"
+
+
+def _guard(fleet: Fleet, host: Host, its: tuple[Instance, ...]) -> list[Resource]:
+    """A LAN bind is guarded: only the gateways get through (needs root)."""
+    settings = host.settings
+    if is_loopback(settings.ollama_bind) or not settings.ollama_guard:
+        return []
+    gateways = sorted({gateway.address for gateway in fleet.gateways} - {host.address})
+    rules = File(
+        "/etc/llmrack/guard.nft",
+        render(
+            "ollama/guard.nft.j2",
+            ports=", ".join(str(each.port) for each in its),
+            gateways=gateways,
+        ),
+    )
+    path = f"/etc/systemd/system/{GUARD}"
+    unit_file = File(
+        path,
+        render(
+            "ollama/llmrack-guard.service.j2",
+            record=record("/run/llmrack", GUARD, path, rules.path),
+        ),
+    )
+    return [
+        Packages(("nftables",), "Packages of the guard", bundle=host.bundle_folder),
+        Directory("/etc/llmrack", "root"),
+        rules,
+        unit_file,
+        Unit(GUARD, None, depends=(rules.name, unit_file.name)),
+    ]

@@ -1,0 +1,1 @@
+"""The host itself: packages, the service user, folders, the clock."""

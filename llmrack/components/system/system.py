@@ -1,0 +1,193 @@
+"""The host itself: packages, the service user, linger, folders. And hosts that are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from llmrack.components.paths import Home
+from llmrack.components.system.account import Linger, User
+from llmrack.components.system.clock import wrong_clock
+from llmrack.resources.change import Change, Resource
+from llmrack.resources.files import Directory
+from llmrack.resources.look import Look, Seen
+from llmrack.resources.ownership import KEPT
+from llmrack.resources.packages import ARCHITECTURES, Packages
+from llmrack.stack.engines import models_folder
+from llmrack.stack.fleet import GATEWAY_GROUP, Host, is_engine
+from llmrack.stack.schema import Stack
+
+# The oldest systemd that carries out the units' hardening for user managers (Ubuntu 22.04).
+OLDEST_SYSTEMD = 249
+OLDEST_PYTHON = (3, 10)
+
+MIB = 1024 * 1024
+# On disk: 719 MB of LiteLLM's environment measured, and as much again while uv unpacks it.
+GATEWAY_DISK = 1600 * MIB
+# Where files from the controller arrive.
+UPLOADS = "/var/tmp"  # noqa: S108  (what arrives there is checked by its digest)
+# Where packages go, and where llmrack notes what it did.
+PROGRAMS, NOTED = "/usr", "/var/lib/llmrack"
+# Kept free beside everything that is installed.
+DISK_RESERVE = 500 * MIB
+
+
+def resources(stack: Stack, host: Host) -> list[Resource]:
+    """What every host of the fleet gets; needs root."""
+    settings = host.settings
+    home = Home(settings.service_user, settings.service_home)
+    packages = ["ca-certificates", "curl", "dbus-user-session", "libpam-systemd", "zstd"]
+    folders = [home.units, home.config, home.cache]
+    if GATEWAY_GROUP in host.groups:
+        packages += ["python3", "python3-venv"]
+        folders += [f"{home.gateway}/{part}" for part in ("releases", "venvs")]
+    if is_engine(stack, host):
+        folders += [home.ollama, home.ollama_data]
+    return [
+        Packages(tuple(sorted(packages)), bundle=host.bundle_folder),
+        User(home.user, home.home, settings.service_groups),
+        Linger(home.user),
+        *(Directory(path, home.user, 0o700 if path == home.config else 0o755) for path in folders),
+    ]
+
+
+def refusals(host: Host, seen: Seen) -> list[str]:
+    """Why nothing may be changed on ``host``; empty when all is well."""
+    reasons = []
+    settings = host.settings
+    if seen.fact("pid1") != "systemd":
+        return [f"it does not run systemd (its first process is {seen.fact('pid1') or 'unknown'})"]
+    if int(seen.fact("systemd") or 0) < OLDEST_SYSTEMD:
+        reasons.append(
+            f"its systemd {seen.fact('systemd')} is older than {OLDEST_SYSTEMD}: "
+            "upgrade to Debian 12, Ubuntu 22.04 or later"
+        )
+    if seen.fact("arch") not in ARCHITECTURES:
+        reasons.append(f"its processor {seen.fact('arch')} is neither x86_64 nor aarch64")
+    if seen.fact("apt") != "yes":
+        reasons.append("it has no apt-get: only Debian and its derivatives are supported")
+    if seen.fact("uid") != "0":
+        reasons.append(
+            "root is needed for packages, the user and linger: "
+            "log in as root, or give the login user sudo and pass --sudo"
+        )
+    python = tuple(int(part) for part in seen.fact("python").split(".") if part)
+    if GATEWAY_GROUP in host.groups and python and python < OLDEST_PYTHON:
+        reasons.append(f"its Python {seen.fact('python')} is older than 3.10, which LiteLLM needs")
+    entry = seen.users.get(settings.service_user)
+    if entry and entry[5] != settings.service_home:
+        reasons.append(
+            f"its user {settings.service_user} lives in {entry[5]}, not in "
+            f"{settings.service_home}: set service_home, or another service_user"
+        )
+    if settings.service_user == "root":
+        reasons.append("service_user is root: services run as a user of their own")
+    return reasons + wrong_clock(seen)
+
+
+def look(stack: Stack, host: Host, look: Look) -> None:
+    """What refusals and warnings need to see, beside what resources ask."""
+    settings = host.settings
+    look.disks |= {settings.service_home, models_folder(settings), UPLOADS, PROGRAMS, NOTED}
+    if not is_engine(stack, host):
+        return
+    look.gpus = True
+    look.access.add((settings.service_user, models_folder(settings)))
+    if settings.ollama_models_mount:
+        look.mounts.add(settings.ollama_models_mount)
+    if settings.ollama_memory_max or settings.ollama_tasks_max:
+        look.controllers.add(settings.service_user)
+
+
+def unusable_folder(host: Host, seen: Seen) -> str | None:
+    """Why the models directory cannot be used, else None."""
+    settings = host.settings
+    folder, mount = models_folder(settings), settings.ollama_models_mount
+    if mount and mount not in seen.mounts:
+        return (
+            f"nothing is mounted at {mount}, and the models would fill the disk below it: "
+            "mount it (see /etc/fstab), or drop ollama_models_mount"
+        )
+    verdict, where = seen.access.get(folder, ("ok", ""))
+    if verdict in ("ok", "root") or f"{KEPT}{folder}" in seen.made:
+        return None
+    if where.startswith(settings.service_home) and settings.service_user not in seen.users:
+        return None
+    user = settings.service_user
+    cause, way_out = {
+        "closed": (
+            f"{user} may not enter {where}",
+            f"chmod o+x {where}, or add {user} to its group",
+        ),
+        "read-only": (
+            f"{user} may not write to {where}",
+            # It cannot be given to a user who is still to be made.
+            f"chown {user}: {where}" if user in seen.users else "name a folder below it",
+        ),
+    }.get(verdict, (f"{where} is not a folder", "move it away"))
+    disk = seen.disks.get(folder)
+    if disk and disk.read_only:
+        cause = f"the filesystem at {disk.mount} is mounted read-only"
+        way_out = f"find out why (dmesg), then mount -o remount,rw {disk.mount}"
+    return f"the models directory {folder} cannot be used: {cause}; {way_out}, or set ollama_models"
+
+
+def not_enforced(host: Host, seen: Seen) -> list[str]:
+    """Limits that are declared and that this host's user managers cannot carry out."""
+    limits = {"memory": host.settings.ollama_memory_max, "pids": host.settings.ollama_tasks_max}
+    known = seen.fact("controllers").split()
+    if not seen.users or "controllers" not in seen.facts:
+        return []
+    names = {"memory": "ollama_memory_max", "pids": "ollama_tasks_max"}
+    return [
+        f"{names[controller]} has no effect here: the {controller} controller is not delegated to "
+        "user managers (a unified cgroup hierarchy does that)"
+        for controller, limit in limits.items()
+        if limit and controller not in known
+    ]
+
+
+def read_only(host: Host, seen: Seen, changes: Collection[Change]) -> list[str]:
+    """For each filesystem that takes no writes where ``changes`` need it to, the reason."""
+    if not changes:
+        return []
+    places = {host.settings.service_home, models_folder(host.settings), NOTED}
+    if any(change.resource.startswith("Packages") for change in changes):
+        places.add(PROGRAMS)
+    disks = {path: disk for path, disk in seen.disks.items() if path in places and disk.read_only}
+    reasons = []
+    for mount in sorted({disk.mount for disk in disks.values()}):
+        what = ", ".join(sorted(path for path, disk in disks.items() if disk.mount == mount))
+        reasons.append(
+            f"the filesystem at {mount} is mounted read-only, and there is something to change in "
+            f"{what}: find out why (dmesg), then mount -o remount,rw {mount}"
+        )
+    return reasons
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something that is to come: what, the path where it goes, its bytes."""
+
+    what: str
+    path: str
+    size: int
+
+
+def short_of_disk(seen: Seen, needs: list[Need]) -> list[str]:
+    """For each filesystem on which ``needs`` do not fit, the reason."""
+    reasons = []
+    for mount in sorted({seen.disks[need.path].mount for need in needs}):
+        here = [need for need in needs if seen.disks[need.path].mount == mount]
+        free = seen.disks[here[0].path].free
+        total = sum(need.size for need in here)
+        if total + DISK_RESERVE <= free:
+            continue
+        parts = ", ".join(f"{need.what} {need.size / MIB:,.0f} MiB" for need in here)
+        reasons.append(
+            f"the filesystem at {mount} has {free / MIB:,.0f} MiB free, but "
+            f"{(total + DISK_RESERVE) / MIB:,.0f} MiB are needed ({parts}, and "
+            f"{DISK_RESERVE / MIB:,.0f} MiB are kept free): make room, or set service_home or "
+            "ollama_models to a larger filesystem"
+        )
+    return reasons

@@ -1,0 +1,1 @@
+"""Changes hosts: refuse or accept, make as declared, roll out, prove."""

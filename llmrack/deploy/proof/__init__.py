@@ -1,0 +1,1 @@
+"""The proof as a part of a run."""

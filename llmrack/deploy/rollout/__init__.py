@@ -1,0 +1,1 @@
+"""How a change that restarts something goes through a fleet, and back."""

@@ -1,0 +1,190 @@
+"""An Ollama instance gets no new requests from any gateway while it is restarted.
+
+The gateways are told by a file, and answer with another (templates/gateway/routing_drain.py). What
+is told holds for a minute, and is told again and again: when this run dies, it is forgotten.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from shlex import quote as shell_quote
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import gevent
+from paramiko import SSHException
+from pyinfra import logger
+from pyinfra.api import QuoteString, StringCommand
+from pyinfra.api.exceptions import PyinfraError
+
+from llmrack.components.gateway.service import COLOURS, service
+from llmrack.hosts.connection import needs_sudo
+from llmrack.hosts.progress import say, signs_of_life
+from llmrack.resources.change import as_user
+from llmrack.stack.deployments import deployments
+from llmrack.stack.fleet import Fleet, Host
+from llmrack.stack.schema import Stack
+
+if TYPE_CHECKING:
+    from llmrack.deploy.run.rack import Rack
+
+# Seconds for which it holds what a gateway is told, from one telling to the next, for one telling
+# and for the answer; and until a gateway that answers nothing is taken for an older one.
+HOLDS, AGAIN, ATTEMPT, PATIENCE = 60, 20, 30, 5
+# Seconds a gateway gets to notice that an instance is well again.
+WELL = 15
+# What a gateway's process answers: how many requests run there, and whether it rests.
+IDLE, AWAKE = "0 [a-z]*", "[0-9]* well"
+
+
+def only_here(stack: Stack, fleet: Fleet, gateway: Host, instance: str) -> list[str]:
+    """Public names that nobody answers while ``instance`` does not."""
+    found = deployments(stack, fleet, gateway)
+    here = {each.name for each in found if each.instance == instance}
+    elsewhere = {each.name for each in found if each.instance != instance}
+    return sorted(here - elsewhere - {n for n in here if elsewhere & set(stack.chain(n))})
+
+
+@contextmanager
+def drained(rack: Rack, instance: str, arguments: Mapping[str, Any]) -> Iterator[None]:
+    """No new requests for ``instance`` inside the ``with``, and none that still run.
+
+    + rack: of its host
+    + instance: as gateways call it
+    + arguments: the operation's own connection arguments (sudo and the like)
+
+    A gateway that cannot be told is no obstacle: what it asks meanwhile, others answer.
+    """
+    stack, fleet = rack.run.declared.stack, rack.run.fleet
+    names = {name for host in fleet.gateways for name in only_here(stack, fleet, host, instance)}
+    if names:
+        say(rack, f"{instance} alone serves {', '.join(sorted(names))}, so it is not drained")
+        yield
+        return
+    gateways = [_Gateway(rack, host, instance, arguments) for host in fleet.gateways]
+    with _told(gateways):
+        with signs_of_life(rack, f"{instance} gets no new requests; waiting for those that run"):
+            _all(each.wait_until_idle for each in gateways)
+        yield
+        _all(each.wait_until_awake for each in gateways)
+
+
+@contextmanager
+def _told(gateways: list[_Gateway]) -> Iterator[None]:
+    """They are told again and again inside the ``with``, and in the end that it is over."""
+
+    def tell() -> None:
+        while True:
+            gevent.sleep(AGAIN)
+            _all(each.tell for each in gateways)
+
+    teller = gevent.spawn(tell)
+    try:
+        yield
+    finally:
+        teller.kill()
+        _all(each.end for each in gateways)
+
+
+def _all(works: Iterable[Callable[[], None]]) -> None:
+    gevent.joinall([gevent.spawn(work) for work in works], raise_error=True)
+
+
+class _Gateway:
+    """A gateway that is told of one instance; ``silent`` once it cannot be."""
+
+    def __init__(self, rack: Rack, host: Host, instance: str, arguments: Mapping[str, Any]) -> None:
+        self._rack, self._host, self._instance = rack, host, instance
+        self._arguments = arguments
+        self._name = quote(instance, safe="")
+        self._there = rack.state.inventory.get_host(host.name)
+        self._silent = False
+
+    def wait_until_idle(self) -> None:
+        """No request runs there any more; it is said when some still do."""
+        seconds = self._host.settings.gateway_drain
+        left = self._wait(IDLE, seconds)
+        if left:
+            self._say(f"the gateway on {self._host.name} still has {left} requests there")
+
+    def wait_until_awake(self) -> None:
+        """It knows that the instance is well again."""
+        self._wait(AWAKE, WELL)
+
+    def tell(self) -> None:
+        """What was told holds for a while longer."""
+        if not self._silent:
+            self._script("")
+
+    def end(self) -> None:
+        """The instance is as any other again."""
+        self._run(f"rm -f drain/{self._name}")
+
+    def _wait(self, wanted: str, seconds: float) -> str:
+        """Until every process of the gateway answers so; the requests that run there, if any."""
+        end = time.monotonic() + seconds
+        while not self._silent:
+            left = self._script(wanted)
+            if left == "none":
+                self._silence("it does not answer (a release that knows nothing of draining?)")
+            if not left or time.monotonic() > end:
+                return left
+        return ""
+
+    def _script(self, wanted: str) -> str:
+        """Tell it, wait some seconds for an answer; what was answered if it is not ``wanted``."""
+        return self._run(
+            "mkdir -p drain && read -r up rest < /proc/uptime && "
+            f"echo $((${{up%.*}} + {HOLDS})) > .drain-{self._name} && "
+            f"mv -f .drain-{self._name} drain/{self._name} || exit 1\n"
+            + (self._answer(wanted) if wanted else "")
+        )
+
+    def _answer(self, wanted: str) -> str:
+        units = " ".join(map(service, COLOURS))
+        line = f"^{self._name.replace('.', '[.]')} "
+        mine, good = shell_quote(line), shell_quote(f"{line}{wanted}$")
+        return (
+            f"n=0; while [ $n -lt {PATIENCE * 5} ]; do n=$((n+1)); left=\n"
+            f"for u in {units}; do\n"
+            "p=$(systemctl --user show -P MainPID $u); [ $p = 0 ] && continue\n"
+            f"said=$(grep {mine} drained/$p 2>/dev/null) || said='{self._name} none'\n"
+            f'echo "$said" | grep -q {good} || left=${{said#* }}; done\n'
+            '[ "$left" ] || exit 0; sleep 0.2; done; echo "${left% *}"'
+        )
+
+    def _run(self, script: str) -> str:
+        """What a script prints, in the gateway's runtime directory; empty where there is none."""
+        if self._silent and not self._there.connected:
+            return ""
+        user = self._host.settings.service_user
+        its = f'cd "$XDG_RUNTIME_DIR/llmrack" 2>/dev/null || exit 0\n{script}'
+        command = StringCommand(
+            "timeout",
+            str(ATTEMPT),
+            "sh",
+            "-c",
+            QuoteString(f"id -u {user} >/dev/null 2>&1 || exit 0; {as_user(user, its)}"),
+        )
+        late = TimeoutError(f"no answer within {ATTEMPT} s")
+        try:
+            with gevent.Timeout(ATTEMPT, late):
+                self._there.connect(show_errors=False, raise_exceptions=True)
+                arguments = {**self._arguments, "_sudo": needs_sudo(self._there)}
+                done, output = self._there.run_shell_command(command, **arguments)
+        except (PyinfraError, SSHException, OSError, EOFError) as error:
+            self._silence(str(error) or type(error).__name__)
+            return ""
+        if not done:
+            self._silence(output.stderr.strip() or output.stdout.strip())
+        return output.stdout.strip() if done else ""
+
+    def _silence(self, why: str) -> None:
+        if not self._silent:
+            self._say(f"the gateway on {self._host.name} is not told of it: {why}")
+        self._silent = True
+
+    def _say(self, text: str) -> None:
+        say(self._rack, f"{self._instance} is restarted: {text}", logger.warning)

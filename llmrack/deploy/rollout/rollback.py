@@ -1,0 +1,188 @@
+"""The releases that hosts have, and the gateway's way back to the one before."""
+
+from __future__ import annotations
+
+import secrets as random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from pyinfra.api import QuoteString, StringCommand
+from pyinfra.api.host import Host as PyinfraHost
+
+from llmrack.components.gateway.service import GatewayService
+from llmrack.components.paths import Home
+from llmrack.deploy.operations import shell
+from llmrack.deploy.run.lock import take
+from llmrack.deploy.run.rack import Rack
+from llmrack.deploy.run.run import Run
+from llmrack.hosts.asking import Gateways, Unreached
+from llmrack.hosts.connection import needs_sudo
+from llmrack.problems import nearest
+from llmrack.resources.change import Shell, as_user
+from llmrack.resources.releases import STAMP
+from llmrack.stack.fleet import Host, is_engine
+
+# Seconds for a rollback beside what open requests get: it starts the release twice.
+PATIENCE = 420
+CURRENT, PREVIOUS = "current", "previous"
+# A line a release, a line for each that was started, and the size of all, in KiB. When a release
+# came is told by its folder's time, and since when it serves by that of a link.
+_SCRIPT = r"""
+releases() {{
+  for each in "$2"/*/{stamp}; do
+    [ -e "$each" ] || continue
+    each=${{each%/*}}
+    packages=$(echo "$each"/venv/lib/python*/site-packages)
+    version=$(basename "$packages"/litellm-[0-9]*.dist-info .dist-info)
+    size=$(du -sck "$each" "$each/venv/" 2>/dev/null | tail -n 1 | cut -f 1)
+    printf 'release\t%s\t%s\t%s\t%s\t%s\n' "$1" "${{each##*/}}" \
+      "$(stat -c %Y "$each")" "$size" "${{version#litellm-}}"
+  done
+}}
+links() {{
+  what=$1; shift
+  for link in "$@"; do
+    [ ! -L "$link" ] || printf 'link\t%s\t%s\t%s\n' "$what" \
+      "$(basename "$(readlink "$link")")" "$(stat -c %Y "$link")"
+  done
+}}
+releases gateway {gateway}/releases
+releases ollama {ollama}
+links gateway {gateway}/started/*/release
+links ollama {ollama}/current
+printf 'all\t%s\n' "$(du -sck {gateway} {ollama} 2>/dev/null | tail -n 1 | cut -f 1)"
+"""
+
+
+class NoSuchHost(Exception):
+    """A host that has no gateway."""
+
+
+@dataclass(frozen=True)
+class OnDisk:
+    """A release on a host.
+
+    + what: ``gateway`` or ``ollama``
+    + version: of LiteLLM or Ollama; empty where it is not known
+    + state: ``current``, ``previous`` or empty
+    + since: when it came (``current``: when it became that), in seconds since the epoch
+    + size: bytes; the gateway's with its Python environment, which releases may share
+    """
+
+    what: str
+    name: str
+    version: str
+    state: str
+    since: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a host keeps; ``size`` is that of all releases together, in bytes."""
+
+    releases: tuple[OnDisk, ...]
+    size: int
+
+
+def ask_releases(gateways: Gateways) -> dict[str, Kept | Unreached]:
+    """Every host with a gateway or an Ollama of ours, by name, in the inventory's order."""
+    declared = gateways.declared
+    hosts = [
+        host
+        for host in declared.fleet.hosts
+        if host in gateways.hosts or is_engine(declared.stack, host)
+    ]
+
+    def question(host: Host, there: PyinfraHost) -> Kept:
+        user = host.settings.service_user
+        home = Home(user, host.settings.service_home)
+        script = _SCRIPT.format(gateway=home.gateway, ollama=home.ollama, stamp=STAMP)
+        script = f"id -u {user} >/dev/null 2>&1 || exit 0; {as_user(user, script)}"
+        command = StringCommand("sh", "-c", QuoteString(script))
+        done, output = there.run_shell_command(command, _sudo=needs_sudo(there))
+        if not done:
+            raise OSError(f"its releases cannot be read: {output.stderr or 'no reason given'}")
+        return parse(line.line for line in output if line.buffer_name == "stdout")
+
+    return gateways.ask(question, hosts)
+
+
+def parse(lines: Iterable[str]) -> Kept:
+    """What the script printed, read; newest first."""
+    found: list[OnDisk] = []
+    links: dict[str, list[tuple[int, str]]] = {"gateway": [], "ollama": []}
+    size = 0
+    for line in lines:
+        match line.split("\t"):
+            case ["release", what, name, made, kib, litellm]:
+                version = litellm if what == "gateway" else name.rpartition("-")[0]
+                found.append(OnDisk(what, name, version, "", int(made), int(kib) * 1024))
+            case ["link", what, name, made]:
+                links[what].append((int(made), name))
+            case ["all", kib]:
+                size = int(kib) * 1024
+    marked = [_marked(each, found, sorted(links[each.what])) for each in found]
+    return Kept(tuple(sorted(marked, key=lambda each: (each.what, -each.since))), size)
+
+
+def _marked(one: OnDisk, found: Sequence[OnDisk], links: Sequence[tuple[int, str]]) -> OnDisk:
+    """A release with its state.
+
+    Of the gateway's two colours the one that was started last serves. Ollama has one link; before
+    that one there was the newest of the others.
+    """
+    names = [name for _, name in links]
+    if one.name in names[-1:]:
+        return replace(one, state=CURRENT, since=links[-1][0])
+    before = names[:-1]
+    if one.what == "ollama":
+        others = [each for each in found if each.what == one.what and each.name not in names]
+        before = [max(others, key=lambda each: each.since).name] if others else []
+    return replace(one, state=PREVIOUS) if one.name in before else one
+
+
+def rollback(inventory: str, folder: Path, only: str | None, tell: Callable[[str], None]) -> bool:
+    """Bring gateways back to what ran before, one host after the other; the first failure ends it.
+
+    + only: the host, if it is not all of them
+    + tell: is told what happens
+
+    Returns whether all went well. Raises FileNotFoundError and DeclarationError as
+    ``read_inventory`` does, and NoSuchHost.
+    """
+    gateways = Gateways(inventory, folder)
+    hosts = [host for host in gateways.hosts if only in (None, host.name)]
+    if not hosts:
+        names = [host.name for host in gateways.hosts]
+        if only is None:
+            raise NoSuchHost("the inventory has no host in the group gateway")
+        raise NoSuchHost(f"no host {only!r} has a gateway; {nearest(only, names)}")
+    run = Run(gateways.declared, random.token_hex(16), folder)
+    for host in hosts:
+        tell(f"{host.name}: the release before is tried on a spare port, then started")
+        (answer,) = gateways.ask(
+            lambda host, there: _back(run, there), [host], PATIENCE + host.settings.gateway_drain
+        ).values()
+        tell(f"{host.name}: {answer[1] if isinstance(answer, tuple) else answer}")
+        if not (isinstance(answer, tuple) and answer[0]):
+            return False
+    return True
+
+
+def _back(run: Run, there: PyinfraHost) -> tuple[bool, str]:
+    """Whether it came off, and what to say of it."""
+    rack = Rack(run, there, there.state)
+    resources = rack.resources(rack.arch)["gateway"]
+    (service,) = (each for each in resources if isinstance(each, GatewayService))
+    change = service.rollback(rack.seen)
+    if change is None:
+        return False, "there is nothing to go back to: no other release has served here"
+    for action in change.actions:
+        if not isinstance(action, Shell):
+            continue
+        reason = take(rack) or shell(rack, action, {"_sudo": rack.sudo})
+        if reason:
+            return False, f"not rolled back: {reason}"
+    return True, f"release {PurePosixPath(service.previous(rack.seen)).name} serves again"

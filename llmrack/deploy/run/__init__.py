@@ -1,0 +1,1 @@
+"""One run: its hosts, its lock, its turns."""

@@ -1,0 +1,1 @@
+"""How files and models get to hosts."""

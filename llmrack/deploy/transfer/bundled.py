@@ -1,0 +1,196 @@
+"""A deploy out of a bundle: what is used is checked first, then sent through the connection."""
+
+from __future__ import annotations
+
+import tarfile
+from contextlib import suppress
+from pathlib import Path
+from shlex import quote
+from typing import IO, TYPE_CHECKING
+
+from llmrack.deploy.transfer.script_input import CHUNK, Arguments, FeedError, Write, feed, nothing
+from llmrack.hosts.guard import Refusal
+from llmrack.hosts.progress import Meter, transfer
+from llmrack.resources.change import Change, InstallBundled, Pull, Send, Upload
+from llmrack.resources.files import owned
+from llmrack.resources.packages import GET, target
+from llmrack.stack.bundle import PACKAGES_INDEX, Bundle
+
+if TYPE_CHECKING:
+    from llmrack.deploy.run.rack import Rack
+
+# apt gets lists, archives and a source of its own, so that nothing of the host's is asked or
+# changed, and says what it would fetch.
+PLACE = "/var/tmp/llmrack-"  # noqa: S108  (mktemp makes it)
+ASK = f"""
+set -e; p=$(mktemp -d {PLACE}XXXXXXXX); trap '[ $? = 0 ] || rm -rf $p' EXIT; echo $p
+mkdir -p $p/lists/partial $p/archives/partial; cat > $p/{PACKAGES_INDEX}
+echo "deb [trusted=yes] file:$p ./" > $p/sources.list
+cat > $p/apt.conf <<END
+Dir::State::lists "$p/lists";
+Dir::Cache "$p";
+Dir::Cache::archives "$p/archives";
+Dir::Etc::SourceList "$p/sources.list";
+Dir::Etc::SourceParts "-";
+APT::Sandbox::User "root";
+APT::Install-Recommends "false";
+DPkg::Lock::Timeout "300";
+END
+apt-get -c $p/apt.conf -q update
+apt-get -c $p/apt.conf -y -qq --print-uris install {{names}}
+"""
+# apt takes what lies among its archives under the right name for downloaded.
+INSTALL = """
+tar --no-same-owner -xf - -C {place}/archives || exit 1
+export DEBIAN_FRONTEND=noninteractive
+get apt-get -c {place}/apt.conf -y -q --no-download install {names}
+"""
+
+
+def refusals(rack: Rack) -> list[str]:
+    """Why the host cannot be deployed from its bundle; empty when it can, or when it has none."""
+    bundle = rack.host.bundle
+    if bundle is None or target(rack.seen) in bundle.index.targets:
+        return []
+    its = target(rack.seen)
+    return [
+        f"{bundle.folder} is for {', '.join(bundle.index.targets)}, and this is {its}: "
+        f"run `llmrack bundle create` with --for {its}, too"
+    ]
+
+
+def insist_on_sound_files(rack: Rack, bundle: Bundle) -> None:
+    """Raise Refusal, which ends the run, naming each damaged file that this host's changes use.
+
+    For every host before the first is changed. A run that changes nothing reads none of them.
+    """
+    changes = [change for part in rack.changes.values() for change in part]
+    used = {name for change in changes for name in _used(bundle, change)}
+    damaged = [
+        f"{bundle.folder / name} {why}" for name in sorted(used) if (why := bundle.damage(name))
+    ]
+    if damaged:
+        raise Refusal(
+            "; ".join(damaged) + ": no host was touched; run `llmrack bundle create` again where "
+            "there is internet (it mends what is damaged), or copy the bundle anew"
+        )
+
+
+def _used(bundle: Bundle, change: Change) -> list[str]:
+    names: list[str] = []
+    for action in change.actions:
+        if isinstance(action, Send | InstallBundled):
+            names += bundle.below(action.folder)
+        elif isinstance(action, Upload) and action.local.is_relative_to(bundle.folder):
+            names.append(action.local.relative_to(bundle.folder).as_posix())
+        elif isinstance(action, Pull):
+            model = bundle.index.models[action.model]
+            names += [model.manifest, *model.blobs]
+    return names
+
+
+def send(rack: Rack, action: Send, arguments: Arguments) -> str:
+    """Put a folder's files on the host; the reason why it failed, or an empty text."""
+    files = [path for path in sorted(action.folder.iterdir()) if path.is_file()]
+    there = quote(action.remote)
+    script = f"rm -rf {there} && mkdir -p {there} && tar -xf - -C {there}"
+    try:
+        with transfer(rack, action.folder.name) as meter:
+            feed(rack, owned(action.owner, script), _tar(files, meter), arguments)
+    except FeedError as error:
+        return str(error)
+    return ""
+
+
+def install(rack: Rack, action: InstallBundled, arguments: Arguments) -> str:
+    """Install packages from the bundle alone; the reason why it failed, or an empty text.
+
+    The host's apt says which of them it lacks; only those are sent. Nothing of it stays.
+    """
+    names = " ".join(action.packages)
+    index = (action.folder / PACKAGES_INDEX).read_bytes()
+    place = ""
+    try:
+        place, *lines = feed(
+            rack, ASK.format(names=names), lambda to: to.write(index), arguments
+        ).splitlines()
+        # As in: 'file:/var/tmp/…/curl_7.88.1-10%2bdeb12u15_amd64.deb' curl_7.88.1-10+… 315000 …
+        files = [action.folder / line.split()[1] for line in lines if line.startswith("'file:")]
+        with transfer(rack, "packages") as meter:
+            script = GET + INSTALL.format(place=place, names=names)
+            feed(rack, script, _tar(files, meter), arguments)
+    except FeedError as error:
+        return str(error)
+    finally:
+        if place:
+            with suppress(FeedError):
+                feed(rack, f"rm -rf {place}", nothing, arguments)
+    return ""
+
+
+def put_model(rack: Rack, action: Pull, arguments: Arguments) -> str:
+    """Give the host's Ollama a model of the bundle; the reason why it failed, or an empty text.
+
+    What a broken run has sent is kept, and the next one goes on from there. Ollama sees the model
+    as soon as its manifest is there, which comes last (it reads the folder each time it is asked).
+    """
+    bundle = rack.host.bundle
+    assert bundle  # noqa: S101  (only called where there is one)
+    model, user = bundle.index.models[action.model], rack.home.user
+    there = f"{rack.models_folder}/manifests/{model.manifest.removeprefix('models/manifests/')}"
+    content = (bundle.folder / model.manifest).read_bytes()
+    manifest = f"mkdir -p $(dirname {there}) && cat > {there}.part && mv {there}.part {there}"
+    try:
+        for name in model.blobs:
+            _put_blob(rack, bundle, name, arguments)
+        feed(rack, owned(user, manifest), lambda to: to.write(content), arguments)
+    except FeedError as error:
+        return f"{action.model} could not be sent: {error}"
+    return ""
+
+
+def _put_blob(rack: Rack, bundle: Bundle, name: str, arguments: Arguments) -> None:
+    """Send what the host lacks of a blob; only a whole and right one gets its name."""
+    listed, models, user = bundle.index.files[name], rack.models_folder, rack.home.user
+    # Where copies from other hosts keep what they have of it, too.
+    part, blob = f".llmrack/sha256-{listed.sha256}.part", f"blobs/sha256-{listed.sha256}"
+    ask = (
+        f"mkdir -p {models}/blobs {models}/.llmrack && cd {models} || exit 1; "
+        f"if [ -e {blob} ]; then echo there; exit; fi; touch {part}; s=$(stat -c %s {part}); "
+        f"[ $s -lt {listed.size} ] || {{ rm -f {part}; s=0; }}; echo $s"
+    )
+    have = feed(rack, owned(user, ask), nothing, arguments)
+    if have == "there":
+        return
+    script = (
+        f"cd {models} && cat >> {part} || exit 1; "
+        f"[ $(stat -c %s {part}) -ge {listed.size} ] || {{ echo 'it broke off'; exit 1; }}; "
+        f"echo '{listed.sha256}  {part}' | sha256sum -c --status && mv -f {part} {blob} || "
+        f"{{ rm -f {part}; echo 'it arrived damaged'; exit 1; }}"
+    )
+
+    def write(to: IO[bytes]) -> None:
+        done = int(have)
+        with (bundle.folder / name).open("rb") as file:
+            file.seek(done)
+            while chunk := file.read(CHUNK):
+                to.write(chunk)
+                done += len(chunk)
+                meter(done, listed.size)
+
+    with transfer(rack, Path(name).name[:19]) as meter:
+        feed(rack, owned(user, script), write, arguments)
+
+
+def _tar(files: list[Path], meter: Meter) -> Write:
+    whole = sum(file.stat().st_size for file in files)
+
+    def write(to: IO[bytes]) -> None:
+        done = 0
+        with tarfile.open(mode="w|", fileobj=to, bufsize=CHUNK) as tar:
+            for file in files:
+                tar.add(file, file.name)
+                done += file.stat().st_size
+                meter(done, whole)
+
+    return write

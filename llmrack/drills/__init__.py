@@ -1,0 +1,1 @@
+"""Breaks instances to see who answers then, and restores them."""

@@ -1,0 +1,274 @@
+"""What clients get while an instance is lost, measured through the gateway and judged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+
+from llmrack.drills.plan import PACE, PAID_PACE, Asked, Drill, is_paid
+from llmrack.secrets.value import Secret, redact
+from llmrack.stack.deployments import Deployment
+from llmrack.stack.providers import OllamaProvider
+from llmrack.stack.schema import Stack
+from llmrack.verify import probes
+from llmrack.verify.exchange import Bounds
+from llmrack.verify.gateway import PROBES
+from llmrack.verify.probes import Measured, Target
+from llmrack.verify.results import Failed, Result, one_line
+
+STREAM, PLAIN, AGAIN, BACK = "stream", "plain", "again", "back"
+# Seconds that a request may take beyond the deadline and what the one who answers needs for it.
+SLACK = 1.0
+# An answer may take so many times what it took before: no two are of the same length.
+SPREAD = 2.0
+# Seconds more until an answer is given up that was not judged in time anyway.
+PATIENCE = 3.0
+# Seconds until an instance must be back. One that was stopped loads its model again, for which
+# Ollama itself allows five minutes (OLLAMA_LOAD_TIMEOUT).
+RETURN = 330.0
+# Seconds after which nobody waits any more for one to be chosen that need not be.
+CHOSEN = 20.0
+
+Probe = Callable[[Target], Measured]
+
+
+class Asker:
+    """Sends the requests of drills to one gateway.
+
+    + client: with the gateway's address as ``base_url``
+    + key: its master key; goes into headers only
+    """
+
+    def __init__(self, client: httpx.Client, key: Secret, stack: Stack, gateway: str) -> None:
+        self._client, self._key, self._stack, self._gateway = client, key, stack, gateway
+        # What each deployment's answer took while all was well.
+        self._usual: dict[str, Measured] = {}
+
+    def before(self, drills: Sequence[Drill]) -> list[Result]:
+        """Ask everybody involved, each by itself; who fails must be mended first."""
+        results = []
+        involved = {
+            each.id: (each, asked)
+            for drill in drills
+            for asked in drill.asked
+            for each in asked.everybody
+        }
+        for each, asked in involved.values():
+            try:
+                # Once more, what it takes to load the model does not count.
+                for _ in range(1 if is_paid(self._stack.providers[each.provider]) else 2):
+                    self._usual[each.id] = self._by_itself(each, asked)
+            except Failed as failed:
+                results.append(self._failed(asked.name, "before", each.instance, failed))
+        return results
+
+    def by_itself(self, drill: Drill) -> list[Result]:
+        """Ask the instance of a drill for each of its models; only failures are results."""
+        results = []
+        for asked in drill.asked:
+            for each in asked.lost:
+                try:
+                    self._by_itself(each, asked)
+                except Failed as failed:
+                    check = f"{drill.cause}: {BACK}"
+                    results.append(self._failed(asked.name, check, drill.instance, failed))
+        return results
+
+    def allowed(self, asked: Asked) -> float:
+        """Seconds after which ``lost`` has given up on a name, whatever happens."""
+        return 2 * self._patience(asked)
+
+    def lost(self, drill: Drill, asked: Asked) -> list[Result]:
+        """A volley of requests at once, then one that must not pay for the loss any more."""
+        kinds = self._kinds(asked)
+        target = self._target(asked, self._patience(asked))
+        pool = ThreadPoolExecutor(len(kinds) * asked.volley)
+        try:
+            # All of a kind first: instances take turns, and each kind shall meet every one.
+            running = [
+                (step, pool.submit(self._once, drill, asked, step, probe, target, asked.deadline))
+                for step, probe in kinds.items()
+                for _ in range(asked.volley)
+            ]
+            answered = [(step, each.result()) for step, each in running]
+        finally:
+            # An interrupt shall not wait for them.
+            pool.shutdown(wait=False, cancel_futures=True)
+        results = [
+            max((each for step, each in answered if step == kind), key=_badness) for kind in kinds
+        ]
+        probe = next(iter(kinds.values()))
+        return [*results, self._once(drill, asked, AGAIN, probe, target, 0.0)]
+
+    def back(self, drill: Drill, asked: Asked, since: float) -> Result:
+        """Ask for a name until the instance answers again; nobody may be turned away meanwhile.
+
+        + since: monotonic time at which it was restored
+        """
+        check, own = f"{drill.cause}: {BACK}", _labels(asked.name, asked.lost)
+        # The instance may have to load its model for the one who comes first.
+        target = self._target(asked, RETURN)
+        probe = next(iter(self._kinds(asked).values()))
+        pace = PAID_PACE if asked.paid else PACE
+        end = since + (RETURN if asked.in_turn else CHOSEN)
+        while True:
+            try:
+                seen = probe(target)
+                taken = time.monotonic() - since
+                if seen.instance in own:
+                    break
+                if time.monotonic() > end:
+                    if not asked.in_turn:
+                        return self._result(drill, asked, check, detail="another one is quicker")
+                    raise Failed(
+                        f"the gateway has not used {drill.instance} again for {RETURN:g} s; "
+                        "see the journal of its unit"
+                    )
+            except Failed as failed:
+                return self._failed(asked.name, check, drill.instance, failed)
+            time.sleep(pace)
+        return self._result(drill, asked, check, latency=taken)
+
+    def _once(
+        self,
+        drill: Drill,
+        asked: Asked,
+        step: str,
+        probe: Probe,
+        target: Target,
+        deadline: float,
+    ) -> Result:
+        check = f"{drill.cause}: {step}"
+        began = time.monotonic()
+        try:
+            try:
+                seen = probe(target)
+            except Failed as failed:
+                taken = time.monotonic() - began
+                if taken >= target.plain.gap:
+                    way_out = self._way_out(asked.lost[0])
+                    raise Failed(f"nobody had answered after {taken:.0f} s; {way_out}") from None
+                declared = " or ".join(dict.fromkeys(each.instance for each in asked.next))
+                raise Failed(
+                    f"nobody stood in, though {declared} should; deploy again if the declaration "
+                    "is newer than the gateway, and see its journal. What clients meet: "
+                    f"{one_line(failed.detail, 120)}"
+                ) from None
+            if seen.instance in _labels(asked.name, asked.lost):
+                raise Failed(
+                    f"{drill.instance} has answered, so it was not out of reach; see whether "
+                    f"the gateway's host reaches {drill.url} by another way (a proxy, a new "
+                    "address)"
+                )
+            self._judge(drill, asked, seen, deadline)
+        except Failed as failed:
+            return self._failed(asked.name, check, drill.instance, failed)
+        return self._result(
+            drill, asked, check, seen.latency, seen.first_token, f"answered by {seen.instance}"
+        )
+
+    def _judge(self, drill: Drill, asked: Asked, seen: Measured, deadline: float) -> None:
+        """Raises Failed when it took too long to find the one who answered."""
+        who = _labels(asked.name, asked.standins)[seen.instance]
+        usual = self._usual[who.id]
+        for what, seconds, alone in (
+            ("the first token", seen.first_token, usual.first_token),
+            ("the answer", seen.latency, usual.latency),
+        ):
+            if seconds is None or alone is None:
+                continue
+            limit = deadline + SLACK + SPREAD * alone
+            if seconds > limit:
+                raise Failed(
+                    f"{what} took {seconds:.1f} s, {limit:.1f} s are allowed ({who.instance} by "
+                    f"itself takes {alone:.1f} s); {self._way_out(asked.lost[0])}"
+                )
+
+    def _way_out(self, lost: Deployment) -> str:
+        model, provider = self._stack.models[lost.model], self._stack.providers[lost.provider]
+        if model.first_token_timeout or provider.first_token_timeout:
+            return "see the gateway's journal"
+        return f"declare first_token_timeout of providers.{lost.provider}"
+
+    def _by_itself(self, deployment: Deployment, asked: Asked) -> Measured:
+        # A model that must be loaded first takes what it takes.
+        model, provider = (
+            self._stack.models[deployment.model],
+            self._stack.providers[deployment.provider],
+        )
+        whole = model.timeout or provider.timeout
+        if isinstance(provider, OllamaProvider):
+            whole = min(whole, RETURN)
+        target = self._target(asked, whole, (deployment,))
+        return next(iter(self._kinds(asked).values()))(target)
+
+    def _patience(self, asked: Asked) -> float:
+        usual = max(self._usual[each.id].latency for each in asked.standins)
+        return asked.deadline + SLACK + SPREAD * usual + PATIENCE
+
+    def _target(
+        self, asked: Asked, patience: float, alone: tuple[Deployment, ...] | None = None
+    ) -> Target:
+        """Whom to ask: the public name, or one deployment by its id."""
+        bounds = Bounds(patience, patience)
+        dimensions = self._stack.models[asked.lost[0].model].dimensions
+        return Target(
+            self._client,
+            self._key,
+            alone[0].id if alone else asked.name,
+            alone or asked.everybody,
+            bounds,
+            bounds,
+            dimensions,
+        )
+
+    def _kinds(self, asked: Asked) -> dict[str, Probe]:
+        if asked.kind == "chat":
+            return {STREAM: probes.stream, PLAIN: probes.chat}
+        return {PLAIN: PROBES[asked.kind][0]}
+
+    def _result(
+        self,
+        drill: Drill,
+        asked: Asked,
+        check: str,
+        latency: float | None = None,
+        first_token: float | None = None,
+        detail: str = "",
+    ) -> Result:
+        return Result(
+            self._gateway,
+            asked.name,
+            check,
+            True,
+            drill.instance,
+            latency,
+            first_token,
+            detail=detail,
+        )
+
+    def _failed(self, name: str, check: str, instance: str, failed: Failed) -> Result:
+        detail = redact(failed.detail, {"LITELLM_MASTER_KEY": self._key})
+        return Result(self._gateway, name, check, False, instance, detail=detail)
+
+
+def _labels(name: str, group: Sequence[Deployment]) -> dict[str, Deployment]:
+    """Deployments by what a probe calls them that asked for ``name``."""
+    return {
+        each.instance if each.model == name else f"{each.instance}/{each.model}": each
+        for each in group
+    }
+
+
+def _badness(result: Result) -> tuple[bool, float]:
+    return (not result.ok, result.first_token or result.latency or 0.0)
+
+
+def steps(results: Sequence[Result]) -> Iterator[tuple[str, str, Result]]:
+    """The cause and the step of each result of a drill."""
+    for result in results:
+        cause, _, step = result.check.partition(": ")
+        yield cause, step, result

@@ -1,0 +1,95 @@
+"""How an instance is broken on a host, and restored, whatever happens to us in between."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from shlex import quote
+from urllib.parse import urlsplit
+
+from llmrack.components.ollama.ollama import unit
+from llmrack.drills.plan import Cause, Drill
+from llmrack.resources.change import as_user
+
+# The transient timer that restores, and the table of packet rules.
+SWITCH = "llmrack-drill"
+TABLE = "inet llmrack_drill"
+
+
+@dataclass(frozen=True)
+class Breakage:
+    """Scripts for ``sh`` as root, on the host where an instance is broken.
+
+    + possible: fails when it cannot be done there, and says why
+    + begin: breaks it
+    + end: restores it; does no harm where nothing is broken
+    """
+
+    possible: str
+    begin: str
+    end: str
+
+    @property
+    def check(self) -> str:
+        """Fails when it cannot be done there, or not now, and says why."""
+        idle = f"! systemctl -q is-active {SWITCH}.timer"
+        return (
+            f"{idle} || {{ echo 'a drill is under way there; it ends by itself'; exit 1; }}\n"
+            f"{self.possible}"
+        )
+
+    def arm(self, seconds: float) -> str:
+        """Have the host itself restore after ``seconds``.
+
+        A timer's usual accuracy is a minute (systemd.timer(5), AccuracySec=).
+        """
+        return (
+            f"systemd-run --quiet --collect --unit={SWITCH} --on-active={seconds:.0f} "
+            "--description='Ends a drill of llmrack that does not end itself' "
+            # systemd reads $ in a command line itself (systemd.service(5), "COMMAND LINES").
+            f"--timer-property=AccuracySec=1s /bin/sh -c {quote(self.end.replace('$', '$$'))}"
+        )
+
+    @property
+    def restore(self) -> str:
+        """Restore, then take back what ``arm`` did."""
+        gone = f"systemctl stop {SWITCH}.timer 2>/dev/null; ! systemctl -q is-active {SWITCH}.timer"
+        return f"{self.end} && {{ {gone}; }}"
+
+
+def breakage(drill: Drill) -> Breakage:
+    """How a drill breaks its instance."""
+    user = drill.at.settings.service_user
+    if drill.own:
+        its = unit(drill.own.name)
+        begin, end = {
+            Cause.STOPPED: (f"stop {its}", f"start {its}"),
+            # To every process of it: the runners answer, too.
+            Cause.FROZEN: (f"kill -s SIGSTOP {its}", f"kill -s SIGCONT {its}"),
+        }[drill.cause]
+        running = as_user(user, f"systemctl --user is-active -q {its}")
+        return Breakage(
+            f"( {running} ) || {{ echo '{its} does not run'; exit 1; }}",
+            f"( {as_user(user, f'systemctl --user {begin}')} )",
+            f"( {as_user(user, f'systemctl --user {end}')} )",
+        )
+    address = urlsplit(drill.url)
+    port = address.port or {"http": 80, "https": 443}[address.scheme]
+    verdict = "drop" if drill.cause is Cause.CUT_OFF else "reject with tcp reset"
+    return Breakage(
+        "command -v nft || { echo 'nftables is not installed there'; exit 1; }",
+        # Only what the gateway's own user sends: nobody else on the host shall notice.
+        f"""
+        found=$(getent ahosts {quote(address.hostname or "")} | cut -d' ' -f1 | sort -u)
+        [ "$found" ] || {{ echo 'no address of {address.hostname} is found'; exit 1; }}
+        for each in $found; do
+          case $each in *:*) family=ip6;; *) family=ip;; esac
+          echo "meta skuid {user} $family daddr $each tcp dport {port} {verdict}"
+        done | {{
+          echo 'table {TABLE} {{ chain output {{ type filter hook output priority -10;'
+          cat
+          echo '}}'
+          echo '}}'
+        }} | nft -f -
+        """,
+        f"{{ ! nft list table {TABLE} >/dev/null 2>&1 || nft delete table {TABLE}; }}",
+    )

@@ -1,0 +1,162 @@
+"""Carries drills out on the live fleet: break, ask, restore, one instance after the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from paramiko import SSHException
+from pyinfra.api import QuoteString, StringCommand
+from pyinfra.api.config import Config
+from pyinfra.api.exceptions import ConnectError, PyinfraError
+from pyinfra.api.host import Host as PyinfraHost
+from pyinfra.api.state import State as PyinfraState
+
+from llmrack.drills.asking import Asker
+from llmrack.drills.breakage import SWITCH, Breakage, breakage
+from llmrack.drills.plan import Drill, Plan, plan
+from llmrack.hosts.connection import needs_sudo, tune
+from llmrack.hosts.interrupts import Interrupts
+from llmrack.hosts.tunnel import http_client
+from llmrack.secrets.places import MASTER_KEY
+from llmrack.site.declared import open_inventory, read
+from llmrack.stack.fleet import Host, gateway_url
+from llmrack.verify.results import Report, Result, one_line
+
+CONNECT_DEADLINE = 10
+# Seconds that a host may take for a script: a unit that starts may wait two minutes for its card.
+SCRIPT_DEADLINE = 180
+# Seconds beyond the requests until a host restores without being told to: an instance may take
+# some to stop.
+SPARE = 20.0
+
+
+class NotDrilled(Exception):
+    """An instance that was not broken, or that is not well again: cause and way out."""
+
+
+class LiveFleet:
+    """The hosts of an inventory, and what is to be drilled on them.
+
+    + plans: for each gateway, its drills
+
+    Raises FileNotFoundError and DeclarationError, as ``read_inventory`` does, PyinfraError.
+    """
+
+    def __init__(self, inventory: str, folder: Path, limit: str | None) -> None:
+        found = open_inventory(inventory, folder)
+        self.declared = read(found, folder)
+        stack, fleet = self.declared.stack, self.declared.fleet
+        names = {host.name for host in fleet.hosts} | fleet.groups
+        if limit and limit not in names:
+            raise FileNotFoundError(
+                f"--limit leaves no host; the inventory has {', '.join(sorted(names))}"
+            )
+        self.plans = [plan(stack, fleet, gateway, limit) for gateway in fleet.gateways]
+        config = Config(CONNECT_TIMEOUT=CONNECT_DEADLINE)  # type: ignore[no-untyped-call]
+        # Hosts know it, and are connected through it.
+        self._state = PyinfraState(found, config)
+        self._hosts: dict[str, PyinfraHost] = {}
+        self._interrupts = Interrupts()
+
+    @property
+    def standins(self) -> list[str]:
+        """Names of those who answer in the place of the real ones (a lab's)."""
+        named = (host.data.get("lab_standins") or () for host in self._state.inventory)
+        return sorted({name for names in named for name in names})
+
+    def drill(self, tell: Callable[[str], None]) -> Report:
+        """Carry every drill out, until somebody is not well.
+
+        + tell: is told what is done
+
+        What is broken is restored when anything ends this early.
+        """
+        started, results, not_run = datetime.now(UTC), list[Result](), list[str]()
+        with self._interrupts:
+            for one in self.plans:
+                try:
+                    for result in self._through(one, tell):
+                        results.append(result)
+                except NotDrilled as reason:
+                    not_run.append(f"{one.gateway.name}: {reason}")
+                    break
+        return Report(tuple(results), started, tuple(not_run))
+
+    def _through(self, one: Plan, tell: Callable[[str], None]) -> Iterator[Result]:
+        stack, name = self.declared.stack, one.gateway.name
+        if not one.drills:
+            return
+        for drill in one.drills:
+            self._run(drill.at, breakage(drill).check, f"{drill.title} is not possible")
+        with http_client(self._host(one.gateway), gateway_url(one.gateway)) as client:
+            asker = Asker(client, self.declared.secrets[MASTER_KEY], stack, name)
+            tell(f"{name}: asking everybody while all is well")
+            failed = asker.before(one.drills)
+            yield from failed
+            if failed:
+                raise NotDrilled("not everybody is well; mend that, then drill again")
+            for drill in one.drills:
+                yield from self._one(drill, asker, tell)
+
+    def _one(self, drill: Drill, asker: Asker, tell: Callable[[str], None]) -> Iterator[Result]:
+        seconds = sum(asker.allowed(asked) for asked in drill.asked) + SPARE
+        with self._broken(drill, breakage(drill), seconds):
+            tell(
+                f"{drill.gateway.name}: {drill.instance} is {drill.cause}; {drill.at.name} would "
+                f"restore it by itself after {seconds:.0f} s"
+            )
+            for asked in drill.asked:
+                yield from asker.lost(drill, asked)
+        restored = time.monotonic()
+        tell(f"{drill.gateway.name}: {drill.instance} is restored; waiting until it is used")
+        for asked in drill.asked:
+            yield asker.back(drill, asked, restored)
+        unwell = asker.by_itself(drill)
+        yield from unwell
+        if unwell:
+            raise NotDrilled(f"{drill.instance} does not serve again, so nothing more was broken")
+
+    @contextmanager
+    def _broken(self, drill: Drill, how: Breakage, seconds: float) -> Iterator[None]:
+        """Broken inside the ``with``; the host restores it by itself after ``seconds``."""
+        failure = f"{drill.instance} was not broken"
+        self._run(drill.at, how.arm(seconds), failure)
+        try:
+            self._run(drill.at, how.begin, failure)
+            yield
+        finally:
+            # A second interrupt shall not keep this from being done.
+            with self._interrupts.held():
+                self._run(
+                    drill.at,
+                    how.restore,
+                    f"{drill.instance} could not be restored from here; {drill.at.name} does it "
+                    f"by itself within {seconds:.0f} s (`systemctl status {SWITCH}.timer`)",
+                )
+
+    def _run(self, host: Host, script: str, failure: str) -> None:
+        """Run a script as root. Raises NotDrilled with ``failure`` and what was printed."""
+        command = StringCommand("timeout", str(SCRIPT_DEADLINE), "sh", "-c", QuoteString(script))
+        try:
+            there = self._host(host)
+            done, output = there.run_shell_command(command, _sudo=needs_sudo(there))
+        except ConnectError as error:
+            raise NotDrilled(f"{failure}: no connection to {host.name}: {error}") from None
+        except (PyinfraError, SSHException, OSError, EOFError) as error:
+            raise NotDrilled(f"{failure}: {host.name}: {error or type(error).__name__}") from None
+        if not done:
+            said = one_line(" ".join(line.line for line in list(output)[-3:]))
+            raise NotDrilled(f"{failure}: {host.name} says: {said}")
+
+    def _host(self, host: Host) -> PyinfraHost:
+        """The host, connected."""
+        if host.name not in self._hosts:
+            there = self._state.inventory.get_host(host.name)
+            there.connect(show_errors=False, raise_exceptions=True)
+            tune(there)
+            self._hosts[host.name] = there
+        return self._hosts[host.name]

@@ -1,0 +1,1 @@
+"""The one room that opens connections and knows pyinfra's inside."""

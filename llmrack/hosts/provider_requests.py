@@ -1,0 +1,286 @@
+"""Asks providers from where it counts: a gateway's host, through the connection that is there."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import gevent
+from pyinfra.api import StringCommand
+from pyinfra.api.host import Host as PyinfraHost
+
+from llmrack.secrets.value import Secret
+from llmrack.stack.model_lists import Server, listed
+from llmrack.stack.providers import OllamaProvider, Provider
+from llmrack.verify.causes import (
+    Trouble,
+    failed,
+    key_refused,
+    no_address,
+    overloaded,
+    unreachable,
+    untrusted,
+)
+from llmrack.verify.results import one_line
+
+if TYPE_CHECKING:
+    import httpx
+
+# Seconds a request may take, all in all; and of a stream each wait, while a model may be loading.
+DEADLINE, PATIENCE = 15, 300
+# Debian's and Ubuntu's list of authorities (package ca-certificates).
+AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
+
+
+class NotAnswered(Exception):
+    """A provider gave no answer that is of use; ``trouble`` says why."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(str(trouble))
+        self.trouble = trouble
+
+
+class Reach:
+    """How a gateway's host reaches providers.
+
+    + host: the gateway's, connected
+    + secrets: their values, by name
+    + providers: those that may be asked
+
+    Nothing needs to be installed there: requests are made here, connections start there.
+    """
+
+    def __init__(
+        self, host: PyinfraHost, secrets: Mapping[str, Secret], providers: Iterable[Provider]
+    ) -> None:
+        self._host = host
+        self._secrets = secrets
+        needed = any(map(_needs_authorities, providers))
+        self._authorities = self._read_authorities() if needed else None
+
+    @contextmanager
+    def talk(self, server: Server) -> Iterator[Talk]:
+        """Requests to one server, over one connection."""
+        from llmrack.hosts.tunnel import http_client
+
+        with http_client(self._host, server.list_url, self._tls(server.declared)) as client:
+            yield Talk(self, server, client)
+
+    def headers(self, provider: Provider, with_secrets: bool = True) -> dict[str, str]:
+        """What every request to a provider carries."""
+        if isinstance(provider, OllamaProvider):
+            return {}
+        if not with_secrets:
+            return provider.headers
+        key = {"Authorization": provider.api_key} if provider.api_key else {}
+        hidden = {
+            name: self._secrets[secret].reveal()
+            for name, secret in (provider.secret_headers | key).items()
+        }
+        if "Authorization" in hidden:
+            hidden["Authorization"] = f"Bearer {hidden['Authorization']}"
+        return provider.headers | hidden
+
+    def finds(self, name: str) -> bool:
+        """Whether the host finds an address for ``name``; an SSH server keeps that to itself."""
+        done, _ = self._host.run_shell_command(StringCommand("getent", "ahosts", name))
+        return done
+
+    def _read_authorities(self) -> str | None:
+        """Those that the host trusts; None on a host that is still to get its list."""
+        done, output = self._host.run_shell_command(StringCommand("cat", AUTHORITIES))
+        lines = [line.line for line in output if line.buffer_name == "stdout"]
+        # Names of authorities stand between the certificates, in any alphabet.
+        return "\n".join(line for line in lines if line.isascii()) if done and lines else None
+
+    def _tls(self, provider: Provider) -> ssl.SSLContext | None:
+        """How its certificate is verified; None: by the authorities that this machine trusts."""
+        if isinstance(provider, OllamaProvider) or not provider.url.startswith("https://"):
+            return None
+        if not provider.tls_verify:
+            context = ssl.create_default_context()
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            return context
+        trusted = provider.tls_ca or self._authorities
+        return ssl.create_default_context(cadata=trusted) if trusted else None
+
+
+class Talk:
+    """Requests to one server; each raises NotAnswered unless it gives JSON with status 200.
+
+    + seconds: how long the last answer took, the connection included where it was the first
+    """
+
+    def __init__(self, reach: Reach, server: Server, client: httpx.Client) -> None:
+        self.seconds = 0.0
+        self._reach = reach
+        self._server = server
+        self._client = client
+
+    def models(self) -> dict[str, dict[str, Any]]:
+        """What the server's list says of each model, by its name."""
+        url = self._server.list_url
+        answer = self._send("GET", url)
+        found = listed(self._json(url, answer))
+        if found is None:
+            raise NotAnswered(self._no_list(url, answer.text))
+        return found
+
+    def get(self, url: str) -> object:
+        """What ``GET url`` answers."""
+        return self._json(url, self._send("GET", url))
+
+    def post(self, url: str, body: Mapping[str, object]) -> object:
+        """What ``POST url`` answers."""
+        return self._json(url, self._send("POST", url, body))
+
+    def prove_key(self) -> None:
+        """Raise NotAnswered unless it is seen that the server takes our key, and would not do
+        without.
+
+        Lists of models are open to all in some places (Ollama Cloud, OpenRouter), so the key is
+        shown to what cannot be: a chat that says nothing, which costs no token. ollama.com looks at
+        the key before the body, and answers 401 to a wrong one, 400 to a right one (seen by
+        heypinchy/pinchy#154). Whoever answers the same without a key has not looked at it.
+        """
+        server = self._server
+        if not server.secret:
+            return
+        if self._send("GET", server.list_url, with_secrets=False).status_code in (401, 403):
+            return
+        url = server.chat_url
+        shown = self._send("POST", url, {})
+        if shown.status_code in (401, 403, 429) or shown.status_code >= 500:
+            raise NotAnswered(self._trouble(url, shown))
+        if self._send("POST", url, {}, with_secrets=False).status_code not in (401, 403):
+            raise NotAnswered(
+                Trouble(
+                    "key",
+                    f"{self._named(url)} answers without a key as with it, so {server.secret} is "
+                    "not proven",
+                    f"leave it out of providers.{server.provider} if none is needed, otherwise "
+                    "see that the chat of `llmrack verify` is answered",
+                )
+            )
+
+    @contextmanager
+    def stream(self, url: str, body: Mapping[str, object]) -> Iterator[Iterator[str]]:
+        """The lines of what ``POST url`` answers to a chat, as they come.
+
+        Raises NotAnswered, also while they are read.
+        """
+        import httpx
+
+        from llmrack.verify.probes import message_of
+
+        patience = httpx.Timeout(PATIENCE, connect=DEADLINE)
+        headers = self._reach.headers(self._server.declared)
+        with (
+            self._asking(url, PATIENCE),
+            self._client.stream(
+                "POST", url, headers=headers, json=body, timeout=patience
+            ) as answer,
+        ):
+            if answer.status_code == 404:
+                said = one_line(message_of(answer.read().decode(errors="replace")), 120)
+                cause = f"{self._named(url)} answers 404: {said}"
+                way_out = "choose a model that it has: llmrack status --models"
+                raise NotAnswered(Trouble("not found", cause, way_out))
+            if answer.status_code != 200:
+                answer.read()
+                raise NotAnswered(self._trouble(url, answer))
+            yield answer.iter_lines()
+
+    def _send(
+        self,
+        method: str,
+        url: str,
+        body: Mapping[str, object] | None = None,
+        with_secrets: bool = True,
+    ) -> httpx.Response:
+        late = NotAnswered(self._late(url, DEADLINE))
+        with self._asking(url, DEADLINE), gevent.Timeout(DEADLINE, late):
+            headers = self._reach.headers(self._server.declared, with_secrets)
+            return self._client.request(method, url, headers=headers, json=body, timeout=DEADLINE)
+
+    @contextmanager
+    def _asking(self, url: str, seconds: float) -> Iterator[None]:
+        """Turn what httpx raises into NotAnswered, and note how long it took."""
+        # httpx costs 0.2 s to import; a run that changes nothing does without.
+        import httpx
+
+        began = time.perf_counter()
+        try:
+            yield
+        except (httpx.LocalProtocolError, UnicodeEncodeError):
+            # Their text repeats the header.
+            cause = f"{self._server.secret} has characters that no HTTP header can carry"
+            raise NotAnswered(Trouble("key", cause, "set it anew")) from None
+        except httpx.TimeoutException:
+            raise NotAnswered(self._late(url, seconds)) from None
+        except httpx.HTTPError as error:
+            raise NotAnswered(self._unreached(url, str(error), seconds)) from None
+        finally:
+            self.seconds = time.perf_counter() - began
+
+    def _late(self, url: str, seconds: float) -> Trouble:
+        return Trouble(
+            "timeout",
+            f"{self._named(url)} did not answer within {seconds:g} s",
+            "see whether it is well, and whether a firewall is between",
+        )
+
+    def _unreached(self, url: str, error: str, seconds: float) -> Trouble:
+        named, text = self._named(url), error.lower()
+        if "certificate" in text:
+            return untrusted(named, self._server.provider)
+        if "ssl" in text and "ssh server" not in text:
+            cause = f"{named} does not speak TLS ({one_line(error, 80)})"
+            return Trouble("TLS", cause, "write http:// if that is meant, or correct the port")
+        if "timeout" in text or "timed out" in text:
+            return self._late(url, seconds)
+        if not self._reach.finds(urlsplit(url).hostname or ""):
+            return no_address(named)
+        return unreachable(named)
+
+    def _json(self, url: str, answer: httpx.Response) -> object:
+        if answer.status_code != 200:
+            raise NotAnswered(self._trouble(url, answer))
+        try:
+            found: object = answer.json()
+        except ValueError:
+            raise NotAnswered(self._no_list(url, answer.text)) from None
+        return found
+
+    def _no_list(self, url: str, text: str) -> Trouble:
+        cause = f"{self._named(url)} answers {one_line(text, 40)!r}, which is no list of models"
+        return Trouble("no list", cause, "correct the address: another program answers there")
+
+    def _trouble(self, url: str, answer: httpx.Response) -> Trouble:
+        named, status, server = self._named(url), answer.status_code, self._server
+        if status in (401, 403):
+            return key_refused(named, server.provider, server.secret, status)
+        if status == 404:
+            cause = f"{named} does not exist there (404)"
+            way_out = f"correct providers.{server.provider}.url, or its paths"
+            return Trouble("not found", cause, way_out)
+        if status == 429:
+            return overloaded(named, answer.text)
+        return failed(named, status, answer.text)
+
+    def _named(self, url: str) -> str:
+        return f"{self._server.instance} ({url})"
+
+
+def _needs_authorities(provider: Provider) -> bool:
+    return (
+        not isinstance(provider, OllamaProvider)
+        and provider.url.startswith("https://")
+        and provider.tls_verify
+        and not provider.tls_ca
+    )

@@ -1,0 +1,1 @@
+"""Ready configuration for clients of a gateway."""

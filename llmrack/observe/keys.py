@@ -1,0 +1,168 @@
+"""The keys of clients, with what the gateways have noted of their use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from io import StringIO
+from shlex import quote
+
+from pyinfra.api import QuoteString, StringCommand
+from pyinfra.api.host import Host as PyinfraHost
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from llmrack.components.paths import Home
+from llmrack.hosts.asking import Gateways, Unreached
+from llmrack.hosts.connection import needs_sudo
+from llmrack.resources.change import as_user
+from llmrack.stack.fleet import Host
+
+WIDTH = 80
+FINE, NOT_ASKED = 0, 2
+
+# One pass on the host, so that the log itself does not cross the network.
+_COUNT = """
+import json, pathlib, sys
+found = {}
+for path in pathlib.Path(sys.argv[1]).glob("requests*.jsonl"):
+    with path.open(errors="replace") as lines:
+        for line in lines:
+            try:
+                entry = json.loads(line)
+                name, time = entry["key"], entry["time"]
+            except (ValueError, KeyError, TypeError):
+                continue
+            row = found.setdefault(name, [0, ""])
+            row[0] += 1
+            row[1] = max(row[1], time)
+print(json.dumps(found))
+"""
+
+# For each name, how many requests there were, and when the last one ended (ISO 8601, UTC).
+Usage = dict[str, tuple[int, str]]
+
+
+@dataclass(frozen=True)
+class KeyRow:
+    """What is known of a key.
+
+    + models: what it is for; empty: everything
+    + expires: its last day, ISO 8601
+    + issued: when; None where it was not
+    + requests, last_used: as the gateways say that could be asked
+    """
+
+    name: str
+    declared: bool
+    models: tuple[str, ...]
+    expires: str | None
+    rpm: int | None
+    issued: str | None
+    requests: int
+    last_used: str | None
+
+
+@dataclass(frozen=True)
+class Keys:
+    """All keys; and why gateways, by host, could not be asked for their use."""
+
+    rows: Sequence[KeyRow]
+    unreached: Mapping[str, str]
+
+    @property
+    def exit_code(self) -> int:
+        """2 when a gateway could not be asked, else 0."""
+        return NOT_ASKED if self.unreached else FINE
+
+
+def list_keys(gateways: Gateways) -> Keys:
+    """Every key that is declared or was issued, in the order declared."""
+    answers = gateways.ask(_count)
+    used: Usage = {}
+    for answer in answers.values():
+        for name, (requests, last) in ({} if isinstance(answer, Unreached) else answer).items():
+            before = used.get(name, (0, ""))
+            used[name] = before[0] + requests, max(before[1], last)
+    declared, issued = gateways.declared.stack.keys, gateways.declared.issued
+    rows = []
+    for name in dict.fromkeys((*declared, *issued)):
+        key = declared.get(name)
+        requests, last = used.get(name, (0, ""))
+        rows.append(
+            KeyRow(
+                name,
+                key is not None,
+                key.models if key else (),
+                key.expires.isoformat() if key and key.expires else None,
+                key.rpm if key else None,
+                issued[name].issued if name in issued else None,
+                requests,
+                last or None,
+            )
+        )
+    failed = {host: str(why) for host, why in answers.items() if isinstance(why, Unreached)}
+    return Keys(rows, failed)
+
+
+def _count(host: Host, there: PyinfraHost) -> Usage:
+    home = Home(host.settings.service_user, host.settings.service_home)
+    folder = quote(home.requests)
+    count = as_user(home.user, f"python3 -I -c {quote(_COUNT)} {folder}")
+    # Before its first deploy it has noted nothing.
+    script = f"if [ -d {folder} ]; then {count}; else echo '{{}}'; fi"
+    command = StringCommand("sh", "-c", QuoteString(script))
+    done, output = there.run_shell_command(command, _sudo=needs_sudo(there))
+    text = "".join(line.line for line in output if line.buffer_name == "stdout")
+    if not done:
+        raise OSError(f"its log of requests cannot be read: {output.stderr or 'no reason given'}")
+    return {name: (requests, last) for name, (requests, last) in json.loads(text).items()}
+
+
+def table(keys: Keys, today: str) -> str:
+    """The keys at 80 columns, then a sentence for each that is of no use.
+
+    + today: ISO 8601, in UTC
+    """
+    console = Console(file=StringIO(), width=WIDTH, color_system=None, highlight=False)
+    heads = ("key", "models", "expires", "rpm", "issued", "requests", "last used")
+    shown = Table(*heads, box=box.SIMPLE, pad_edge=False)
+    for row in keys.rows:
+        cells = (
+            row.name,
+            " ".join(row.models) or "all",
+            row.expires or "never",
+            str(row.rpm or "any"),
+            (row.issued or "never")[:10],
+            str(row.requests),
+            (row.last_used or "never")[:16].replace("T", " "),
+        )
+        shown.add_row(*map(Text, cells))
+    console.print(shown)
+    file = console.file
+    assert isinstance(file, StringIO)  # noqa: S101  (given above)
+    lines = [line.rstrip() for line in file.getvalue().strip("\n").splitlines()]
+    return "\n".join([*lines, *_sentences(keys, today)]) + "\n"
+
+
+def _sentences(keys: Keys, today: str) -> list[str]:
+    found = []
+    for row in keys.rows:
+        if not row.declared:
+            found.append(f"{row.name}: is not declared, so no gateway knows it after a deploy")
+        elif row.issued is None:
+            found.append(f"{row.name}: was never issued; run: llmrack keys issue {row.name}")
+        elif row.expires and row.expires < today:
+            found.append(f"{row.name}: expired; declare another day and deploy")
+    found += [f"{host} could not be asked: {why}" for host, why in keys.unreached.items()]
+    return found
+
+
+def as_json(keys: Keys) -> str:
+    """The same for programs."""
+    rows = [asdict(row) for row in keys.rows]
+    plain = {"exit_code": keys.exit_code, "keys": rows, "not_asked": dict(keys.unreached)}
+    return json.dumps(plain, indent=2)

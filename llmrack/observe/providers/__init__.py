@@ -1,0 +1,1 @@
+"""What providers and their keys are like, asked from the gateways' hosts."""

@@ -1,0 +1,247 @@
+"""What models a provider has, and the way of chosen ones into the stack file."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+from pyinfra.api.host import Host as PyinfraHost
+
+from llmrack.hosts.asking import Gateways, Unreached
+from llmrack.hosts.provider_requests import NotAnswered, Reach, Talk
+from llmrack.observe.providers.insertion import with_models
+from llmrack.problems import DeclarationError, nearest
+from llmrack.stack.checks.checks import check
+from llmrack.stack.declaration import Declaration
+from llmrack.stack.fleet import Host
+from llmrack.stack.kinds import Kind
+from llmrack.stack.load import load_stack
+from llmrack.stack.model_lists import Server, servers
+from llmrack.stack.schema import normalised
+from llmrack.stack.types import ModelName
+from llmrack.verify.exchange import dig
+from llmrack.verify.ollama.residency import CAPABILITIES
+
+# Words in the names of models that are no chats, and what those are for.
+KINDS: dict[str, Kind] = {
+    "embed": "embedding",
+    "rerank": "rerank",
+    "whisper": "transcription",
+    "transcribe": "transcription",
+    "tts": "speech",
+    "dall-e": "image",
+    "gpt-image": "image",
+}
+
+
+class NotDiscovered(Exception):
+    """Why a provider's models are not known, or not written: cause and way out."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A model that a provider has.
+
+    + name: the provider's name for it
+    + context_length: in tokens; None where the provider does not say
+    + capabilities: in the stack's words; None where the provider does not say
+    + declared: its public name, where it is declared with this provider
+    """
+
+    name: str
+    context_length: int | None
+    capabilities: tuple[str, ...] | None
+    declared: str | None
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """What a provider has, in the order of its names.
+
+    + declaration: what is declared already
+    + file: the stack file
+    """
+
+    provider: str
+    models: tuple[Found, ...]
+    declaration: Declaration
+    file: Path
+
+
+def discover(inventory: str, folder: Path, provider: str) -> Discovery:
+    """Ask a provider what it has, from the first gateway that can ask.
+
+    Raises FileNotFoundError and DeclarationError, as ``read_inventory`` does (but a provider may be
+    without models yet), NoProvider, and NotDiscovered.
+    """
+    gateways = Gateways(inventory, folder, may_be_empty=provider)
+    gateways.insist_on_provider(provider)
+    declared = gateways.declared
+    stack = declared.stack
+
+    def question(gateway: Host, there: PyinfraHost) -> dict[str, Found] | NotAnswered:
+        reach = Reach(there, declared.secrets, [stack.providers[provider]])
+        found: dict[str, Found] = {}
+        try:
+            for server in servers(stack, declared.fleet, gateway, provider):
+                with reach.talk(server) as talk:
+                    found = {each.name: each for each in models_at(server, talk)} | found
+        except NotAnswered as error:
+            return error
+        return found
+
+    reasons = []
+    for gateway, answer in gateways.ask(question).items():
+        if isinstance(answer, Unreached | NotAnswered):
+            reasons.append(f"{gateway}: {answer}")
+            continue
+        names = {
+            _full(stack.upstream(model, provider)): model for model in stack.models_of(provider)
+        }
+        models = [
+            replace(each, declared=names.get(_full(name))) for name, each in sorted(answer.items())
+        ]
+        file = folder / declared.declaration.stack_file
+        return Discovery(provider, tuple(models), declared.declaration, file)
+    raise NotDiscovered("\n".join(reasons) or "the inventory has no gateway to ask from")
+
+
+def _full(name: str) -> str:
+    """Names that mean the same with Ollama; the others have no tag that reads so."""
+    return normalised(name.removeprefix("models/"))
+
+
+def models_at(server: Server, talk: Talk) -> Iterator[Found]:
+    """What a server has; ``declared`` is for others to say. Raises NotAnswered."""
+    for name, entry in talk.models().items():
+        told: object = entry
+        if server.is_ollama:
+            try:
+                base = server.list_url.removesuffix("/api/tags")
+                told = talk.post(f"{base}/api/show", {"model": name})
+            except NotAnswered:
+                # A proxy may not let us ask, and a list that is not Ollama's own has no such path.
+                told = entry
+        yield Found(name, context_length_of(told), capabilities_of(told), None)
+
+
+def context_length_of(told: object) -> int | None:
+    """Of vLLM's list (max_model_len) or of Ollama's /api/show (ARCHITECTURE.context_length)."""
+    info = dig(told, "model_info")
+    lengths = [dig(told, "max_model_len")]
+    lengths += [
+        value
+        for key, value in (info.items() if isinstance(info, dict) else ())
+        if re.fullmatch(r"[^.]+\.context_length", str(key))
+    ]
+    return next((length for length in lengths if isinstance(length, int)), None)
+
+
+def capabilities_of(told: object) -> tuple[str, ...] | None:
+    """What a model can do, in the stack's words, of Ollama's /api/show."""
+    named = dig(told, "capabilities")
+    if not isinstance(named, list):
+        return None
+    return tuple(mine for mine, word in CAPABILITIES.items() if word in named) or None
+
+
+@dataclass(frozen=True)
+class Added:
+    """What came of adding models.
+
+    + names: the public names that were written
+    + left_out: a sentence for each that was not, but for those declared already
+    """
+
+    names: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+
+def add(discovery: Discovery, names: Sequence[str] | None) -> Added:
+    """Write models into the stack file, under the provider's own names for them.
+
+    + names: which (default: all)
+
+    What is declared with this provider already is left alone. A name that leads to something else
+    is left out. The new text replaces the old one only if it is free of mistakes. Raises
+    NotDiscovered for a name that the provider does not have, DeclarationError, and NoRoom.
+    """
+    known = {each.name: each for each in discovery.models}
+    for name in names or ():
+        if name not in known:
+            raise NotDiscovered(
+                f"provider {discovery.provider!r} does not have {name!r}; {nearest(name, known)}"
+            )
+    chosen = [known[name] for name in dict.fromkeys(names)] if names is not None else known.values()
+    entries: dict[str, Mapping[str, object]] = {}
+    left_out = []
+    for each in chosen:
+        if each.declared:
+            continue
+        reason = _clash(discovery, each.name)
+        if reason:
+            left_out.append(reason)
+        else:
+            entries[each.name] = _entry(discovery.provider, each)
+    if entries:
+        _write(discovery, entries)
+    return Added(tuple(entries), tuple(left_out))
+
+
+def _entry(provider: str, found: Found) -> dict[str, object]:
+    capabilities = found.capabilities
+    if capabilities is None:
+        # Who does not say what a model can do mostly has it in the name; a chat proves nothing.
+        named = next((kind for word, kind in KINDS.items() if word in found.name.lower()), None)
+        capabilities = (named,) if named else None
+    elif "embedding" in capabilities:
+        # A model has one kind of answer.
+        capabilities = ("embedding",)
+    if capabilities is None or capabilities == ("chat",):
+        return {"provider": provider}
+    return {"provider": provider, "capabilities": list(capabilities)}
+
+
+def _clash(discovery: Discovery, name: str) -> str:
+    """Why ``name`` cannot be a new public name; empty when it can."""
+    stack, provider = discovery.declaration.stack, discovery.provider
+    try:
+        TypeAdapter(ModelName).validate_python(name)
+    except ValidationError:
+        return f"{name} cannot be a public name; declare it under another one, with model: {name}"
+    if name in stack.models:
+        others = ", ".join([*stack.models[name].provider, provider])
+        return (
+            f"{name} is declared already, with another provider; to be served by both, it needs "
+            f"provider: [{others}]"
+        )
+    if name in {*stack.tiers, *stack.mixes, *stack.aliases}:
+        return (
+            f"{name} is a tier, a mix or an alias; declare it under another name, with "
+            f"model: {name}"
+        )
+    return ""
+
+
+def _write(discovery: Discovery, entries: Mapping[str, Mapping[str, object]]) -> None:
+    file, declaration = discovery.file.resolve(), discovery.declaration
+    text = with_models(file.read_bytes().decode("utf-8"), entries)
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    beside = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as new:
+            new.write(text.encode("utf-8"))
+        stack, lines = load_stack(beside, declaration.stack_file)
+        problems = check(replace(declaration, stack=stack, lines=lines))
+        if problems:
+            raise DeclarationError(problems)
+        beside.chmod(file.stat().st_mode & 0o777)
+        beside.replace(file)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,103 @@
+"""What gateways think of the servers they ask; each writes it down itself (routing_told.py)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from shlex import quote
+
+from pyinfra.api import QuoteString, StringCommand
+from pyinfra.api.host import Host as PyinfraHost
+
+from llmrack.hosts.asking import Gateways, Unreached
+from llmrack.hosts.connection import needs_sudo
+from llmrack.stack.fleet import Host
+from llmrack.verify.exchange import dig
+from llmrack.verify.results import one_line
+
+FILE = "llmrack/health.json"
+
+
+@dataclass(frozen=True)
+class Rest:
+    """Something that a gateway does not ask for a while.
+
+    + model: the server's name for the model that rests; empty for the whole server
+    + seconds: for how long it has been resting
+    + why: the gateway's words
+    """
+
+    model: str
+    seconds: float
+    why: str
+
+    def __str__(self) -> str:
+        what = f"{self.model} " if self.model else ""
+        return f"{what}put aside {self.seconds:.0f} s ago: {self.why}"
+
+
+@dataclass(frozen=True)
+class GatewayHealth:
+    """What one gateway thinks.
+
+    + gateway: its host
+    + rests: what rests, by instance; an instance that is well has none
+    + unknown: why it could not be learned, else empty
+    """
+
+    gateway: str
+    rests: Mapping[str, tuple[Rest, ...]]
+    unknown: str = ""
+
+    def of(self, instance: str) -> str:
+        """What it thinks of one server: ok, what rests there, or unknown with the reason."""
+        if self.unknown:
+            return f"unknown ({self.unknown})"
+        if instance not in self.rests:
+            return "unknown (not deployed)"
+        return "; ".join(map(str, self.rests[instance])) or "ok"
+
+
+def gateway_health(gateways: Gateways) -> list[GatewayHealth]:
+    """Read it from every gateway's host, in the inventory's order; no server is asked."""
+    return [
+        GatewayHealth(name, {}, one_line(str(answer))) if isinstance(answer, Unreached) else answer
+        for name, answer in gateways.ask(_read).items()
+    ]
+
+
+def _read(gateway: Host, there: PyinfraHost) -> GatewayHealth:
+    user = quote(gateway.settings.service_user)
+    # A file of a process that is gone says nothing.
+    script = (
+        f"f=/run/user/$(id -u {user})/{FILE}; date +%s; cat $f; "
+        "p=$(sed -n 's/^{\"pid\": \\([0-9]*\\).*/\\1/p' $f); test -d /proc/${p:-none}"
+    )
+    command = StringCommand("sh", "-c", QuoteString(script))
+    done, output = there.run_shell_command(command, _sudo=needs_sudo(there))
+    lines = [line.line for line in output if line.buffer_name == "stdout"]
+    if not done:
+        return GatewayHealth(gateway.name, {}, "its gateway does not run")
+    try:
+        now, told = float(lines[0]), json.loads("\n".join(lines[1:]))
+    except (ValueError, IndexError):
+        return GatewayHealth(gateway.name, {}, "its health.json is damaged")
+    return parsed(gateway.name, told, now)
+
+
+def parsed(gateway: str, told: object, now: float) -> GatewayHealth:
+    """What a gateway's file says.
+
+    + told: its content
+    + now: the time there, in seconds since 1970
+    """
+    rests: dict[str, tuple[Rest, ...]] = {}
+    for name, each in (dig(told, "instances") or {}).items():
+        found = {"": dig(each, "rest")} | (dig(each, "models") or {})
+        rests[name] = tuple(
+            Rest(model, max(0.0, now - float(rest["since"])), str(rest["why"]))
+            for model, rest in found.items()
+            if rest
+        )
+    return GatewayHealth(gateway, rests)

@@ -1,0 +1,164 @@
+"""Everything that is known of each provider and its key, without showing a value."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from textwrap import fill
+
+from llmrack.hosts.asking import Gateways
+from llmrack.observe.providers.gateway_health import GatewayHealth, gateway_health
+from llmrack.observe.providers.trials import Tested, kept_tests
+from llmrack.secrets.sources import Kept, everything
+from llmrack.secrets.value import preview
+from llmrack.stack.model_lists import servers
+from llmrack.stack.providers import OllamaProvider, Provider
+
+WIDTH = 80
+
+
+@dataclass(frozen=True)
+class Key:
+    """A secret, as it may be shown.
+
+    + source: where it is kept; None where it has no value
+    + preview: its masked value
+    + changed: when it was set (ISO 8601, UTC), where that is known
+    """
+
+    name: str
+    source: str | None
+    preview: str | None
+    changed: str | None
+
+    def __str__(self) -> str:
+        if self.source is None:
+            return f"{self.name} is not set"
+        changed = f", changed {self.changed}" if self.changed else ""
+        return f"{self.name} {self.preview} from {self.source}{changed}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A provider.
+
+    + url: its base address; of our own hosts, their group
+    + tested: when it was tested last (ISO 8601, UTC)
+    + result: what came of that, from the gateway and server that fared worst
+    + health: what each gateway thinks of each of its servers
+    """
+
+    name: str
+    kind: str
+    url: str
+    enabled: bool
+    priority: int
+    keys: tuple[Key, ...]
+    tested: str | None
+    result: str | None
+    health: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All providers, and the keys that none of them uses."""
+
+    providers: tuple[Row, ...]
+    others: tuple[Key, ...]
+
+
+def listing(inventory: str, folder: Path) -> Listing:
+    """Gather it; every gateway is asked for its word on health, no provider is asked.
+
+    A gateway that cannot be reached leaves health unknown, with the cause, and nothing else: what
+    is kept is known without it.
+
+    Raises FileNotFoundError and DeclarationError, as ``read_inventory`` does.
+    """
+    gateways = Gateways(inventory, folder)
+    declared = gateways.declared
+    kept = {**everything(declared.places), **declared.kept}
+    tested, health = kept_tests(folder), gateway_health(gateways)
+    rows, used = [], set[str]()
+    for name, provider in declared.stack.providers.items():
+        url, names = _address(provider)
+        used |= set(names)
+        its = [each for each in tested if each.provider == name]
+        rows.append(
+            Row(
+                name,
+                provider.kind,
+                url,
+                provider.enabled,
+                provider.priority,
+                tuple(_key(each, kept.get(each)) for each in names),
+                min((each.at for each in its), default=None),
+                _worst(its),
+                tuple(_health(gateways, health, name)) if provider.enabled else (),
+            )
+        )
+    others = (_key(name, each) for name, each in kept.items() if name not in used)
+    return Listing(tuple(rows), tuple(others))
+
+
+def _address(provider: Provider) -> tuple[str, tuple[str, ...]]:
+    """Where it is, and the names of its secrets."""
+    if isinstance(provider, OllamaProvider):
+        return f"group {provider.group}", ()
+    return provider.url, provider.secrets
+
+
+def _key(name: str, kept: Kept | None) -> Key:
+    if kept is None:
+        return Key(name, None, None, None)
+    return Key(name, kept.source, preview(kept.secret), kept.changed)
+
+
+def _worst(tested: Sequence[Tested]) -> str | None:
+    wrong = [each.result for each in tested if each.result != "ok"]
+    return wrong[0] if wrong else ("ok" if tested else None)
+
+
+def _health(gateways: Gateways, health: Sequence[GatewayHealth], name: str) -> Iterator[str]:
+    declared = gateways.declared
+    for gateway, its in zip(gateways.hosts, health, strict=True):
+        for server in servers(declared.stack, declared.fleet, gateway, name):
+            at = "" if server.instance == name else f"{server.instance} "
+            by = f" (by {gateway.name})" if len(health) > 1 else ""
+            yield f"{at}{its.of(server.instance)}{by}"
+
+
+def text(found: Listing) -> str:
+    """A block for each provider, then the other keys; 80 columns of plain text."""
+    blocks = [_block(row) for row in found.providers]
+    if found.others:
+        lines = ["used by no provider"]
+        blocks.append("\n".join([*lines, *(_line("key", str(key)) for key in found.others)]))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _block(row: Row) -> str:
+    enabled = "" if row.enabled else ", not enabled"
+    lines = [fill(f"{row.name}  {row.kind}  {row.url}  priority {row.priority}{enabled}", WIDTH)]
+    lines += [_line("key", str(key)) for key in row.keys]
+    lines.append(_line("tested", f"{row.tested}: {row.result}" if row.tested else "never"))
+    lines += [_line("health", each) for each in row.health]
+    return "\n".join(lines)
+
+
+def _line(title: str, said: str) -> str:
+    return fill(
+        said,
+        WIDTH,
+        initial_indent=f"  {title:7}",
+        subsequent_indent=" " * 9,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def as_json(found: Listing) -> str:
+    """The same for programs."""
+    return json.dumps(asdict(found), indent=2)

@@ -1,0 +1,136 @@
+"""Pinning a release of Ollama: what it is, asked from its source, and written into group_data."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from llmrack.components.ollama.ollama import OFFICIAL
+from llmrack.site.declared import fleet_of, open_inventory
+from llmrack.stack.fleet import Host
+from llmrack.stack.pinning import NotPinned, Pin, PinnedFile, pin_in, read_checksums
+
+# Beside the archives of a release.
+CHECKSUMS = "sha256sum.txt"
+RELEASES = "https://github.com/ollama/ollama/releases"
+GROUP_DATA = "group_data"
+# Seconds: for a connection and between two pieces, and for the whole.
+TIMEOUT, DEADLINE = httpx.Timeout(20, connect=10), 60.0
+# Bytes; a real one has two thousand.
+MOST_BYTES = 1 << 20
+
+
+class NotAsked(Exception):
+    """No source could be asked; the text says which, and why."""
+
+
+@dataclass(frozen=True)
+class Checksums:
+    """A release's ``sha256sum.txt``.
+
+    + source: its URL
+    """
+
+    source: str
+    text: str
+
+
+def declared_hosts(inventory: str, folder: Path) -> tuple[Host, ...]:
+    """The hosts of an inventory; raises FileNotFoundError and DeclarationError."""
+    return fleet_of(open_inventory(inventory, folder), folder).hosts
+
+
+def sources(hosts: Sequence[Host]) -> tuple[str, ...]:
+    """Where releases are looked for, as archives are: the hosts' mirrors, then GitHub."""
+    mirrors = [host.settings.ollama_mirror for host in hosts if host.settings.ollama_mirror]
+    return (*dict.fromkeys(mirrors), OFFICIAL)
+
+
+def fetch_checksums(version: str, bases: Sequence[str]) -> Checksums:
+    """The checksums of a release, from the first of its sources that has them.
+
+    + bases: URLs of the sources, as in ``ollama_mirror``
+
+    Raises NotPinned where no source has that release, and NotAsked where one did not answer.
+    """
+    missing: list[str] = []
+    failed: list[str] = []
+    with httpx.Client(follow_redirects=True, timeout=TIMEOUT) as web:
+        for base in bases:
+            url = f"{base.rstrip('/')}/v{version}/{CHECKSUMS}"
+            try:
+                return Checksums(url, _read(web, url))
+            except httpx.HTTPStatusError as error:
+                status = error.response.status_code
+                (missing if status == httpx.codes.NOT_FOUND else failed).append(
+                    f"{url} answers {status}"
+                )
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                failed.append(f"{url} cannot be reached ({error or type(error).__name__})")
+    said = "; ".join([*missing, *failed])
+    if failed:
+        raise NotAsked(f"{said}; name a source that answers with --mirror")
+    raise NotPinned(f"there is no Ollama {version}: {said}; {RELEASES} lists what there is")
+
+
+def _read(web: httpx.Client, url: str) -> str:
+    content = b""
+    end = time.monotonic() + DEADLINE
+    with web.stream("GET", url) as answer:
+        answer.raise_for_status()
+        for chunk in answer.iter_bytes():
+            content += chunk
+            if len(content) > MOST_BYTES or time.monotonic() > end:
+                raise httpx.ReadError(f"more than {MOST_BYTES} bytes, or {DEADLINE:.0f} s")
+    return content.decode("utf-8", "replace")
+
+
+def write_pin(version: str, checksums: Checksums, folders: Sequence[Path]) -> PinnedFile:
+    """Write a release into the settings, in one step; returns what was changed.
+
+    + folders: where ``group_data`` may be, as pyinfra looks: here and beside the inventory
+
+    The file is left alone where it names that release already. Raises NotPinned and OSError.
+    """
+    pin = Pin(version, read_checksums(checksums.text, checksums.source))
+    paths = {path.resolve(): path for folder in folders for path in _group_data(folder)}
+    files = {str(path): path.read_bytes() for path in paths.values()}
+    change = pin_in(files, pin)
+    if change.after != change.before:
+        _replace(Path(change.name).resolve(), change.after)
+    return change
+
+
+def _group_data(folder: Path) -> list[Path]:
+    return sorted((folder / GROUP_DATA).glob("*.py"))
+
+
+def _replace(file: Path, content: bytes) -> None:
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    beside = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as new:
+            new.write(content)
+            new.flush()
+            os.fsync(new.fileno())
+        beside.chmod(file.stat().st_mode & 0o777)
+        beside.replace(file)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def elsewhere(hosts: Sequence[Host], change: PinnedFile) -> tuple[str, ...]:
+    """Hosts that something else than the changed file gives a release of their own."""
+    return tuple(
+        host.name
+        for host in hosts
+        if "ollama_version" in host.settings.model_fields_set
+        and host.settings.ollama_version != change.version
+    )

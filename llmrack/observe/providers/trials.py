@@ -1,0 +1,195 @@
+"""Tests every provider from every gateway: is it reached, does it take the key, has it the models.
+
+What was found is kept in ``.llmrack/tested.json``, without any value of a key.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from io import StringIO
+from pathlib import Path
+
+import gevent
+from pydantic import TypeAdapter, ValidationError
+from pyinfra.api.host import Host as PyinfraHost
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from llmrack.hosts.asking import Gateways, Unreached
+from llmrack.hosts.provider_requests import NotAnswered, Reach
+from llmrack.secrets.audit import now
+from llmrack.secrets.locking import alone_with
+from llmrack.secrets.value import Secret
+from llmrack.stack.fleet import Host
+from llmrack.stack.model_lists import Server, not_listed, servers
+from llmrack.verify.causes import Trouble
+
+KEPT = Path(".llmrack/tested.json")
+WIDTH = 80
+FINE, NOT_FINE, NOT_ASKED = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What came of asking one server of a provider from one gateway.
+
+    + provider: its name
+    + instance: the server's name: ``host`` or ``host/name`` of our own, else the provider's
+    + gateway: the host that asked
+    + at: when (ISO 8601, UTC)
+    + trouble: why it is of no use; None where it answers and takes the key
+    + ms: milliseconds until its list was there, connection included; None without one
+    + models: how many it lists; None without a list
+    + missing: the declared models that it does not list, each with place and way out
+    """
+
+    provider: str
+    instance: str
+    gateway: str
+    at: str
+    trouble: Trouble | None = None
+    ms: int | None = None
+    models: int | None = None
+    missing: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The provider, with the instance where it has several."""
+        own = self.instance != self.provider
+        return f"{self.provider} {self.instance}" if own else self.provider
+
+    @property
+    def result(self) -> str:
+        """One word or two: ok, or the class of what is wrong."""
+        if self.trouble:
+            return self.trouble.kind
+        return "model missing" if self.missing else "ok"
+
+    @property
+    def code(self) -> int:
+        """Its part in the exit code."""
+        if self.trouble and self.trouble.kind == "gateway":
+            return NOT_ASKED
+        return FINE if self.result == "ok" else NOT_FINE
+
+
+def test_providers(
+    inventory: str,
+    folder: Path,
+    names: Sequence[str] | None = None,
+    keys: Mapping[str, Secret] | None = None,
+) -> list[Tested]:
+    """Have every gateway ask providers for their models, all at once; nothing is kept.
+
+    + names: the providers (default: all that are in use)
+    + keys: values of secrets instead of those that are kept, by name
+
+    Raises FileNotFoundError and DeclarationError, as ``read_inventory`` does, and NoProvider.
+    """
+    gateways = Gateways(inventory, folder)
+    declared = gateways.declared
+    for name in names or ():
+        gateways.insist_on_provider(name)
+    wanted = names or [name for name, each in declared.stack.providers.items() if each.enabled]
+    providers = [declared.stack.providers[name] for name in wanted]
+    secrets = {**declared.secrets, **(keys or {})}
+    asked = {
+        gateway.name: [
+            server
+            for name in wanted
+            for server in servers(declared.stack, declared.fleet, gateway, name)
+        ]
+        for gateway in gateways.hosts
+    }
+
+    def question(gateway: Host, there: PyinfraHost) -> list[Tested]:
+        reach = Reach(there, secrets, providers)
+        tests = [gevent.spawn(_test, reach, each, gateway.name) for each in asked[gateway.name]]
+        return [test.get() for test in tests]
+
+    def _test(reach: Reach, server: Server, gateway: str) -> Tested:
+        who = (server.provider, server.instance, gateway, now())
+        ms = models = None
+        missing: tuple[str, ...] = ()
+        try:
+            with reach.talk(server) as talk:
+                found = talk.models()
+                ms, models = round(talk.seconds * 1000), len(found)
+                problems = not_listed(declared.declaration, server, found, gateway)
+                missing = tuple(map(str, problems))
+                talk.prove_key()
+        except NotAnswered as error:
+            return Tested(*who, error.trouble, ms, models, missing)
+        return Tested(*who, None, ms, models, missing)
+
+    found: list[Tested] = []
+    for gateway, answer in gateways.ask(question).items():
+        if isinstance(answer, Unreached):
+            cause = f"{gateway} could not ask ({answer})"
+            trouble = Trouble("gateway", cause, "see whether that host runs and lets us in")
+            who = [(each.provider, each.instance) for each in asked[gateway]]
+            found += [Tested(*each, gateway, now(), trouble) for each in who]
+        else:
+            found += answer
+    return found
+
+
+def keep_tested(folder: Path, tested: Sequence[Tested]) -> None:
+    """Keep results, in place of older ones of the same providers; those not asked stay as known."""
+    asked = [each for each in tested if each.code != NOT_ASKED]
+    names = {each.provider for each in asked}
+    file = folder / KEPT
+    file.parent.mkdir(exist_ok=True)
+    # Two runs at a time must not lose what the other one saw.
+    with alone_with(file):
+        others = [each for each in kept_tests(folder) if each.provider not in names]
+        beside = file.with_suffix(".new")
+        rows = [asdict(each) for each in (*others, *asked)]
+        beside.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+        beside.replace(file)
+
+
+def kept_tests(folder: Path) -> list[Tested]:
+    """The results that were kept last; none where there are none, or the file is damaged."""
+    try:
+        text = (folder / KEPT).read_bytes()
+        return TypeAdapter(list[Tested]).validate_json(text)
+    except (OSError, ValidationError):
+        return []
+
+
+def exit_code(tested: Sequence[Tested]) -> int:
+    """1 when something is wrong with a provider, else 2 when a gateway could not ask, else 0."""
+    codes = {each.code for each in tested}
+    return NOT_FINE if NOT_FINE in codes else max(codes, default=FINE)
+
+
+def table(tested: Sequence[Tested]) -> str:
+    """A line for each, then a sentence for each thing that is wrong; 80 columns of plain text."""
+    console = Console(file=StringIO(), width=WIDTH, color_system=None, highlight=False)
+    shown = Table(box=box.SIMPLE, pad_edge=False)
+    for title in ("provider", "asked from", "result"):
+        shown.add_column(title)
+    for title in ("ms", "models"):
+        shown.add_column(title, justify="right")
+    for each in tested:
+        figures = ("" if number is None else str(number) for number in (each.ms, each.models))
+        shown.add_row(*map(Text, (each.name, each.gateway, each.result, *figures)))
+    console.print(shown)
+    said = [str(each.trouble) for each in tested if each.trouble]
+    said += [text for each in tested for text in each.missing]
+    for text in dict.fromkeys(said):
+        console.print(Text(text))
+    file = console.file
+    assert isinstance(file, StringIO)  # noqa: S101  (given above)
+    return "\n".join(line.rstrip() for line in file.getvalue().strip("\n").splitlines()) + "\n"
+
+
+def as_json(tested: Sequence[Tested]) -> str:
+    """The same for programs."""
+    rows = [{"result": each.result, **asdict(each)} for each in tested]
+    return json.dumps({"exit_code": exit_code(tested), "providers": rows}, indent=2)

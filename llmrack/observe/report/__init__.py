@@ -1,0 +1,1 @@
+"""A page with everything on it, and the drawing of a fleet."""

@@ -1,0 +1,158 @@
+"""The report as one HTML page that needs nothing else: no script, no font, no other server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from llmrack.components.render import TEMPLATES
+from llmrack.observe import figures
+from llmrack.observe.report.graph import rows, where
+from llmrack.observe.report.graph_svg import svg
+from llmrack.observe.report.usage import by_group, over_time, table_over_time, trends
+from llmrack.observe.requests.usage import Usage
+from llmrack.observe.status.rows import Row, Status
+from llmrack.stack.fleet import GATEWAY_GROUP, Fleet, is_engine
+from llmrack.stack.schema import Stack
+from llmrack.verify.results import Report, Result
+
+FINE, NOT_FINE, NOT_ASKED = 0, 1, 2
+# The state of an instance: its sign, and its word.
+SIGNS = {
+    "ok": ("✓", "ok"),
+    "trouble": ("✗", "trouble"),
+    "unknown": ("?", "not known"),
+    "off": (figures.NONE, "not enabled"),
+}
+_FIGURES = ("count", "short", "seconds", "money", "share", "gigabytes", "ago")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The state of all together: one of SIGNS, and a sentence."""
+
+    state: str
+    said: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that a page tells.
+
+    + made: when it was asked, in UTC
+    + usage: of the same time, by model, provider, instance and key; at least one
+    + before: of the time of the same length before that
+    + proof: the last verification; None: there was none
+    + standins: names of those who answered there in the place of the real ones (a lab's)
+    """
+
+    made: datetime
+    stack: Stack
+    fleet: Fleet
+    status: Status
+    usage: Mapping[str, Usage]
+    before: Usage
+    proof: Report | None
+    standins: tuple[str, ...] = ()
+
+    @property
+    def now(self) -> Usage:
+        """One of ``usage``: their totals are the same."""
+        return next(iter(self.usage.values()))
+
+    @property
+    def unreached(self) -> dict[str, str]:
+        """Why hosts could not be asked for their requests."""
+        asked = (*self.usage.values(), self.before)
+        return {host: why for usage in asked for host, why in usage.unreached.items()}
+
+    @property
+    def exit_code(self) -> int:
+        """0 all is well, 1 something is not, 2 something could not be asked."""
+        codes = {self.status.exit_code, self.proof.exit_code if self.proof else FINE}
+        codes |= {NOT_ASKED} if self.unreached else set()
+        return NOT_FINE if NOT_FINE in codes else max(codes)
+
+    @property
+    def verdict(self) -> Verdict:
+        """All of it in one sentence."""
+        if self.exit_code == FINE:
+            return Verdict("ok", "All is well.")
+        if self.exit_code == NOT_ASKED:
+            return Verdict("unknown", "Not everything could be asked; what was asked is well.")
+        ill = [row.name for row in self.status.rows if row.state == "trouble"]
+        parts = [f"{', '.join(ill)} {'is' if len(ill) == 1 else 'are'} in trouble"] if ill else []
+        if number := len(self.proof.failed) if self.proof else 0:
+            parts.append(f"{number} check{'s' * (number > 1)} of the last verification failed")
+        return Verdict("trouble", f"Not all is well: {'; '.join(parts)}.")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES / "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {name: getattr(figures, name) for name in _FIGURES}
+    environment.globals |= {"signs": SIGNS}
+    return environment
+
+
+def page(found: Findings) -> str:
+    """The page; whatever was said by hosts, clients or people is escaped in it."""
+    now = found.now
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            found=found,
+            now=now,
+            period=figures.span(now.until - now.since),
+            instances=[row for row in found.status.rows if row.kind != "gateway" and row.enabled],
+            homes=list(_homes(found)),
+            # Its texts are escaped where it is drawn.
+            graph=Markup(svg(found.stack, found.fleet)),  # noqa: S704  (see above)
+            names=list(rows(found.stack)),
+            where=where(found.stack, found.fleet),
+            proven=_proven(found.proof),
+            charts=over_time(now),
+            buckets=table_over_time(now),
+            groups={name: by_group(usage) for name, usage in found.usage.items()},
+            trends=trends(now, found.before),
+        )
+    )
+
+
+@dataclass(frozen=True)
+class _Home:
+    """A host, or elsewhere: what runs there."""
+
+    name: str
+    roles: str
+    rows: tuple[Row, ...]
+
+
+def _homes(found: Findings) -> Iterable[_Home]:
+    for host in found.fleet.hosts:
+        roles = ["gateway"] if GATEWAY_GROUP in host.groups else []
+        roles += ["Ollama"] if is_engine(found.stack, host) else []
+        its = tuple(row for row in found.status.rows if row.host == host.name)
+        yield _Home(host.name, ", ".join([host.address, *roles]), its)
+    if others := tuple(row for row in found.status.rows if row.host is None):
+        yield _Home("Elsewhere", "servers that are not ours", others)
+
+
+def _proven(proof: Report | None) -> dict[str, list[Result]]:
+    """The results of the last verification, by host."""
+    found: dict[str, list[Result]] = {}
+    for result in proof.results if proof else ():
+        found.setdefault(result.host, []).append(result)
+    return found

@@ -1,0 +1,1 @@
+"""What the gateways noted of requests: tail, logs, usage."""

@@ -1,0 +1,85 @@
+"""What went wrong as text and JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+
+from rich.text import Text
+
+from llmrack.observe.figures import count, seconds
+from llmrack.observe.requests.logs import Logs, PutAside
+from llmrack.observe.requests.usage import stamp
+from llmrack.observe.requests.usage_print import FINE, NOT_ASKED
+from llmrack.observe.tables import columns, printed
+from llmrack.verify.results import one_line
+
+# Characters of a name that are shown; clients make up names of models.
+LONGEST = 40
+
+
+def exit_code(logs: Logs) -> int:
+    """2 when a gateway could not be asked, else 0."""
+    return NOT_ASKED if logs.unreached else FINE
+
+
+def as_text(logs: Logs) -> str:
+    """The groups one after the other, at 80 columns; times in UTC."""
+    since, until = (f"{moment:%Y-%m-%d %H:%M}" for moment in (logs.since, logs.until))
+    said = [f"requests from {since} to {until} UTC: {count(logs.calls)}"]
+    if logs.all_well:
+        said.append("nothing went wrong")
+    if logs.errors:
+        said.append("\nerrors, by class and instance")
+        table = columns(["error", "instance"], ["attempts", "requests", "last"])
+        for failure in logs.errors:
+            instance = failure.instance or "(the gateway)"
+            numbers = (count(failure.attempts), count(failure.requests), _moment(failure.last))
+            table.add_row(*map(Text, (failure.error, instance, *numbers)))
+        said.append(printed(table))
+    if logs.chains:
+        said.append("\nchains that fired")
+        table = columns(["asked for", "answered by", "because of"], ["requests"])
+        for fired in logs.chains:
+            cells = (_name(fired.asked), _name(fired.served), fired.error or "not noted")
+            table.add_row(*map(Text, (*cells, count(fired.requests))))
+        said.append(printed(table))
+    if logs.aside:
+        said.append("\ninstances that were put aside")
+        said += [line for rest in logs.aside for line in _rest(rest)]
+    if logs.slowest:
+        said.append("\nslowest requests")
+        table = columns(["model", "answered by", "key"], ["status", "ended", "took"])
+        for line in logs.slowest:
+            who = line["instance"] or line["error"] or "nobody"
+            words = (_name(line["model"]), who, _name(line["key"]))
+            numbers = (str(line["status"]), _moment(line["time"]), seconds(line["duration"]))
+            table.add_row(*map(Text, (*words, *numbers)))
+        said.append(printed(table))
+    if logs.damaged:
+        said.append(f"not counted, since they cannot be read: {logs.damaged} lines")
+    said += [f"{host} could not be asked: {why}" for host, why in logs.unreached.items()]
+    return "\n".join(line.removesuffix("\n") for line in said) + "\n"
+
+
+def as_json(logs: Logs) -> str:
+    """The same for programs; times in seconds."""
+    times = {"since": stamp(logs.since), "until": stamp(logs.until)}
+    return json.dumps({"exit_code": exit_code(logs)} | asdict(logs) | times, indent=2)
+
+
+def _rest(rest: PutAside) -> Iterator[str]:
+    what = f"{rest.instance} {rest.model}".strip()
+    until = f"back after {seconds(rest.seconds)}" if rest.seconds is not None else rest.now
+    yield f"  {_moment(rest.time)}  {what}, by {rest.gateway}: {one_line(rest.why)}"
+    yield f"                  {until}"
+
+
+def _name(name: str | None) -> str:
+    return one_line(name, LONGEST) if name else "(none)"
+
+
+def _moment(time: str) -> str:
+    """Month, day and time: all of them are near each other."""
+    return time[5:19].replace("T", " ")

@@ -1,0 +1,78 @@
+"""Programs of this package that run on the gateways' hosts, where the logs are."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Sequence
+from shlex import quote
+from types import ModuleType
+from typing import Any
+
+from pyinfra.api import QuoteString, StringCommand
+from pyinfra.api.host import Host as PyinfraHost
+
+from llmrack.components.paths import Home
+from llmrack.hosts.asking import Gateways, Unreached
+from llmrack.hosts.connection import needs_sudo
+from llmrack.resources.change import as_user
+from llmrack.stack.fleet import Host
+
+# Seconds for the whole log: ten million lines take about a minute (bench/README.md).
+DEADLINE = 300
+
+# The modules come on standard input and import each other by their names here.
+BEGIN = """
+import json, sys, types
+told = json.loads(sys.stdin.readline())
+for name, text in told["modules"].items():
+    module = sys.modules[name] = types.ModuleType(name)
+    exec(compile(text, name, "exec"), module.__dict__)
+module.main(**told["asked"])
+"""
+
+
+def command(host: Host) -> StringCommand:
+    """What runs the program that ``program`` gives, as the service user."""
+    user = quote(host.settings.service_user)
+    script = (
+        f"id -u {user} > /dev/null 2>&1 || "
+        f"{{ echo no user {user} there, so no gateway was deployed >&2; exit 1; }}; "
+        + as_user(host.settings.service_user, f"exec python3 -I -c {quote(BEGIN)}")
+    )
+    return StringCommand("sh", "-c", QuoteString(script))
+
+
+def program(modules: Sequence[ModuleType], **asked: object) -> str:
+    """One line for its standard input.
+
+    + modules: each after those that it imports; the ``main`` of the last one is called
+    + asked: its arguments
+    """
+    sources = {module.__name__: inspect.getsource(module) for module in modules}
+    return json.dumps({"modules": sources, "asked": asked})
+
+
+def ask_log(
+    gateways: Gateways,
+    modules: Sequence[ModuleType],
+    **asked: object,
+) -> dict[str, Any | Unreached]:
+    """What a program prints (JSON) on each gateway's host, by its name.
+
+    + asked: its arguments, beside ``folder``: where the logs are
+    """
+
+    def question(host: Host, there: PyinfraHost) -> Any:  # noqa: ANN401  (JSON)
+        told = program(modules, folder=requests_of(host), **asked)
+        done, output = there.run_shell_command(command(host), _sudo=needs_sudo(there), _stdin=told)
+        if not done:
+            raise OSError(f"its logs cannot be read: {output.stderr or 'no reason given'}")
+        return json.loads("".join(line.line for line in output if line.buffer_name == "stdout"))
+
+    return gateways.ask(question, patience=DEADLINE)
+
+
+def requests_of(host: Host) -> str:
+    """The folder of a gateway's logs."""
+    return Home(host.settings.service_user, host.settings.service_home).requests

@@ -1,0 +1,195 @@
+"""Requests as the gateways note them, of all hosts in one stream."""
+
+from __future__ import annotations
+
+import heapq
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import IO, Any, cast
+
+import gevent
+from gevent.queue import Empty, Queue
+from gevent.subprocess import PIPE, Popen
+from paramiko import SSHException
+from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.host import Host as PyinfraHost
+from pyinfra.connectors.util import make_unix_command_for_host
+
+from llmrack.hosts.asking import Gateways, Unreached
+from llmrack.hosts.connection import needs_sudo, transport
+from llmrack.observe.requests.on_host import command, program, requests_of
+from llmrack.observe.requests.usage import stamp
+from llmrack.shipped.host import lines as host_lines
+from llmrack.shipped.host import tail as host_tail
+from llmrack.shipped.host.tail import SILENCE
+from llmrack.stack.fleet import Host
+
+# Seconds that a line waits for older ones of other gateways; seconds until a gateway that is lost
+# is tried again.
+HOLD, RETRY = 0.3, 5.0
+# Lines that may wait for a terminal that does not take them; then the gateways wait, too.
+WAITING = 10_000
+
+Line = dict[str, Any]
+# A gateway and its line; None: its past is told, it is alive, or it is lost.
+Told = tuple[str, Line | None]
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which requests are wanted; all that is given must be so.
+
+    + model: asked for, or who answered; key, provider: names
+    + errors: those that failed, or where an attempt did
+    + slow: those that took so many seconds or more
+    """
+
+    model: str | None = None
+    key: str | None = None
+    provider: str | None = None
+    errors: bool = False
+    slow: float | None = None
+
+
+def tail(
+    gateways: Gateways, filters: Filters, last: timedelta | None, tell: Callable[[str], None]
+) -> Iterator[Line]:
+    """Lines of the log of requests as they are noted, in the order of their times, without end.
+
+    + last: begin with requests that ended so long ago; None: from now on
+    + tell: is given sentences on gateways that are lost and found
+
+    Each line has ``gateway``, its host, beside what is in the log.
+    """
+    since = stamp(datetime.now(UTC) - last) if last else None
+    queue: Queue[Told] = Queue(WAITING)
+    followers = [
+        gevent.spawn(_follow, gateways, host, since, filters, queue, tell)
+        for host in gateways.hosts
+    ]
+    try:
+        # Of the past a gateway may be quicker than another by any time; of the present hardly.
+        yield from merged(queue, {host.name for host in gateways.hosts} if last else set())
+    finally:
+        gevent.killall(followers)
+
+
+def merged(queue: Queue[Told], awaited: set[str]) -> Iterator[Line]:
+    """What comes from a queue, in the order of its times as far as that can be waited for.
+
+    + awaited: gateways whose past is to come, so that nothing is older than what they tell
+    """
+    # The number, so that two lines of one time need not be compared.
+    held: list[tuple[str, int, float, Line]] = []
+    number = 0
+    while True:
+        wait = None
+        while held and not awaited:
+            wait = held[0][2] + HOLD - time.monotonic()
+            if wait > 0:
+                break
+            yield heapq.heappop(held)[3]
+            wait = None
+        try:
+            gateway, line = queue.get(timeout=wait)
+        except Empty:
+            continue
+        if line is None:
+            awaited.discard(gateway)
+            continue
+        number += 1
+        held_line = {**line, "gateway": gateway}
+        heapq.heappush(held, (line["time"], number, time.monotonic(), held_line))
+
+
+def _follow(
+    gateways: Gateways,
+    host: Host,
+    since: str | None,
+    filters: Filters,
+    queue: Queue[Told],
+    tell: Callable[[str], None],
+) -> None:
+    """Put a gateway's lines into the queue; begin again whenever it is lost."""
+    lost = False
+    while True:
+        there = None
+        try:
+            there = gateways.connect(host)
+            for line in _lines(host, there, since, filters):
+                if lost:
+                    tell(f"{host.name}: followed again")
+                    lost = False
+                since = line["time"] if line else since
+                queue.put((host.name, line))
+        except Unreached as reason:
+            why = str(reason)
+        except (PyinfraError, SSHException, OSError, EOFError) as error:
+            why = str(error) or type(error).__name__
+        if not lost:
+            tell(f"{host.name}: not followed: {why}; tried again every {RETRY:.0f} s")
+        lost = True
+        # What it notes meanwhile is told when it is found again.
+        since = since or stamp(datetime.now(UTC))
+        queue.put((host.name, None))
+        if there:
+            with suppress(PyinfraError, SSHException, OSError, EOFError):
+                there.disconnect()
+        gevent.sleep(RETRY)
+
+
+def _lines(
+    host: Host, there: PyinfraHost, since: str | None, filters: Filters
+) -> Iterator[Line | None]:
+    """What the program on a host prints; None for a sign of life. Raises Unreached at its end."""
+    told = program((host_lines, host_tail), folder=requests_of(host), since=since, **vars(filters))
+    with _running(host, there) as (write, output, errors):
+        write(f"{told}\n".encode())
+        while True:
+            with gevent.Timeout(SILENCE, Unreached(f"nothing was heard for {SILENCE:.0f} s")):
+                text = output.readline()
+            if not text:
+                said = errors.read().decode(errors="replace").split("\n")
+                raise Unreached(next(filter(None, reversed(said)), "the connection ended"))
+            if text == b"\n":
+                # Without an answer the program would end.
+                write(b"\n")
+            yield json.loads(text) if text.strip() else None
+
+
+@contextmanager
+def _running(
+    host: Host, there: PyinfraHost
+) -> Iterator[tuple[Callable[[bytes], object], IO[bytes], IO[bytes]]]:
+    """Start ``command``: what writes to it, its output, its errors. It ends when the block does."""
+    words = make_unix_command_for_host(
+        there.state, there, command(host), _sudo=needs_sudo(there)
+    ).get_raw_value()
+    through = transport(there)
+    if through:
+        with through.open_session() as channel:
+            channel.exec_command(words)
+            said, wrong = channel.makefile("rb"), channel.makefile_stderr("rb")
+            yield channel.sendall, cast(IO[bytes], said), cast(IO[bytes], wrong)
+        return
+    process = Popen(  # noqa: S604  (as pyinfra does)
+        words,
+        shell=True,
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=PIPE,
+        # Ctrl-C is for us.
+        start_new_session=True,
+    )
+    assert process.stdin and process.stdout and process.stderr  # noqa: S101  (they are pipes)
+
+    def write(text: bytes) -> None:
+        to.write(text)
+        to.flush()
+
+    with process.stdin as to, process.stdout as output, process.stderr as errors:
+        yield write, output, errors

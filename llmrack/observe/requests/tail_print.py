@@ -1,0 +1,58 @@
+"""A request as a line or two of 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from llmrack.observe.figures import short
+from llmrack.observe.requests.tail import Line
+from llmrack.observe.tables import WIDTH
+from llmrack.verify.results import one_line
+
+KEY, WHO = 8, 31
+HEAD = (
+    f"{'time UTC'} {'key':{KEY}} {'model → who answered':{WHO}} "
+    f"code {'in':>5} {'out':>5} {'first':>6} {'took':>6}"
+)
+# Where a second line begins.
+_INDENT = " " * (8 + 1 + KEY + 1)
+
+
+def rows(line: Line) -> Iterator[str]:
+    """A request: first what it was, then what else was tried or answered, if so.
+
+    Times are in seconds: to the first token, and of all of it.
+    """
+    who = _fit(line.get("model"), WHO - 12)
+    if line.get("instance"):
+        who += f" → {one_line(line['instance'])}"
+    if line.get("error"):
+        who += f" ✗ {line['error']}"
+    yield (
+        f"{line['time'][11:19]} {_fit(line.get('key'), KEY):{KEY}} {_fit(who, WHO):{WHO}} "
+        f"{line.get('status') or '':>4} {_tokens(line, 'input')} {_tokens(line, 'output')} "
+        f"{_seconds(line.get('first_token'))} {_seconds(line.get('duration'))}"
+    )
+    said = [f"{attempt['instance']}: {attempt['error']}" for attempt in line.get("attempts") or ()]
+    served = line.get("served")
+    if served and served != line.get("model"):
+        said.insert(0, f"answered by {served}")
+    if said:
+        yield _INDENT + _fit("; ".join(said), WIDTH - len(_INDENT))
+
+
+def _fit(text: object, width: int) -> str:
+    """In so many columns; clients make up names of models."""
+    line = one_line(str(text)) if text is not None else "–"  # noqa: RUF001  (as in figures)
+    return line if len(line) <= width else f"{line[: width - 1]}…"
+
+
+def _tokens(line: Line, kind: str) -> str:
+    return f"{short(line.get(f'{kind}_tokens') or 0).replace(' ', ''):>5}"
+
+
+def _seconds(value: Any) -> str:  # noqa: ANN401  (JSON)
+    if value is None:
+        return " " * 6
+    return f"{value:6.2f}" if value < 999.995 else f"{value:6.0f}"

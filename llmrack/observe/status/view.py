@@ -1,0 +1,138 @@
+"""The status for people, at 80 columns with or without colour, and for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import datetime
+from io import StringIO
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from llmrack.observe.status.rows import CardUse, Loaded, ModelInfo, Row, Status
+
+WIDTH = 80
+# The name, which is folded, gets what the others leave.
+COLUMNS = {
+    "name": 16,
+    "kind": 17,
+    "state": 7,
+    "prio": 4,
+    "version": 8,
+    "latency": 8,
+    "checked": 8,
+}
+RIGHT = ("prio", "latency")
+STYLES = {"ok": "green", "trouble": "bold red", "unknown": "yellow", "off": "dim"}
+
+
+def view(status: Status) -> RenderableType:
+    """A line for each gateway and instance, and below it what does not fit there."""
+    parts: list[RenderableType] = [_line(*(Text(head, "bold") for head in COLUMNS))]
+    for row in status.rows:
+        parts.append(_line(*_cells(row)))
+        parts += [Padding(Text(each, overflow="fold"), (0, 0, 0, 2)) for each in _details(row)]
+    return Group(*parts, "", Text(_summary(status)))
+
+
+def text(status: Status, width: int = WIDTH) -> str:
+    """The same as plain text of so many columns."""
+    console = Console(file=StringIO(), width=width, color_system=None, highlight=False)
+    console.print(view(status))
+    file = console.file
+    assert isinstance(file, StringIO)  # noqa: S101  (given above)
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+
+
+def _line(*cells: Text) -> Table:
+    line = Table.grid(padding=(0, 2, 0, 0))
+    for head, width in COLUMNS.items():
+        line.add_column(
+            width=width,
+            justify="right" if head in RIGHT else "left",
+            # A long name goes on below; of a long version its beginning will do.
+            overflow="fold" if head == "name" else "ellipsis",
+            no_wrap=head != "name",
+        )
+    line.add_row(*cells)
+    return line
+
+
+def _cells(row: Row) -> Iterator[Text]:
+    yield Text(row.name)
+    yield Text(row.kind)
+    yield Text(row.state, STYLES[row.state])
+    yield Text("" if row.priority is None else str(row.priority))
+    yield Text(row.version or "")
+    yield Text("" if row.latency is None else f"{row.latency * 1000:.0f} ms")
+    yield Text(f"{row.checked:%H:%M:%S}")
+
+
+def _details(row: Row) -> Iterator[str]:
+    yield row.url
+    if row.why:
+        yield row.why
+    for loaded in row.loaded:
+        yield f"loaded: {_loaded(loaded)}"
+    for card in row.cards:
+        yield f"GPU: {_card(card)}"
+    for model in row.models:
+        yield f"model: {_model(model)}"
+
+
+def _loaded(loaded: Loaded) -> str:
+    until = ""
+    if loaded.until:
+        until = f", until {datetime.fromisoformat(loaded.until):%H:%M:%S}"
+    on_gpu = f"{loaded.on_gpu:.0%} GPU" if loaded.on_gpu else "100% CPU"
+    return f"{loaded.model}, {_gigabytes(loaded.bytes)}, {on_gpu}{until}"
+
+
+def _card(card: CardUse) -> str:
+    told = [card.name]
+    if card.use_percent is not None:
+        told.append(f"{card.use_percent}% used")
+    if card.temperature is not None:
+        told.append(f"{card.temperature} °C")
+    told.append(f"{card.used_mib / 1024:.1f} of {card.memory_mib / 1024:.0f} GB")
+    return ", ".join(told)
+
+
+def _model(model: ModelInfo) -> str:
+    told = [model.name]
+    if model.context_length:
+        told.append(f"{model.context_length} tokens")
+    told += model.capabilities
+    if model.size:
+        told.append(_gigabytes(model.size))
+    if not model.declared:
+        told.append("not declared")
+    return ", ".join(told)
+
+
+def _gigabytes(size: int) -> str:
+    """As `ollama list` counts them: in powers of ten."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
+
+
+def _summary(status: Status) -> str:
+    counts = {state: sum(row.state == state for row in status.rows) for state in STYLES}
+    told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    last = max((row.checked for row in status.rows), default=None)
+    return f"{told}; times are UTC, {last:%Y-%m-%d}" if last else "there is nothing to ask"
+
+
+def as_json(status: Status, indent: int | None = 2) -> str:
+    """The same for programs; sizes in bytes, cards' memory in MiB, latency in seconds."""
+    plain = {"exit_code": status.exit_code, "rows": [_plain(row) for row in status.rows]}
+    return json.dumps(plain, indent=indent)
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    checked = row.checked.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return asdict(row) | {"checked": checked}

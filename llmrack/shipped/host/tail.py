@@ -1,0 +1,133 @@
+"""Prints what a gateway notes of requests as it is noted, on its host, until nobody listens.
+
+It is sent to hosts: Python 3.10 and its standard library.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from llmrack.shipped.host.lines import beginning, files, opened
+
+# Seconds between looks at the file, and between signs of life.
+POLL, BEAT = 0.2, 5.0
+# Seconds without an answer to a sign of life after which nobody listens.
+SILENCE = 30.0
+
+
+class Following:
+    """The lines of a log that grows, also after it is put aside for a new file.
+
+    + since: the moment after which lines are wanted; None: from now on
+    """
+
+    def __init__(self, folder: str, since: str | None) -> None:
+        self._path = Path(folder) / "requests.jsonl"
+        self._since = since or ""
+        self._files: list[BinaryIO] = []
+        if since:
+            self._files = list(files(folder, "requests", since))
+            for file in self._files:
+                file.seek(beginning(file, since))
+        elif file_now := opened(self._path):
+            file_now.seek(0, os.SEEK_END)
+            self._files = [file_now]
+
+    def new(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Whole lines that nobody has seen, as they stand and parsed."""
+        current = opened(self._path)
+        if current:
+            if any(os.path.sameopenfile(current.fileno(), file.fileno()) for file in self._files):
+                current.close()
+            else:
+                self._files.append(current)
+        for file in self._files:
+            yield from self._rest(file)
+        # A line may be on its way to the file before this one.
+        for file in self._files[:-2]:
+            file.close()
+        del self._files[:-2]
+
+    def _rest(self, file: BinaryIO) -> Iterator[tuple[str, dict[str, Any]]]:
+        for text in iter(file.readline, b""):
+            if not text.endswith(b"\n"):
+                # The rest of it is being written.
+                file.seek(-len(text), os.SEEK_CUR)
+                return
+            with suppress(ValueError, KeyError, TypeError):
+                whole = text.decode(errors="replace")
+                line = json.loads(whole)
+                if line["time"] > self._since:
+                    yield whole, line
+
+
+def wanted(
+    line: Mapping[str, Any],
+    model: str | None,
+    key: str | None,
+    provider: str | None,
+    errors: bool,
+    slow: float | None,
+) -> bool:
+    """Whether a line passes all filters.
+
+    + model: as asked for, or as it answered
+    + errors: also where an attempt failed and another one was answered
+    + slow: seconds that a request takes at least
+    """
+    get = line.get
+    failed = get("error") or get("attempts") or (get("status") or 0) >= 400
+    return (
+        (model is None or model in (get("model"), get("served")))
+        and (key is None or key == get("key"))
+        and (provider is None or provider == get("provider"))
+        and bool(failed or not errors)
+        and (slow is None or (get("duration") or 0) >= slow)
+    )
+
+
+def main(folder: str, since: str | None, **filters: Any) -> None:  # noqa: ANN401  (JSON)
+    """Print the lines; an empty one is a sign of life, and what comes back is the answer to it."""
+    out = sys.stdout.buffer
+    following = Following(folder, since)
+    threading.Thread(target=_end_with_the_connection, args=(out,), daemon=True).start()
+    begun = False
+    # Whoever listened is gone.
+    with suppress(BrokenPipeError):
+        while True:
+            for text, line in following.new():
+                # A line may hold anything.
+                with suppress(TypeError):
+                    if wanted(line, **filters):
+                        out.write(text.encode())
+            if not begun:
+                # What was noted before is told.
+                out.write(b"\n")
+                begun = True
+            out.flush()
+            time.sleep(POLL)
+    os._exit(0)
+
+
+def _end_with_the_connection(out: BinaryIO) -> None:
+    heard = time.monotonic()
+    with suppress(BrokenPipeError):
+        while time.monotonic() - heard < SILENCE:
+            if select.select([0], [], [], BEAT)[0]:
+                if not os.read(0, 4096):
+                    break
+                heard = time.monotonic()
+            else:
+                out.write(b"\n")
+                out.flush()
+    # Also while the other thread waits for a reader.
+    os._exit(0)

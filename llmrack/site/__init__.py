@@ -1,0 +1,1 @@
+"""Everything that is declared, read together, without asking a host."""

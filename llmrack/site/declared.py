@@ -1,0 +1,225 @@
+"""From pyinfra's inventory to the pure model: which hosts there are and what is set for them."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pyinfra.api.inventory import Inventory
+from pyinfra.api.state import State
+from pyinfra.context import ctx_state
+from pyinfra_cli.exceptions import UnexpectedExternalError
+from pyinfra_cli.inventory import make_inventory
+
+from llmrack.components.gateway.client_keys import ExtraKey, client_keys
+from llmrack.components.gateway.gateway import lock_problems, secret_names
+from llmrack.problems import DeclarationError, Problem
+from llmrack.secrets.places import MASTER_KEY, Places
+from llmrack.secrets.sources import Kept, find, placeholders
+from llmrack.secrets.value import Secret
+from llmrack.site.issued_keys import KEYS_FILE, read_issued
+from llmrack.site.known_cards import with_known_cards
+from llmrack.stack.bundle import Bundle, load_bundle
+from llmrack.stack.checks.checks import check
+from llmrack.stack.declaration import Declaration
+from llmrack.stack.fleet import Fleet, Host
+from llmrack.stack.keys import IssuedKey
+from llmrack.stack.load import load_settings, load_stack
+from llmrack.stack.offline import from_bundle, not_in_bundle
+from llmrack.stack.schema import Stack
+from llmrack.stack.settings import Settings, is_own
+
+# A box that deploys itself (``pyinfra @local deploy.py``) is the whole fleet.
+LOCAL = "@local"
+LOCAL_GROUPS = ("gpu", "gateway")
+
+
+@dataclass(frozen=True)
+class Declared:
+    """Everything that is declared, checked.
+
+    + kept: the secrets that have a value, by name, and where each comes from
+    + places: where they may be kept
+    + issued: the keys of clients that were issued, by name
+    + keys_file: where those are noted
+    """
+
+    stack: Stack
+    fleet: Fleet
+    kept: Mapping[str, Kept]
+    places: Places
+    declaration: Declaration
+    issued: Mapping[str, IssuedKey]
+    keys_file: Path
+
+    @cached_property
+    def secrets(self) -> dict[str, Secret]:
+        """The values of the secrets, by name."""
+        return {name: each.secret for name, each in self.kept.items()}
+
+    @property
+    def client_keys(self) -> str:
+        """What the gateways know of keys: their ``keys.json``."""
+        master = self.kept.get(MASTER_KEY)
+        extra = []
+        if master and master.accepted:
+            extra.append(ExtraKey("previous master", *master.accepted))
+        return client_keys(self.stack, self.issued, extra)
+
+    def host(self, name: str) -> Host:
+        """The host called ``name``; KeyError when the inventory has none."""
+        for host in self.fleet.hosts:
+            if host.name == name:
+                return host
+        raise KeyError(name)
+
+
+def read_inventory(inventory: str, folder: Path, with_bundle: bool = True) -> Declared:
+    """Load and validate everything from an inventory file, without a host being asked.
+
+    + with_bundle: take what the setting ``bundle`` names for granted; False where one is made
+
+    Raises FileNotFoundError, and DeclarationError also for a file that Python cannot run.
+    """
+    return read(open_inventory(inventory, folder), folder, with_bundle)
+
+
+def open_inventory(inventory: str, folder: Path) -> Inventory:
+    """The hosts of an inventory file, as pyinfra reads it; raises like ``read_inventory``."""
+    if "@" not in inventory and not (folder / inventory).is_file():
+        raise FileNotFoundError(f"there is no inventory {inventory!r}: name it with --inventory")
+    state = State()
+    state.cwd = str(folder)
+    with ctx_state.use(state):
+        try:
+            found: Inventory = make_inventory(inventory, cwd=str(folder))
+            return found
+        except SyntaxError as error:
+            cause = f"is not Python ({error.msg})"
+            place = Problem(str(error.filename), "", cause, "mend it there", error.lineno or 0)
+            raise DeclarationError([place]) from None
+        except UnexpectedExternalError as error:
+            cause = f"fails with {type(error.exception).__name__}: {error.exception}"
+            raise DeclarationError([Problem(error.filename, "", cause, "mend it")]) from None
+
+
+def read(
+    inventory: Inventory,
+    folder: Path,
+    with_bundle: bool = True,
+    may_be_empty: str | None = None,
+) -> Declared:
+    """Load and validate stack, settings and secrets; files are looked up from ``folder``.
+
+    + may_be_empty: a provider that need not have models yet
+
+    Raises DeclarationError with everything that is wrong, as far as it can be told at once.
+    """
+    fleet = with_known_cards(_fleet(inventory, folder), folder)
+    bundle = _bundle(fleet, folder) if with_bundle else None
+    if bundle:
+        fleet = from_bundle(fleet, bundle)
+    stack_file, env_file = _one(fleet, "stack_file"), _one(fleet, "env_file")
+    stack, lines = load_stack(folder / stack_file, stack_file)
+    places = _places(fleet, folder)
+    kept = find(places, secret_names(stack))
+    keys_file = (folder / stack_file).with_name(KEYS_FILE)
+    issued = read_issued(keys_file)
+    declaration = Declaration(
+        stack, fleet, kept, lines, stack_file, env_file, issued, placeholders(places)
+    )
+    found = check(declaration, may_be_empty) + _missing_files(declaration, folder)
+    found += lock_problems(bundle) + (not_in_bundle(stack, fleet, bundle) if bundle else [])
+    if found:
+        raise DeclarationError(found)
+    return Declared(stack, fleet, kept, places, declaration, issued, keys_file)
+
+
+def fleet_of(inventory: Inventory, folder: Path) -> Fleet:
+    """The hosts with their settings; DeclarationError for mistakes in these."""
+    return _fleet(inventory, folder)
+
+
+def places_of(inventory: Inventory, folder: Path) -> Places:
+    """Where secrets are kept; DeclarationError for mistakes in the settings."""
+    return _places(_fleet(inventory, folder), folder)
+
+
+def _places(fleet: Fleet, folder: Path) -> Places:
+    return Places(folder / _one(fleet, "env_file"), folder / _one(fleet, "secrets_file"))
+
+
+def _fleet(inventory: Inventory, folder: Path) -> Fleet:
+    hosts, problems = [], []
+    for entry in inventory:
+        try:
+            data: dict[str, Any] = entry.data.dict()  # type: ignore[no-untyped-call]
+            hosts.append(_host(entry.name, entry.groups, data, folder))
+        except DeclarationError as error:
+            problems += error.problems
+    if problems:
+        raise DeclarationError(problems)
+    return Fleet(tuple(hosts))
+
+
+def _missing_files(declaration: Declaration, folder: Path) -> list[Problem]:
+    """Local files that models are made from, and that are not there."""
+    return [
+        declaration.problem(
+            f"models.{name}.create",
+            f"there is no file {file.file}",
+            f"correct the path, which counts from {folder.resolve()}",
+            *("models", name, "create"),
+        )
+        for name, model in declaration.stack.models.items()
+        if model.create
+        for file in model.create.files
+        if not (folder / file.file).is_file()
+    ]
+
+
+def _host(name: str, groups: list[str], data: dict[str, Any], folder: Path) -> Host:
+    if name == LOCAL:
+        missing = [group for group in LOCAL_GROUPS if group not in groups]
+        for group in missing:
+            data = {**_group_data(folder, group), **data}
+        groups = [*groups, *missing]
+    settings = load_settings(name, data)
+    address = settings.address or data.get("ssh_hostname") or name
+    if name == LOCAL and not settings.address:
+        address = "127.0.0.1"
+    return Host(name, frozenset(groups), str(address), settings)
+
+
+def _bundle(fleet: Fleet, folder: Path) -> Bundle | None:
+    name = _one(fleet, "bundle")
+    return load_bundle(folder / name, name) if name else None
+
+
+def _group_data(folder: Path, group: str) -> dict[str, Any]:
+    path = folder / "group_data" / f"{group}.py"
+    values = runpy.run_path(str(path)) if path.exists() else {}
+    return {key: value for key, value in values.items() if is_own(key)}
+
+
+def _one(fleet: Fleet, setting: str) -> str:
+    """A setting that is one for all hosts; empty when it is None."""
+    values = {str(getattr(host.settings, setting) or "") for host in fleet.hosts}
+    if not values:
+        return str(Settings.model_fields[setting].default or "")
+    if len(values) > 1:
+        raise DeclarationError(
+            [
+                Problem(
+                    "group_data",
+                    setting,
+                    f"differs between hosts ({', '.join(sorted(values))})",
+                    "set it once, in group_data/all.py",
+                )
+            ]
+        )
+    return values.pop()

@@ -1,0 +1,1 @@
+"""The proof that an Ollama instance is what is declared."""

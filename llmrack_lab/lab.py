@@ -1,0 +1,299 @@
+"""A lab: hosts of its own on a network of its own, made and removed as a whole."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from llmrack_lab import files, gpus, keys, needs, processes, release, services, state
+from llmrack_lab.base import ensure_base, host_architecture
+from llmrack_lab.host import HostPlace, LabHost
+from llmrack_lab.machine import mount_points
+from llmrack_lab.network import MACHINE, Network, check_lab_name
+from llmrack_lab.owned import Owned, locked
+from llmrack_lab.shell import LabError, Progress
+from llmrack_lab.state import State
+
+FIRST_HOST = 10
+MOST_HOSTS = 50
+REPLACE_HOSTS = "cat > /run/hosts; cmp -s /run/hosts /etc/hosts || cat /run/hosts > /etc/hosts"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a lab's status; `what` says honestly what kind of thing it is."""
+
+    name: str
+    address: str
+    state: str
+    what: str
+
+
+def _silent(message: str) -> None:
+    del message
+
+
+class Lab:
+    """The lab `name` in a folder of that name under `root`.
+
+    `subnet` (IPv4, /24 or wider) is needed for the first `up` of a lab that is neither `demo` nor
+    `test`. Labs never touch each other.
+    """
+
+    def __init__(
+        self, name: str = "demo", root: Path = Path(".lab"), subnet: str | None = None
+    ) -> None:
+        self.name = check_lab_name(name)
+        self.folder = root.resolve() / name
+        self._shown_folder = root / name
+        self._subnet = subnet
+
+    def up(
+        self, count: int = 2, progress: Progress = _silent, gpu_count: int | None = None
+    ) -> list[LabHost]:
+        """Boot the hosts box1 … box`count` and the stand-ins; what runs already is kept.
+
+        A new host gets `gpu_count` pretended GPUs: one if that is left open, none where a real
+        Ollama runs, which could not use them. Returns these hosts, ready for ssh. Raises
+        LabError when the machine lacks something, or a name or the subnet is taken by somebody
+        else.
+        """
+        if not 1 <= count <= MOST_HOSTS:
+            raise LabError(f"a lab has 1 to {MOST_HOSTS} hosts, not {count}")
+        needs.require_root()
+        self._root.mkdir(parents=True, exist_ok=True)
+        needs.install_missing(progress, self._root / "packages.log")
+        needs.allow_watching(progress)
+        with locked(self._lock, progress):
+            its = state.ensure(self.folder, self._subnet)
+            names = [f"box{number}" for number in range(1, count + 1)]
+            network = self._network(its)
+            network.check_is_free([*names, services.HOST])
+            base = ensure_base(self._root, progress)
+            progress("choosing Ollama's release")
+            chosen = release.choose(its.release, self.folder / "mirror", host_architecture())
+            its = its.chose(chosen.kind).write(self.folder)
+            progress(f"Ollama's release here: {chosen.kind} {chosen.version}")
+            network.up()
+            api_keys = keys.ensure_api_keys(self.folder / "env")
+            authority = keys.Authority(self._authority_folder)
+            needed = services.needed(its.release)
+            self._services(its).up(needed, api_keys, authority, progress)
+            pretends = chosen.kind == "stand-in"
+            cards = int(pretends) if gpu_count is None else gpu_count
+            for name in names:
+                (self.folder / name).mkdir(exist_ok=True)
+                gpus.ensure_declared(self.folder / name, name, cards)
+            base_link = self.folder / "base"
+            if not base_link.is_symlink():
+                base_link.symlink_to(base)
+            self._write_settings(chosen)
+            self._write_ssh(self._hosts(its))
+            return self._up_hosts([self.host(name) for name in names], network, its, progress)
+
+    def down(self, progress: Progress = _silent) -> None:
+        """Remove the lab: processes, namespaces, bridge, firewall table, folder. No lab, no error.
+
+        Works from what was written down beforehand and from the lab's mark on its processes, so it
+        cleans up after commands that were killed, too.
+        """
+        needs.require_root()
+        if not self.folder.exists():
+            return
+        with locked(self._lock, progress):
+            if not self.folder.exists():
+                return  # another command has removed it meanwhile
+            if its := state.read(self.folder):
+                network = self._network(its)
+                progress("ending hosts and stand-ins")
+                processes.kill(its.id, namespaces=network.own_namespaces())
+                for host in self._hosts(its):
+                    host.kill()
+                progress("removing the network")
+                network.down()
+            for mounted in mount_points():
+                if mounted.is_relative_to(self.folder):
+                    raise LabError(f"{mounted} is mounted, and not by the lab: unmount it first")
+            shutil.rmtree(self.folder)
+            self._lock.unlink()
+
+    def status(self) -> list[Line]:
+        """One line for each host and service; empty when there is no lab."""
+        its = state.read(self.folder)
+        if its is None:
+            return []
+        lines = [
+            Line(host.name, host.address, _host_state(host), f"Debian 12 host{told}")
+            for host in self._hosts(its)
+            for told in [gpus.told(self.folder / host.name)]
+        ]
+        servers, needed = self._services(its), services.needed(its.release)
+        for service in (*services.RELEASE_SERVICES, *services.PROVIDERS):
+            if service not in needed:
+                lines.append(Line(service.name, "", "not needed", f"official: {service.purpose}"))
+                continue
+            running = "running" if servers.is_running(service) else "stopped"
+            kind = its.release if service is services.MIRROR else "stand-in"
+            what = f"{kind}: {service.purpose}"
+            lines.append(Line(service.name, servers.address(service), running, what))
+        return lines
+
+    @property
+    def ssh_config(self) -> Path:
+        """A configuration for `ssh -F` that knows all hosts of the lab."""
+        return self.folder / "ssh" / "config"
+
+    @property
+    def authority(self) -> Path:
+        """The certificate of the authority that signs the stand-ins' certificates (PEM)."""
+        return self._authority_folder / "ca.pem"
+
+    def hosts(self) -> list[LabHost]:
+        """All hosts of the lab, box1 first; LabError if there is no lab."""
+        return self._hosts(self._state())
+
+    def host(self, name: str) -> LabHost:
+        """The host with this name; LabError if the lab has none such."""
+        hosts = {host.name: host for host in self.hosts()}
+        if name not in hosts:
+            known = ", ".join(hosts) or "none"
+            raise LabError(f"lab {self.name} has no host {name!r}; it has: {known}")
+        return hosts[name]
+
+    def control(self, service: str) -> str:
+        """The URL below which a stand-in (a provider, the registry) takes commands."""
+        return self._services(self._state()).control(services.commanded(service))
+
+    def fault(self, name: str, mode: str, model: str | None = None, **more: object) -> None:
+        """Make a stand-in, or the one of Ollama on a host, misbehave until the mode is `ok`.
+
+        For one `model` or all; modes and `more`: docs/lab.md. LabError where it refuses.
+        """
+        body = {"mode": mode} | ({"model": model} if model else {}) | more
+        if name.startswith("box"):
+            return self.host(name).fault(body)
+        self._services(self._state()).fault(services.commanded(name), self.authority, body)
+
+    def accept(self, name: str, key: str, only: bool) -> None:
+        """Have a provider's stand-in take one more key, or that one `only`, until it ends."""
+        self._services(self._state()).accept(services.commanded(name), key, only)
+
+    def lose(self, name: str, *others: str) -> None:
+        """Lose packets between a host or stand-in and hosts or MACHINE, until none are named."""
+        its = self._state()
+        network = self._network(its)
+        here = network.address(1)
+        addresses = [here if each == MACHINE else self.host(each).address for each in others]
+        if name.startswith("box"):
+            return network.lose(name, self.host(name).address, addresses)
+        network.lose(services.HOST, network.address(services.commanded(name).number), addresses)
+
+    @property
+    def _root(self) -> Path:
+        return self.folder.parent
+
+    @property
+    def _lock(self) -> Path:
+        return self._root / f"{self.name}.lock"
+
+    @property
+    def _authority_folder(self) -> Path:
+        return self.folder / "ca"
+
+    def _state(self) -> State:
+        its = state.read(self.folder)
+        if its is None:
+            raise LabError(f"there is no lab {self.name}: `llmrack lab up` makes it")
+        return its
+
+    def _network(self, its: State) -> Network:
+        return Network(self.name, its.network, Owned(self.folder / "made"))
+
+    def _services(self, its: State) -> services.Services:
+        return services.Services(its.id, self.folder, self._network(its))
+
+    def _hosts(self, its: State) -> list[LabHost]:
+        network = self._network(its)
+        numbers = sorted(
+            int(folder.name.removeprefix("box")) for folder in self.folder.glob("box[0-9]*")
+        )
+        return [self._make_host(number, network, its) for number in numbers]
+
+    def _make_host(self, number: int, network: Network, its: State) -> LabHost:
+        name = f"box{number}"
+        place = HostPlace(
+            machine=network.namespace(name),
+            lab_id=its.id,
+            folder=self.folder / name,
+            base=(self.folder / "base").resolve(),
+            cache=self._root / "cache",
+            namespace=network.namespace_file(name),
+            ssh_config=self.ssh_config,
+            files=lambda: {
+                **gpus.host_files(gpus.declared(self.folder / name)),
+                **files.host_files(
+                    name,
+                    hosts=self._hosts_file(its),
+                    host_key=self.folder / "ssh" / "host_key",
+                    authorized_key=keys.ensure_ssh_key(self.folder / "ssh" / "id_ed25519"),
+                    authority=self.authority,
+                ),
+            },
+        )
+        return LabHost(name, network.address(FIRST_HOST + number), place)
+
+    def _hosts_file(self, its: State) -> str:
+        network = self._network(its)
+        names = {
+            service.hostname: network.address(service.number)
+            for service in services.needed(its.release)
+        }
+        return files.hosts_file(names | {host.name: host.address for host in self._hosts(its)})
+
+    def _write_ssh(self, hosts: Sequence[LabHost]) -> None:
+        folder = self.folder / "ssh"
+        keys.ensure_ssh_key(folder / "id_ed25519")
+        kind, key, _ = keys.ensure_ssh_key(folder / "host_key").split()
+        known = "".join(f"{host.name},{host.address} {kind} {key}\n" for host in hosts)
+        state.write(folder / "known_hosts", known)
+        addresses = {host.name: host.address for host in hosts}
+        state.write(self.ssh_config, files.ssh_config(folder, addresses))
+
+    def _write_settings(self, chosen: release.Release) -> None:
+        stands_in = chosen.kind != "official"
+        settings = chosen.settings(host_architecture()) | {
+            "env_file": str(self._shown_folder / "env"),
+            "secrets_file": str(self._shown_folder / "secrets.age"),
+            "gpu_required": chosen.kind == "stand-in",
+            "standins": {"ollama": chosen.kind == "stand-in", "registry": stands_in}
+            | {service.name: True for service in services.PROVIDERS},
+        }
+        state.write(self.folder / "settings.json", json.dumps(settings, indent=2) + "\n")
+
+    def _up_hosts(
+        self, hosts: list[LabHost], network: Network, its: State, progress: Progress
+    ) -> list[LabHost]:
+        booted = []
+        for host in hosts:
+            network.up_host(host.name, [host.address])
+            if not host.answers():
+                progress(f"{host.name}: booting")
+                host.kill()
+                host.boot()
+                booted.append(host)
+        for host in hosts:
+            host.wait_ready(tell=lambda told, name=host.name: progress(f"{name}: {told}"))  # type: ignore[misc]
+        hosts_file = self._hosts_file(its)
+        for host in self._hosts(its):
+            if host not in booted and host.answers():
+                host.ssh(REPLACE_HOSTS, input=hosts_file)
+        return hosts
+
+
+def _host_state(host: LabHost) -> str:
+    if host.answers():
+        return "running"
+    return "no ssh" if host.is_running() else "stopped"
