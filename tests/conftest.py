@@ -16,7 +16,8 @@ from llmrack_lab.lab import Lab
 from tests.lab.site import ROOT, Site
 
 HOSTS = 4
-FOLDERS = ("lab", "faults", "scenarios", "soak")
+# The folders of tests on lab hosts.
+FOLDERS = tuple(ROOT / "tests" / name for name in ("lab", "lab/faults", "scenarios", "soak"))
 
 # The session's lab, once there is one.
 _labs: list[Lab] = []
@@ -30,7 +31,7 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Quick tests first, so that a plain mistake shows in seconds."""
-    items.sort(key=lambda item: item.path.parent.name in FOLDERS)
+    items.sort(key=lambda item: item.path.parent in FOLDERS)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -57,7 +58,7 @@ def lab() -> Iterator[Lab]:
 def _cards_are_well(request: pytest.FixtureRequest) -> Iterator[None]:
     """Every host ends a module with the cards that the lab gave it."""
     yield
-    if request.node.path.parent.name not in FOLDERS or not _labs:
+    if request.node.path.parent not in FOLDERS or not _labs:
         return
     (made,) = _labs
     settings = json.loads((made.folder / "settings.json").read_text())

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[2] / "llmrack"
+from tests import ROOT
+
+PACKAGE = ROOT / "llmrack"
 PURE = ("stack", "resources", "components")
 # For each room, the rooms it may import.
 BELOW = {
