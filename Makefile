@@ -37,7 +37,8 @@ demo: .venv/installed
 demo-down: .venv/installed
 	$(BIN)/llmrack lab down --all
 
-# Formatter, linter, type checker, unit tests (seconds), tests on lab hosts (minutes; root).
+# Formatter, linter, type checker, unit tests (seconds), tests on lab hosts (minutes; root). Tests
+# run in another order each time, on lab hosts in that of their module; what fails names its seed.
 test: lint
 	command -v chromium || { apt-get -q update && \
 		apt-get install -y -q --no-install-recommends $(CHROMIUM); }

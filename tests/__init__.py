@@ -4,3 +4,7 @@ from pathlib import Path
 
 # The repository.
 ROOT = Path(__file__).parents[1]
+
+# Seconds after which what must happen is given up on, however busy the machine is. Nothing waits
+# that long but a test that fails.
+DEADLINE = 120

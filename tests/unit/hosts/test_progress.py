@@ -14,6 +14,7 @@ import pytest
 from llmrack.hosts import progress
 from llmrack.hosts.progress import heard, say, signs_of_life, transfer
 from llmrack.hosts.screen import Screen
+from tests import DEADLINE
 
 RACK = SimpleNamespace(pyinfra_host=SimpleNamespace(name="box1", print_prefix="[box1] "))
 
@@ -128,16 +129,17 @@ def test_a_dumb_terminal_gets_plain_lines(terminal, monkeypatch):
 
 def test_silence_is_broken_by_a_sign_of_life(lines, monkeypatch):
     monkeypatch.setattr(progress, "SILENCE", 0.02)
-    with signs_of_life(RACK, "Venv /x"), gevent.Timeout(10):
+    with signs_of_life(RACK, "Venv /x"), gevent.Timeout(DEADLINE):
         while not lines:
             gevent.sleep(0.01)
     assert lines[0] == "[box1] Venv /x: 0 s so far"
 
 
 def test_no_sign_of_life_while_something_else_is_said(lines, monkeypatch):
-    monkeypatch.setattr(progress, "SILENCE", 0.2)
+    # So long that no busy machine takes it for silence.
+    monkeypatch.setattr(progress, "SILENCE", 1)
     with signs_of_life(RACK, "OllamaModel x"):
-        for _ in range(10):
+        for _ in range(30):
             gevent.sleep(0.05)
             heard(RACK)
     assert lines == []

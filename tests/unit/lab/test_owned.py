@@ -11,6 +11,7 @@ import pytest
 
 from llmrack_lab.owned import BOOT_ID, Owned, locked
 from llmrack_lab.shell import LabError, wait_until
+from tests import DEADLINE
 
 
 def test_a_name_is_on_disk_when_add_returns(tmp_path: Path) -> None:
@@ -46,7 +47,7 @@ def test_a_lock_is_waited_for(tmp_path: Path) -> None:
     with locked(tmp_path / "lock", told.append):
         thread = threading.Thread(target=second)
         thread.start()
-        assert wait_until(lambda: bool(told), 5)
+        assert wait_until(lambda: bool(told), DEADLINE)
         assert not entered.is_set()
     thread.join(5)
     assert entered.is_set()

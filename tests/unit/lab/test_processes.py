@@ -12,6 +12,7 @@ import pytest
 
 from llmrack_lab import processes
 from llmrack_lab.shell import wait_until
+from tests import DEADLINE
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def start(lab_id: str, role: str, folder: Path) -> processes.Process:
         found[:] = processes.find(lab_id, role)
         return bool(found)
 
-    assert wait_until(is_there, 5)
+    assert wait_until(is_there, DEADLINE)
     return found[0]
 
 

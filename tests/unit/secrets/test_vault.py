@@ -13,6 +13,7 @@ import pytest
 from llmrack.problems import DeclarationError
 from llmrack.secrets import identities, recipients, store, vault
 from llmrack.secrets.value import Secret
+from tests import DEADLINE
 from tests.unit.vaults import vault_of
 
 CANARY = "canary-4712-value"
@@ -232,7 +233,7 @@ def test_changes_at_the_same_time_are_all_kept(places):
     )
     names = {f"NAME_{number}" for number in range(6)}
     running = [subprocess.Popen([sys.executable, "-c", program, places.vault, n]) for n in names]
-    assert [each.wait(timeout=60) for each in running] == [0] * 6
+    assert [each.wait(timeout=DEADLINE) for each in running] == [0] * 6
     assert names <= vault.read(places.vault).secrets.keys()
     assert [path.name for path in places.vault.parent.glob(".secrets*")] == []
 

@@ -19,6 +19,7 @@ from llmrack.deploy.rollout.rollout import Rollout, parts, roll_out
 from llmrack.resources.change import Change, plan
 from llmrack.resources.look import ModelSeen, PathSeen, Seen, UnitSeen
 from llmrack.stack.fleet import Fleet
+from tests import DEADLINE
 from tests.unit.declare import host, stack, two_boxes
 
 UNIT = "llmrack-ollama@main.service"
@@ -58,11 +59,11 @@ class Works:
     def end(self, name: str, well: bool) -> None:
         self.well[name] = well
         self.ends[name].set()
-        self.done[name].join(5)
+        self.done[name].join(DEADLINE)
 
     def settle(self, number: int) -> list[str]:
         """Those that have begun, once they are so many; no more begin after that."""
-        with gevent.Timeout(5):
+        with gevent.Timeout(DEADLINE):
             while len(self.begun) < number:
                 gevent.sleep(0.01)
         gevent.sleep(2 * rollout.PACE)
@@ -87,7 +88,7 @@ def test_nobody_begins_after_a_failure() -> None:
     works.begin("a", "b", "c")
     works.settle(1)
     works.end("a", well=False)
-    gevent.joinall(list(works.done.values()), timeout=5)
+    gevent.joinall(list(works.done.values()), timeout=DEADLINE)
     assert works.begun == ["a"]
     assert [works.done[name].value for name in "abc"] == [False, False, False]
 

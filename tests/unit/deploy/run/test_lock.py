@@ -129,7 +129,7 @@ def test_the_lock_of_a_run_that_falls_silent_ends(host: Host) -> None:
 def test_a_sign_of_life_keeps_the_lock(host: Host) -> None:
     holder = host.hold("one", patience=2)
     said(holder)
-    until = time.monotonic() + 3
+    until = time.monotonic() + DEADLINE
 
     def beaten() -> bool:
         assert holder.stdin

@@ -12,6 +12,7 @@ from llmrack.deploy.transfer import copying
 from llmrack.deploy.transfer.copying import CopyError
 from llmrack.deploy.transfer.model_sources import Supply
 from llmrack.resources.change import Change, Pull, Shell
+from tests import DEADLINE
 
 MODEL, OTHER = "llama3.2:1b", "gemma3:27b"
 
@@ -80,7 +81,7 @@ def fleet(monkeypatch):
 def together(*works):
     """Results of what runs at the same time, in their order."""
     greenlets = [gevent.spawn(work) for work in works]
-    gevent.joinall(greenlets, timeout=10, raise_error=True)
+    gevent.joinall(greenlets, timeout=DEADLINE, raise_error=True)
     return [greenlet.value for greenlet in greenlets]
 
 
@@ -106,7 +107,7 @@ def test_copies_are_shared_out_among_those_that_have_it(fleet):
     copies = [gevent.spawn(fleet.pull, rack) for rack in (fleet.a, extra)]
     gevent.sleep(0)
     fleet.go_on.set()
-    gevent.joinall(copies, timeout=10)
+    gevent.joinall(copies, timeout=DEADLINE)
     assert {source for source, *_ in fleet.copies} == {"b", "c"}
 
 
@@ -116,7 +117,7 @@ def test_only_one_host_pulls_at_a_time_whatever_the_model(fleet):
     gevent.sleep(0)
     assert fleet.pulls == [("a", MODEL)]
     fleet.go_on.set()
-    gevent.joinall(pulls, timeout=10)
+    gevent.joinall(pulls, timeout=DEADLINE)
     assert fleet.pulls == [("a", MODEL), ("b", OTHER)]
 
 

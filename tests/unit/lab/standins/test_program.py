@@ -22,6 +22,7 @@ from llmrack_lab.standins.cloud import Cloud
 from llmrack_lab.standins.openai_like import MODELS as OPENAI_MODELS
 from llmrack_lab.standins.openai_like import OpenAILike
 from llmrack_lab.standins.vllm import VLLM
+from tests import DEADLINE
 from tests.unit.running_standin import HELLO, KEY, Running, running
 
 
@@ -169,7 +170,7 @@ def test_it_serves_by_tls_and_stops_on_sigterm(tmp_path: Path) -> None:
         response = httpx.get(f"{address}/api/tags", headers=headers, verify=context)
         assert response.status_code == 200
         process.terminate()
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=DEADLINE) == 0
     finally:
         process.kill()
         process.communicate()
@@ -178,7 +179,7 @@ def test_it_serves_by_tls_and_stops_on_sigterm(tmp_path: Path) -> None:
 def test_it_says_which_port_is_taken(vllm: Running) -> None:
     taken = "{}:{}".format(*vllm.standin.address)
     process = program("vllm", "--listen", taken, "--control", "127.0.0.1:0")
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=DEADLINE)
     assert process.returncode == 1
     assert "Address already in use" in errors
     assert taken in errors
@@ -186,6 +187,6 @@ def test_it_says_which_port_is_taken(vllm: Running) -> None:
 
 def test_cloud_does_not_start_without_the_key_to_accept() -> None:
     process = program("cloud", "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0")
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=DEADLINE)
     assert process.returncode == 1
     assert errors.startswith("STANDIN_API_KEY is not set")
