@@ -16,7 +16,7 @@ from llmrack.hosts.progress import heard, say, signs_of_life, transfer
 from llmrack.hosts.screen import Screen
 from tests import DEADLINE
 
-RACK = SimpleNamespace(pyinfra_host=SimpleNamespace(name="box1", print_prefix="[box1] "))
+HOST = SimpleNamespace(name="box1", print_prefix="[box1] ")
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def clock(monkeypatch):
 
 
 def test_a_transfer_is_told_every_two_seconds_with_rate_and_time_left(lines, clock):
-    with transfer(RACK, "llama3.2:1b") as meter:
+    with transfer(HOST, "llama3.2:1b") as meter:
         for _ in range(9):
             meter(int((clock.time - 1000) * 10e6), 100_000_000)
             clock.time += 0.5
@@ -48,7 +48,7 @@ def test_a_transfer_is_told_every_two_seconds_with_rate_and_time_left(lines, clo
 
 
 def test_what_was_there_before_does_not_count_as_speed(lines, clock):
-    with transfer(RACK, "llama3.2:1b") as meter:
+    with transfer(HOST, "llama3.2:1b") as meter:
         meter(50_000_000, 100_000_000)
         clock.time += 2
         meter(60_000_000, 100_000_000)
@@ -56,7 +56,7 @@ def test_what_was_there_before_does_not_count_as_speed(lines, clock):
 
 
 def test_a_transfer_that_stands_still_has_no_time_left(lines, clock):
-    with transfer(RACK, "llama3.2:1b") as meter:
+    with transfer(HOST, "llama3.2:1b") as meter:
         meter(50, 100)
         clock.time += 2
         meter(50, 100)
@@ -129,7 +129,7 @@ def test_a_dumb_terminal_gets_plain_lines(terminal, monkeypatch):
 
 def test_silence_is_broken_by_a_sign_of_life(lines, monkeypatch):
     monkeypatch.setattr(progress, "SILENCE", 0.02)
-    with signs_of_life(RACK, "Venv /x"), gevent.Timeout(DEADLINE):
+    with signs_of_life(HOST, "Venv /x"), gevent.Timeout(DEADLINE):
         while not lines:
             gevent.sleep(0.01)
     assert lines[0] == "[box1] Venv /x: 0 s so far"
@@ -138,8 +138,8 @@ def test_silence_is_broken_by_a_sign_of_life(lines, monkeypatch):
 def test_no_sign_of_life_while_something_else_is_said(lines, monkeypatch):
     # So long that no busy machine takes it for silence.
     monkeypatch.setattr(progress, "SILENCE", 1)
-    with signs_of_life(RACK, "OllamaModel x"):
+    with signs_of_life(HOST, "OllamaModel x"):
         for _ in range(30):
             gevent.sleep(0.05)
-            heard(RACK)
+            heard(HOST)
     assert lines == []
