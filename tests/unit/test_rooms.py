@@ -12,8 +12,9 @@ PURE = ("stack", "resources", "components")
 # For each room, the rooms it may import.
 BELOW = {
     "problems": set(),
+    "files": set(),
     "stack": {"problems"},
-    "secrets": {"problems"},
+    "secrets": {"files", "problems"},
     "commands": {
         "backup",
         "observe",
@@ -27,9 +28,9 @@ BELOW = {
     "observe": {"remote", "components", "resources", "stack", "secrets", "problems", "verify"},
     "resources": {"secrets"},
     "components": {"resources", "stack", "secrets", "problems"},
-    "verify": {"stack", "secrets"},
+    "verify": {"files", "stack", "secrets"},
     "remote": {"components", "resources", "stack", "secrets", "problems", "verify"},
-    "backup": {"remote", "secrets", "stack"},
+    "backup": {"files", "remote", "secrets", "stack"},
     "bundle": {"remote", "components", "resources", "stack", "problems"},
     "lab": set(),
 }

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gevent.event import Event
+from pyinfra import logger
 
 from llmrack.components.plan import plan_text
 from llmrack.deploy.rollout.rollout import Rollout
 from llmrack.deploy.transfer.model_sources import Supply
+from llmrack.problems import DeclarationError
 from llmrack.site.declared import Declared
 from llmrack.site.known_cards import remember_cards
 from llmrack.stack.fleet import Fleet
@@ -51,15 +53,17 @@ class Run:
 
     def has_cards(self, name: str, uuids: tuple[str, ...]) -> None:
         """Note the cards of a host whose instances follow from them."""
-        hosts = [
-            replace(host, gpus=uuids) if host.name == name else host for host in self.fleet.hosts
-        ]
-        if hosts == list(self.fleet.hosts):
+        old = next(host for host in self.fleet.hosts if host.name == name)
+        new = replace(old, gpus=uuids)
+        if new == old:
             return
-        self.fleet = Fleet(tuple(hosts))
+        self.fleet = Fleet(tuple(new if host is old else host for host in self.fleet.hosts))
         self.edition += 1
         self.__dict__.pop("digest", None)
-        remember_cards(self.fleet, self.folder)
+        try:
+            remember_cards(new, self.folder)
+        except DeclarationError as error:
+            logger.warning(f"the cards of {name} are not kept for the next run: {error}")
 
     @cached_property
     def digest(self) -> str:
