@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -11,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from llmrack.bundle.cli import bundle as command
-from llmrack.bundle.create import create
+from llmrack.bundle.create import create, package_names
 from llmrack.bundle.fetch import BundleError, fetch
 from llmrack.bundle.models import get_model
 from llmrack.bundle.targets import TARGETS, Target
@@ -133,6 +134,13 @@ def test_everything_that_is_fetched_comes_from_the_bundle(made):
         isinstance(action, InstallBundled) and action.folder == system / "packages"
         for action in found[Packages]
     )
+
+
+@pytest.mark.parametrize("gpus", [None, (), ("GPU-aaaaaaaa-0000-0000-0000-000000000001",)])
+def test_packages_of_a_host_do_not_depend_on_whether_its_cards_are_known(gpus):
+    """A bundle is made where no host can be asked; what is found at the deploy must be in it."""
+    box = replace(host(ollama_bind="0.0.0.0", ollama_instances="per-gpu"), gpus=gpus)
+    assert "nftables" in package_names(stack(), Fleet((box,)), "amd64")
 
 
 def test_venv_from_a_bundle_asks_no_index():

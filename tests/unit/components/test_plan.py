@@ -67,6 +67,12 @@ def test_the_cloud_key_is_named_for_the_cloud_alone():
         assert named == (params["api_base"] == "https://ollama.com")
 
 
+def test_the_configuration_says_nothing_twice():
+    text = gateway.configuration(stack(), two_boxes(), two_boxes().hosts[0])
+    comments = [line.strip() for line in text.splitlines() if line.strip().startswith("#")]
+    assert len(comments) == len(set(comments))
+
+
 def test_no_secret_stands_in_the_configuration():
     text = gateway.configuration(stack(), two_boxes(), two_boxes().hosts[0])
     assert "canary" not in text

@@ -184,7 +184,7 @@ def project(tmp_path):
 
 def keys(project, *arguments):
     return subprocess.run(
-        [sys.executable, "-m", "llmrack.cli", "keys", *arguments],
+        [sys.executable, "-m", "llmrack", "keys", *arguments],
         cwd=project,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from llmrack.components.gpu.driver import GpuDriver
+from llmrack.components.plan import by_component
 from llmrack.components.system import system
 from llmrack.components.system.clock import slow_or_fast, wrong_clock
 from llmrack.deploy.full_disks import explained
@@ -15,11 +18,14 @@ from llmrack.resources.change import Change
 from llmrack.resources.look import DiskSeen, Look, Seen, parse
 from llmrack.resources.look_script import script
 from llmrack.resources.ownership import NOTES
-from tests.unit.declare import host
+from llmrack.resources.packages import Packages
+from llmrack.stack.fleet import Fleet, Host
+from tests.unit.declare import host, settings, stack
+from tests.unit.test_gpu_driver import on
 
 HERE = "1795289000 2026-11-21 19:23"
 PULL = Change("OllamaModel m:latest", "missing", ())
-INSTALL = Change("Packages", "missing: zstd", ())
+EMPTY = Seen(facts={"os": "debian", "os_version": "12", "arch": "x86_64"})
 
 
 def at(there: str, here: str = HERE) -> Seen:
@@ -81,10 +87,38 @@ def test_one_filesystem_is_refused_once():
     assert "in /home/llm, /var/lib/llmrack" in reason
 
 
-@pytest.mark.parametrize(("changes", "number"), [([], 0), ([PULL], 0), ([INSTALL], 1)])
-def test_usr_may_be_read_only_until_there_is_something_to_install(changes, number):
-    seen = disks(usr=DiskSeen("/usr", 0, True))
-    assert len(system.read_only(host(), seen, changes)) == number
+@pytest.mark.parametrize("changes", [[], [PULL]])
+def test_usr_may_be_read_only_while_nothing_is_installed(changes):
+    assert system.read_only(host(), disks(usr=DiskSeen("/usr", 0, True)), changes) == []
+
+
+def installing() -> list[Change]:
+    """Every change that installs packages on some host: from Debian's archive, from a bundle."""
+    gateway = Host("gw", frozenset({"gateway", "monitor"}), "10.0.0.9", settings())
+    fleet = Fleet((host(ollama_bind="0.0.0.0"), gateway))
+    resources = [
+        resource
+        for each in fleet.hosts
+        for part in by_component(stack(), fleet, each, {}, "n", "amd64").values()
+        for resource in part
+        if isinstance(resource, Packages)
+    ]
+    driver = GpuDriver("llm", "nvidia", False).change(on("debian12", "no_driver"), ())
+    bundled = Packages(("zstd",), "A name", Path("/b")).change(EMPTY, ())
+    changes = [resource.change(EMPTY, ()) for resource in resources]
+    return [change for change in (driver, bundled, *changes) if change]
+
+
+@pytest.mark.parametrize("change", installing(), ids=lambda change: change.resource)
+def test_whatever_installs_packages_needs_usr_to_take_writes(change):
+    (reason,) = system.read_only(host(), disks(usr=DiskSeen("/usr", 0, True)), [change])
+    assert reason.startswith("the filesystem at /usr is mounted read-only")
+
+
+def test_a_driver_that_waits_for_a_boot_leaves_usr_alone():
+    change = GpuDriver("llm", "nvidia", True).change(on("debian12", "mismatch"), ())
+    assert change
+    assert system.read_only(host(), disks(usr=DiskSeen("/usr", 0, True)), [change]) == []
 
 
 def test_a_models_directory_that_is_read_only_is_told_as_such():
