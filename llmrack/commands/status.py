@@ -17,7 +17,7 @@ from llmrack.commands.declared import inventory_option
 from llmrack.problems import DeclarationError
 
 if TYPE_CHECKING:
-    from llmrack.observe.status.rows import Status
+    from llmrack.observe.status.server_status import Status
 
 COULD_NOT_ASK = 2
 # Seconds from one look to the next, where none are given.
