@@ -10,12 +10,12 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from llmrack.bundle.cli import bundle as command
 from llmrack.bundle.create import create
 from llmrack.bundle.fetch import BundleError, fetch
 from llmrack.bundle.models import get_model
 from llmrack.bundle.targets import TARGETS, Target
 from llmrack.bundle.wheels import pins
+from llmrack.commands.bundle import bundle as command
 from llmrack.components.plan import by_component
 from llmrack.problems import DeclarationError
 from llmrack.resources.change import InstallBundled, Send, Upload
