@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 from llmrack.components.gateway.service import GatewayService, service
 from llmrack.components.ollama.models import OllamaModel
-from llmrack.components.paths import Home
 from llmrack.components.plan import by_component
 from llmrack.resources.change import Resource
 from llmrack.resources.files import Directory, EnvironmentFile, File, Line, Link
@@ -19,6 +18,7 @@ from llmrack.resources.releases import STAMP, Archive, Release, Venv
 from llmrack.resources.units import Unit
 from llmrack.site.declared import Declared
 from llmrack.stack.fleet import GATEWAY_GROUP, Host
+from llmrack.stack.home import Home
 from llmrack_lab.base import host_architecture
 
 Variables = dict[str, Any]
@@ -72,8 +72,7 @@ class Export:
             "ollama": self._ollama(parts["ollama"]),
         }
         if parts["gateway"]:
-            home = Home(settings.service_user, settings.service_home)
-            variables["gateway"] = self._gateway(parts["gateway"], home)
+            variables["gateway"] = self._gateway(parts["gateway"], host.home)
         return variables
 
     def _ollama(self, resources: list[Resource]) -> Variables:

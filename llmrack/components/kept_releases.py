@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from llmrack.components.gateway.service import COLOURS
-from llmrack.components.paths import Home
 from llmrack.resources.old_releases import OldReleases
 from llmrack.resources.releases import Release, Venv
+from llmrack.stack.home import Home
 from llmrack.stack.settings import Settings
 
 

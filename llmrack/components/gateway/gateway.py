@@ -10,7 +10,6 @@ from llmrack.components.gateway.client_keys import NO_KEYS
 from llmrack.components.gateway.routing import authorities, engine, routing
 from llmrack.components.gateway.service import SOCKET, GatewayService
 from llmrack.components.kept_releases import gateway_releases
-from llmrack.components.paths import Home
 from llmrack.components.render import TEMPLATES, record, render, verbatim
 from llmrack.problems import Problem
 from llmrack.resources.change import Resource
@@ -22,6 +21,7 @@ from llmrack.secrets.value import Secret
 from llmrack.stack.bundle import LOCK, UV_LOCK, Bundle
 from llmrack.stack.deployments import deployments
 from llmrack.stack.fleet import GATEWAY_GROUP, Fleet, Host, bracketed
+from llmrack.stack.home import Home
 from llmrack.stack.kinds import MODES, kind_of
 from llmrack.stack.models import Model, Price
 from llmrack.stack.providers import OllamaProvider, OpenAICompatibleProvider, Provider
@@ -169,7 +169,7 @@ def resources(
     if GATEWAY_GROUP not in host.groups:
         return []
     settings = host.settings
-    home = Home(settings.service_user, settings.service_home)
+    home = host.home
     lock, uv_lock = locks(host.bundle)
     folder = host.bundle.folder if host.bundle else None
     venv = Venv(f"{home.gateway}/venvs/{_short(lock + uv_lock)}", lock, uv_lock, home.user, folder)
@@ -245,7 +245,7 @@ def key_line(home: Home) -> Line:
         f"[ -r {path} ] && OLLAMA_API_KEY=$(sed -n 's/^OLLAMA_API_KEY=//p' "
         f"{path}) && export OLLAMA_API_KEY  # llmrack"
     )
-    return Line(f"{home.home}/.profile", line, home.user)
+    return Line(f"{home.folder}/.profile", line, home.user)
 
 
 def environment_file(home: Home) -> str:

@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 from llmrack.components.gateway.routing import authority_file
 from llmrack.components.monitor.prometheus import SERVICE, Credentials, PrometheusConfiguration
-from llmrack.components.paths import Home
 from llmrack.components.render import record, render, verbatim
 from llmrack.resources.change import Resource
 from llmrack.resources.files import Directory, File
@@ -35,6 +34,7 @@ from llmrack.stack.fleet import (
     is_engine,
     own_address,
 )
+from llmrack.stack.home import Home
 from llmrack.stack.providers import OllamaProvider
 from llmrack.stack.schema import Stack
 
@@ -105,7 +105,7 @@ def resources(
 
 def _exporter(fleet: Fleet, host: Host) -> list[Resource]:
     """The node exporter; its settings come first, for its package starts it."""
-    home = Home(host.settings.service_user, host.settings.service_home)
+    home = host.home
     others = [each for each in fleet.monitors if each.name != host.name]
     guard = _guard(host, others) if others else []
     drop_in = File(
@@ -166,7 +166,7 @@ def _metrics(stack: Stack, host: Host) -> list[Resource]:
     """What only the service user can tell, where there is something to tell."""
     if not is_engine(stack, host) and GATEWAY_GROUP not in host.groups:
         return []
-    home = Home(host.settings.service_user, host.settings.service_home)
+    home = host.home
     program = File(f"{home.config}/host_metrics.py", source("host/metrics.py"), home.user)
     declared = File(f"{home.config}/metrics.json", _declared(stack, host, home), home.user)
     path = f"{home.units}/{METRICS_UNIT}"

@@ -21,7 +21,6 @@ from llmrack.components.gateway import gateway
 from llmrack.components.gpu import gpu
 from llmrack.components.gpu.gpus import Gpus, gpus, line, uuids
 from llmrack.components.gpu.states import State
-from llmrack.components.paths import Home
 from llmrack.components.plan import COMPONENTS, by_component
 from llmrack.components.system import system
 from llmrack.deploy.before.disk_space import unfit_disks
@@ -41,6 +40,7 @@ from llmrack.site.declared import read
 from llmrack.stack.checks.host_checks import warnings
 from llmrack.stack.engines import models_folder
 from llmrack.stack.fleet import GATEWAY_GROUP, Host, is_engine
+from llmrack.stack.home import Home
 
 
 class Rack:
@@ -68,7 +68,7 @@ class Rack:
     @property
     def home(self) -> Home:
         """The service user's folders."""
-        return Home(self.host.settings.service_user, self.host.settings.service_home)
+        return self.host.home
 
     @property
     def proof(self) -> File:

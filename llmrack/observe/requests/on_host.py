@@ -12,7 +12,6 @@ from typing import Any
 from pyinfra.api import QuoteString, StringCommand
 from pyinfra.api.host import Host as PyinfraHost
 
-from llmrack.components.paths import Home
 from llmrack.hosts.asking import Gateways, Unreached
 from llmrack.hosts.connection import needs_sudo
 from llmrack.resources.change import as_user
@@ -64,15 +63,10 @@ def ask_log(
     """
 
     def question(host: Host, there: PyinfraHost) -> Any:  # noqa: ANN401  (JSON)
-        told = program(modules, folder=requests_of(host), **asked)
+        told = program(modules, folder=host.home.requests, **asked)
         done, output = there.run_shell_command(command(host), _sudo=needs_sudo(there), _stdin=told)
         if not done:
             raise OSError(f"its logs cannot be read: {output.stderr or 'no reason given'}")
         return json.loads("".join(line.line for line in output if line.buffer_name == "stdout"))
 
     return gateways.ask(question, patience=DEADLINE)
-
-
-def requests_of(host: Host) -> str:
-    """The folder of a gateway's logs."""
-    return Home(host.settings.service_user, host.settings.service_home).requests

@@ -21,7 +21,7 @@ from pyinfra.connectors.util import make_unix_command_for_host
 
 from llmrack.hosts.asking import Gateways, Unreached
 from llmrack.hosts.connection import needs_sudo, transport
-from llmrack.observe.requests.on_host import command, program, requests_of
+from llmrack.observe.requests.on_host import command, program
 from llmrack.observe.requests.usage import stamp
 from llmrack.shipped.host import lines as host_lines
 from llmrack.shipped.host import tail as host_tail
@@ -146,7 +146,7 @@ def _lines(
     host: Host, there: PyinfraHost, since: str | None, filters: Filters
 ) -> Iterator[Line | None]:
     """What the program on a host prints; None for a sign of life. Raises Unreached at its end."""
-    told = program((host_lines, host_tail), folder=requests_of(host), since=since, **vars(filters))
+    told = program((host_lines, host_tail), folder=host.home.requests, since=since, **vars(filters))
     with _running(host, there) as (write, output, errors):
         write(f"{told}\n".encode())
         while True:

@@ -19,7 +19,6 @@ from pyinfra.api.host import Host as PyinfraHost
 
 from llmrack.components.gateway.service import COLOURS, SOCKET, service
 from llmrack.components.ollama.ollama import unit
-from llmrack.components.paths import Home
 from llmrack.hosts.asking import Gateways, Unreached
 from llmrack.hosts.connection import needs_sudo
 from llmrack.hosts.provider_requests import NotAnswered, Reach, Talk
@@ -109,7 +108,7 @@ def _is_gateway(host: Host) -> bool:
 
 def _look(stack: Stack, host: Host, connected: PyinfraHost, models: bool) -> Mapping[str, Any]:
     """What ``shipped/host/status.py`` sees on a host. Raises OSError."""
-    home = Home(host.settings.service_user, host.settings.service_home)
+    home = host.home
     question = {
         "instances": [
             {
