@@ -49,9 +49,7 @@ def create(folder: Path, inventory: str, names: tuple[str, ...], registry: str |
     targets = [Target(name) for name in TARGETS if name in names]
     try:
         declared = read_inventory(inventory, Path.cwd(), with_bundle=False)
-        gathered = create_bundle(
-            declared.stack, declared.fleet, targets, folder, registry, click.echo
-        )
+        gathered = create_bundle(declared, targets, folder, registry, click.echo)
     except (FileNotFoundError, DeclarationError, BundleError) as error:
         raise click.ClickException(str(error)) from None
     files = gathered.index.files.values()

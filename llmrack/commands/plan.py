@@ -21,12 +21,4 @@ def plan(inventory: str, only: str | None, files: bool) -> None:
         raise click.ClickException(f"no host {only!r}; the inventory has {', '.join(names)}")
     for host in declared.fleet.hosts:
         if only in (None, host.name):
-            text = plan_text(
-                declared.stack,
-                declared.fleet,
-                host,
-                declared.secrets,
-                declared.client_keys,
-                files,
-            )
-            click.echo(text)
+            click.echo(plan_text(declared, host, files))

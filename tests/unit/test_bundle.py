@@ -25,7 +25,7 @@ from llmrack.resources.releases import Archive, Venv
 from llmrack.stack.bundle import Bundle, BundledModel, Index, Listed, load_bundle
 from llmrack.stack.fleet import Fleet
 from llmrack.stack.offline import from_bundle, not_in_bundle
-from tests.unit.declare import host, stack, two_boxes
+from tests.unit.declare import host, site, stack, two_boxes
 
 BOOKWORM = Seen(facts={"os": "debian", "os_version": "12", "arch": "x86_64"})
 FILES = {
@@ -115,7 +115,7 @@ def test_driver_is_named_as_what_no_bundle_has(made):
 def changes(made: Bundle) -> dict[type, list[object]]:
     """The first action for everything that is fetched, on a Debian 12 without anything."""
     fleet = from_bundle(two_boxes(), made)
-    parts = by_component(stack(), fleet, fleet.hosts[0], {}, "n", "amd64")
+    parts = by_component(site(fleet=fleet), fleet.hosts[0], "amd64", "n")
     found: dict[type, list[object]] = {}
     for resource in (each for part in parts.values() for each in part):
         if isinstance(resource, Packages | Archive | Venv):
@@ -169,7 +169,7 @@ def test_check_names_the_damaged_the_missing_and_the_extra_file(made):
 def test_folder_with_other_things_is_left_alone(tmp_path):
     (tmp_path / "mine").write_text("mine")
     with pytest.raises(BundleError, match="holds other things"):
-        create(stack(), two_boxes(), [Target("debian-12-amd64")], tmp_path, None, print)
+        create(site(), [Target("debian-12-amd64")], tmp_path, None, print)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 

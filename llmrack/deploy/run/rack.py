@@ -86,17 +86,8 @@ class Rack:
         credentials = self._seen is None or gateway.has_credentials(self._systemd)
         key = arch, credentials, self.run.edition
         if key not in self._resources:
-            declared = self.run.declared
-            self._resources[key] = by_component(
-                declared.stack,
-                self.run.fleet,
-                self.host,
-                declared.secrets,
-                self.run.nonce,
-                arch,
-                credentials,
-                declared.client_keys,
-            )
+            site = self.run.declared.with_fleet(self.run.fleet)
+            self._resources[key] = by_component(site, self.host, arch, self.run.nonce, credentials)
         return self._resources[key]
 
     @property

@@ -64,17 +64,7 @@ class Run:
     @cached_property
     def digest(self) -> str:
         """Digest of the stack and of every host's plan: what a recorded proof is a proof of."""
-        declared = self.declared
-        plans = [declared.stack.model_dump_json()]
-        plans += [
-            plan_text(
-                declared.stack,
-                self.fleet,
-                host,
-                declared.secrets,
-                declared.client_keys,
-                files=True,
-            )
-            for host in self.fleet.hosts
-        ]
+        site = self.declared.with_fleet(self.fleet)
+        plans = [site.stack.model_dump_json()]
+        plans += [plan_text(site, host, files=True) for host in site.fleet.hosts]
         return hashlib.sha256("".join(plans).encode()).hexdigest()
