@@ -23,8 +23,7 @@ from bench.load import Spoilt, chat, resident_mb
 from llmrack.components.gateway import gateway
 from llmrack.resources.releases import Release
 from llmrack.secrets.places import MASTER_KEY, Places
-from llmrack.secrets.sources import Kept
-from llmrack.secrets.value import Secret
+from llmrack.secrets.value import Secret, StoredSecret
 from llmrack.site.site import Site
 from llmrack.stack.declaration import Declaration
 from llmrack.stack.fleet import GATEWAY_GROUP, MONITOR_GROUP, Fleet, Host
@@ -246,7 +245,7 @@ def release(monitored: bool = False) -> dict[str, str]:
     host = Host("box1", frozenset(groups), "127.0.0.1", Settings())
     site = Site(
         Declaration(stack, Fleet((host,)), (MASTER_KEY,), {}),
-        {MASTER_KEY: Kept(Secret(KEY), "the bench")},
+        {MASTER_KEY: StoredSecret(Secret(KEY), "the bench")},
         Places(CACHE / ".env", CACHE / "secrets.age"),
         CACHE / "keys.json",
     )

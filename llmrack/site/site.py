@@ -8,8 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from llmrack.secrets.places import MASTER_KEY, Places
-from llmrack.secrets.sources import Kept
-from llmrack.secrets.value import Secret
+from llmrack.secrets.value import Secret, StoredSecret
 from llmrack.site.client_keys import ExtraKey, client_keys
 from llmrack.stack.declaration import Declaration
 from llmrack.stack.fleet import Fleet, Host
@@ -28,7 +27,7 @@ class Site:
     """
 
     declaration: Declaration
-    kept: Mapping[str, Kept]
+    kept: Mapping[str, StoredSecret]
     places: Places
     keys_file: Path
 

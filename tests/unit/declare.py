@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from llmrack.secrets.places import Places
-from llmrack.secrets.sources import Kept
+from llmrack.secrets.value import StoredSecret
 from llmrack.site.site import Site
 from llmrack.stack.declaration import Declaration
 from llmrack.stack.fleet import Fleet, Host
@@ -52,7 +52,7 @@ def two_boxes(**changes) -> Fleet:
 
 def site(stack_=None, fleet=None, secrets=None, issued=None) -> Site:
     """What is declared, with the values of ``secrets``."""
-    kept = {name: Kept(value, ".env") for name, value in (secrets or {}).items()}
+    kept = {name: StoredSecret(value, ".env") for name, value in (secrets or {}).items()}
     whole = replace(declaration(stack_, fleet, kept), issued=issued or {})
     return Site(whole, kept, Places(Path(".env"), Path("secrets.age")), Path("keys.json"))
 

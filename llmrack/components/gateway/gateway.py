@@ -6,8 +6,7 @@ import hashlib
 from typing import Any
 
 from llmrack.components.gateway.routing import authorities, engine, routing
-from llmrack.components.gateway.service import SOCKET, GatewayService
-from llmrack.components.kept_releases import gateway_releases
+from llmrack.components.gateway.service import SOCKET, GatewayService, gateway_releases
 from llmrack.components.render import TEMPLATES, record, render, verbatim
 from llmrack.resources.change import Resource
 from llmrack.resources.files import Directory, EnvironmentFile, File, Line

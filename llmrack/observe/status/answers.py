@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from llmrack.hosts.asking import Unreached
+from llmrack.hosts.connection import Unreached
 from llmrack.observe.status.server_status import Loaded, ModelInfo
 from llmrack.verify.causes import Trouble
 

@@ -12,15 +12,13 @@ from shlex import quote
 from typing import Any
 
 import gevent
-from paramiko import SSHException
-from pyinfra.api import QuoteString, StringCommand
-from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host as PyinfraHost
 
 from llmrack.components.gateway.service import COLOURS, SOCKET, service
 from llmrack.components.ollama.ollama import unit
-from llmrack.hosts.asking import Gateways, Unreached
-from llmrack.hosts.connection import needs_sudo
+from llmrack.hosts.asking import Gateways
+from llmrack.hosts.commands import run, sh
+from llmrack.hosts.connection import FAILURES, Unreached, reason
 from llmrack.hosts.provider_requests import NotAnswered, Reach, Talk
 from llmrack.observe.providers.discovery import models_at
 from llmrack.observe.providers.gateway_health import GatewayHealth, parsed
@@ -128,13 +126,11 @@ def _look(stack: Stack, host: Host, connected: PyinfraHost, models: bool) -> Map
     look = as_user(user, f"exec python3 -I - {quote(json.dumps(question))}")
     # Before the first deploy there is no such user.
     script = f"if id -u {user} >/dev/null 2>&1; then {look}; else echo '{{}}'; fi"
-    command = StringCommand("sh", "-c", QuoteString(script))
     program = Path(status_script.__file__).read_text(encoding="utf-8")
-    done, output = connected.run_shell_command(command, _sudo=needs_sudo(connected), _stdin=program)
-    text = "".join(line.line for line in output if line.buffer_name == "stdout")
-    if not done:
-        raise OSError(f"it cannot be looked at: {output.stderr or 'no reason given'}")
-    seen: Mapping[str, Any] = json.loads(text)
+    answer = run(connected, sh(script), stdin=program)
+    if not answer.succeeded:
+        raise Unreached(f"it cannot be looked at: {answer.stderr or 'no reason given'}")
+    seen: Mapping[str, Any] = json.loads(answer.stdout)
     return seen
 
 
@@ -170,9 +166,9 @@ def _ask_server(
             return answer
     except NotAnswered as error:
         return replace(answer, trouble=error.trouble)
-    except (PyinfraError, SSHException, OSError, EOFError) as error:
+    except FAILURES as error:
         # Raised by the host's own connection; gevent would print it.
-        return replace(answer, trouble=Unreached(str(error) or type(error).__name__))
+        return replace(answer, trouble=Unreached(reason(error)))
 
 
 def _with_version(answer: ServerAnswer, server: Server, talk: Talk) -> ServerAnswer:
