@@ -27,7 +27,7 @@ COULD_NOT_RUN = 2
 @click.option("--junit", type=click.Path(dir_okay=False), help="Write a JUnit XML file, too.")
 @click.option("--drill", is_flag=True, help="Prove failover: break instances, restore them.")
 @click.option("--yes", "-y", is_flag=True, help="With --drill: do not ask first.")
-def verify(
+def verify(  # noqa: PLR0913  (click passes each option)
     inventory: str, limit: str | None, as_json: bool, junit: str | None, drill: bool, yes: bool
 ) -> None:
     """Prove with real requests that what is declared is what is served.
