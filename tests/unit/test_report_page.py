@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -20,7 +22,14 @@ from llmrack.observe.report.page import Findings, page
 from llmrack.observe.report.report import write_report
 from llmrack.observe.report.usage import by_group, trends
 from llmrack.observe.status.server_status import Status
-from llmrack.verify.last_report import KEPT, keep_proof, last_proof
+from llmrack.verify.last_report import (
+    KEPT,
+    WholeProof,
+    keep_proof,
+    last_proof,
+    last_whole_proof,
+)
+from llmrack.verify.report_json import as_json
 from tests.page.made_up import GROUPS, NOW, ROWS, findings, results
 
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror='alert(2)'>{{ 7*7 }}"
@@ -241,6 +250,39 @@ def test_damaged_proof_counts_as_none(tmp_path: Path, content: str):
     (tmp_path / KEPT).parent.mkdir()
     (tmp_path / KEPT).write_text(content)
     assert last_proof(tmp_path) is None
+    assert last_whole_proof(tmp_path) is None
+
+
+def test_last_proof_of_the_whole_fleet_outlives_those_of_a_part(tmp_path: Path):
+    proof, whole = findings().proof, WholeProof("digest", "Proven at 10:00:\n")
+    assert proof and last_whole_proof(tmp_path) is None
+    keep_proof(tmp_path, proof, [], whole)
+    part = replace(proof, results=proof.results[:1])
+    keep_proof(tmp_path, part, [])
+    assert last_proof(tmp_path) == (part, [])
+    assert last_whole_proof(tmp_path) == whole
+
+
+def test_a_proof_kept_by_an_earlier_version_is_of_no_whole_fleet(tmp_path: Path):
+    proof = findings().proof
+    assert proof
+    (tmp_path / KEPT).parent.mkdir()
+    (tmp_path / KEPT).write_text(as_json(proof))
+    old = (tmp_path / KEPT).with_name("proof.txt")
+    old.write_text("digest\nProven at 10:00:\n")
+    assert last_proof(tmp_path) == (proof, [])
+    assert last_whole_proof(tmp_path) is None
+    keep_proof(tmp_path, proof, [])
+    assert not old.exists()
+
+
+def test_a_run_without_changes_shows_the_last_proof_without_what_draws_it():
+    code = (
+        "import sys, llmrack.deploy.proof.operation; "
+        "print({'rich', 'httpx'} & {name.partition('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 @pytest.fixture
