@@ -52,6 +52,3 @@ for command in (
     main.add_command(command)
 secrets.add_command(list_)
 secrets.add_command(test)
-
-if __name__ == "__main__":
-    main()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from llmrack.files import replace_file
 from llmrack.verify.report_json import as_plain, from_json
 from llmrack.verify.results import Report
 
@@ -41,11 +40,7 @@ def keep_proof(
     file.parent.mkdir(exist_ok=True)
     whole = whole or last_whole_proof(folder)
     kept = as_plain(report, standins) | {"whole": whole._asdict() if whole else None}
-    # mkstemp makes the file 0600.
-    handle, beside = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    with os.fdopen(handle, "w", encoding="utf-8") as opened:
-        opened.write(json.dumps(kept, indent=2) + "\n")
-    Path(beside).replace(file)
+    replace_file(file, json.dumps(kept, indent=2) + "\n", 0o600)
     (folder / _BEFORE).unlink(missing_ok=True)
 
 
