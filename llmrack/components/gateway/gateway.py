@@ -11,7 +11,7 @@ from llmrack.components.gateway.routing import authorities, engine, routing
 from llmrack.components.gateway.service import SOCKET, GatewayService
 from llmrack.components.kept_releases import gateway_releases
 from llmrack.components.paths import Home
-from llmrack.components.render import TEMPLATES, record, render, verbatim
+from llmrack.components.render import record, render, verbatim
 from llmrack.problems import Problem
 from llmrack.resources.change import Resource
 from llmrack.resources.files import Directory, EnvironmentFile, File, Line
@@ -19,6 +19,7 @@ from llmrack.resources.releases import STAMP, Release, Venv
 from llmrack.resources.units import Unit
 from llmrack.secrets.places import MASTER_KEY
 from llmrack.secrets.value import Secret
+from llmrack.shipped import package
 from llmrack.stack.bundle import LOCK, UV_LOCK, Bundle
 from llmrack.stack.deployments import deployments
 from llmrack.stack.fleet import GATEWAY_GROUP, Fleet, Host, bracketed
@@ -29,8 +30,9 @@ from llmrack.stack.schema import Stack
 
 SERVICE = "llmrack-gateway@.service"
 OLLAMA_KEY = "OLLAMA_API_KEY"
-# What runs there lies beside the templates.
-PROGRAMS = tuple(sorted(each.name for each in (TEMPLATES / "gateway").glob("*.py")))
+# The programs that a release has at its top, as every version's has: the unit starts the first one,
+# a deploy and a rollback the other.
+STARTED = ("serve", "gate")
 OLDEST_LITELLM = (1, 84, 0)
 # The oldest that LoadCredential= was seen to work with in a user unit (Debian 12; 257 does too).
 # LoadCredentialEncrypted= does not there: the user manager may not read the host's key (257.13).
@@ -179,7 +181,7 @@ def resources(
         "keys.json": client_keys,
         **authorities(stack),
         "litellm.env": render("gateway/litellm.env.j2", drain=settings.gateway_drain),
-        **{name: verbatim(f"gateway/{name}") for name in PROGRAMS},
+        **programs(),
     }
     directory = f"{home.gateway}/releases/{_short(venv.path + repr(sorted(files.items())))}"
     release = Release(directory, home.user, tuple(files.items()), links=(("venv", venv.path),))
@@ -213,6 +215,13 @@ def resources(
         ),
         *gateway_releases(settings, home, release, venv),
     ]
+
+
+def programs() -> dict[str, str]:
+    """The Python files of a release, by their paths in it."""
+    return package("gateway") | {
+        f"{module}.py": render("gateway/program.py.j2", module=module) for module in STARTED
+    }
 
 
 def _units(host: Host, home: Home, env_file: str, keys: str) -> list[File]:
