@@ -176,9 +176,7 @@ class Deployed(Contender):
         """Start it as systemd does: on a socket that is passed in; wait until each is READY."""
         files = release(self.monitored)
         if not self.logged:
-            files["config.yaml"] = files["config.yaml"].replace(
-                ", gateway.request_log.callback", ""
-            )
+            files["config.yaml"] = files["config.yaml"].replace(", gateway.hooks.request_log", "")
         write(self.folder, files)
         address = self.folder / "notify"
         address.unlink(missing_ok=True)

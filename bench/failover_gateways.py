@@ -105,7 +105,7 @@ def ours(names: Names, watched: bool) -> dict[str, str]:
     stack = Stack.model_validate({"providers": providers, "models": models})
     host = Host("gateway", frozenset({GATEWAY_GROUP}), "127.0.0.1", Settings())
     fleet = Fleet((host,))
-    listed = "callbacks: [gateway.routing.callback.callback"
+    listed = "callbacks: [gateway.hooks.routing"
     config = configuration(stack, fleet, host).replace(listed, f"{listed}, attempts.callback")
     return {
         "config.yaml": config,

@@ -104,12 +104,12 @@ def test_a_secret_of_a_header_that_is_not_set_is_named(
 
 @pytest.mark.parametrize(
     ("source", "reason"),
-    [(None, "cannot be read"), ("callback =", "not Python (line 1)"), ("x = 1", "'callback'")],
+    [(None, "cannot be read"), ("callback =", "not Python (line 1)"), ("x = 1", "'routing'")],
 )
 def test_a_callback_that_cannot_be_loaded_is_named(
     release: Path, source: str | None, reason: str
 ) -> None:
-    file = release / "gateway" / "routing" / "callback.py"
+    file = release / "gateway" / "hooks.py"
     file.unlink() if source is None else file.write_text(source)
     where, text = problems(release)[0]
     assert where == "litellm_settings.callbacks[0]" and reason in text

@@ -11,17 +11,20 @@ import os
 import time
 
 from fastapi import Request
-from litellm.proxy._types import LitellmUserRoles, ProxyException, UserAPIKeyAuth
-from litellm.proxy.auth.auth_utils import (
+
+from .auth_rules import METRICS, Key, Refused, metrics_key
+from .litellm_parts import (
+    LitellmUserRoles,
+    ProxyException,
+    UserAPIKeyAuth,
     fallback_target_model_name,
     get_model_from_request,
     get_request_route,
     iter_request_fallback_targets,
+    read_request_body,
+    router,
 )
-from litellm.proxy.common_utils.http_parsing_utils import _read_request_body
-
-from .auth_rules import METRICS, Key, Refused, metrics_key
-from .release import declared
+from .release import read_json
 from .requests.kinds import Kinds
 from .requests.media_types import form_mistake
 from .requests.types import mistake
@@ -31,9 +34,9 @@ FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 MASTER = "master"
 # Whoever has this key is Prometheus.
 MONITOR = "monitor"
-ROUTING = declared("routing.json")
+ROUTING = read_json("routing.json")
 KINDS = Kinds(ROUTING["groups"], ROUTING["aliases"])
-KEYS = {digest: Key(entry) for digest, entry in declared("keys.json").items()}
+KEYS = {digest: Key(entry) for digest, entry in read_json("keys.json").items()}
 
 
 async def user_api_key_auth(request: Request, api_key: str) -> UserAPIKeyAuth:
@@ -49,7 +52,7 @@ async def user_api_key_auth(request: Request, api_key: str) -> UserAPIKeyAuth:
 
 async def _well_formed(request: Request, asks: UserAPIKeyAuth) -> None:
     path = get_request_route(request)
-    body = await _read_request_body(request)
+    body = await read_request_body(request)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     said = (form_mistake if kind in FORMS else mistake)(path, body)
     said = said or KINDS.mistake(path, body.get("model"), asks.models or None)
@@ -140,11 +143,9 @@ def _administrator(name: str) -> UserAPIKeyAuth:
 
 async def _models(request: Request) -> list[object]:
     """Every model that a request may lead to, as far as it says so itself."""
-    from litellm.proxy.proxy_server import llm_router
-
-    path, body = get_request_route(request), await _read_request_body(request)
+    path, body = get_request_route(request), await read_request_body(request)
     found = get_model_from_request(
-        body, path, dict(request.headers), dict(request.query_params), llm_router, request
+        body, path, dict(request.headers), dict(request.query_params), router(), request
     )
     named = [part["model"] for part in (request.path_params, body) if "model" in part]
     named += found if isinstance(found, list) else [found] if found else []

@@ -61,7 +61,8 @@ def main() -> int:
 def _spare_port() -> int:
     with socket.socket() as spare:
         spare.bind(("127.0.0.1", 0))
-        return spare.getsockname()[1]
+        port: int = spare.getsockname()[1]
+        return port
 
 
 def _prove(server: subprocess.Popen[bytes], url: str, config: Path) -> str:

@@ -11,8 +11,8 @@ from typing import Any
 
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
-from litellm.proxy._types import UserAPIKeyAuth
-from litellm.proxy.auth.user_api_key_auth import user_api_key_auth
+
+from .litellm_parts import UserAPIKeyAuth, user_api_key_auth
 
 PATHS = ("/v1/model/info", "/model/info")
 

@@ -16,7 +16,7 @@ def folder() -> Path:
     return Path(os.environ["CONFIG_FILE_PATH"]).resolve().parent
 
 
-def declared(name: str) -> dict[str, Any]:
+def read_json(name: str) -> dict[str, Any]:
     """The content of ``routing.json`` or ``keys.json``."""
     content: dict[str, Any] = json.loads((folder() / name).read_text(encoding="utf-8"))
     return content

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from litellm.integrations.custom_logger import CustomLogger
-
+from .litellm_parts import CustomLogger
 from .log_file import LogFile
-from .release import declared, folder
+from .release import folder, read_json
 from .requests.names import Names
 from .routing.trail import Trail, trails
 
@@ -33,6 +33,43 @@ DAYS = float(os.environ.get("LLMRACK_LOG_DAYS") or 30)
 KINDS = {401: "refused", 403: "refused", 404: "not found", 408: "timeout", 429: "rate limit"}
 
 
+@dataclass
+class Ended:
+    """A request that is over, as LiteLLM tells of it. Times are in seconds since 1970.
+
+    + call: LiteLLM's id of it
+    + key: the name of the client's key; None: the gateway's own request, or a stranger's
+    + received: what the proxy has received, and when it arrived
+    + model: the name that LiteLLM has of it; a client may send anything
+    + error: the class of its failure, where that is known already
+    + input_tokens, output_tokens: as the provider counts them
+    + cost: in dollars
+    """
+
+    call: object
+    key: str | None
+    received: dict[str, Any]
+    model: object
+    status: int
+    error: str | None = None
+    begun: float | None = None
+    ended: float = field(default_factory=time.time)
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float = 0.0
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """What the client has sent, where that is an object."""
+        body = self.received.get("body")
+        return body if isinstance(body, dict) else {}
+
+    def name(self, trail: Trail) -> str | None:
+        """The model's name as the client asked for it, before aliases and chains."""
+        model = trail.model or self.body.get("model") or self.model
+        return model[:LONGEST] if isinstance(model, str) else None
+
+
 class RequestLog(CustomLogger):
     """LiteLLM tells it of every request when it is over."""
 
@@ -42,7 +79,9 @@ class RequestLog(CustomLogger):
         self._groups: dict[str, dict[str, Any]] = declared["groups"]
         self._meant = Names(declared["groups"], declared["aliases"])
         self._names = {
-            key: name for name, its in self._groups.items() for key in its["deployments"]
+            deployment: name
+            for name, group in self._groups.items()
+            for deployment in group["deployments"]
         }
         self._lines = LogFile(PATH, DAYS)
         self._contents: LogFile | None = None
@@ -55,19 +94,22 @@ class RequestLog(CustomLogger):
         end_time: datetime,
     ) -> None:
         """One that was answered, or whose client has left in between."""
-        said = kwargs.get("standard_logging_object") or {}
+        logged = kwargs.get("standard_logging_object") or {}
         params = kwargs.get("litellm_params") or {}
         left = (params.get("metadata") or {}).get("client_disconnected")
         self._note(
-            said.get("litellm_call_id"),
-            (said.get("metadata") or {}).get("user_api_key_alias"),
-            params.get("proxy_server_request") or {},
-            said.get("model_group"),
-            LEFT if left else 200,
-            begun=start_time.timestamp(),
-            ended=end_time.timestamp(),
-            tokens=(said.get("prompt_tokens") or 0, said.get("completion_tokens") or 0),
-            cost=said.get("response_cost") or 0.0,
+            Ended(
+                logged.get("litellm_call_id"),
+                (logged.get("metadata") or {}).get("user_api_key_alias"),
+                params.get("proxy_server_request") or {},
+                logged.get("model_group"),
+                LEFT if left else 200,
+                begun=start_time.timestamp(),
+                ended=end_time.timestamp(),
+                input_tokens=logged.get("prompt_tokens") or 0,
+                output_tokens=logged.get("completion_tokens") or 0,
+                cost=logged.get("response_cost") or 0.0,
+            )
         )
 
     async def async_post_call_failure_hook(
@@ -85,48 +127,30 @@ class RequestLog(CustomLogger):
             or getattr(original_exception, "code", None)
         )
         self._note(
-            request_data.get("litellm_call_id"),
-            user_api_key_dict.key_alias or getattr(original_exception, "key_alias", None),
-            request_data.get("proxy_server_request") or {},
-            request_data.get("model"),
-            int(status) if status.isdigit() else 500,
-            error="refused" if own else None,
+            Ended(
+                request_data.get("litellm_call_id"),
+                user_api_key_dict.key_alias or getattr(original_exception, "key_alias", None),
+                request_data.get("proxy_server_request") or {},
+                request_data.get("model"),
+                int(status) if status.isdigit() else 500,
+                error="refused" if own else None,
+            )
         )
 
-    def _note(
-        self,
-        call: object,
-        key: str | None,
-        asked: dict[str, Any],
-        model: object,
-        status: int,
-        error: str | None = None,
-        begun: float | None = None,
-        ended: float | None = None,
-        tokens: tuple[int, int] = (0, 0),
-        cost: float = 0.0,
-    ) -> None:
-        """A request is over; times are in seconds since 1970."""
-        trail = trails.take(call)
-        if not key:
-            # The gateway's own, or somebody whom it does not know and who could fill the disk.
+    def _note(self, request: Ended) -> None:
+        """Write its line; not that of a stranger, who could fill the disk."""
+        trail = trails.take(request.call)
+        if not request.key:
             return
-        ended = ended or time.time()
-        begun = asked.get("arrival_time") or begun or ended
-        body = asked.get("body") if isinstance(asked.get("body"), dict) else {}
-        # As the client asked for it, before aliases and chains. It may send anything.
-        model = trail.model or body.get("model") or model
-        model = model[:LONGEST] if isinstance(model, str) else None
+        model, answered = request.name(trail), trail.answered
+        begun = request.received.get("arrival_time") or request.begun or request.ended
         first = None
         if trail.first is not None:
             # When that was, by the clock that the rest goes by.
             first = trail.first - time.monotonic() + time.time()
-        if error is None and status != 200:
-            error = "left" if status == LEFT else _kind(trail, status)
-        answered = trail.answered
         line = {
-            "id": call,
-            "key": key,
+            "id": request.call,
+            "key": request.key,
             "model": model,
             "served": answered.served if answered else None,
             "instance": answered.instance.name if answered else None,
@@ -134,19 +158,19 @@ class RequestLog(CustomLogger):
             "place": answered.rules.place if answered else None,
             "position": self._position(model, trail),
             "attempts": trail.failed,
-            "stream": bool(body.get("stream")),
-            "status": status,
-            "error": error,
-            "input_tokens": tokens[0],
-            "output_tokens": tokens[1],
+            "stream": bool(request.body.get("stream")),
+            "status": request.status,
+            "error": request.error or _kind(trail, request.status),
+            "input_tokens": request.input_tokens,
+            "output_tokens": request.output_tokens,
             "first_token": round(first - begun, 3) if first else None,
-            "duration": round(ended - begun, 3),
-            "tokens_per_second": _pace(tokens[1], first, ended),
-            "cost": round(cost, 9),
+            "duration": round(request.ended - begun, 3),
+            "tokens_per_second": _pace(request.output_tokens, first, request.ended),
+            "cost": round(request.cost, 9),
         }
         self._lines.add(**line)
         if answered and answered.keeps_answers:
-            self._keep(call, key, model, body, trail)
+            self._keep(request, model, trail)
             trail.said = []
 
     def _position(self, model: str | None, trail: Trail) -> int | None:
@@ -162,17 +186,26 @@ class RequestLog(CustomLogger):
         # A client may name others itself.
         return chain.index(name) + 1 if name in chain else len(chain) + 1
 
-    def _keep(
-        self, call: object, key: str | None, model: str | None, body: dict[str, Any], trail: Trail
-    ) -> None:
+    def _keep(self, request: Ended, model: str | None, trail: Trail) -> None:
+        """Write what was asked and answered, apart from the line."""
         if self._contents is None:
             self._contents = LogFile(PATH.with_name("content.jsonl"), DAYS)
-        asked = {name: body[name] for name in CONTENT if name in body}
-        answer = "".join(trail.said)
-        self._contents.add(id=call, key=key, model=model, asked=asked, answer=answer)
+        asked = {name: request.body[name] for name in CONTENT if name in request.body}
+        self._contents.add(
+            id=request.call,
+            key=request.key,
+            model=model,
+            asked=asked,
+            answer="".join(trail.said),
+        )
 
 
-def _kind(trail: Trail, status: int) -> str:
+def _kind(trail: Trail, status: int) -> str | None:
+    """The class of a failure; None of a request that was answered."""
+    if status == 200:
+        return None
+    if status == LEFT:
+        return "left"
     if trail.failed:
         return str(trail.failed[-1]["error"])
     return KINDS.get(status, "server" if status >= 500 else "request")
@@ -185,4 +218,4 @@ def _pace(tokens: int, first: float | None, ended: float) -> float | None:
     return round((tokens - 1) / (ended - first), 1)
 
 
-callback = RequestLog(declared("routing.json"))
+callback = RequestLog(read_json("routing.json"))

@@ -33,7 +33,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from .dialect import worded
 from .garbage import collect_between_steps
 from .load_keys import load_keys
-from .release import declared
+from .log_file import flush_all
+from .release import read_json
 from .requests.body import App, limited
 from .transcript_form import as_asked
 from .watchdog import watch
@@ -90,18 +91,18 @@ def main() -> None:
 
 def limited_proxy() -> App:
     """LiteLLM's proxy, which takes seconds to import, with what is ours around it."""
-    from litellm.proxy.proxy_server import app
-
     from . import model_info
+    from .litellm_parts import proxy
 
-    model_info.add_to(app, declared("routing.json"))
+    app = proxy()
+    model_info.add_to(app, read_json("routing.json"))
     return worded(as_asked(limited(app)))
 
 
 class Connection(H11Protocol):
     """A connection that is not cut when the server stops, but told with its next answer."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:
         """One that was accepted just before the server stopped is like all the others."""
         super().connection_made(transport)
         self._wait_for_request()
@@ -141,8 +142,9 @@ class NotifyingServer(uvicorn.Server):
         """Start to answer, then say so."""
         private = os.environ.get("LLMRACK_PRIVATE_SOCKET")
         hold = Path(private).with_suffix(".hold") if private else None
-        held = hold is not None and hold.exists()
-        await super().startup(sockets=[] if held else sockets)
+        if hold and not hold.exists():
+            hold = None
+        await super().startup(sockets=[] if hold else sockets)
         if not self.started:
             return
         loop = asyncio.get_running_loop()
@@ -152,7 +154,7 @@ class NotifyingServer(uvicorn.Server):
         collect_between_steps(loop)
         notify("READY=1")
         watch(private, notify)
-        if held:
+        if hold:
             self._held = asyncio.create_task(self._accept_without(hold, sockets or []))
 
     async def _accept_without(self, hold: Path, sockets: list[socket.socket]) -> None:
@@ -193,12 +195,10 @@ class NotifyingServer(uvicorn.Server):
 
 async def write_logs() -> None:
     """Have the lines of the last requests written: what ends this process does not wait for it."""
-    from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER
-
-    from .log_file import flush_all
+    from .litellm_parts import flush_logs
 
     with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
-        await asyncio.wait_for(GLOBAL_LOGGING_WORKER.flush(), LOGS_SECONDS)
+        await asyncio.wait_for(flush_logs(), LOGS_SECONDS)
     flush_all(LOGS_SECONDS)
 
 
@@ -208,18 +208,19 @@ async def warm_up() -> None:
     They go through its router, and ``mock_response`` is its own parameter for an answer that asks
     nobody (the proxy takes it from no client; seen with 1.106.2).
     """
-    from litellm.proxy.proxy_server import llm_router
+    from .litellm_parts import router
 
+    asked = router()
     # What is limited may be asked by clients alone.
     names = [
         row["model_name"]
-        for row in llm_router.get_model_list() or []
+        for row in asked.get_model_list() or []
         if row["model_info"].get("mode") == "chat" and "rpm" not in row["litellm_params"]
     ]
     ask = {"messages": [{"role": "user", "content": "ok"}], "mock_response": "ok"}
     if names:
-        await llm_router.acompletion(model=names[0], **ask)
-        async for _ in await llm_router.acompletion(model=names[0], stream=True, **ask):
+        await asked.acompletion(model=names[0], **ask)
+        async for _ in await asked.acompletion(model=names[0], stream=True, **ask):
             pass
 
 

@@ -17,18 +17,24 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import litellm
 import yaml
-from litellm.proxy._types import ConfigGeneralSettings
-from litellm.types.router import Deployment, LiteLLM_Params
-from litellm.types.router import ModelInfo as DeploymentInfo
-from litellm.types.utils import ModelInfo, all_litellm_params
 
+from .litellm_parts import (
+    PACKAGE,
+    BadRequestError,
+    ConfigGeneralSettings,
+    ConfiguredDeployment,
+    ConfiguredModelInfo,
+    LiteLLM_Params,
+    ModelInfo,
+    Router,
+    all_litellm_params,
+    litellm,
+)
 from .routing.check import callbacks
 
 REFERENCE = "os.environ/"
 VERSION = version("litellm")
-PACKAGE = Path(litellm.__file__).parent
 SECONDS = {"timeout", "stream_timeout", "request_timeout", "cooldown_time"}
 FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
 
@@ -72,7 +78,7 @@ def check(file: Path) -> Iterator[Problem]:
     router = config.get("router_settings")
     names |= set(router.get("model_group_alias") or {}) if isinstance(router, dict) else set()
     for section, known in (
-        ("router_settings", set(litellm.Router.get_valid_args())),
+        ("router_settings", set(Router.get_valid_args())),
         ("litellm_settings", litellm_settings_keys()),
         ("general_settings", general_settings_keys()),
     ):
@@ -89,14 +95,14 @@ def check(file: Path) -> Iterator[Problem]:
 def check_deployment(deployment: object, path: str) -> Iterator[Problem]:
     """Yield the problems of one entry of model_list."""
     if isinstance(deployment, dict):
-        yield from unknown_keys(deployment, path, set(Deployment.model_fields))
+        yield from unknown_keys(deployment, path, set(ConfiguredDeployment.model_fields))
     if not isinstance(deployment, dict) or not isinstance(deployment.get("litellm_params"), dict):
         yield path, "is no deployment; give it model_name and litellm_params"
         return
     if not deployment.get("model_name"):
         yield f"{path}.model_name", "is missing; name the model that clients ask for"
     info = deployment.get("model_info") or {}
-    known = set(DeploymentInfo.model_fields) | set(ModelInfo.__annotations__)
+    known = set(ConfiguredModelInfo.model_fields) | set(ModelInfo.__annotations__)
     yield from unknown_keys(info, f"{path}.model_info", known)
     params, path = deployment["litellm_params"], f"{path}.litellm_params"
     yield from unknown_keys(params, path, litellm_params_keys())
@@ -136,7 +142,7 @@ def provider_of(params: Config) -> str | None:
         _, provider, _, _ = litellm.get_llm_provider(
             str(params.get("model") or ""), params.get("custom_llm_provider")
         )
-    except litellm.BadRequestError:
+    except BadRequestError:
         return None
     return str(provider)
 

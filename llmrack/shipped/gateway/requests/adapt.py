@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-import litellm
-
+from ..litellm_parts import OPENAI_CHAT_COMPLETION_PARAMS
 from . import ollama, thinking, types
 from .refusals import Refusal
 from .rules import Rules
@@ -108,7 +107,7 @@ def chat(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list
         # vLLM's switch of models such as Qwen3.
         kwargs["extra_body"] = {"chat_template_kwargs": {"enable_thinking": level != "none"}}
     # LiteLLM leaves out what it thinks a server does not know, in silence (drop_params).
-    known = set(litellm.OPENAI_CHAT_COMPLETION_PARAMS) - {"metadata"}
+    known = set(OPENAI_CHAT_COMPLETION_PARAMS) - {"metadata"}
     kwargs["allowed_openai_params"] = sorted(known & kwargs.keys())
     return left_out
 

@@ -14,5 +14,5 @@ def what(value: Any) -> str:  # noqa: ANN401  (JSON)
         return "true" if value else "false"
     if isinstance(value, int | float):
         return "a number" if not isinstance(value, float) or math.isfinite(value) else "no number"
-    names = {str: "a text", list: "a list", dict: "an object"}
+    names: dict[type, str] = {str: "a text", list: "a list", dict: "an object"}
     return names.get(type(value), "something else")

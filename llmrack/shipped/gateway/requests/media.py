@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from litellm.types.utils import all_litellm_params
-
+from ..litellm_parts import all_litellm_params
 from .adapt import declared_prevails
 from .refusals import Refusal
 from .rules import Rules
@@ -106,7 +105,7 @@ def edit(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list
     for name in ("image", "mask"):
         files = kwargs.get(name)
         for file in files if isinstance(files, list) else [files]:
-            if hasattr(file, "seek"):
+            if file is not None and hasattr(file, "seek"):
                 file.seek(0)
     return left_out
 

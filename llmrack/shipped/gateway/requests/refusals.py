@@ -13,8 +13,9 @@ import re
 from typing import Any
 
 import httpx
-import litellm
 from fastapi import HTTPException
+
+from ..litellm_parts import ContentPolicyViolationError, ContextWindowExceededError
 
 # Most characters of an upstream's own words that are handed on.
 LONGEST = 400
@@ -56,14 +57,12 @@ class Refusal(HTTPException):
 
 def too_long(error: Exception) -> bool:
     """Whether an upstream says that the prompt is longer than its context."""
-    return isinstance(error, litellm.ContextWindowExceededError) or bool(
-        _TOO_LONG.search(words(error))
-    )
+    return isinstance(error, ContextWindowExceededError) or bool(_TOO_LONG.search(words(error)))
 
 
 def of_content(error: Exception) -> bool:
     """Whether an upstream refuses the prompt for what it says."""
-    return isinstance(error, litellm.ContentPolicyViolationError)
+    return isinstance(error, ContentPolicyViolationError)
 
 
 def means_request(status: int, said: str, engine: str) -> bool:

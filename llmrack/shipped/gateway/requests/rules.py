@@ -50,4 +50,7 @@ class Rules:
 
 def rules(entry: dict[str, Any]) -> Rules:
     """Those of an entry in routing.json: lists become tuples."""
-    return Rules(**{k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()})
+    fields: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()
+    }
+    return Rules(**fields)

@@ -9,12 +9,11 @@ LiteLLM itself bounds a connection, the first token and the gaps between tokens 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-import litellm
-
+from ..litellm_parts import Call, call, replace_call
 from ..requests import adapt, media
 from ..requests.refusals import Refusal
 from . import completions
@@ -28,7 +27,6 @@ from .refusal import refused
 from .stream import Streams
 from .trail import trails
 
-Call = Callable[..., Awaitable[Any]]
 # Makes a request what a deployment takes, as ``adapt.chat`` does.
 Form = Callable[[Any, dict[str, Any], dict[str, Any]], list[str]]
 
@@ -59,16 +57,16 @@ class Attempts:
         self._deployments = deployments
         self._clients = clients
         self._outcomes = Outcomes(cooldown, self.ask_briefly)
-        self._chat: Call = litellm.acompletion
+        self._chat: Call = call("acompletion")
         self._streams = Streams(self._chat, self._outcomes, cooldown)
-        self._text: Call = litellm.atext_completion
+        self._text: Call = call("atext_completion")
         self._calls: dict[str, Call] = {"acompletion": self.chat, "atext_completion": self.text}
         self._calls |= {name: self._whole(name, form) for name, form in _WHOLE.items()}
 
     def install(self) -> None:
         """Wrap LiteLLM's calls."""
-        for name, call in self._calls.items():
-            setattr(litellm, name, call)
+        for name, function in self._calls.items():
+            replace_call(name, function)
 
     async def chat(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  (as LiteLLM's own)
         """``litellm.acompletion``."""
@@ -89,19 +87,19 @@ class Attempts:
 
     def _whole(self, name: str, form: Form) -> Call:
         """A call of LiteLLM's whose answer comes whole, with what is ours around it."""
-        call: Call = getattr(litellm, name)
+        original = call(name)
 
-        @wraps(call)
+        @wraps(original)
         async def asked(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  (as LiteLLM's own)
             deployment = self._deployment(kwargs)
             if deployment is None:
-                return await call(*args, **kwargs)
+                return await original(*args, **kwargs)
             whole = self._bound(deployment, kwargs)
             if name == "aimage_edit":
                 # The one of OpenAI's form that LiteLLM sends without OpenAI's SDK.
                 kwargs["client"] = self._clients.http(deployment.instance.name)
             self._adapt(deployment, form, kwargs)
-            response = await self._plain(deployment, call, args, kwargs, whole)
+            response = await self._plain(deployment, original, args, kwargs, whole)
             if name == "arerank":
                 # LiteLLM asks nobody for headers of this one, but takes those of the provider.
                 hidden = response._hidden_params
@@ -177,14 +175,14 @@ class Attempts:
     async def _plain(
         self,
         deployment: Deployment,
-        call: Call,
+        function: Call,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         whole: float,
     ) -> Any:  # noqa: ANN401  (as LiteLLM's own)
         began, trail = measured_from(kwargs), trails.of(kwargs)
         async with self._outcomes.attempt(deployment, whole, trail):
-            response = await call(*args, **kwargs)
+            response = await function(*args, **kwargs)
         trail.answered = deployment
         if deployment.keeps_answers:
             trail.said = [text(response)]

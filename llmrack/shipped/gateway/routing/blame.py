@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 
 import httpx
-import litellm
 
+from ..litellm_parts import BadRequestError, Timeout, UnprocessableEntityError
 from ..requests.refusals import means_request, words
 
 # Most seconds for which a Retry-After is believed.
@@ -29,7 +29,7 @@ _CLASSES: dict[str, tuple[type[BaseException], ...]] = {
     "TLS": (ssl.SSLError,),
     "name": (socket.gaierror,),
     "connection": (httpx.NetworkError, httpx.ProtocolError, ConnectionError),
-    "timeout": (httpx.TimeoutException, litellm.Timeout, TimeoutError),
+    "timeout": (httpx.TimeoutException, Timeout, TimeoutError),
 }
 
 
@@ -48,10 +48,10 @@ def blame(error: Exception, engine: str, sent: bool) -> str | None:
     if isinstance(found, httpx.TransportError):
         silent = isinstance(found, httpx.TimeoutException)
         return "model" if silent and not isinstance(found, httpx.ConnectTimeout) else "instance"
-    if isinstance(error, litellm.Timeout):
+    if isinstance(error, Timeout):
         return "model"
     # LiteLLM has not even asked, or not understood the answer.
-    own = isinstance(error, litellm.BadRequestError | litellm.UnprocessableEntityError)
+    own = isinstance(error, BadRequestError | UnprocessableEntityError)
     return None if own or not sent else "model"
 
 
@@ -72,7 +72,7 @@ def kind(error: Exception) -> str:
     for what, classes in _CLASSES.items():
         if any(isinstance(each, classes) for each in beneath):
             return what
-    if isinstance(error, litellm.BadRequestError | litellm.UnprocessableEntityError):
+    if isinstance(error, BadRequestError | UnprocessableEntityError):
         return "request"
     return "server"
 

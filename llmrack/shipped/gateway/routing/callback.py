@@ -15,15 +15,15 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from litellm.integrations.custom_logger import CustomLogger
-
 from .. import transcript_form
+from ..litellm_parts import CustomLogger
 from ..log_file import LogFile
-from ..release import declared, folder
+from ..release import folder, read_json
 from ..requests import tools
 from ..requests.adapt import needs_eyes
 from ..requests.media import of_form
@@ -128,8 +128,8 @@ class Routing(CustomLogger):
     ) -> list[dict[str, Any]]:
         """The one deployment to ask; nobody, when somebody along the chain is better off."""
         if not self._tasks:
-            for watch in (*self._watches, self._drains):
-                self._begin(watch.run())
+            for coroutine in (*(watch.run() for watch in self._watches), self._drains.run()):
+                self._begin(coroutine)
         if (request_kwargs or {}).get("mock_response"):
             # Nobody is asked, so it is nobody's turn (warm_up in serve.py).
             return healthy_deployments[:1]
@@ -236,10 +236,10 @@ class Routing(CustomLogger):
             found[transcript_form.MARK] = "1"
         return found
 
-    def _begin(self, coroutine: Any) -> None:  # noqa: ANN401  (a coroutine without a result)
+    def _begin(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
 
-callback = Routing(declared("routing.json"))
+callback = Routing(read_json("routing.json"))

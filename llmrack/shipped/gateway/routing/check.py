@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 ROUTING = "routing.json"
-CALLBACK = "gateway.routing.callback.callback"
+CALLBACK = "gateway.hooks.routing"
 Config = dict[str, Any]
 Problem = tuple[str, str]  # key path; cause and way out
 
@@ -40,13 +40,21 @@ def callbacks(config: Config, folder: Path) -> Iterator[Problem]:
         except SyntaxError as error:
             yield path, f"names {file.name}, which is not Python (line {error.lineno}); mend it"
             continue
-        targets = [
-            each for node in tree.body if isinstance(node, ast.Assign) for each in node.targets
-        ]
-        if name not in {each.id for each in targets if isinstance(each, ast.Name)}:
+        if name not in _names(tree):
             yield path, f"names {name!r}, which {file.name} does not have; correct the name"
         if callback == CALLBACK:
             yield from routing(config, folder)
+
+
+def _names(tree: ast.Module) -> set[str]:
+    """The names that a module imports from others, or assigns."""
+    found: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom):
+            found |= {each.asname or each.name for each in node.names}
+        elif isinstance(node, ast.Assign):
+            found |= {each.id for each in node.targets if isinstance(each, ast.Name)}
+    return found
 
 
 def routing(config: Config, folder: Path) -> Iterator[Problem]:

@@ -17,9 +17,8 @@ from typing import Any
 import httpx
 import openai
 from aiohttp import ClientSession, DummyCookieJar, TCPConnector
-from litellm.llms.custom_httpx.aiohttp_transport import LiteLLMAiohttpTransport
-from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
 
+from ..litellm_parts import AsyncHTTPHandler, LiteLLMAiohttpTransport
 from .redact import shown_keys, without
 from .watch import headers, tls
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from litellm.types.utils import TextCompletionResponse
-from litellm.utils import LiteLLMResponseObjectHandler, TextCompletionStreamWrapper
-
+from ..litellm_parts import (
+    LiteLLMResponseObjectHandler,
+    TextCompletionResponse,
+    TextCompletionStreamWrapper,
+)
 from ..requests.adapt import chat
 from ..requests.refusals import Refusal
 from ..requests.rules import Rules

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import anyio
-import litellm
 
+from ..litellm_parts import InternalServerError, Timeout
 from .health import Deployment
 
 
@@ -15,7 +15,7 @@ def is_lost(scope: anyio.CancelScope) -> bool:
     return scope.deadline == -math.inf
 
 
-def silent(deployment: Deployment, scope: anyio.CancelScope, seconds: float) -> litellm.Timeout:
+def silent(deployment: Deployment, scope: anyio.CancelScope, seconds: float) -> Timeout:
     """Nothing has come for ``seconds``, or the instance is lost."""
     lost = is_lost(scope)
     error = late(deployment, "is lost" if lost else f"said nothing for {seconds:g} s")
@@ -23,18 +23,18 @@ def silent(deployment: Deployment, scope: anyio.CancelScope, seconds: float) -> 
     return error
 
 
-def late(deployment: Deployment, said: str) -> litellm.Timeout:
+def late(deployment: Deployment, said: str) -> Timeout:
     """A deadline is over; ``said`` is what the instance did."""
     said = f"{deployment.instance.name} {said}"
-    return litellm.Timeout(message=said, model=deployment.upstream, llm_provider="")
+    return Timeout(message=said, model=deployment.upstream, llm_provider="")
 
 
-def broken(deployment: Deployment, error: Exception | None = None) -> litellm.InternalServerError:
+def broken(deployment: Deployment, error: Exception | None = None) -> InternalServerError:
     """An answer that ended before its end."""
     said = f"{deployment.instance.name} broke off before its answer was whole"
     if str(error or ""):
         said += f" ({error})"
-    made = litellm.InternalServerError(message=said, model=deployment.upstream, llm_provider="")
+    made = InternalServerError(message=said, model=deployment.upstream, llm_provider="")
     made.failure = "broken off"
     return made
 

@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any
 
 import anyio
-import litellm
 
+from ..litellm_parts import Timeout
 from .blame import blame, retry_after, status, why
 from .clients import sending
 from .errors import is_lost, silent, stamped
@@ -65,7 +65,7 @@ class Outcomes:
             if blame(error, deployment.rules.engine, bool(sent)) is None:
                 raise refused(deployment, error, trail, began) from error
             # Noted before the router asks somebody else.
-            if patient or not isinstance(error, litellm.Timeout):
+            if patient or not isinstance(error, Timeout):
                 self.failed(deployment, error)
             trail.fail(deployment, error, began)
             stamped(error, deployment)

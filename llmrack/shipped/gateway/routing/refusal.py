@@ -10,11 +10,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import litellm
 import openai
-from litellm.proxy._types import ProxyException
-from litellm.types.router import RouterRateLimitError
 
+from ..litellm_parts import (
+    BadRequestError,
+    ContentPolicyViolationError,
+    ContextWindowExceededError,
+    ProxyException,
+    Router,
+    RouterRateLimitError,
+)
 from ..requests.refusals import Refusal, of_content, sentence, too_long
 from .errors import stamped
 from .health import LOG, Deployment
@@ -33,14 +38,16 @@ def refused(deployment: Deployment, error: Exception, trail: Trail, began: float
     trail.fail(deployment, refusal, began)
     trail.refusals.setdefault(model, refusal)
     named = {"message": str(refusal), "model": deployment.upstream, "llm_provider": ""}
+    failure: Exception = refusal
     if rules.context_chain and too_long(error):
-        return litellm.ContextWindowExceededError(**named)
-    if rules.content_chain and of_content(error):
-        return litellm.ContentPolicyViolationError(**named)
-    if rules.next:
-        return stamped(litellm.BadRequestError(**named), deployment)
-    trail.final = refusal
-    return refusal
+        failure = ContextWindowExceededError(**named)
+    elif rules.content_chain and of_content(error):
+        failure = ContentPolicyViolationError(**named)
+    elif rules.next:
+        failure = stamped(BadRequestError(**named), deployment)
+    else:
+        trail.final = refusal
+    return failure
 
 
 def without_eyes(trail: Trail, offered: list[Deployment], able: list[str]) -> list[Deployment]:
@@ -62,9 +69,9 @@ def without_eyes(trail: Trail, offered: list[Deployment], able: list[str]) -> li
 
 def install() -> None:
     """Have LiteLLM's router say what a request was refused for."""
-    walk: Callable[..., Awaitable[Any]] = litellm.Router.async_function_with_fallbacks
+    walk: Callable[..., Awaitable[Any]] = Router.async_function_with_fallbacks
 
-    async def walked(router: litellm.Router, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    async def walked(router: Router, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         try:
             return await walk(router, *args, **kwargs)
         except Exception as error:
@@ -80,14 +87,15 @@ def install() -> None:
                 raise _worded(Refusal(said), kwargs) from error
             raise
 
-    litellm.Router.async_function_with_fallbacks = walked
+    Router.async_function_with_fallbacks = walked
 
 
 def _worded(refusal: Refusal, kwargs: dict[str, Any]) -> Exception:
     """The refusal as LiteLLM words it in OpenAI's form; of speech it would use FastAPI's."""
-    if getattr(kwargs.get("original_function"), "__name__", "") != "_aspeech":
-        return refusal
-    return ProxyException(refusal.message, refusal.type, refusal.param, refusal.status_code)
+    failure: Exception = refusal
+    if getattr(kwargs.get("original_function"), "__name__", "") == "_aspeech":
+        failure = ProxyException(refusal.message, refusal.type, refusal.param, refusal.status_code)
+    return failure
 
 
 def _is_of_gateway(error: Exception) -> bool:

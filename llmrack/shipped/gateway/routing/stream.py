@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import anyio
-import litellm
-from litellm.exceptions import MidStreamFallbackError
 
+from ..litellm_parts import MidStreamFallbackError, stream_chunk_builder
 from .chunks import Repeats, finish_reason, says, text
 from .errors import broken, late, silent
 from .health import Deployment, Rest
@@ -74,7 +73,7 @@ class Streams:
         finally:
             if logged is not None:
                 logged.stream = False
-        built = litellm.stream_chunk_builder(chunks, messages=kwargs.get("messages"))
+        built = stream_chunk_builder(chunks, messages=kwargs.get("messages"))
         if built is None:
             raise broken(deployment)
         built._hidden_params = {**built._hidden_params, **response._hidden_params}
