@@ -70,6 +70,7 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/mypy llmrack llmrack_lab
 	$(BIN)/mypy --python-version 3.10 llmrack/shipped
+	$(BIN)/lint-imports
 
 # Known vulnerabilities of what is pinned, by pypi.org; it fails where that has no word of a package.
 audit: .venv/installed
