@@ -76,6 +76,7 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy llmrack llmrack_lab tools
+	$(BIN)/mypy --python-version 3.10 llmrack/shipped
 	$(BIN)/lint-imports
 
 # Known vulnerabilities of what is pinned, by pypi.org; it fails where that has no word of a package.

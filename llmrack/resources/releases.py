@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from shlex import quote
 
 from llmrack.resources.change import Action, Change, Send, Shell, Upload
@@ -194,7 +194,7 @@ class Venv:
 class Release:
     """A directory of files, and links to other things, that appears whole.
 
-    + files: name in the release → content
+    + files: path in the release → content
     + links: name in the release → absolute target
     """
 
@@ -226,6 +226,8 @@ class Release:
             return None
         beside = f"{self.path}.new"
         steps = [f"umask 022 && rm -rf {beside} && mkdir -p {beside}"]
+        folders = {str(PurePosixPath(name).parent) for name, _ in self.files} - {"."}
+        steps += [f"mkdir -p {beside}/{quote(folder)}" for folder in sorted(folders)]
         # One file follows the other on standard input, each of a known number of bytes.
         for name, content in self.files:
             size = len(content.encode())

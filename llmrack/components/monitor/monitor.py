@@ -86,7 +86,7 @@ def targets(fleet: Fleet, monitor: Host) -> list[Target]:
 
 
 def metrics_key(master: Secret) -> Secret:
-    """The key for a gateway's /metrics; templates/gateway/auth_rules.py derives the same."""
+    """The key for a gateway's /metrics; shipped/gateway/auth_rules.py derives the same."""
     digest = hmac.new(master.reveal().encode(), b"llmrack /metrics", hashlib.sha256)
     return Secret(digest.hexdigest())
 

@@ -16,11 +16,11 @@ from llmrack.components.render import verbatim
 from llmrack.resources.files import File
 from llmrack.resources.look import PathSeen, Seen
 from llmrack.secrets.value import Secret
+from llmrack.shipped.gateway import auth_rules
 from llmrack.shipped.host import metrics
 from llmrack.stack.checks.checks import check
 from llmrack.stack.fleet import Fleet
 from tests.unit.declare import declaration, host, site, stack
-from tests.unit.gateway_modules import load
 
 MASTER = Secret("sk-canary-master")
 SECRETS = {"LITELLM_MASTER_KEY": MASTER, "OLLAMA_API_KEY": Secret("canary-2")}
@@ -106,7 +106,7 @@ def test_how_a_package_is_run_is_said_before_it_is_installed(unit):
 
 
 def test_the_key_for_metrics_is_the_one_that_the_gateway_knows():
-    assert monitor.metrics_key(MASTER).reveal() == load("auth_rules").metrics_key(MASTER.reveal())
+    assert monitor.metrics_key(MASTER).reveal() == auth_rules.metrics_key(MASTER.reveal())
 
 
 def test_the_plan_shows_no_key_for_metrics():
