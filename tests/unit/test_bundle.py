@@ -135,14 +135,6 @@ def test_everything_that_is_fetched_comes_from_the_bundle(made):
     )
 
 
-def test_venv_from_a_bundle_asks_no_index():
-    venv = Venv("/v", "a==1\n", "uv==1\n", "root", Path("/b"))
-    script = venv.change(BOOKWORM, ()).actions[1].script
-    assert script.count("--no-index --find-links /v.wheels --require-hashes") == 0
-    assert script.count("--no-index --find-links /v.wheels") == 2
-    assert script.count("--require-hashes") == 2
-
-
 @pytest.mark.parametrize(("machine", "name"), [("x86_64", "amd64"), ("aarch64", "arm64")])
 def test_host_is_named_as_bundles_do(machine, name):
     seen = Seen(facts={"os": "ubuntu", "os_version": "24.04", "arch": machine})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+from dataclasses import replace
 
 import pytest
 
@@ -214,9 +216,37 @@ def test_local_archive_is_uploaded_instead_of_fetched():
     assert isinstance(change.actions[0], Upload)
 
 
-def test_venv_is_installed_from_hashes_only():
-    change = Venv("/v", "a==1\n", "uv==1\n", "llm").change(Seen(), ())
-    assert change.actions[0].script.count("--require-hashes") == 2
+# Makes an environment whose programs note what they are asked.
+PYTHON3 = """#!/bin/sh
+mkdir -p "$3/bin"
+for name in pip uv; do
+  printf '#!/bin/sh\\necho "%s $*" >>%s\\n' "$name" "{log}" >"$3/bin/$name"
+  chmod +x "$3/bin/$name"
+done
+"""
+
+
+@pytest.mark.parametrize("bundle", [None, "bundle"])
+def test_venv_is_installed_from_hashes_only_and_out_of_a_bundle_alone(
+    tmp_path, root, monkeypatch, bundle
+):
+    (tmp_path / "python3").write_text(PYTHON3.format(log=tmp_path / "log"))
+    (tmp_path / "python3").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    path = f"{tmp_path}/v"
+    (tmp_path / "v.wheels").mkdir()
+    venv = Venv(path, "a==1\n", "uv==1\n", me(), tmp_path / bundle if bundle else None)
+    change = venv.change(Seen(), ())
+    done = carry_out(replace(change, actions=change.actions[-1:]))
+    assert done.returncode == 0, done.stderr
+    pip, make, uv = (tmp_path / "log").read_text().splitlines()
+    assert "--require-hashes" in pip and "--require-hashes" in uv and make.startswith("uv venv")
+    for line in (pip, uv):
+        assert (f"--no-index --find-links {path}.wheels" in line) == bool(bundle)
+    assert ("--offline" in uv) == bool(bundle)
+    # Both lock files came in one, and what was only needed on the way is gone.
+    assert (tmp_path / "v" / "RELEASE").read_text().split() == ["a==1"]
+    assert {each.name for each in tmp_path.iterdir()} == {"log", "python3", "v"}
 
 
 def running(fresh=True, enabled="enabled", active="active") -> Seen:

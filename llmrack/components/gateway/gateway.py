@@ -11,11 +11,12 @@ from llmrack.components.gateway.routing import authorities, engine, routing
 from llmrack.components.gateway.service import SOCKET, GatewayService
 from llmrack.components.kept_releases import gateway_releases
 from llmrack.components.paths import Home
-from llmrack.components.render import TEMPLATES, record, render, verbatim
+from llmrack.components.render import record, render, verbatim
 from llmrack.problems import Problem
 from llmrack.resources.change import Resource
 from llmrack.resources.files import Directory, EnvironmentFile, File, Line
 from llmrack.resources.releases import STAMP, Release, Venv
+from llmrack.resources.script import TEMPLATES
 from llmrack.resources.units import Unit
 from llmrack.secrets.places import MASTER_KEY
 from llmrack.secrets.value import Secret
