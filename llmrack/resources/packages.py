@@ -8,7 +8,7 @@ from pathlib import Path
 
 from llmrack.resources.change import Change, InstallBundled, Shell
 from llmrack.resources.look import Look, Seen
-from llmrack.resources.ownership import MADE, NOTES
+from llmrack.resources.ownership import NOTES
 
 # How Debian and Ollama's releases name what ``uname -m`` says.
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -32,30 +32,6 @@ get() {
   return 1
 }
 """
-)
-# For the look: which of the noted packages are installed, and which of those can go, since nothing
-# else depends on them and nobody has edited their configuration. The apt that is asked is told that
-# they alone came as dependencies.
-REMOVABLE = (
-    f"m={MADE}\n"
-    + r"""
-p=$(sed -n 's/^package //p' $m 2>/dev/null)
-[ -z "$p" ] || p=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' $p 2>/dev/null |
-  sed -n 's/^installed //p')
-[ -z "$p" ] || (
-  s=$(mktemp) && trap 'rm -f "$s"' EXIT; unedited=
-  for q in $p; do
-    printf 'package\t%s\tinstalled\n' "$q"
-    c=$(dpkg-query -W -f '${Conffiles}\n' "$q" |
-      sed -n 's|^ \(/.*\) \([0-9a-f]\{32\}\)$|\2  \1|p')
-    [ -z "$c" ] || echo "$c" | md5sum -c --status 2>/dev/null || continue
-    unedited="$unedited $q"
-  done
-  apt-mark -o Dir::State::extended_states="$s" auto $unedited >/dev/null 2>&1
-  apt-get -s -o Dir::State::extended_states="$s" -o APT::AutoRemove::RecommendsImportant=false \
-    -o APT::AutoRemove::SuggestsImportant=false autoremove 2>/dev/null |
-    sed -n 's/^Remv \([^ ]*\) .*/removable\t\1/p'
-)"""
 )
 
 

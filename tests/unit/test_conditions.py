@@ -56,7 +56,7 @@ def test_a_clock_that_is_right_or_not_known_is_no_matter(there):
 
 def test_the_look_tells_both_clocks():
     done = subprocess.run(["sh", "-c", script(Look(), "n")], capture_output=True, text=True)
-    seen = parse(Snapshot().process(done.stdout.splitlines()))
+    seen = parse(Snapshot().process(done.stdout.splitlines()), Look())
     assert seen.fact("time")
     assert wrong_clock(seen) + slow_or_fast(seen) == []
 
@@ -104,7 +104,7 @@ def test_the_look_tells_what_is_mounted_read_only():
     look = script(Look(disks={"/mnt/a/b/c", "/mnt/d"}), "n")
     words = ["unshare", "--mount", "--map-root-user", "sh", "-c", there + look]
     done = subprocess.run(words, capture_output=True, text=True)
-    seen = parse(done.stdout.splitlines())
+    seen = parse(done.stdout.splitlines(), Look())
     assert seen.disks["/mnt/a/b/c"] == DiskSeen("/mnt/a", 1024 * 1024, True)
     assert (seen.disks["/mnt/d"].mount, seen.disks["/mnt/d"].read_only) == ("/mnt", False)
 

@@ -35,7 +35,7 @@ def seen(resource: Resource, kept: Collection[str] = ()) -> Seen:
     look = Look()
     resource.look(look)
     done = subprocess.run(["sh", "-c", script(look, "n")], capture_output=True, text=True)
-    return parse(done.stdout.splitlines(), kept)
+    return parse(done.stdout.splitlines(), look, kept)
 
 
 def make(resource: Resource, kept: Collection[str] = ()) -> None:

@@ -98,7 +98,7 @@ def test_look_tells_the_notes(tmp_path: Path) -> None:
     text = look_script(Look(made=True), "salt").replace(MADE, str(tmp_path / "made"))
     (tmp_path / "made").write_text("user llm\nkept /srv/models\n")
     told = subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=True).stdout
-    assert parse(told.splitlines()).made == {"user llm", "kept /srv/models"}
+    assert parse(told.splitlines(), Look()).made == {"user llm", "kept /srv/models"}
 
 
 def test_user_that_joins_a_group_is_noted() -> None:
@@ -126,7 +126,7 @@ def test_user_that_is_gone_already_is_made_up_for() -> None:
 
 
 def test_models_stay_and_are_roots() -> None:
-    seen = here(made=("user llm",), models={"llama3.2:1b": None})
+    seen = here(made=("user llm",), parts={"model": {"llama3.2:1b": None}})
     change = changes(seen)["User llm"]
     assert "chown -hR root:root /home/llm/.ollama/models" in script(change)
     assert "! -path '/home/llm/.ollama/models/*'" in script(change)
@@ -136,7 +136,7 @@ def test_models_stay_and_are_roots() -> None:
 
 def test_models_go_where_that_is_asked_for() -> None:
     blobs = "/srv/models/blobs"
-    seen = here(blobs, made=("user llm",), models={"llama3.2:1b": None})
+    seen = here(blobs, made=("user llm",), parts={"model": {"llama3.2:1b": None}})
     asked = {"ollama_models": "/srv/models", "remove_models": True}
     assert blobs in changes(seen, **asked)["Models"].why
     assert stays(host(**asked), seen) == []

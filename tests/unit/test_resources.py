@@ -30,7 +30,7 @@ def seen_of(*resources) -> Seen:
     for resource in resources:
         resource.look(look)
     done = subprocess.run(["sh", "-c", script(look, "n")], capture_output=True, text=True)
-    return parse(done.stdout.splitlines())
+    return parse(done.stdout.splitlines(), look)
 
 
 def carry_out(change) -> subprocess.CompletedProcess[str]:
@@ -347,4 +347,4 @@ def test_plan_knows_what_this_run_changes():
 
 def test_answer_that_was_cut_short_is_refused():
     with pytest.raises(ValueError, match="cut short"):
-        parse(["fact\tarch\tx86_64"])
+        parse(["fact\tarch\tx86_64"], Look())

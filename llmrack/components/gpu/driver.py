@@ -8,6 +8,7 @@ from shlex import quote
 
 from llmrack.components.gpu.driver_packages import KEYRING, NoRecipeError, Recipe, Source, recipe
 from llmrack.components.gpu.gpus import Gpus, gpus
+from llmrack.components.gpu.lines import LOOK
 from llmrack.components.gpu.states import Cure
 from llmrack.resources.change import Action, Change, Reboot, Shell
 from llmrack.resources.files import File
@@ -43,7 +44,7 @@ class GpuDriver:
 
     def look(self, look: Look) -> None:
         """The cards and their driver; the user for its groups."""
-        look.gpus = True
+        look.ask(LOOK)
         look.users.add(self.user)
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from shlex import quote
 
+from llmrack.components.ollama.models_seen import models_part, seen_models
 from llmrack.resources.absent import REMOVAL_TIMEOUT
 from llmrack.resources.change import Change, Shell
 from llmrack.resources.look import Look, Seen
@@ -34,7 +35,7 @@ class AccountGone:
     def look(self, look: Look) -> None:
         """The user, its linger mark, its models, and what is noted."""
         look.users.add(self.user)
-        look.models = self.models
+        look.ask(models_part(self.models))
         look.made = True
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
@@ -55,7 +56,7 @@ class AccountGone:
         return Change(self.name, ", ".join(why), (Shell(NOTES + " && ".join(steps), timeout=120),))
 
     def _gone(self, seen: Seen) -> Change:
-        keeps = bool(seen.models) and not self.with_models
+        keeps = bool(seen_models(seen)) and not self.with_models
         why = f"to be removed with all that is in {self.home}"
         if keeps:
             why += f", but the models in {self.models}, which are root's then"

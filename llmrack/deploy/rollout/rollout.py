@@ -15,6 +15,7 @@ from pyinfra import logger
 from llmrack.components.ollama.engine_switch import EngineSwitch
 from llmrack.components.ollama.instances import UndeclaredInstances
 from llmrack.components.ollama.models import COMPARED
+from llmrack.components.ollama.models_seen import seen_models
 from llmrack.components.ollama.ollama import unit
 from llmrack.deploy.rollout.draining import drained
 from llmrack.hosts.progress import heard, say, signs_of_life
@@ -203,7 +204,7 @@ class _Host:
 
     def _models(self, had: Collection[str]) -> list[EngineModel]:
         """Those that were loaded, or else the smallest one that is there and served."""
-        there = self._rack.seen.models
+        there = seen_models(self._rack.seen)
         served = [
             model
             for model in engine_models(self._rack.run.declared.stack, self._rack.host)

@@ -21,6 +21,7 @@ from llmrack.components.gateway import gateway
 from llmrack.components.gpu import gpu
 from llmrack.components.gpu.gpus import Gpus, gpus, line, uuids
 from llmrack.components.gpu.states import State
+from llmrack.components.ollama.models_seen import ModelSeen, seen_models
 from llmrack.components.paths import Home
 from llmrack.components.plan import COMPONENTS, by_component
 from llmrack.components.system import system
@@ -34,7 +35,7 @@ from llmrack.hosts.snapshot import Snapshot
 from llmrack.problems import DeclarationError
 from llmrack.resources.change import Change, Resource, plan
 from llmrack.resources.files import File
-from llmrack.resources.look import Look, ModelSeen, Seen, parse
+from llmrack.resources.look import Look, Seen, parse
 from llmrack.resources.packages import ARCHITECTURES
 from llmrack.secrets.store import ensure_master_key
 from llmrack.site.declared import read
@@ -141,7 +142,7 @@ class Rack:
             lines = self.pyinfra_host.get_fact(
                 Snapshot, look=look, nonce=self.run.nonce, _sudo=self.sudo
             )
-            seen = parse(lines, settings.keep_edits)
+            seen = parse(lines, look, settings.keep_edits)
             self.run.last_runs.setdefault(self.host.name, seen.notes.get(LAST_RUN, ""))
             return seen
         except EOFError:
@@ -180,7 +181,7 @@ class Rack:
     @property
     def known_models(self) -> Mapping[str, ModelSeen]:
         """The models that are known to be there, from what was seen and from what was done."""
-        return {**(self._seen.models if self._seen else {}), **self._got}
+        return {**(seen_models(self._seen) if self._seen else {}), **self._got}
 
     def has_models(self) -> set[str]:
         """Their names, with tags."""

@@ -21,6 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from llmrack.components.gpu.gpus import Gpus, gpus, grouped, uuids
+from llmrack.components.gpu.lines import LOOK
 from llmrack.components.gpu.states import State
 from llmrack.hosts.connection import tune
 from llmrack.hosts.snapshot import Snapshot
@@ -83,10 +84,11 @@ def _ask(pyinfra_host: PyinfraHost, host: Host, engine: bool) -> HostGpus:
         with gevent.Timeout(CONNECT_DEADLINE + ANSWER_DEADLINE):
             pyinfra_host.connect(show_errors=False, raise_exceptions=True)
             tune(pyinfra_host)
-            look = Look(gpus=True, users={user})
+            look = Look(users={user})
+            look.ask(LOOK)
             lines = pyinfra_host.get_fact(Snapshot, look=look, nonce=random.token_hex(8))
             pyinfra_host.disconnect()
-            seen = parse(lines)
+            seen = parse(lines, look)
     except gevent.Timeout:
         limit = CONNECT_DEADLINE + ANSWER_DEADLINE
         return HostGpus(host, engine, None, f"no answer within {limit} s")
