@@ -72,6 +72,7 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/mypy llmrack llmrack_lab
 	$(BIN)/shellcheck $(SCRIPTS)
+	$(BIN)/lint-imports
 
 # Known vulnerabilities of what is pinned, by pypi.org; it fails where that has no word of a package.
 audit: .venv/installed

@@ -10,7 +10,7 @@ from pyinfra import host, state
 from llmrack.deploy.before.listed_models import insist_on_listed_models
 from llmrack.deploy.operations import accept, apply
 from llmrack.deploy.proof.operation import prove
-from llmrack.deploy.run.rack import rack
+from llmrack.deploy.start import rack
 
 this = rack(state, host)
 sudo = this.sudo

@@ -8,10 +8,10 @@ pyinfra inventory remove.py --data remove_models=true   (the models, too)
 from pyinfra import host, state
 
 from llmrack.deploy.operations import accept, apply
-from llmrack.deploy.removal import Leaving
-from llmrack.deploy.run.rack import rack
+from llmrack.deploy.removal import REMOVAL
+from llmrack.deploy.start import rack
 
-this = rack(state, host, Leaving)
+this = rack(state, host, REMOVAL)
 sudo = this.sudo
 
 accept(this, name="Accept the host", _sudo=sudo)

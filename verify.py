@@ -3,7 +3,7 @@
 from pyinfra import host, state
 
 from llmrack.deploy.proof.operation import prove
-from llmrack.deploy.run.rack import rack
+from llmrack.deploy.start import rack
 
 this = rack(state, host)
 

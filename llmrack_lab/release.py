@@ -19,7 +19,7 @@ from llmrack_lab.shell import LabError, run
 
 ARCHIVE_VARIABLE = "LLMRACK_TEST_OLLAMA_ARCHIVE"
 OFFICIAL_URL = "https://github.com/ollama/ollama/releases/download/v{version}/{file}"
-GROUP_DATA = Path(__file__).parents[2] / "group_data" / "gpu.py"
+GROUP_DATA = Path(__file__).parents[1] / "group_data" / "gpu.py"
 
 Kind = Literal["stand-in", "official", "archive"]
 

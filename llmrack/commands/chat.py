@@ -35,7 +35,7 @@ def chat(
     Exit code: 0 answered, 1 not answered, 2 it could not be asked.
     """
     # The requests need httpx, which costs 0.2 s to import.
-    from llmrack.hosts.asking import Unreached
+    from llmrack.hosts.connection import Unreached
     from llmrack.observe.chat import NoChat, open_chat
 
     # Raised as an exception it would end up in whichever greenlet runs at the time.

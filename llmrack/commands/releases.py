@@ -22,7 +22,7 @@ def releases(inventory: str, as_json: bool) -> None:
     Exit code: 0 all hosts were asked, 2 one could not be.
     """
     from llmrack.deploy.rollout.rollback import ask_releases
-    from llmrack.hosts.asking import Unreached
+    from llmrack.hosts.connection import Unreached
     from llmrack.observe.tables import columns, printed
 
     found = ask_releases(gateways(inventory))

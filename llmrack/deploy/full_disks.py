@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from pyinfra.api.exceptions import PyinfraError
 
 from llmrack.components.system.system import MIB, NOTED, PROGRAMS, UPLOADS
+from llmrack.deploy.run.rack import Rack
 from llmrack.hosts.snapshot import Snapshot
 from llmrack.resources.look import Look, parse
-
-if TYPE_CHECKING:
-    from llmrack.deploy.run.rack import Rack
 
 # Bytes with which a filesystem counts as full.
 LITTLE = 100 * MIB

@@ -7,21 +7,17 @@ from base64 import b64decode
 from collections.abc import Collection, Iterable, Iterator
 from difflib import unified_diff
 from shlex import quote
-from typing import TYPE_CHECKING
 
 from pyinfra import logger
 from pyinfra.api import FactBase, QuoteString, StringCommand
 from typing_extensions import override
 
 from llmrack.components.monitor.prometheus import PrometheusConfiguration
-from llmrack.hosts.progress import say
+from llmrack.deploy.run.rack import Rack
 from llmrack.resources.change import Change, Resource
 from llmrack.resources.files import File
 from llmrack.resources.releases import Release
 from llmrack.secrets.value import MASK, redact
-
-if TYPE_CHECKING:
-    from llmrack.deploy.run.rack import Rack
 
 # Lines of one file's edits that are shown, and bytes of it that are read.
 MOST_LINES, MOST_BYTES = 60, 1 << 18
@@ -65,7 +61,7 @@ def show_edits(rack: Rack, changes: Iterable[Change]) -> None:
     for path in paths:
         here = found.get(path, b"").decode(errors="replace")
         for line in diff(path, here, declared[path]):
-            say(rack, redact(line, secrets), logger.warning)
+            rack.say(redact(line, secrets), logger.warning)
 
 
 def kept_edits(rack: Rack) -> list[str]:

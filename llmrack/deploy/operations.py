@@ -7,19 +7,21 @@ from functools import partial
 from typing import Any, cast
 
 from pyinfra import host, logger, state
-from pyinfra.api import FileUploadCommand, FunctionCommand, QuoteString, StringCommand, operation
+from pyinfra.api import FileUploadCommand, FunctionCommand, operation
 from pyinfra.api.arguments import ConnectorArguments
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 from typing_extensions import override
 
-from llmrack.components.plan import COMPONENTS
 from llmrack.components.system.clock import slow_or_fast
 from llmrack.deploy.rollout import rollout
-from llmrack.deploy.run.lock import guarded, take
+from llmrack.deploy.run.lock import take
 from llmrack.deploy.run.rack import Rack
-from llmrack.hosts.connection import BROKEN, is_lost
+from llmrack.deploy.run.scripts import LOST, shell
+from llmrack.deploy.transfer.obtain import available_models_first, obtain
+from llmrack.hosts.commands import connection_arguments
+from llmrack.hosts.connection import BROKEN, Unreached, is_lost, reason
 from llmrack.hosts.progress import say, signs_of_life
 from llmrack.resources.change import (
     Action,
@@ -33,32 +35,24 @@ from llmrack.resources.change import (
     Upload,
 )
 from llmrack.secrets import audit
-from llmrack.secrets.value import redact
-
-Work = Callable[[Rack, dict[str, Any]], bool]
-
-LOST = (
-    "the connection to it was lost; what is at work there may go on. Run this again once it can "
-    "be reached: that waits until such work has ended"
-)
 
 
 class Carry(FunctionCommand):
     """Work on one host that reports in its own words and says whether it succeeded."""
 
-    def __init__(self, rack: Rack, work: Work) -> None:
+    def __init__(self, rack: Rack, work: Callable[[Rack], bool]) -> None:
         super().__init__(work, (), {})
         self._rack = rack
 
     @override
     def execute(self, state: State, host: Host, connector_arguments: Any) -> bool:
-        """Run it with the operation's own connection arguments (sudo and the like)."""
+        """Do it; a lost connection fails this host alone."""
         try:
-            return bool(self.function(self._rack, dict(connector_arguments)))
-        except BROKEN:
+            return bool(self.function(self._rack))
+        except (Unreached, *BROKEN):
             if not is_lost(self._rack.pyinfra_host):
                 raise
-            say(self._rack, LOST, logger.error)
+            self._rack.say(LOST, logger.error)
             return False
 
 
@@ -68,13 +62,9 @@ def accept(rack: Rack) -> Generator[Carry]:
 
     + rack: the host
     """
-    reasons: list[str] = []
     try:
-        if rack.host.bundle:
-            from llmrack.deploy.transfer import bundled
-
-            reasons = bundled.refusals(rack)
-        reasons = reasons or rack.refusals() or _locked(rack)
+        rack.look()
+        reasons = rack.purpose.refusals(rack) or _locked(rack)
     except PyinfraError as error:
         # Raised from here it would end the run for every host.
         reasons = [str(error)]
@@ -82,13 +72,13 @@ def accept(rack: Rack) -> Generator[Carry]:
     if not reasons:
         # Told with the plan, where there is one.
         if not (state.is_executing and state.check_for_changes):
-            for note in [*slow_or_fast(rack.seen), *rack.notes(), *_kept_edits(rack)]:
-                say(rack, note)
+            for note in [*slow_or_fast(rack.seen), *rack.purpose.notes(rack), *_kept_edits(rack)]:
+                rack.say(note)
         host.noop("it can carry what is declared")
         return
     if not state.is_executing:
         _refuse(rack, reasons)
-    yield Carry(rack, lambda rack, arguments: _refuse(rack, reasons))
+    yield Carry(rack, lambda rack: _refuse(rack, reasons))
 
 
 def _kept_edits(rack: Rack) -> list[str]:
@@ -104,7 +94,7 @@ def _locked(rack: Rack) -> list[str]:
 
     Here, because no host is changed before all of the run have been accepted.
     """
-    if not state.is_executing or not any(rack.changes_of(part) for part in COMPONENTS):
+    if not state.is_executing or not rack.all_changes:
         return []
     reason = take(rack)
     if reason and not is_lost(rack.pyinfra_host):
@@ -119,8 +109,8 @@ def _explained(rack: Rack, reason: str) -> str:
 
 
 def _refuse(rack: Rack, reasons: Sequence[str]) -> bool:
-    for reason in reasons:
-        say(rack, f"refused, nothing was changed: {reason}", logger.error)
+    for text in reasons:
+        rack.say(f"refused, nothing was changed: {text}", logger.error)
     return False
 
 
@@ -134,54 +124,59 @@ def apply(rack: Rack, component: str) -> Generator[Carry]:
     if rack.refused:
         host.noop("the host was refused")
         return
-    changes = rack.changes_of(component)
+    rack.look()
+    changes = rack.changes[component]
     if not changes:
         host.noop(f"{component} is as declared")
         return
     if not state.is_executing:
         for change in changes:
-            say(rack, f"would change {change.resource}: {change.why}")
+            rack.say(f"would change {change.resource}: {change.why}")
     if not (state.is_executing and state.check_for_changes) and any(
         each.edited for each in changes
     ):
         from llmrack.deploy.hand_edits import show_edits
 
         show_edits(rack, changes)
-    yield Carry(rack, lambda rack, arguments: carry_out(rack, changes, arguments))
+    yield Carry(rack, lambda rack: carry_out(rack, changes))
     if component == "gpu":
         # A driver shows cards that instances follow from.
         rack.forget()
 
 
-def carry_out(rack: Rack, changes: Sequence[Change], arguments: dict[str, Any]) -> bool:
+def carry_out(rack: Rack, changes: Sequence[Change]) -> bool:
     """Do every change in order; the first that fails ends it. Returns whether all went well."""
     if rack.run.locked:
         others = ", ".join(sorted(rack.run.locked))
-        say(rack, f"not changed, as another run has the lock of {others}", logger.error)
+        text = f"not changed, as another run has the lock of {others}"
+        rack.say(text, logger.error)
         return False
     rack.run.changed.add(rack.host.name)
-    before, switch, together, after = rollout.parts(rack, changes)
-    work = partial(_carry_out_one, rack, arguments=arguments)
+    parts = rollout.parts(rack, changes)
+    work = partial(_carry_out_one, rack)
 
-    def run(action: Shell) -> str:
-        return _explained(rack, shell(rack, action, arguments))
+    def do(action: Shell) -> str:
+        return _explained(rack, shell(rack, action))
 
-    order = partial(rack.run.supply.order, rack)
     return (
-        all(map(work, order(before)))
-        and (not switch or rollout.roll_out(rack, switch, together, work, run, arguments))
-        and all(map(work, order(after)))
+        all(map(work, available_models_first(rack, parts.before)))
+        and rollout.roll_out(rack, parts, rollout.Means(work, do))
+        and all(map(work, available_models_first(rack, parts.after)))
     )
 
 
-def _carry_out_one(rack: Rack, change: Change, arguments: dict[str, Any]) -> bool:
+def _carry_out_one(rack: Rack, change: Change) -> bool:
     """Do one change; whether it went well."""
-    say(rack, f"{change.resource}: {change.why}")
-    with signs_of_life(rack, change.resource):
+    rack.say(f"{change.resource}: {change.why}")
+    with signs_of_life(rack.pyinfra_host, change.resource):
         for action in change.actions:
-            reason = _attempt(rack, action, arguments)
+            reason = _attempt(rack, action)
             if reason:
-                say(rack, f"{change.resource} failed: {_explained(rack, reason)}", logger.error)
+                say(
+                    rack.pyinfra_host,
+                    f"{change.resource} failed: {_explained(rack, reason)}",
+                    logger.error,
+                )
                 return False
     if change.secrets:
         places = rack.run.declared.places
@@ -189,26 +184,26 @@ def _carry_out_one(rack: Rack, change: Change, arguments: dict[str, Any]) -> boo
     return True
 
 
-def _attempt(rack: Rack, action: Action, arguments: dict[str, Any]) -> str:
+def _attempt(rack: Rack, action: Action) -> str:
     """The reason why it failed, or an empty text."""
     try:
-        reason = take(rack) or _do(rack, action, arguments)
-    except BROKEN as error:
-        reason = str(error) or type(error).__name__
-    return LOST if reason and is_lost(rack.pyinfra_host) else reason
+        failure = take(rack) or _do(rack, action)
+    except (Unreached, *BROKEN) as error:
+        failure = reason(error)
+    return LOST if failure and is_lost(rack.pyinfra_host) else failure
 
 
-def _do(rack: Rack, action: Action, arguments: dict[str, Any]) -> str:
+def _do(rack: Rack, action: Action) -> str:
     """The reason why it failed, or an empty text."""
     # httpx costs 0.2 s to import; a run that changes nothing does without.
     if isinstance(action, Pull):
-        return rack.run.supply.obtain(rack, action, lambda: _fetch(rack, action, arguments))
+        return obtain(rack, action, lambda: _fetch(rack, action))
     if isinstance(action, Send | InstallBundled):
         from llmrack.deploy.transfer import bundled
 
         if isinstance(action, Send):
-            return bundled.send(rack, action, arguments)
-        return bundled.install(rack, action, arguments)
+            return bundled.send(rack, action)
+        return bundled.install(rack, action)
     if isinstance(action, Build):
         from llmrack.deploy.transfer.build import build
 
@@ -216,42 +211,21 @@ def _do(rack: Rack, action: Action, arguments: dict[str, Any]) -> str:
     if isinstance(action, Reboot):
         from llmrack.deploy.reboot import reboot
 
-        return reboot(rack, action, arguments)
+        return reboot(rack.pyinfra_host, action, rack.run.reboots)
     if isinstance(action, Upload):
         command = FileUploadCommand(str(action.local), action.remote)
-        done = command.execute(rack.state, rack.pyinfra_host, cast(ConnectorArguments, arguments))
+        arguments = cast(ConnectorArguments, connection_arguments(rack.pyinfra_host))
+        done = command.execute(rack.state, rack.pyinfra_host, arguments)
         return "" if done else f"{action.local} could not be sent"
-    return shell(rack, action, arguments)
+    return shell(rack, action)
 
 
-def _fetch(rack: Rack, action: Pull, arguments: dict[str, Any]) -> str:
+def _fetch(rack: Rack, action: Pull) -> str:
     """Bring a model to the host that no other one has; the reason why it failed."""
     if rack.host.bundle:
         from llmrack.deploy.transfer.bundled import put_model
 
-        return put_model(rack, action, arguments)
+        return put_model(rack, action)
     from llmrack.deploy.transfer.pull import pull
 
-    return pull(rack, action)
-
-
-def shell(rack: Rack, action: Shell, arguments: dict[str, Any]) -> str:
-    """Run a script on the host; what it printed is the reason when it fails.
-
-    In a run that took the host's lock it runs only under it.
-    """
-    lost = take(rack) if rack.lock else ""
-    if lost:
-        return lost
-    command = StringCommand("timeout", str(action.timeout), "sh", "-c", QuoteString(action.script))
-    extra = {"_stdin": action.stdin} if action.stdin is not None else {}
-    done, output = rack.pyinfra_host.run_shell_command(
-        guarded(rack, command), print_input=rack.state.print_input, **{**arguments, **extra}
-    )
-    if done:
-        return ""
-    if is_lost(rack.pyinfra_host):
-        return LOST
-    tail = [line.line for line in output][-20:]
-    text = "\n      ".join(tail) or f"no word within {action.timeout} s"
-    return redact(text, dict(rack.run.declared.secrets))
+    return pull(rack.pyinfra_host, action)

@@ -1,30 +1,27 @@
-"""A host that llmrack leaves: what is removed there takes the place of what is declared."""
+"""What a removal takes from a host: it takes the place of what is declared."""
 
 from __future__ import annotations
 
-from typing_extensions import override
-
 from llmrack.components.removal import removals, stays
-from llmrack.deploy.run.rack import Rack
+from llmrack.deploy.run.rack import Purpose, Rack
 from llmrack.resources.change import Resource
 
 
-class Leaving(Rack):
-    """A host in a removal; it is looked at, locked and changed like one in a deploy."""
+def _resources(rack: Rack, arch: str, credentials: bool) -> dict[str, list[Resource]]:
+    """What the host shall no longer have, by component."""
+    return removals(rack.host)
 
-    @override
-    def resources(self, arch: str) -> dict[str, list[Resource]]:
-        """What the host shall no longer have, by component."""
-        return removals(self.host)
 
-    @override
-    def refusals(self) -> list[str]:
-        """Why nothing may be removed here; empty when all is well."""
-        if self.seen.fact("uid") != "0":
-            return ["root is needed: log in as root, or give the login user sudo and pass --sudo"]
-        return []
+def _refusals(rack: Rack) -> list[str]:
+    """Why nothing may be removed there; empty when all is well."""
+    if rack.seen.fact("uid") != "0":
+        return ["root is needed: log in as root, or give the login user sudo and pass --sudo"]
+    return []
 
-    @override
-    def notes(self) -> list[str]:
-        """What stays, and why."""
-        return stays(self.host, self.seen)
+
+def _notes(rack: Rack) -> list[str]:
+    """What stays, and why."""
+    return stays(rack.host, rack.seen)
+
+
+REMOVAL = Purpose(_resources, _refusals, _notes)

@@ -8,25 +8,18 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from paramiko import SSHException
-from pyinfra.api import QuoteString, StringCommand
-from pyinfra.api.config import Config
-from pyinfra.api.exceptions import ConnectError, PyinfraError
-from pyinfra.api.host import Host as PyinfraHost
-from pyinfra.api.state import State as PyinfraState
-
 from llmrack.drills.asking import Asker
 from llmrack.drills.breakage import SWITCH, Breakage, breakage
 from llmrack.drills.plan import Drill, Plan, plan
-from llmrack.hosts.connection import needs_sudo, tune
+from llmrack.hosts.asking import Gateways
+from llmrack.hosts.commands import ended_after, run, sh
+from llmrack.hosts.connection import Unreached
 from llmrack.hosts.interrupts import Interrupts
 from llmrack.hosts.tunnel import http_client
 from llmrack.secrets.places import MASTER_KEY
-from llmrack.site.declared import open_inventory, read
 from llmrack.stack.fleet import Host, gateway_url
 from llmrack.verify.results import Report, Result, one_line
 
-CONNECT_DEADLINE = 10
 # Seconds that a host may take for a script: a unit that starts may wait two minutes for its card.
 SCRIPT_DEADLINE = 180
 # Seconds beyond the requests until a host restores without being told to: an instance may take
@@ -43,12 +36,12 @@ class LiveFleet:
 
     + plans: for each gateway, its drills
 
-    Raises FileNotFoundError and DeclarationError, as ``read_inventory`` does, PyinfraError.
+    Raises FileNotFoundError and DeclarationError, as ``read_inventory`` does, Unreached.
     """
 
     def __init__(self, inventory: str, folder: Path, limit: str | None) -> None:
-        found = open_inventory(inventory, folder)
-        self.declared = read(found, folder)
+        self._gateways = Gateways(inventory, folder)
+        self.declared = self._gateways.declared
         stack, fleet = self.declared.stack, self.declared.fleet
         names = {host.name for host in fleet.hosts} | fleet.groups
         if limit and limit not in names:
@@ -56,17 +49,12 @@ class LiveFleet:
                 f"--limit leaves no host; the inventory has {', '.join(sorted(names))}"
             )
         self.plans = [plan(stack, fleet, gateway, limit) for gateway in fleet.gateways]
-        config = Config(CONNECT_TIMEOUT=CONNECT_DEADLINE)  # type: ignore[no-untyped-call]
-        # Hosts know it, and are connected through it.
-        self._state = PyinfraState(found, config)
-        self._hosts: dict[str, PyinfraHost] = {}
         self._interrupts = Interrupts()
 
     @property
     def standins(self) -> list[str]:
         """Names of those who answer in the place of the real ones (a lab's)."""
-        named = (host.data.get("lab_standins") or () for host in self._state.inventory)
-        return sorted({name for names in named for name in names})
+        return self._gateways.standins
 
     def drill(self, tell: Callable[[str], None]) -> Report:
         """Carry every drill out, until somebody is not well.
@@ -92,7 +80,7 @@ class LiveFleet:
             return
         for drill in one.drills:
             self._run(drill.at, breakage(drill).check, f"{drill.title} is not possible")
-        with http_client(self._host(one.gateway), gateway_url(one.gateway)) as client:
+        with http_client(self._gateways.connect(one.gateway), gateway_url(one.gateway)) as client:
             asker = Asker(client, self.declared.secrets[MASTER_KEY], stack, name)
             tell(f"{name}: asking everybody while all is well")
             failed = asker.before(one.drills)
@@ -140,23 +128,11 @@ class LiveFleet:
 
     def _run(self, host: Host, script: str, failure: str) -> None:
         """Run a script as root. Raises NotDrilled with ``failure`` and what was printed."""
-        command = StringCommand("timeout", str(SCRIPT_DEADLINE), "sh", "-c", QuoteString(script))
         try:
-            there = self._host(host)
-            done, output = there.run_shell_command(command, _sudo=needs_sudo(there))
-        except ConnectError as error:
-            raise NotDrilled(f"{failure}: no connection to {host.name}: {error}") from None
-        except (PyinfraError, SSHException, OSError, EOFError) as error:
-            raise NotDrilled(f"{failure}: {host.name}: {error or type(error).__name__}") from None
-        if not done:
-            said = one_line(" ".join(line.line for line in list(output)[-3:]))
-            raise NotDrilled(f"{failure}: {host.name} says: {said}")
-
-    def _host(self, host: Host) -> PyinfraHost:
-        """The host, connected."""
-        if host.name not in self._hosts:
-            there = self._state.inventory.get_host(host.name)
-            there.connect(show_errors=False, raise_exceptions=True)
-            tune(there)
-            self._hosts[host.name] = there
-        return self._hosts[host.name]
+            there = self._gateways.connect(host)
+            answer = run(there, ended_after(SCRIPT_DEADLINE, sh(script)))
+        except Unreached as error:
+            raise NotDrilled(f"{failure}: {host.name}: {error}") from None
+        if not answer.succeeded:
+            words = one_line(" ".join(answer.last_lines(3)))
+            raise NotDrilled(f"{failure}: {host.name} says: {words}")

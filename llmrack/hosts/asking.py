@@ -7,24 +7,18 @@ from pathlib import Path
 from typing import TypeVar
 
 import gevent
-from paramiko import SSHException
 from pyinfra.api.config import Config
-from pyinfra.api.exceptions import ConnectError, PyinfraError
 from pyinfra.api.host import Host as PyinfraHost
 from pyinfra.api.state import State as PyinfraState
 
-from llmrack.hosts.connection import tune
+from llmrack.hosts.connection import CONNECT_DEADLINE, FAILURES, Unreached, connect, reason
 from llmrack.problems import nearest
 from llmrack.site.declared import open_inventory, read
 from llmrack.stack.fleet import Host
 
 T = TypeVar("T")
-# Seconds a host may take to let us in, and for everything that is asked there.
-CONNECT_DEADLINE, ANSWER_DEADLINE = 10, 90
-
-
-class Unreached(Exception):
-    """Why a host could not be asked."""
+# Seconds a host may take for everything that is asked there.
+ANSWER_DEADLINE = 90
 
 
 class NoProvider(Exception):
@@ -49,6 +43,12 @@ class Gateways:
     def hosts(self) -> tuple[Host, ...]:
         """Their hosts, in the inventory's order."""
         return self.declared.fleet.gateways
+
+    @property
+    def standins(self) -> list[str]:
+        """Names of those who answer in the place of the real ones (a lab's)."""
+        named = (host.data.get("lab_standins") or () for host in self._state.inventory)
+        return sorted({name for names in named for name in names})
 
     def insist_on_provider(self, name: str) -> None:
         """Raise NoProvider unless ``name`` is a provider in use."""
@@ -82,16 +82,7 @@ class Gateways:
     def connect(self, host: Host) -> PyinfraHost:
         """A host of the inventory, connected; raises Unreached."""
         there = self._state.inventory.get_host(host.name)
-        # TCP has one deadline, all of it two.
-        limit = 2 * CONNECT_DEADLINE
-        try:
-            with gevent.Timeout(limit, Unreached(f"it does not let us in within {limit} s")):
-                there.connect(show_errors=False, raise_exceptions=True)
-                tune(there)
-        except ConnectError as error:
-            raise Unreached(f"no connection: {error}") from None
-        except (PyinfraError, SSHException, OSError, EOFError) as error:
-            raise Unreached(str(error) or type(error).__name__) from None
+        connect(there)
         return there
 
     def _ask(
@@ -106,10 +97,10 @@ class Gateways:
                 answer = question(host, there)
             answered = True
             return answer
-        except Unreached as reason:
-            return reason
-        except (PyinfraError, SSHException, OSError, EOFError) as error:
-            return Unreached(str(error) or type(error).__name__)
+        except Unreached as error:
+            return error
+        except FAILURES as error:
+            return Unreached(reason(error))
         finally:
             # What did not answer is connected anew next time.
             if there.connected and not (answered and keep):

@@ -1,18 +1,47 @@
-"""What pyinfra's connection to a host lacks: no delay, an end, whether sudo is needed."""
+"""Connects to a host through pyinfra, and adds what pyinfra's connection lacks."""
 
 from __future__ import annotations
 
 import os
 import socket
 
+import gevent
 from paramiko import SSHException, Transport
+from pyinfra.api.exceptions import ConnectError, PyinfraError
 from pyinfra.api.host import Host
 
+# Seconds a host may take to let us in.
+CONNECT_DEADLINE = 10
 # Seconds without any answer after which a connection is given up. A host's lock is freed after as
 # many (lock.PATIENCE).
 SILENCE = 60
-# What is raised when it breaks.
+# What is raised when a connection breaks.
 BROKEN = (OSError, EOFError, SSHException)
+# What pyinfra and the connection raise when a host cannot be asked.
+FAILURES = (PyinfraError, *BROKEN)
+
+
+class Unreached(PyinfraError):
+    """Why a host could not be asked."""
+
+
+def reason(error: BaseException) -> str:
+    """An error in words; some have none."""
+    return str(error) or type(error).__name__
+
+
+def connect(host: Host) -> None:
+    """Connect to a host, unless that was done; raises Unreached."""
+    # TCP has one deadline, all of it two.
+    limit = 2 * CONNECT_DEADLINE
+    try:
+        with gevent.Timeout(limit, Unreached(f"it does not let us in within {limit} s")):
+            host.connect(show_errors=False, raise_exceptions=True)
+            tune(host)
+    except ConnectError as error:
+        raise Unreached(f"no connection: {error}") from None
+    except FAILURES as error:
+        raise Unreached(reason(error)) from None
 
 
 def transport(host: Host) -> Transport | None:

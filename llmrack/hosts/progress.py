@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import gevent
 from pyinfra import logger
@@ -25,39 +25,31 @@ PACE = 2.0
 Meter = Callable[[int, int], None]
 
 
-class OnHost(Protocol):
-    """Whatever happens on one host, a ``Rack`` above all."""
-
-    @property
-    def pyinfra_host(self) -> Host:
-        """The host."""
-
-
 _last_words: dict[str, float] = {}
 
 
-def say(rack: OnHost, text: str, log: Callable[[str], None] = logger.info) -> None:
+def say(host: Host, text: str, log: Callable[[str], None] = logger.info) -> None:
     """A line about this host."""
-    heard(rack)
-    log(f"{rack.pyinfra_host.print_prefix}{text}")
+    heard(host)
+    log(f"{host.print_prefix}{text}")
 
 
-def heard(rack: OnHost) -> None:
+def heard(host: Host) -> None:
     """Note that no sign of life is due: something else shows that the host is not forgotten."""
-    _last_words[rack.pyinfra_host.name] = time.monotonic()
+    _last_words[host.name] = time.monotonic()
 
 
 @contextmanager
-def signs_of_life(rack: OnHost, what: str) -> Iterator[None]:
+def signs_of_life(host: Host, what: str) -> Iterator[None]:
     """Say that ``what`` is still under way whenever nothing else was said for a while."""
     started = time.monotonic()
-    heard(rack)
+    heard(host)
 
     def tell() -> None:
         while True:
-            silent = time.monotonic() - _last_words[rack.pyinfra_host.name]
+            silent = time.monotonic() - _last_words[host.name]
             if silent >= SILENCE:
-                say(rack, f"{what}: {time.monotonic() - started:.0f} s so far")
+                say(host, f"{what}: {time.monotonic() - started:.0f} s so far")
                 silent = 0.0
             gevent.sleep(SILENCE - silent)
 
@@ -69,7 +61,7 @@ def signs_of_life(rack: OnHost, what: str) -> Iterator[None]:
 
 
 @contextmanager
-def transfer(rack: OnHost, what: str) -> Iterator[Meter]:
+def transfer(host: Host, what: str) -> Iterator[Meter]:
     """Show how a transfer to this host gets on: a live line on a terminal, else one every 2 s.
 
     Yields what is told bytes so far and bytes in all, as often as one likes. The rate is that of
@@ -77,22 +69,22 @@ def transfer(rack: OnHost, what: str) -> Iterator[Meter]:
     """
     screen = _terminal()
     if screen:
-        with screen.line(rack.pyinfra_host.name, what) as draw:
+        with screen.line(host.name, what) as draw:
 
             def drawn(have: int, whole: int) -> None:
-                heard(rack)
+                heard(host)
                 draw(have, whole)
 
             yield drawn
     else:
-        yield _Lines(rack, what).at
+        yield _Lines(host, what).at
 
 
 class _Lines:
     """A transfer in plain lines, at a reader's pace."""
 
-    def __init__(self, rack: OnHost, what: str) -> None:
-        self._rack, self._what = rack, what
+    def __init__(self, host: Host, what: str) -> None:
+        self._host, self._what = host, what
         self._started = self._told = time.monotonic()
         self._first: int | None = None
 
@@ -107,7 +99,7 @@ class _Lines:
         rate = (have - self._first) / (now - self._started)
         left = f", {(whole - have) / rate:.0f} s left" if rate else ""
         text = f"{have / whole:4.0%} of {whole / 1e6:,.0f} MB, {rate / 1e6:,.1f} MB/s"
-        say(self._rack, f"{self._what}: {text}{left}")
+        say(self._host, f"{self._what}: {text}{left}")
 
 
 _screen: Screen | None = None

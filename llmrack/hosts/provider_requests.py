@@ -13,6 +13,7 @@ import gevent
 from pyinfra.api import StringCommand
 from pyinfra.api.host import Host as PyinfraHost
 
+from llmrack.hosts.commands import run
 from llmrack.secrets.value import Secret
 from llmrack.stack.model_lists import Server, listed
 from llmrack.stack.providers import OllamaProvider, Provider
@@ -87,15 +88,14 @@ class Reach:
 
     def finds(self, name: str) -> bool:
         """Whether the host finds an address for ``name``; an SSH server keeps that to itself."""
-        done, _ = self._host.run_shell_command(StringCommand("getent", "ahosts", name))
-        return done
+        return run(self._host, StringCommand("getent", "ahosts", name), root=False).succeeded
 
     def _read_authorities(self) -> str | None:
         """Those that the host trusts; None on a host that is still to get its list."""
-        done, output = self._host.run_shell_command(StringCommand("cat", AUTHORITIES))
-        lines = [line.line for line in output if line.buffer_name == "stdout"]
+        answer = run(self._host, StringCommand("cat", AUTHORITIES), root=False)
         # Names of authorities stand between the certificates, in any alphabet.
-        return "\n".join(line for line in lines if line.isascii()) if done and lines else None
+        lines = [line for line in answer.lines if line.isascii()]
+        return "\n".join(lines) if answer.succeeded and lines else None
 
     def _tls(self, provider: Provider) -> ssl.SSLContext | None:
         """How its certificate is verified; None: by the authorities that this machine trusts."""

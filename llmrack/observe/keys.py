@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from io import StringIO
 from shlex import quote
 
-from pyinfra.api import QuoteString, StringCommand
 from pyinfra.api.host import Host as PyinfraHost
 from rich import box
 from rich.console import Console
@@ -16,8 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from llmrack.components.paths import Home
-from llmrack.hosts.asking import Gateways, Unreached
-from llmrack.hosts.connection import needs_sudo
+from llmrack.hosts.asking import Gateways
+from llmrack.hosts.commands import run, sh
+from llmrack.hosts.connection import Unreached
 from llmrack.resources.change import as_user
 from llmrack.stack.fleet import Host
 
@@ -114,12 +114,10 @@ def _count(host: Host, there: PyinfraHost) -> Usage:
     count = as_user(home.user, f"python3 -I -c {quote(_COUNT)} {folder}")
     # Before its first deploy it has noted nothing.
     script = f"if [ -d {folder} ]; then {count}; else echo '{{}}'; fi"
-    command = StringCommand("sh", "-c", QuoteString(script))
-    done, output = there.run_shell_command(command, _sudo=needs_sudo(there))
-    text = "".join(line.line for line in output if line.buffer_name == "stdout")
-    if not done:
-        raise OSError(f"its log of requests cannot be read: {output.stderr or 'no reason given'}")
-    return {name: (requests, last) for name, (requests, last) in json.loads(text).items()}
+    answer = run(there, sh(script))
+    if not answer.succeeded:
+        raise Unreached(f"its log of requests cannot be read: {answer.stderr or 'no reason given'}")
+    return {name: (requests, last) for name, (requests, last) in json.loads(answer.stdout).items()}
 
 
 def table(keys: Keys, today: str) -> str:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 
-from llmrack.hosts.asking import Unreached
+from llmrack.hosts.connection import Unreached
 from llmrack.observe.requests.on_host import BEGIN, program
 from llmrack.observe.requests.usage import stamp
 

@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 from paramiko import SSHException
+from pyinfra.connectors.util import CommandOutput
 
 from llmrack.components.system.account import User
-from llmrack.deploy import operations
-from llmrack.deploy.operations import LOST, Carry
+from llmrack.deploy.operations import Carry
+from llmrack.deploy.run.scripts import LOST, shell
 from llmrack.resources.change import Shell
 from llmrack.resources.files import File
 from llmrack.resources.look import PathSeen, Seen
 from llmrack.resources.releases import Release, Venv
+from tests.unit.fake_host import fake_host
 
 # More than a connection sends at once.
 LONG = "a line of it\n" * 10_000
@@ -88,24 +90,21 @@ def test_a_user_with_a_home_is_left_alone() -> None:
 
 def rack(ended: bool) -> Any:
     """A host whose connection has ended, or is there."""
-    transport = SimpleNamespace(is_active=lambda: not ended)
-    client = SimpleNamespace(get_transport=lambda: transport)
-    host = SimpleNamespace(
-        name="box1", print_prefix="[box1] ", connector=SimpleNamespace(client=client)
+    host = fake_host(ended=ended)
+    said: list[str] = []
+    return SimpleNamespace(
+        pyinfra_host=host, lock=None, said=said, say=lambda text, log: said.append(text)
     )
-    return SimpleNamespace(pyinfra_host=host, lock=None, state=SimpleNamespace(print_input=False))
 
 
 def breaks(*_: object, **__: object) -> bool:
     raise SSHException("SSH session not active")
 
 
-def test_work_on_a_host_that_is_gone_fails_that_host_and_says_so(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_work_on_a_host_that_is_gone_fails_that_host_and_says_so() -> None:
     its = rack(ended=True)
     assert not Carry(its, breaks).execute(Any, its.pyinfra_host, {})
-    assert f"[box1] {LOST}" in caplog.text
+    assert its.said == [LOST]
 
 
 def test_another_mistake_is_not_taken_for_a_lost_connection() -> None:
@@ -116,5 +115,5 @@ def test_another_mistake_is_not_taken_for_a_lost_connection() -> None:
 
 def test_a_script_that_ends_with_its_connection_is_told_from_one_that_says_nothing() -> None:
     its = rack(ended=True)
-    its.pyinfra_host.run_shell_command = lambda *_, **__: (False, [])
-    assert operations.shell(its, Shell("true"), {}) == LOST
+    its.pyinfra_host.run_shell_command = lambda *_, **__: (False, CommandOutput([]))
+    assert shell(its, Shell("true")) == LOST

@@ -8,13 +8,12 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from pyinfra.api import StringCommand
 
-from llmrack.deploy.run.lock import HOLD, LAST_RUN, Lock, guarded, refusal
+from llmrack.deploy.run.held import LAST_RUN, Lock, guarded
+from llmrack.deploy.run.lock import HOLD, refusal
 from llmrack_lab.shell import wait_until
 
 DEADLINE = 10.0
@@ -53,8 +52,8 @@ class Host:
 
     def guarded(self, run: str, script: str) -> subprocess.Popen[str]:
         """Start a script as one of the run that has the id ``run``."""
-        rack: Any = SimpleNamespace(lock=Lock(run, lambda: False))
-        command = guarded(rack, StringCommand("sh", "-c", f"'{script}'")).get_raw_value()
+        lock = Lock(run, lambda: False)
+        command = guarded(lock, StringCommand("sh", "-c", f"'{script}'")).get_raw_value()
         return subprocess.Popen(
             self.here(command),
             shell=True,

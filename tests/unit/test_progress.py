@@ -15,7 +15,7 @@ from llmrack.hosts import progress
 from llmrack.hosts.progress import heard, say, signs_of_life, transfer
 from llmrack.hosts.screen import Screen
 
-RACK = SimpleNamespace(pyinfra_host=SimpleNamespace(name="box1", print_prefix="[box1] "))
+HOST = SimpleNamespace(name="box1", print_prefix="[box1] ")
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def clock(monkeypatch):
 
 
 def test_a_transfer_is_told_every_two_seconds_with_rate_and_time_left(lines, clock):
-    with transfer(RACK, "llama3.2:1b") as meter:
+    with transfer(HOST, "llama3.2:1b") as meter:
         for _ in range(9):
             meter(int((clock.time - 1000) * 10e6), 100_000_000)
             clock.time += 0.5
@@ -47,7 +47,7 @@ def test_a_transfer_is_told_every_two_seconds_with_rate_and_time_left(lines, clo
 
 
 def test_what_was_there_before_does_not_count_as_speed(lines, clock):
-    with transfer(RACK, "llama3.2:1b") as meter:
+    with transfer(HOST, "llama3.2:1b") as meter:
         meter(50_000_000, 100_000_000)
         clock.time += 2
         meter(60_000_000, 100_000_000)
@@ -55,7 +55,7 @@ def test_what_was_there_before_does_not_count_as_speed(lines, clock):
 
 
 def test_a_transfer_that_stands_still_has_no_time_left(lines, clock):
-    with transfer(RACK, "llama3.2:1b") as meter:
+    with transfer(HOST, "llama3.2:1b") as meter:
         meter(50, 100)
         clock.time += 2
         meter(50, 100)
@@ -128,7 +128,7 @@ def test_a_dumb_terminal_gets_plain_lines(terminal, monkeypatch):
 
 def test_silence_is_broken_by_a_sign_of_life(lines, monkeypatch):
     monkeypatch.setattr(progress, "SILENCE", 0.02)
-    with signs_of_life(RACK, "Venv /x"), gevent.Timeout(10):
+    with signs_of_life(HOST, "Venv /x"), gevent.Timeout(10):
         while not lines:
             gevent.sleep(0.01)
     assert lines[0] == "[box1] Venv /x: 0 s so far"
@@ -136,8 +136,8 @@ def test_silence_is_broken_by_a_sign_of_life(lines, monkeypatch):
 
 def test_no_sign_of_life_while_something_else_is_said(lines, monkeypatch):
     monkeypatch.setattr(progress, "SILENCE", 0.2)
-    with signs_of_life(RACK, "OllamaModel x"):
+    with signs_of_life(HOST, "OllamaModel x"):
         for _ in range(10):
             gevent.sleep(0.05)
-            heard(RACK)
+            heard(HOST)
     assert lines == []

@@ -7,29 +7,29 @@ from typing import Any
 
 import httpx
 import pytest
+from pyinfra.connectors.util import CommandOutput
 
 from llmrack.hosts.provider_requests import NotAnswered, Reach, Talk
 from llmrack.secrets.value import Secret
 from llmrack.stack.model_lists import servers
 from tests.unit.declare import STACK, host, stack, two_boxes
+from tests.unit.fake_host import fake_host
 
 KEY = "sk-the-right-one"
 LIST = {"data": [{"id": "a"}]}
 Answer = Callable[[httpx.Request], httpx.Response]
 
 
-class Nobody:
-    """A host that finds no address for names that begin so."""
-
-    def run_shell_command(self, command: Any) -> tuple[bool, list[Any]]:
-        return "nobody" not in str(command), []
+def finds(command: Any, **_: Any) -> tuple[bool, CommandOutput]:
+    """A host finds no address for names that begin with nobody."""
+    return "nobody" not in str(command), CommandOutput([])
 
 
 def talk(answer: Answer, url: str = "http://vllm:8000/v1") -> Talk:
     provider = {"kind": "vllm", "url": url, "api_key": "VLLM_API_KEY"}
     declared = stack(providers={**STACK["providers"], "vllm": provider})
     (server,) = servers(declared, two_boxes(), host(), "vllm")
-    reach = Reach(Nobody(), {"VLLM_API_KEY": Secret(KEY)}, [])  # type: ignore[arg-type]
+    reach = Reach(fake_host(finds), {"VLLM_API_KEY": Secret(KEY)}, [])
     return Talk(reach, server, httpx.Client(transport=httpx.MockTransport(answer)))
 
 

@@ -16,8 +16,10 @@ from llmrack.components.ollama.engine_switch import EngineSwitch
 from llmrack.components.ollama.models_seen import ModelSeen
 from llmrack.deploy.rollout import rollout
 from llmrack.deploy.rollout.draining import only_here
-from llmrack.deploy.rollout.rollout import Rollout, parts, roll_out
-from llmrack.resources.change import Change, plan
+from llmrack.deploy.rollout.rollout import Means, Parts, parts, roll_out
+from llmrack.deploy.run import turns as turns_module
+from llmrack.deploy.run.turns import Turns
+from llmrack.resources.change import Change, Shell, plan
 from llmrack.resources.look import PathSeen, Seen, UnitSeen
 from llmrack.stack.fleet import Fleet
 from tests.unit.declare import host, stack, two_boxes
@@ -31,6 +33,7 @@ def fake(name: str = "box1", batch: int = 1, **more: Any) -> Any:
     return SimpleNamespace(
         host=host(name, ollama_batch=batch),
         pyinfra_host=SimpleNamespace(name=name, print_prefix=f"[{name}] "),
+        say=lambda text, log=None: None,
         **more,
     )
 
@@ -39,7 +42,7 @@ class Works:
     """Hosts that do their work in their turn, until they are told to end."""
 
     def __init__(self, batch: int = 1) -> None:
-        self.rollout, self.batch = Rollout(), batch
+        self.turns, self.batch = Turns(), batch
         self.begun: list[str] = []
         self.ends: dict[str, Event] = {}
         self.well: dict[str, bool] = {}
@@ -48,8 +51,9 @@ class Works:
     def begin(self, *names: str) -> None:
         for name in names:
             self.ends[name] = Event()
-            rack = fake(name, self.batch)
-            self.done[name] = gevent.spawn(self.rollout.turn, rack, partial(self._work, name))
+            work = partial(self._work, name)
+            turn = self.turns.turn
+            self.done[name] = gevent.spawn(turn, name, self.batch, work, lambda: None)
 
     def _work(self, name: str) -> bool:
         self.begun.append(name)
@@ -66,13 +70,13 @@ class Works:
         with gevent.Timeout(5):
             while len(self.begun) < number:
                 gevent.sleep(0.01)
-        gevent.sleep(2 * rollout.PACE)
+        gevent.sleep(2 * turns_module.PACE)
         return self.begun
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rollout, "PACE", 0.01)
+    monkeypatch.setattr(turns_module, "PACE", 0.01)
 
 
 def test_the_first_to_come_goes_alone_whatever_the_batch() -> None:
@@ -90,30 +94,18 @@ def test_nobody_begins_after_a_failure() -> None:
     works.end("a", well=False)
     gevent.joinall(list(works.done.values()), timeout=5)
     assert works.begun == ["a"]
-    assert [works.done[name].value for name in "abc"] == [False, False, False]
-
-
-def test_a_change_that_nobody_has_proven_is_taken_back_after_a_failure() -> None:
-    turns, done = Rollout(), []
-
-    def back() -> bool:
-        done.append("back")
-        return False
-
-    turns.turn(fake("a"), lambda: False)
-    assert not turns.turn(fake("b"), lambda: True, back)
-    assert done == ["back"]
+    assert [works.done[name].value for name in "abc"] == [False, None, None]
 
 
 def test_a_host_that_breaks_has_failed() -> None:
-    turns = Rollout()
+    turns = Turns()
 
     def breaks() -> bool:
         raise OSError("gone")
 
     with pytest.raises(OSError, match="gone"):
-        turns.turn(fake("a"), breaks)
-    assert not turns.turn(fake("b"), lambda: True)
+        turns.turn("a", 1, breaks, lambda: None)
+    assert turns.turn("b", 1, lambda: True, lambda: None) is None
 
 
 @pytest.fixture
@@ -127,7 +119,7 @@ def rack(declared: Any, seen: Seen) -> Any:
         arch="amd64",
         seen=seen,
         resources=lambda arch: {"ollama": declared},
-        run=SimpleNamespace(rollout=Rollout(), declared=SimpleNamespace(stack=stack())),
+        run=SimpleNamespace(turns=Turns(), declared=SimpleNamespace(stack=stack())),
     )
 
 
@@ -143,19 +135,18 @@ def serving(**more: Any) -> Seen:
 
 def test_a_first_installation_waits_for_nobody(declared: Any) -> None:
     changes = plan(declared, Seen())
-    before, switch, together, after = parts(rack(declared, Seen()), changes)
-    assert (before, switch, together, after) == (changes, None, [], [])
+    assert parts(rack(declared, Seen()), changes) == Parts(changes)
 
 
 def test_what_serves_changes_together_and_the_rest_does_not_wait(declared: Any) -> None:
     seen = serving()
-    before, switch, together, after = parts(rack(declared, seen), plan(declared, seen))
-    assert isinstance(switch, EngineSwitch)
-    assert any(each.resource.startswith("Archive") for each in before)
+    divided = parts(rack(declared, seen), plan(declared, seen))
+    assert isinstance(divided.switch, EngineSwitch)
+    assert any(each.resource.startswith("Archive") for each in divided.before)
     assert {"Link /home/llm/.local/opt/ollama/current", f"Unit {UNIT}"} <= {
-        each.resource for each in together
+        each.resource for each in divided.in_turn
     }
-    assert [each.resource for each in after if "Ollama" in each.resource] == [
+    assert [each.resource for each in divided.after if "Ollama" in each.resource] == [
         "OllamaModel nomic-embed-text:latest",
     ]
 
@@ -163,7 +154,7 @@ def test_what_serves_changes_together_and_the_rest_does_not_wait(declared: Any) 
 def test_other_instances_in_the_place_of_those_that_serve_take_turns_too(declared: Any) -> None:
     units = "/home/llm/.config/systemd/user/default.target.wants/llmrack-ollama@other.service"
     seen = Seen(paths={units: PathSeen("l", "llm", 0o777, "")})
-    assert parts(rack(declared, seen), plan(declared, seen))[1] is not None
+    assert parts(rack(declared, seen), plan(declared, seen)).switch is not None
 
 
 def test_a_change_that_was_cut_off_is_still_to_be_proven(declared: Any) -> None:
@@ -171,7 +162,7 @@ def test_a_change_that_was_cut_off_is_still_to_be_proven(declared: Any) -> None:
     seen = serving(**{KEPT: kept})
     changes = plan(declared, seen)
     assert "Proof of Ollama's change" in [each.resource for each in changes]
-    assert parts(rack(declared, seen), changes)[1] is not None
+    assert parts(rack(declared, seen), changes).switch is not None
 
 
 class Upgrade:
@@ -183,7 +174,7 @@ class Upgrade:
         seen = serving()
         self.rack = rack(declared, seen)
         (self.switch,) = [each for each in declared if isinstance(each, EngineSwitch)]
-        self.changes = parts(self.rack, plan(declared, seen))[2]
+        self.parts = parts(self.rack, plan(declared, seen))
         its = self.switch
         self.names = {
             its.keep.script: "keep",
@@ -191,11 +182,11 @@ class Upgrade:
             its.back(seen).script: "back",
         }
         monkeypatch.setattr(rollout, "drained", self.drained)
-        monkeypatch.setattr(rollout._Host, "_loaded", lambda *_: set())
-        monkeypatch.setattr(rollout._Host, "_passes", lambda *_: self.step("gate"))
+        monkeypatch.setattr(rollout._HostInTurn, "_loaded", lambda *_: set())
+        monkeypatch.setattr(rollout._HostInTurn, "_passes", lambda *_: self.step("gate"))
 
     @contextmanager
-    def drained(self, rack: Any, instance: str, arguments: Any) -> Any:
+    def drained(self, rack: Any, instance: str) -> Any:
         self.steps.append(f"drain {instance}")
         yield
         self.steps.append(f"use {instance}")
@@ -208,14 +199,10 @@ class Upgrade:
         return self.step(change.resource.partition(" ")[0].lower())
 
     def run(self) -> bool:
-        return roll_out(
-            self.rack,
-            self.switch,
-            self.changes,
-            self.work,
-            lambda action: "" if self.step(self.names[action.script]) else "no",
-            {},
-        )
+        return roll_out(self.rack, self.parts, Means(self.work, self.script))
+
+    def script(self, action: Shell) -> str:
+        return "" if self.step(self.names[action.script]) else "no"
 
 
 @pytest.fixture
@@ -260,3 +247,16 @@ def test_who_alone_serves_a_name_without_a_chain_is_found() -> None:
     assert only_here(unchained, fleet, gateway, "box2") == []
     assert only_here(unchained, one, gateway, "box1") == ["embed", "llama3.1:latest"]
     assert only_here(stack(), one, gateway, "box1") == ["embed"]
+
+
+def test_a_change_that_nobody_has_proven_is_taken_back_after_a_failure(upgrade: Upgrade) -> None:
+    upgrade.rack.seen.paths[KEPT] = PathSeen("d", "llm", 0o755, "")
+    upgrade.rack.run.turns.turn("another", 1, lambda: False, lambda: None)
+    assert not upgrade.run()
+    assert upgrade.steps == ["back"]
+
+
+def test_a_host_stays_as_it_is_after_a_failure(upgrade: Upgrade) -> None:
+    upgrade.rack.run.turns.turn("another", 1, lambda: False, lambda: None)
+    assert not upgrade.run()
+    assert upgrade.steps == []

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from llmrack.hosts.asking import Unreached
+from llmrack.hosts.connection import Unreached
 from llmrack.observe.providers.gateway_health import GatewayHealth, Rest
 from llmrack.observe.status import view as status_view
 from llmrack.observe.status.judging import (

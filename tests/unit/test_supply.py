@@ -8,9 +8,10 @@ import gevent
 import pytest
 from gevent.event import Event
 
+from llmrack.deploy.run.supply import Supply
 from llmrack.deploy.transfer import copying
 from llmrack.deploy.transfer.copying import CopyError
-from llmrack.deploy.transfer.model_sources import Supply
+from llmrack.deploy.transfer.obtain import available_models_first, obtain, obtain_blob
 from llmrack.resources.change import Change, Pull, Shell
 
 MODEL, OTHER = "llama3.2:1b", "gemma3:27b"
@@ -27,10 +28,10 @@ class FakeRack:
         self.way = ""
         run.racks[name] = self
 
-    def has_models(self):
-        return set(self.models)
+    def say(self, text):
+        pass
 
-    def got_model(self, name):
+    def note_model(self, name):
         self.models.add(name)
 
 
@@ -38,8 +39,7 @@ class Fleet:
     """Three hosts; copies and pulls only take note, and wait for ``go_on``."""
 
     def __init__(self, monkeypatch):
-        self.run = SimpleNamespace(racks={})
-        self.supply = Supply()
+        self.run = SimpleNamespace(racks={}, supply=Supply())
         self.a, self.b, self.c = (FakeRack(self.run, name) for name in "abc")
         self.go_on = Event()
         self.go_on.set()
@@ -62,14 +62,14 @@ class Fleet:
             self.go_on.wait()
             return self.pull_fails.get(rack.host.name, "")
 
-        return self.supply.obtain(rack, Pull(model, "http://127.0.0.1:11434", 1), fetch)
+        return obtain(rack, Pull(model, "http://127.0.0.1:11434", 1), fetch)
 
     def blob(self, rack):
         def put():
             self.pulls.append((rack.host.name, "blob"))
             return self.pull_fails.get(rack.host.name, "")
 
-        return self.supply.blob(rack, "sha256:ab", put, 1)
+        return obtain_blob(rack, "sha256:ab", put, 1)
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def test_the_next_host_pulls_when_the_first_one_breaks(fleet):
         raise OSError("gone")
 
     with pytest.raises(OSError, match="gone"):
-        fleet.supply.obtain(fleet.a, Pull(MODEL, "", 1), broken)
+        obtain(fleet.a, Pull(MODEL, "", 1), broken)
     assert fleet.pull(fleet.b) == ""
 
 
@@ -185,5 +185,5 @@ def test_models_that_can_be_copied_come_before_those_to_pull(fleet):
         Change("second", "", (Pull(OTHER, "", 1),)),
         Change("made", "", (Shell("true"),)),
     ]
-    order = [change.resource for change in fleet.supply.order(fleet.a, changes)]
+    order = [change.resource for change in available_models_first(fleet.a, changes)]
     assert order == ["unit", "second", "first", "made"]

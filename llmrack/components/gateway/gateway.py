@@ -8,8 +8,7 @@ from typing import Any
 
 from llmrack.components.gateway.client_keys import NO_KEYS
 from llmrack.components.gateway.routing import authorities, engine, routing
-from llmrack.components.gateway.service import SOCKET, GatewayService
-from llmrack.components.kept_releases import gateway_releases
+from llmrack.components.gateway.service import SOCKET, GatewayService, gateway_releases
 from llmrack.components.paths import Home
 from llmrack.components.render import record, render, verbatim
 from llmrack.problems import Problem

@@ -13,10 +13,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from shlex import quote
 
+from llmrack.components.paths import Home
 from llmrack.resources.change import Change, Shell, as_user
 from llmrack.resources.files import switch
 from llmrack.resources.look import Look, Seen
+from llmrack.resources.old_releases import OldReleases
+from llmrack.resources.releases import Release, Venv
 from llmrack.resources.units import due
+from llmrack.stack.settings import Settings
 
 COLOURS = ("blue", "green")
 SOCKET = "llmrack-gateway.socket"
@@ -253,3 +257,23 @@ def _stop(unit: str) -> str:
         f"systemctl --user stop --no-block {unit}; n=0; "
         f'while [ "{shown}" = deactivating ] && [ $n -lt 100 ]; do n=$((n+1)); sleep 0.1; done; '
     )
+
+
+def gateway_releases(
+    settings: Settings, home: Home, release: Release, venv: Venv
+) -> list[OldReleases]:
+    """The gateway's releases that a host keeps, then the environments that none of them has."""
+    base = home.gateway
+    after = (release.name, "Gateway")
+    links = ("current", *COLOURS, "started/*/release")
+    return [
+        OldReleases(
+            f"{base}/releases",
+            home.user,
+            settings.gateway_keep_releases,
+            release.path,
+            tuple(f"{base}/{link}" for link in links),
+            after,
+        ),
+        OldReleases(f"{base}/venvs", home.user, 1, venv.path, (f"{base}/releases/*/venv",), after),
+    ]

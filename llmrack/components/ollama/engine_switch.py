@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from shlex import quote
 
+from llmrack.components.paths import Home
 from llmrack.resources.change import Change, Shell, as_user
 from llmrack.resources.last_written import Note, noted
 from llmrack.resources.look import Look, Seen
+from llmrack.resources.old_releases import OldReleases
+from llmrack.stack.settings import Settings
 
 # Seconds for which an instance that has passed its gate is watched: one that ends again and again
 # must live longer than this each time to be taken for well.
@@ -156,3 +159,18 @@ class EngineSwitch:
 
 def _journal(unit: str) -> str:
     return f"journalctl --user -q -n 15 --no-pager -o cat -u {quote(unit)}"
+
+
+def engine_releases(settings: Settings, home: Home, archive: str) -> OldReleases:
+    """How many of Ollama's releases a host keeps: the declared number, and the one in use.
+
+    + archive: the folder of the release that is declared
+    """
+    return OldReleases(
+        home.ollama,
+        home.user,
+        settings.ollama_keep_releases,
+        archive,
+        links=(f"{home.ollama}/current",),
+        after=(f"Archive {archive}",),
+    )

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 
 from llmrack.components.gpu.gpu import WAIT
-from llmrack.components.kept_releases import engine_releases
-from llmrack.components.ollama.engine_switch import EngineSwitch
+from llmrack.components.ollama.engine_switch import EngineSwitch, engine_releases
 from llmrack.components.ollama.instances import UndeclaredInstances
 from llmrack.components.ollama.models import (
     CreatedModel,

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from llmrack.components.ollama import ollama
 from llmrack.components.ollama.models import CreatedModel, OllamaModel
 from llmrack.components.system import system
 from llmrack.components.system.system import Need
+from llmrack.deploy.run.rack import Rack
 from llmrack.hosts.snapshot import Sizes
 from llmrack.resources.releases import Archive
 from llmrack.stack.engines import models_folder
-
-if TYPE_CHECKING:
-    from llmrack.deploy.run.rack import Rack
 
 # Ollama's archive unpacks to about four times its size (1.1 GB, over 4 GiB).
 UNPACKED = 4
@@ -22,14 +20,13 @@ UNPACKED = 4
 
 def unfit_disks(rack: Rack) -> list[str]:
     """For each filesystem that cannot take what is to come, the reason."""
-    due = [change for part in rack.changes.values() for change in part]
-    blocked = system.read_only(rack.host, rack.seen, due)
+    blocked = system.read_only(rack.host, rack.seen, rack.all_changes)
     return blocked or system.short_of_disk(rack.seen, needs(rack))
 
 
 def needs(rack: Rack) -> list[Need]:
     """Every larger thing to come; nothing is asked when nothing is missing."""
-    coming = {change.resource for part in rack.changes.values() for change in part}
+    coming = {change.resource for change in rack.all_changes}
     resources = [each for part in rack.resources(rack.arch).values() for each in part]
     due = [resource for resource in resources if resource.name in coming]
     settings = rack.host.settings
@@ -63,9 +60,7 @@ def needs(rack: Rack) -> list[Need]:
 def _ask(rack: Rack, pulls: list[str], archives: tuple[str, ...]) -> dict[str, int]:
     """Sizes of what other hosts of the fleet have, and of the rest as its source tells them."""
     there = {
-        name: seen.size
-        for other in rack.run.racks.values()
-        for name, seen in other.known_models.items()
+        name: seen.size for other in rack.run.racks.values() for name, seen in other.models.items()
     }
     sizes = {model: there[model] for model in pulls if there.get(model)}
     manifests = {model: ollama.manifest_url(model) for model in pulls if model not in sizes}

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import gevent
 from pyinfra import logger
 
+from llmrack.deploy.run.rack import Rack
+from llmrack.hosts.connection import Unreached
 from llmrack.hosts.guard import Refusal
-from llmrack.hosts.progress import say
 from llmrack.hosts.provider_requests import NotAnswered, Reach
 from llmrack.problems import DeclarationError, Problem
 from llmrack.stack.fleet import GATEWAY_GROUP
 from llmrack.stack.model_lists import Server, not_listed, servers, with_lists
-
-if TYPE_CHECKING:
-    from llmrack.deploy.run.rack import Rack
+from llmrack.verify.causes import Trouble
 
 
 def insist_on_listed_models(rack: Rack) -> None:
@@ -27,7 +24,7 @@ def insist_on_listed_models(rack: Rack) -> None:
     """
     if GATEWAY_GROUP not in rack.host.groups or not rack.is_seen:
         return
-    if not rack.changes_of("gateway"):
+    if not rack.changes["gateway"]:
         return
     declared = rack.run.declared
     providers = with_lists(declared.stack)
@@ -45,7 +42,7 @@ def insist_on_listed_models(rack: Rack) -> None:
                 f"provider {server.provider!r} gives no list of its models, so names are not "
                 f"checked: {found}"
             )
-            say(rack, text, logger.warning)
+            rack.say(text, logger.warning)
         else:
             problems += not_listed(declared.declaration, server, found, rack.host.name)
     if problems:
@@ -62,3 +59,5 @@ def _listed(reach: Reach, server: Server) -> set[str] | NotAnswered:
             return set(talk.models())
     except NotAnswered as error:
         return error
+    except Unreached as error:
+        return NotAnswered(Trouble("connection", str(error), "see whether the host is well"))

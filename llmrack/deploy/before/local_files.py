@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from llmrack.resources.change import Build
-
-if TYPE_CHECKING:
-    from llmrack.deploy.run.rack import Rack
+from llmrack.resources.change import Build, Change
 
 
-def wrong_files(rack: Rack) -> list[str]:
-    """Why files that this run is to send must not be sent; nothing is read when none is due."""
+def wrong_files(
+    folder: Path, changes: Iterable[Change], known: dict[tuple[str, str], str]
+) -> list[str]:
+    """Why files that this run is to send must not be sent; nothing is read when none is due.
+
+    + folder: where the files' paths begin
+    + known: what was found out before, which is added to: for a file and its declared SHA-256 why
+      it must not be sent, or an empty text
+    """
     due = {
         file
-        for part in rack.changes.values()
-        for change in part
+        for change in changes
         for action in change.actions
         if isinstance(action, Build)
         for file in action.files
     }
-    known = rack.run.local_files
     for name, digest in due - known.keys():
-        known[name, digest] = _wrong(rack.run.folder / name, digest)
+        known[name, digest] = _wrong(folder / name, digest)
     return [reason for file in sorted(due) if (reason := known[file])]
 
 

@@ -6,20 +6,21 @@ import os
 from collections.abc import Generator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import click
 from pyinfra import host as this_host
 from pyinfra import logger
-from pyinfra.api import operation
+from pyinfra.api import StringCommand, operation
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.api.state import BaseStateCallback, State
 
 from llmrack.components.gateway.service import COLOURS, service
 from llmrack.components.ollama.ollama import unit
-from llmrack.deploy.operations import Carry, shell
+from llmrack.deploy.operations import Carry
 from llmrack.deploy.run.rack import Rack
+from llmrack.deploy.run.scripts import shell
+from llmrack.hosts.commands import run
 from llmrack.hosts.progress import say, signs_of_life
 from llmrack.resources.change import Shell
 from llmrack.secrets.value import redact
@@ -50,12 +51,12 @@ def prove(rack: Rack, always: bool = False) -> Generator[Carry]:
         this_host.noop("the host was refused")
         return
     try:
-        proven = rack.proof.change(rack.seen, ()) is None
+        proven = rack.proof.change(rack.look(), ()) is None
     except PyinfraError as error:
         reason = str(error)
-        yield Carry(rack, lambda rack, arguments: _unseen(rack, reason))
+        yield Carry(rack, lambda rack: _unseen(rack, reason))
         return
-    changing = any(rack.changes_of(part) for part in rack.changes)
+    changing = bool(rack.all_changes)
     if not (always or changing or rack.run.changed or not proven):
         this_host.noop("proven before, and nothing has changed since (verify.py proves it again)")
         if rack.state.is_executing:
@@ -65,26 +66,30 @@ def prove(rack: Rack, always: bool = False) -> Generator[Carry]:
 
 
 def _unseen(rack: Rack, reason: str) -> bool:
-    say(rack, f"not proven: {reason}", logger.error)
+    rack.say(f"not proven: {reason}", logger.error)
     return False
 
 
-def _prove(rack: Rack, arguments: dict[str, Any]) -> bool:
-    shell(rack, Shell(f"rm -f {rack.proof.path}"), arguments)
+def _prove(rack: Rack) -> bool:
+    shell(rack, Shell(f"rm -f {rack.proof.path}"))
     # The requests need httpx, which costs 0.2 s to import; a run that changes nothing does without.
     from llmrack.deploy.proof.requests import ask
 
-    with signs_of_life(rack, "Proof"):
+    with signs_of_life(rack.pyinfra_host, "Proof"):
         results = ask(rack)
     _report(rack.state).add(rack, results)
     failed = [result for result in results if not result.ok]
     for result in failed:
-        say(rack, f"not proven: {result.subject} {result.check}: {result.detail}", logger.error)
+        say(
+            rack.pyinfra_host,
+            f"not proven: {result.subject} {result.check}: {result.detail}",
+            logger.error,
+        )
     if failed:
-        for line in _journal(rack, arguments):
-            say(rack, f"journal: {line}", logger.error)
+        for line in _journal(rack):
+            rack.say(f"journal: {line}", logger.error)
         return False
-    return not shell(rack, rack.proof.write, arguments)
+    return not shell(rack, rack.proof.write)
 
 
 def _report(state: State) -> ReportAtEnd:
@@ -97,7 +102,7 @@ def _report(state: State) -> ReportAtEnd:
     return handler
 
 
-def _journal(rack: Rack, arguments: dict[str, Any]) -> list[str]:
+def _journal(rack: Rack) -> list[str]:
     """The last lines of the units' journals, redacted."""
     its = [unit(instance.name) for instance in instances(rack.host)]
     units = [*its, *(service(colour) for colour in COLOURS)]
@@ -107,9 +112,9 @@ def _journal(rack: Rack, arguments: dict[str, Any]) -> list[str]:
         f"journalctl -q --no-pager -o short-iso -n 300 {fields} | "
         "grep -v -e '\" 200 ' -e '| 200 |' | tail -n 15"
     )
-    _, output = rack.pyinfra_host.run_shell_command(command, **arguments)
+    answer = run(rack.pyinfra_host, StringCommand(command))
     secrets = dict(rack.run.declared.secrets)
-    return [redact(line.line, secrets)[:LONGEST_LINE] for line in output]
+    return [redact(line, secrets)[:LONGEST_LINE] for line in answer.output.output_lines]
 
 
 class ReportAtEnd(BaseStateCallback):

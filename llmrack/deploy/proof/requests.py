@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from shlex import quote
 
-from pyinfra.api import QuoteString, StringCommand
-
 from llmrack.components.monitor.monitor import prometheus_url, targets
 from llmrack.components.ollama.ollama import unit
 from llmrack.deploy.run.rack import Rack
-from llmrack.hosts.progress import say
+from llmrack.hosts.commands import run, sh
 from llmrack.hosts.tunnel import http_client
 from llmrack.resources.change import as_user
 from llmrack.secrets.places import MASTER_KEY
@@ -51,11 +49,11 @@ def ask(rack: Rack) -> list[Result]:
                 deployments(declared.stack, rack.run.fleet, host),
                 declared.secrets[MASTER_KEY],
                 host.settings.gateway_cooldown,
-                lambda text: say(rack, f"asking: {text.removeprefix(host.name)[2:]}"),
+                lambda text: rack.say(f"asking: {text.removeprefix(host.name)[2:]}"),
             )
     if MONITOR_GROUP in host.groups:
         found = targets(rack.run.fleet, host)
-        say(rack, f"asking: Prometheus about its {len(found)} targets")
+        rack.say(f"asking: Prometheus about its {len(found)} targets")
         with http_client(rack.pyinfra_host, prometheus_url(host)) as client:
             results += prove_monitor(
                 client, host.name, {f"{each.job}/{each.host}": each.address for each in found}
@@ -78,7 +76,7 @@ def _ask_instance(rack: Rack, instance: Instance) -> list[Result]:
             return results
         if needs_gpu(host, instance):
             results.append(judge_journal(host, instance, _journal(rack, instance)))
-        results += prove_residency(client, stack, host, instance, lambda text: say(rack, text))
+        results += prove_residency(client, stack, host, instance, lambda text: rack.say(text))
     return results
 
 
@@ -96,6 +94,4 @@ def _journal(rack: Rack, instance: Instance) -> list[str]:
         f'journalctl -q --no-pager -o cat --since="$({started})" _SYSTEMD_USER_UNIT={its} | '
         f"grep -F {patterns}"
     )
-    command = StringCommand("sh", "-c", QuoteString(script))
-    _, output = rack.pyinfra_host.run_shell_command(command, _sudo=rack.sudo)
-    return [line.line for line in output if line.buffer_name == "stdout"]
+    return run(rack.pyinfra_host, sh(script)).lines

@@ -7,28 +7,23 @@ is told holds for a minute, and is told again and again: when this run dies, it 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from shlex import quote as shell_quote
-from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import gevent
-from paramiko import SSHException
 from pyinfra import logger
-from pyinfra.api import QuoteString, StringCommand
-from pyinfra.api.exceptions import PyinfraError
 
 from llmrack.components.gateway.service import COLOURS, service
-from llmrack.hosts.connection import needs_sudo
+from llmrack.deploy.run.rack import Rack
+from llmrack.hosts.commands import ended_after, run, sh
+from llmrack.hosts.connection import Unreached, connect
 from llmrack.hosts.progress import say, signs_of_life
 from llmrack.resources.change import as_user
 from llmrack.stack.deployments import deployments
 from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.schema import Stack
-
-if TYPE_CHECKING:
-    from llmrack.deploy.run.rack import Rack
 
 # Seconds for which it holds what a gateway is told, from one telling to the next, for one telling
 # and for the answer; and until a gateway that answers nothing is taken for an older one.
@@ -48,24 +43,28 @@ def only_here(stack: Stack, fleet: Fleet, gateway: Host, instance: str) -> list[
 
 
 @contextmanager
-def drained(rack: Rack, instance: str, arguments: Mapping[str, Any]) -> Iterator[None]:
+def drained(rack: Rack, instance: str) -> Iterator[None]:
     """No new requests for ``instance`` inside the ``with``, and none that still run.
 
     + rack: of its host
     + instance: as gateways call it
-    + arguments: the operation's own connection arguments (sudo and the like)
 
     A gateway that cannot be told is no obstacle: what it asks meanwhile, others answer.
     """
     stack, fleet = rack.run.declared.stack, rack.run.fleet
     names = {name for host in fleet.gateways for name in only_here(stack, fleet, host, instance)}
     if names:
-        say(rack, f"{instance} alone serves {', '.join(sorted(names))}, so it is not drained")
+        say(
+            rack.pyinfra_host,
+            f"{instance} alone serves {', '.join(sorted(names))}, so it is not drained",
+        )
         yield
         return
-    gateways = [_Gateway(rack, host, instance, arguments) for host in fleet.gateways]
+    gateways = [_Gateway(rack, host, instance) for host in fleet.gateways]
     with _told(gateways):
-        with signs_of_life(rack, f"{instance} gets no new requests; waiting for those that run"):
+        with signs_of_life(
+            rack.pyinfra_host, f"{instance} gets no new requests; waiting for those that run"
+        ):
             _all(each.wait_until_idle for each in gateways)
         yield
         _all(each.wait_until_awake for each in gateways)
@@ -95,9 +94,8 @@ def _all(works: Iterable[Callable[[], None]]) -> None:
 class _Gateway:
     """A gateway that is told of one instance; ``silent`` once it cannot be."""
 
-    def __init__(self, rack: Rack, host: Host, instance: str, arguments: Mapping[str, Any]) -> None:
+    def __init__(self, rack: Rack, host: Host, instance: str) -> None:
         self._rack, self._host, self._instance = rack, host, instance
-        self._arguments = arguments
         self._name = quote(instance, safe="")
         self._there = rack.state.inventory.get_host(host.name)
         self._silent = False
@@ -161,25 +159,17 @@ class _Gateway:
             return ""
         user = self._host.settings.service_user
         its = f'cd "$XDG_RUNTIME_DIR/llmrack" 2>/dev/null || exit 0\n{script}'
-        command = StringCommand(
-            "timeout",
-            str(ATTEMPT),
-            "sh",
-            "-c",
-            QuoteString(f"id -u {user} >/dev/null 2>&1 || exit 0; {as_user(user, its)}"),
-        )
-        late = TimeoutError(f"no answer within {ATTEMPT} s")
+        script = f"id -u {user} >/dev/null 2>&1 || exit 0; {as_user(user, its)}"
         try:
-            with gevent.Timeout(ATTEMPT, late):
-                self._there.connect(show_errors=False, raise_exceptions=True)
-                arguments = {**self._arguments, "_sudo": needs_sudo(self._there)}
-                done, output = self._there.run_shell_command(command, **arguments)
-        except (PyinfraError, SSHException, OSError, EOFError) as error:
-            self._silence(str(error) or type(error).__name__)
+            connect(self._there)
+            answer = run(self._there, ended_after(ATTEMPT, sh(script)), deadline=ATTEMPT)
+        except Unreached as error:
+            self._silence(str(error))
             return ""
-        if not done:
-            self._silence(output.stderr.strip() or output.stdout.strip())
-        return output.stdout.strip() if done else ""
+        if not answer.succeeded:
+            self._silence(answer.stderr.strip() or answer.stdout.strip())
+            return ""
+        return answer.stdout.strip()
 
     def _silence(self, why: str) -> None:
         if not self._silent:
@@ -187,4 +177,4 @@ class _Gateway:
         self._silent = True
 
     def _say(self, text: str) -> None:
-        say(self._rack, f"{self._instance} is restarted: {text}", logger.warning)
+        self._rack.say(f"{self._instance} is restarted: {text}", logger.warning)

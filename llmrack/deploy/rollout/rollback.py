@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from pyinfra.api import QuoteString, StringCommand
 from pyinfra.api.host import Host as PyinfraHost
 
 from llmrack.components.gateway.service import GatewayService
 from llmrack.components.paths import Home
-from llmrack.deploy.operations import shell
 from llmrack.deploy.run.lock import take
-from llmrack.deploy.run.rack import Rack
-from llmrack.deploy.run.run import Run
-from llmrack.hosts.asking import Gateways, Unreached
-from llmrack.hosts.connection import needs_sudo
+from llmrack.deploy.run.rack import Rack, Run
+from llmrack.deploy.run.scripts import shell
+from llmrack.deploy.start import DEPLOY
+from llmrack.hosts.asking import Gateways
+from llmrack.hosts.commands import run, sh
+from llmrack.hosts.connection import Unreached
 from llmrack.problems import nearest
 from llmrack.resources.change import Shell, as_user
 from llmrack.resources.releases import STAMP
@@ -100,11 +100,10 @@ def ask_releases(gateways: Gateways) -> dict[str, Kept | Unreached]:
         home = Home(user, host.settings.service_home)
         script = _SCRIPT.format(gateway=home.gateway, ollama=home.ollama, stamp=STAMP)
         script = f"id -u {user} >/dev/null 2>&1 || exit 0; {as_user(user, script)}"
-        command = StringCommand("sh", "-c", QuoteString(script))
-        done, output = there.run_shell_command(command, _sudo=needs_sudo(there))
-        if not done:
-            raise OSError(f"its releases cannot be read: {output.stderr or 'no reason given'}")
-        return parse(line.line for line in output if line.buffer_name == "stdout")
+        answer = run(there, sh(script))
+        if not answer.succeeded:
+            raise Unreached(f"its releases cannot be read: {answer.stderr or 'no reason given'}")
+        return parse(answer.lines)
 
     return gateways.ask(question, hosts)
 
@@ -159,11 +158,13 @@ def rollback(inventory: str, folder: Path, only: str | None, tell: Callable[[str
         if only is None:
             raise NoSuchHost("the inventory has no host in the group gateway")
         raise NoSuchHost(f"no host {only!r} has a gateway; {nearest(only, names)}")
-    run = Run(gateways.declared, random.token_hex(16), folder)
+    this_run = Run(gateways.declared, random.token_hex(16), folder)
     for host in hosts:
         tell(f"{host.name}: the release before is tried on a spare port, then started")
         (answer,) = gateways.ask(
-            lambda host, there: _back(run, there), [host], PATIENCE + host.settings.gateway_drain
+            lambda host, there: _back(this_run, there),
+            [host],
+            PATIENCE + host.settings.gateway_drain,
         ).values()
         tell(f"{host.name}: {answer[1] if isinstance(answer, tuple) else answer}")
         if not (isinstance(answer, tuple) and answer[0]):
@@ -171,9 +172,10 @@ def rollback(inventory: str, folder: Path, only: str | None, tell: Callable[[str
     return True
 
 
-def _back(run: Run, there: PyinfraHost) -> tuple[bool, str]:
+def _back(this_run: Run, there: PyinfraHost) -> tuple[bool, str]:
     """Whether it came off, and what to say of it."""
-    rack = Rack(run, there, there.state)
+    rack = Rack(this_run, there, DEPLOY)
+    rack.look()
     resources = rack.resources(rack.arch)["gateway"]
     (service,) = (each for each in resources if isinstance(each, GatewayService))
     change = service.rollback(rack.seen)
@@ -182,7 +184,7 @@ def _back(run: Run, there: PyinfraHost) -> tuple[bool, str]:
     for action in change.actions:
         if not isinstance(action, Shell):
             continue
-        reason = take(rack) or shell(rack, action, {"_sudo": rack.sudo})
+        reason = take(rack) or shell(rack, action)
         if reason:
             return False, f"not rolled back: {reason}"
     return True, f"release {PurePosixPath(service.previous(rack.seen)).name} serves again"

@@ -6,10 +6,9 @@ and those that were not begun stay as they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 
-import gevent
 from pyinfra import logger
 
 from llmrack.components.ollama.engine_switch import EngineSwitch
@@ -18,8 +17,10 @@ from llmrack.components.ollama.models import COMPARED
 from llmrack.components.ollama.models_seen import seen_models
 from llmrack.components.ollama.ollama import unit
 from llmrack.deploy.rollout.draining import drained
-from llmrack.hosts.progress import heard, say, signs_of_life
+from llmrack.deploy.run.rack import Rack
+from llmrack.hosts.progress import heard, signs_of_life
 from llmrack.resources.change import Change, Shell
+from llmrack.resources.look import Seen
 from llmrack.stack.engines import (
     EngineModel,
     Instance,
@@ -29,110 +30,97 @@ from llmrack.stack.engines import (
     instances,
 )
 
-if TYPE_CHECKING:
-    from llmrack.deploy.run.rack import Rack
 
-# Seconds between two looks at whose turn it is.
-PACE = 0.2
+@dataclass(frozen=True)
+class Means:
+    """How a change is carried out.
 
-# Carries a change out, says why when it fails, and tells whether all went well.
-Work = Callable[[Change], bool]
-# Runs a script on the host; the reason why it failed, or an empty text.
-Run = Callable[[Shell], str]
+    + change: carries a change out, says why when it fails, and tells whether all went well
+    + script: runs a script on the host; the reason why it failed, or an empty text
+    """
 
-
-class Rollout:
-    """Whose turn it is: one for all hosts of a run, whose operations run at the same time."""
-
-    def __init__(self) -> None:
-        self._at_work: set[str] = set()
-        self._passed = False
-        self._failed = ""
-
-    def turn(
-        self, rack: Rack, work: Callable[[], bool], back: Callable[[], bool] | None = None
-    ) -> bool:
-        """Do ``work`` when it is this host's turn; whether it went well.
-
-        + back: what a host does instead after another one's failure, where it has a change that
-          nobody has proven
-
-        The first to come goes first and alone. Nobody begins after a failure.
-        """
-        me = rack.host.name
-        if not self._free(rack):
-            say(rack, f"waiting for its turn, after {', '.join(sorted(self._at_work))}")
-        while not (self._failed or self._free(rack)):
-            # The one that it waits for says how it gets on.
-            heard(rack)
-            gevent.sleep(PACE)
-        if self._failed and back:
-            return back()
-        if self._failed:
-            say(rack, f"Ollama is untouched, since {self._failed}'s gate failed", logger.error)
-            return False
-        self._at_work.add(me)
-        well = False
-        try:
-            well = work()
-            return well
-        finally:
-            self._at_work.remove(me)
-            self._passed = self._passed or well
-            self._failed = self._failed or ("" if well else me)
-
-    def _free(self, rack: Rack) -> bool:
-        batch = rack.host.settings.ollama_batch if self._passed else 1
-        return len(self._at_work) < batch
+    change: Callable[[Change], bool]
+    script: Callable[[Shell], str]
 
 
-def parts(
-    rack: Rack, changes: Sequence[Change]
-) -> tuple[list[Change], EngineSwitch | None, list[Change], list[Change]]:
-    """What comes before a change of what Ollama runs with, that change, and what comes after it.
+@dataclass(frozen=True)
+class Parts:
+    """A host's changes of one component, by when they are made.
 
-    All comes before where nothing serves that it would restart.
+    + before: made at once
+    + switch: what the engine runs with, if running instances would be restarted
+    + in_turn: made when it is the host's turn
+    + after: made after that
+    """
+
+    before: list[Change]
+    switch: EngineSwitch | None = None
+    in_turn: list[Change] = field(default_factory=list)
+    after: list[Change] = field(default_factory=list)
+
+
+def parts(rack: Rack, changes: Sequence[Change]) -> Parts:
+    """Divide changes around the one of what Ollama runs with.
+
+    If no running instance would be restarted, every change is made at once.
     """
     resources = rack.resources(rack.arch)["ollama"]
     switch = next((each for each in resources if isinstance(each, EngineSwitch)), None)
     undeclared = [each for each in resources if isinstance(each, UndeclaredInstances)]
     names = {*switch.parts, switch.name} if switch else set[str]()
-    places = [place for place, each in enumerate(changes) if each.resource in names]
-    serves = switch and (_serves(rack, switch) or any(u.gone(rack.seen) for u in undeclared))
+    places = [place for place, change in enumerate(changes) if change.resource in names]
+    serves = switch and (
+        _serves(rack.seen, switch) or any(one.gone(rack.seen) for one in undeclared)
+    )
     if switch is None or not places or not serves:
-        return list(changes), None, [], []
+        return Parts(list(changes))
     first, last = places[0], places[-1] + 1
-    return list(changes[:first]), switch, list(changes[first:last]), list(changes[last:])
+    return Parts(list(changes[:first]), switch, list(changes[first:last]), list(changes[last:]))
 
 
-def _serves(rack: Rack, switch: EngineSwitch) -> bool:
-    seen = rack.seen
-    units = (seen.units.get(each) for each in switch.instances.values())
-    return switch.kept in seen.paths or any(each and each.active == "active" for each in units)
+def _serves(seen: Seen, switch: EngineSwitch) -> bool:
+    units = (seen.units.get(unit) for unit in switch.instances.values())
+    return switch.kept in seen.paths or any(unit and unit.active == "active" for unit in units)
 
 
-def roll_out(
-    rack: Rack,
-    switch: EngineSwitch,
-    changes: Sequence[Change],
-    work: Work,
-    run: Run,
-    arguments: Mapping[str, Any],
-) -> bool:
-    """Change what Ollama runs with, when it is this host's turn; whether all went well."""
-    host = _Host(rack, switch, work, run, arguments)
-    back = host.back if switch.kept in rack.seen.paths else None
-    return rack.run.rollout.turn(rack, lambda: host.change(changes), back)
+def roll_out(rack: Rack, parts: Parts, means: Means) -> bool:
+    """Change what Ollama runs with, when it is this host's turn; whether all went well.
+
+    The first host goes first and alone. No host begins after a failure.
+    """
+    if parts.switch is None:
+        return True
+    turns = rack.run.turns
+    work = _HostInTurn(rack, parts.switch, means)
+
+    def change() -> bool:
+        return work.change(parts.in_turn)
+
+    said: list[str] = []
+
+    def waiting() -> None:
+        if not said:
+            said.append(f"waiting for its turn, after {', '.join(sorted(turns.at_work))}")
+            rack.say(said[0])
+        # The host that it waits for says how it gets on.
+        heard(rack.pyinfra_host)
+
+    went_well = turns.turn(rack.host.name, rack.host.settings.ollama_batch, change, waiting)
+    if went_well is not None:
+        return went_well
+    if parts.switch.kept in rack.seen.paths:
+        # It has a change that nobody has proven.
+        return work.back()
+    rack.say(f"Ollama is untouched, since {turns.failed}'s gate failed", logger.error)
+    return False
 
 
-class _Host:
+class _HostInTurn:
     """One host in its turn."""
 
-    def __init__(
-        self, rack: Rack, switch: EngineSwitch, work: Work, run: Run, arguments: Mapping[str, Any]
-    ) -> None:
-        self._rack, self._switch, self._work, self._run = rack, switch, work, run
-        self._arguments = arguments
+    def __init__(self, rack: Rack, switch: EngineSwitch, means: Means) -> None:
+        self._rack, self._switch = rack, switch
+        self._work, self._run = means.change, means.script
         self._left = {f"Unit {unit(each.name)}": each for each in instances(rack.host)}
         self._compared: list[Change] = []
 
@@ -155,7 +143,7 @@ class _Host:
     def _restart(self, change: Change, instance: Instance) -> bool:
         name = instance_name(self._rack.host, instance)
         had = self._loaded(instance)
-        with drained(self._rack, name, self._arguments):
+        with drained(self._rack, name):
             compared = self._compared if instance.writer else []
             if all(map(self._work, [change, *compared])) and self._passes(instance, had):
                 del self._left[change.resource]
@@ -188,10 +176,10 @@ class _Host:
         name, url = instance_name(host, instance), instance_url(host, instance, host)
         models = self._models(had)
         asked = ", ".join(model.name for model in models) or "none of its models is there yet"
-        say(rack, f"{name}: its gate ({asked})")
+        rack.say(f"{name}: its gate ({asked})")
         with (
             http_client(rack.pyinfra_host, url) as client,
-            signs_of_life(rack, f"{name}: its gate"),
+            signs_of_life(rack.pyinfra_host, f"{name}: its gate"),
         ):
             results = prove_restarted(client, rack.run.declared.stack, host, instance, models)
         failed = [f"{each.subject} {each.check}: {each.detail}" for each in results if not each.ok]
@@ -199,7 +187,7 @@ class _Host:
         failed = [*failed, self._run(self._switch.tells(its))] if failed else []
         failed = failed or [self._run(self._switch.stands(its, url))]
         for reason in filter(None, failed):
-            say(rack, f"{name} failed its gate: {reason}", logger.error)
+            rack.say(f"{name} failed its gate: {reason}", logger.error)
         return not any(failed)
 
     def _models(self, had: Collection[str]) -> list[EngineModel]:
@@ -216,13 +204,13 @@ class _Host:
     def back(self) -> bool:
         """Give the host back what it had; it has failed, however well that goes."""
         before = self._switch.previous(self._rack.seen)
-        say(self._rack, f"Ollama goes back to {before}", logger.error)
+        self._rack.say(f"Ollama goes back to {before}", logger.error)
         if self._did(self._switch.back(self._rack.seen)):
-            say(self._rack, f"Ollama is back at {before} and answers", logger.error)
+            self._rack.say(f"Ollama is back at {before} and answers", logger.error)
         return False
 
     def _did(self, action: Shell) -> bool:
         reason = self._run(action)
         if reason:
-            say(self._rack, f"{self._switch.name} failed: {reason}", logger.error)
+            self._rack.say(f"{self._switch.name} failed: {reason}", logger.error)
         return not reason

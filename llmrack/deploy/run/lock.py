@@ -14,28 +14,18 @@ import getpass
 import os
 import re
 import socket
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO
 
 import gevent
-from gevent.subprocess import PIPE, STDOUT, Popen
-from paramiko import SSHException, Transport
+from paramiko import SSHException
 from pyinfra.api import QuoteString, StringCommand
-from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, pop_global_arguments
-from pyinfra.connectors.util import extract_control_arguments, make_unix_command_for_host
 
-from llmrack.hosts.connection import BROKEN, transport
-from llmrack.hosts.progress import say
+from llmrack.deploy.run.held import BUSY, HELD, LAST_RUN, Lock
+from llmrack.deploy.run.rack import Rack
+from llmrack.hosts.connection import BROKEN, reason
+from llmrack.hosts.streams import start
 
-if TYPE_CHECKING:
-    from llmrack.deploy.run.rack import Rack
-
-HELD = "/run/llmrack/lock"
-BUSY = "/run/llmrack/busy"
-# The run that changed the host last: its id, who, process, when, and whether it has ended.
-LAST_RUN = "/var/lib/llmrack/last-run"
 # Seconds between two signs of life, without one, and for scripts of a dead run to end.
 BEAT, PATIENCE, LEFTOVERS = 5, 60, 600
 
@@ -67,23 +57,6 @@ listen
 # A removal takes all of this along.
 [ ! -e {LAST_RUN} ] || {{ : >{HELD}; note ended; }}
 """
-_STILL_OURS = (
-    f'read -r by rest <{HELD}; [ "$by" = {{run}} ] || '
-    "{{ echo 'this run was silent for so long that it lost its lock: run it again'; exit 1; }}; "
-    'exec "$@"'
-)
-
-
-@dataclass(frozen=True)
-class Lock:
-    """A host's lock.
-
-    + run: the id of the run that has it
-    + is_lost: whether the process that holds it on the host has ended
-    """
-
-    run: str
-    is_lost: Callable[[], bool]
 
 
 def take(rack: Rack) -> str:
@@ -97,42 +70,28 @@ def take(rack: Rack) -> str:
     run = rack.run.nonce[:8]
     words = (run, _who(), str(os.getpid()), rack.run.last_runs.get(rack.host.name, ""))
     command = StringCommand("bash", "-c", QuoteString(HOLD), "llmrack", *map(QuoteString, words))
-    host = rack.pyinfra_host
-    found, _ = pop_global_arguments(rack.state, host, {"_sudo": rack.sudo})
-    arguments: Any = {key: found.get(key) for key in CONNECTOR_ARGUMENT_KEYS}
-    extract_control_arguments(arguments)
-    raw = make_unix_command_for_host(rack.state, host, command, **arguments).get_raw_value()
-    through, said = transport(host), "the host gave no answer"
+    answer = "the host gave no answer"
     try:
-        to, answers, is_lost = _over_ssh(through, raw) if through else _here(raw)
-        for line in answers:
+        stream = start(rack.pyinfra_host, command)
+        stream.patience(LEFTOVERS + PATIENCE)
+        for line in stream.stdout:
             verdict, _, rest = line.decode(errors="replace").strip().partition(" ")
             if verdict == "held":
-                gevent.spawn(_beat, to)
-                rack.lock = Lock(run, is_lost)
+                gevent.spawn(_beat, stream.stdin)
+                rack.lock = Lock(run, stream.has_ended)
                 return ""
             if verdict == "waiting":
-                say(rack, "waiting until what a run that broke off left at work has ended")
+                text = "waiting until what a run that broke off left at work has ended"
+                rack.say(text)
                 # It changes what was seen.
                 rack.forget()
             elif verdict in ("busy", "stale", "leftovers"):
                 return refusal(verdict, rest)
             else:
-                said = f"{verdict} {rest}"
+                answer = f"{verdict} {rest}"
     except BROKEN as error:
-        said = str(error) or type(error).__name__
-    return f"its lock cannot be taken: {said}"
-
-
-def guarded(rack: Rack, command: StringCommand) -> StringCommand:
-    """``command`` so that it runs only while this run has the lock, if it took it at all.
-
-    The next run waits for it; what it starts and leaves behind (``-o``) is not waited for.
-    """
-    if not rack.lock:
-        return command
-    check = QuoteString(_STILL_OURS.format(run=rack.lock.run))
-    return StringCommand("flock", "-s", "-o", BUSY, "sh", "-c", check, "sh", command)
+        answer = reason(error)
+    return f"its lock cannot be taken: {answer}"
 
 
 def _who() -> str:
@@ -169,26 +128,3 @@ def _beat(to: IO[bytes]) -> None:
             gevent.sleep(BEAT)
             to.write(b"\n")
             to.flush()
-
-
-_Carrier = tuple[IO[bytes], IO[bytes], Callable[[], bool]]
-
-
-def _over_ssh(through: Transport, command: str) -> _Carrier:
-    channel = through.open_session()
-    channel.set_combine_stderr(True)
-    channel.settimeout(LEFTOVERS + PATIENCE)
-    channel.exec_command(command)
-
-    def is_lost() -> bool:
-        return channel.closed or channel.exit_status_ready() or not through.is_active()
-
-    to, answers = channel.makefile_stdin("wb", 0), channel.makefile("rb")
-    return cast(IO[bytes], to), cast(IO[bytes], answers), is_lost
-
-
-def _here(command: str) -> _Carrier:
-    """On the machine that deploys itself (``@local``)."""
-    process = Popen(command, shell=True, stdin=PIPE, stdout=PIPE, stderr=STDOUT)  # noqa: S604  (as pyinfra does)
-    assert process.stdin and process.stdout  # noqa: S101  (they are pipes)
-    return process.stdin, process.stdout, lambda: process.poll() is not None

@@ -1,75 +1,177 @@
-"""A host in a run: what is declared for it, what was seen of it, what differs."""
+"""A run and its hosts: what is declared for each, what was seen of it, what differs."""
 
 from __future__ import annotations
 
-import gc
-import secrets as random
-from collections.abc import Mapping
-from contextlib import suppress
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-import gevent
+from gevent.event import Event
+from gevent.lock import BoundedSemaphore
 from pyinfra import logger
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host as PyinfraHost
 from pyinfra.api.state import State as PyinfraState
-from pyinfra.context import ctx_config, ctx_host
 
 from llmrack.components import listeners
 from llmrack.components.gateway import gateway
-from llmrack.components.gpu import gpu
-from llmrack.components.gpu.gpus import Gpus, gpus, line, uuids
+from llmrack.components.gpu.gpus import Gpus, gpus, uuids
 from llmrack.components.gpu.states import State
 from llmrack.components.ollama.models_seen import ModelSeen, seen_models
 from llmrack.components.paths import Home
-from llmrack.components.plan import COMPONENTS, by_component
+from llmrack.components.plan import COMPONENTS, plan_text
 from llmrack.components.system import system
-from llmrack.deploy.before.disk_space import unfit_disks
-from llmrack.deploy.before.local_files import wrong_files
-from llmrack.deploy.run.lock import LAST_RUN, Lock
-from llmrack.deploy.run.run import Run
+from llmrack.deploy.run.held import LAST_RUN, Lock
+from llmrack.deploy.run.supply import Supply
+from llmrack.deploy.run.turns import Turns
 from llmrack.hosts.connection import needs_sudo, tune
-from llmrack.hosts.guard import Refusal
+from llmrack.hosts.progress import say
 from llmrack.hosts.snapshot import Snapshot
-from llmrack.problems import DeclarationError
 from llmrack.resources.change import Change, Resource, plan
 from llmrack.resources.files import File
 from llmrack.resources.look import Look, Seen, parse
 from llmrack.resources.packages import ARCHITECTURES
-from llmrack.secrets.store import ensure_master_key
-from llmrack.site.declared import read
-from llmrack.stack.checks.host_checks import warnings
+from llmrack.site.declared import Declared
+from llmrack.site.known_cards import remember_cards
 from llmrack.stack.engines import models_folder
-from llmrack.stack.fleet import GATEWAY_GROUP, Host, is_engine
+from llmrack.stack.fleet import Fleet, Host, is_engine
+
+
+@dataclass(frozen=True)
+class Purpose:
+    """What a run is for: a deploy, or a removal.
+
+    + resources: what a host shall have by component, for an architecture and for a host whose
+      systemd has credentials or not
+    + refusals: why nothing may be changed on a host; empty when all is well
+    + notes: what should be known of an accepted host
+    """
+
+    resources: Callable[[Rack, str, bool], dict[str, list[Resource]]]
+    refusals: Callable[[Rack], list[str]]
+    notes: Callable[[Rack], list[str]]
+
+
+class Run:
+    """One run of deploy.py, verify.py or remove.py: what all of its hosts share.
+
+    + nonce: random, in hex; salts what hosts tell of secrets
+    + folder: of the inventory
+    + racks: by the name of the host
+    + changed: names of the hosts that this run changes
+    + last_runs: by the name of the host, who had changed it when this run first looked
+    + locked: names of the hosts that it may not change, as another run has their lock
+    + local_files: for files to be sent (path and declared SHA-256), why not, or an empty text
+    + fleet: the hosts with their cards, as far as they are known
+    + edition: counts up when the fleet changes, and with it what hosts shall have
+    + ready: set once the cards that instances depend on have been looked at
+    + reboots: held while a host restarts, so that one does at a time
+    """
+
+    def __init__(self, declared: Declared, nonce: str, folder: Path) -> None:
+        self.declared = declared
+        self.nonce = nonce
+        self.folder = folder
+        self.racks: dict[str, Rack] = {}
+        self.changed: set[str] = set()
+        self.last_runs: dict[str, str] = {}
+        self.locked: list[str] = []
+        self.supply = Supply()
+        self.turns = Turns()
+        self.local_files: dict[tuple[str, str], str] = {}
+        self.ready = Event()
+        self.reboots = BoundedSemaphore()
+        self.fleet = declared.fleet
+        self.edition = 0
+
+    def note_cards(self, name: str, uuids: tuple[str, ...]) -> None:
+        """Note the cards of a host whose instances follow from them."""
+        hosts = [
+            replace(host, gpus=uuids) if host.name == name else host for host in self.fleet.hosts
+        ]
+        if hosts == list(self.fleet.hosts):
+            return
+        self.fleet = Fleet(tuple(hosts))
+        self.edition += 1
+        self.__dict__.pop("digest", None)
+        remember_cards(self.fleet, self.folder)
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the stack and of every host's plan: what a recorded proof is a proof of."""
+        declared = self.declared
+        plans = [declared.stack.model_dump_json()]
+        plans += [
+            plan_text(
+                declared.stack,
+                self.fleet,
+                host,
+                declared.secrets,
+                declared.client_keys,
+                files=True,
+            )
+            for host in self.fleet.hosts
+        ]
+        return hashlib.sha256("".join(plans).encode()).hexdigest()
 
 
 class Rack:
-    """The host that is being deployed."""
+    """A host of a run.
 
-    def __init__(self, run: Run, host: PyinfraHost, state: PyinfraState) -> None:
+    + refused: whether it may not be changed
+    + lock: the host's lock, once this run has taken it
+    """
+
+    def __init__(self, run: Run, host: PyinfraHost, purpose: Purpose) -> None:
         self.run = run
         self.pyinfra_host = host
-        self.state = state
+        self.purpose = purpose
         self.sudo = needs_sudo(host)
         self.refused = False
         self.lock: Lock | None = None
         self._seen: Seen | None = None
         self._seen_in_execute = False
         self._seen_edition = -1
+        self._changes: Mapping[str, list[Change]] | None = None
         self._resources: dict[tuple[str, bool, int], dict[str, list[Resource]]] = {}
-        self._got: dict[str, ModelSeen] = {}
+        self._brought: dict[str, ModelSeen] = {}
         tune(host)
+
+    def say(self, text: str, log: Callable[[str], None] = logger.info) -> None:
+        """Print a line about the host."""
+        say(self.pyinfra_host, text, log)
+
+    @property
+    def state(self) -> PyinfraState:
+        """Pyinfra's state of the run."""
+        return self.pyinfra_host.state
 
     @property
     def host(self) -> Host:
         """What is declared for the host, with its cards as far as they are known."""
-        return next(each for each in self.run.fleet.hosts if each.name == self.pyinfra_host.name)
+        return next(host for host in self.run.fleet.hosts if host.name == self.pyinfra_host.name)
 
     @property
     def home(self) -> Home:
         """The service user's folders."""
         return Home(self.host.settings.service_user, self.host.settings.service_home)
+
+    @property
+    def models_folder(self) -> str:
+        """The models directory, an absolute path on the host."""
+        return models_folder(self.host.settings)
+
+    @property
+    def is_engine(self) -> bool:
+        """Whether an engine runs there."""
+        return is_engine(self.run.declared.stack, self.host)
+
+    @property
+    def has_instance_per_gpu(self) -> bool:
+        """Whether what runs here follows from the cards that are here."""
+        return self.host.settings.ollama_instances == "per-gpu" and self.is_engine
 
     @property
     def proof(self) -> File:
@@ -84,49 +186,46 @@ class Rack:
             # Such a host is refused; until then it is planned for like any other.
             arch = min(pinned)
         # A host that was not seen yet is taken for a current one.
-        credentials = self._seen is None or gateway.has_credentials(self._systemd)
+        credentials = self._seen is None or gateway.has_credentials(self.systemd)
         key = arch, credentials, self.run.edition
         if key not in self._resources:
-            declared = self.run.declared
-            self._resources[key] = by_component(
-                declared.stack,
-                self.run.fleet,
-                self.host,
-                declared.secrets,
-                self.run.nonce,
-                arch,
-                credentials,
-                declared.client_keys,
-            )
+            self._resources[key] = self.purpose.resources(self, arch, credentials)
         return self._resources[key]
 
-    @property
-    def seen(self) -> Seen:
-        """The snapshot.
+    def look(self) -> Seen:
+        """Look at the host, unless what was seen of it still holds.
 
-        It is taken once; once more when a plan has waited for a person's word, and whenever the
-        fleet's cards turn out to be others than those it was taken for.
+        It is looked at once; once more when a plan has waited for a person's word, and whenever
+        the fleet's cards turn out to be others than those it was looked at for. Raises
+        PyinfraError when it does not answer.
         """
         if self.state.is_executing and not self._seen_in_execute and self.state.check_for_changes:
             self._seen = None
         while self._seen is None or self._seen_edition != self.run.edition:
             self._seen_edition = self.run.edition
-            self._seen = self._look()
+            self._seen = self._take_snapshot()
             self._seen_in_execute = self.state.is_executing
-            self.__dict__.pop("changes", None)
-            self._note_cards()
+            self._changes = None
+            self._note_cards(self._seen)
         return self._seen
+
+    def forget(self) -> None:
+        """The host is another one now: the next ``look`` looks again."""
+        self._seen_edition = -1
 
     @property
     def is_seen(self) -> bool:
-        """Whether the host has answered."""
+        """Whether the host has answered a look."""
         return self._seen is not None
 
-    def forget(self) -> None:
-        """The host is another one now: look again before the next component."""
-        self._seen = None
+    @property
+    def seen(self) -> Seen:
+        """What the last look saw."""
+        if self._seen is None:
+            raise PyinfraError(f"{self.host.name} was not looked at")
+        return self._seen
 
-    def _look(self) -> Seen:
+    def _take_snapshot(self) -> Seen:
         settings = self.host.settings
         look = Look()
         system.look(self.run.declared.stack, self.host, look)
@@ -153,152 +252,53 @@ class Rack:
         except ValueError as error:
             raise PyinfraError(f"{self.host.name}: {error}") from None
 
+    def _note_cards(self, seen: Seen) -> None:
+        """Instances follow from the cards. A host whose cards fail keeps those it had."""
+        if not self.has_instance_per_gpu:
+            return
+        found = gpus(seen, self.host.settings.service_user)
+        if found.state == State.FINE or not self.host.settings.gpu_required:
+            self.run.note_cards(self.host.name, tuple(uuids(found)))
+
     @property
     def gpus(self) -> Gpus:
         """The host's GPUs."""
         return gpus(self.seen, self.host.settings.service_user)
-
-    def _note_cards(self) -> None:
-        """Instances follow from the cards. A host whose cards fail keeps those it had."""
-        if not self.has_instance_per_gpu or self._seen is None:
-            return
-        its = gpus(self._seen, self.host.settings.service_user)
-        if its.state == State.FINE or not self.host.settings.gpu_required:
-            self.run.has_cards(self.host.name, tuple(uuids(its)))
-
-    @property
-    def has_instance_per_gpu(self) -> bool:
-        """Whether what runs here follows from the cards that are here."""
-        return self.host.settings.ollama_instances == "per-gpu" and is_engine(
-            self.run.declared.stack, self.host
-        )
-
-    @property
-    def models_folder(self) -> str:
-        """The models directory, an absolute path on the host."""
-        return models_folder(self.host.settings)
-
-    @property
-    def known_models(self) -> Mapping[str, ModelSeen]:
-        """The models that are known to be there, from what was seen and from what was done."""
-        return {**(seen_models(self._seen) if self._seen else {}), **self._got}
-
-    def has_models(self) -> set[str]:
-        """Their names, with tags."""
-        return set(self.known_models)
-
-    def got_model(self, name: str) -> None:
-        """Note that this run has brought a model here."""
-        self._got[name] = ModelSeen("")
 
     @property
     def arch(self) -> str:
         """The host's architecture as Ollama's releases name it."""
         return ARCHITECTURES.get(self.seen.fact("arch"), "")
 
-    def changes_of(self, component: str) -> list[Change]:
-        """What differs in one component."""
-        _ = self.seen  # a new look makes the changes new
-        return self.changes[component]
-
-    @cached_property
-    def changes(self) -> Mapping[str, list[Change]]:
-        """What differs, by component."""
-        by_component = self.resources(self.arch)
-        everything = [resource for part in by_component.values() for resource in part]
-        changes = plan(everything, self.seen)
-        names = {part: {r.name for r in found} for part, found in by_component.items()}
-        return {part: [c for c in changes if c.resource in names[part]] for part in COMPONENTS}
-
-    def refusals(self) -> list[str]:
-        """Why nothing may be changed here; empty when all is well."""
-        reasons = system.refusals(self.host, self.seen)
-        if reasons:
-            return reasons
-        if self.arch not in self.host.settings.ollama_sha256:
-            return [f"ollama_sha256 has no digest for {self.arch}: add the one of that archive"]
-        upload = self.host.settings.ollama_archive
-        if upload and not Path(upload).is_file():
-            return [f"there is no file {upload}: correct ollama_archive"]
-        seen, stack = self.seen, self.run.declared.stack
-        if self._is_engine:
-            wrong = gpu.refusal(self.host, seen) or system.unusable_folder(self.host, seen)
-            if wrong:
-                return [wrong]
-        taken = listeners.taken(stack, self.run.fleet, self.host, seen)
-        return taken or wrong_files(self) or unfit_disks(self)
-
-    def notes(self) -> list[str]:
-        """What should be known of an accepted host: its GPUs, limits without effect, keys' way."""
-        found = []
-        if self._is_engine:
-            found = [line(self.gpus), *system.not_enforced(self.host, self.seen)]
-        if GATEWAY_GROUP in self.host.groups:
-            found.append(gateway.way_of_keys(self._systemd))
-        return found
-
     @property
-    def _systemd(self) -> int:
+    def systemd(self) -> int:
+        """The version of the host's systemd; 0 where it has none."""
         return int(self.seen.fact("systemd") or 0)
 
     @property
-    def _is_engine(self) -> bool:
-        return is_engine(self.run.declared.stack, self.host)
+    def models(self) -> Mapping[str, ModelSeen]:
+        """The models that are known to be there by name, from what was seen and what was done."""
+        return {**(seen_models(self._seen) if self._seen else {}), **self._brought}
 
+    def note_model(self, name: str) -> None:
+        """Note that this run has brought a model here."""
+        self._brought[name] = ModelSeen("")
 
-def rack(state: PyinfraState, host: PyinfraHost, kind: type[Rack] = Rack) -> Rack:
-    """The rack of ``host`` in this run, of a ``kind``; the declaration is read once for all hosts.
+    @property
+    def changes(self) -> Mapping[str, list[Change]]:
+        """What differs, by component."""
+        if self._changes is None:
+            by_component = self.resources(self.arch)
+            everything = [resource for part in by_component.values() for resource in part]
+            changes = plan(everything, self.seen)
+            names = {part: {r.name for r in found} for part, found in by_component.items()}
+            self._changes = {
+                part: [change for change in changes if change.resource in names[part]]
+                for part in COMPONENTS
+            }
+        return self._changes
 
-    Raises Refusal with every mistake in the declaration, before any host is touched.
-    """
-    run: Run | None = getattr(state, "llmrack_run", None)
-    if run is None:
-        run = _start(state)
-        state.llmrack_run = run  # type: ignore[attr-defined]
-        for active in state.inventory.get_active_hosts():
-            # Not pyinfra's stand-in for the current host: greenlets outlive that.
-            run.racks[str(active.name)] = kind(run, active, state)
-        _look_at_cards(state, run)
-    run.ready.wait()
-    its = run.racks[host.name]
-    # Looked at now, the hosts answer while the operations of the others are registered.
-    # What fails is told by the operation that needs it, for this host alone.
-    with suppress(PyinfraError):
-        _ = its.seen
-    if its.host.bundle and its.is_seen:
-        from llmrack.deploy.transfer.bundled import insist_on_sound_files
-
-        insist_on_sound_files(its, its.host.bundle)
-    return its
-
-
-def _look_at_cards(state: PyinfraState, run: Run) -> None:
-    """Hosts whose cards decide what others are told come first, all at once."""
-
-    def look(rack: Rack) -> None:
-        with (
-            ctx_config.use(state.config.copy()),
-            ctx_host.use(rack.pyinfra_host),
-            suppress(PyinfraError),
-        ):
-            _ = rack.seen
-
-    looks = [gevent.spawn(look, each) for each in run.racks.values() if each.has_instance_per_gpu]
-    gevent.joinall(looks)
-    run.ready.set()
-
-
-def _start(state: PyinfraState) -> Run:
-    folder = Path(state.cwd or ".")
-    try:
-        declared = read(state.inventory, folder)
-        if file := ensure_master_key(declared.places):
-            logger.info(f"generated LITELLM_MASTER_KEY in {file}")
-            declared = read(state.inventory, folder)
-    except DeclarationError as error:
-        raise Refusal(f"the declaration has mistakes; no host was touched\n{error}") from None
-    for warning in warnings(declared.declaration):
-        logger.warning(f"{warning}")
-    # What was imported so far stays: searching it for garbage, at the latest at exit, costs 70 ms.
-    gc.freeze()
-    return Run(declared, random.token_hex(16), folder)
+    @property
+    def all_changes(self) -> list[Change]:
+        """What differs, of all components in their order."""
+        return [change for part in self.changes.values() for change in part]

@@ -6,16 +6,15 @@ import json
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 
+from llmrack.deploy.run.rack import Rack
+from llmrack.deploy.transfer.obtain import obtain_blob
 from llmrack.hosts.progress import transfer
 from llmrack.hosts.tunnel import http_client
 from llmrack.resources.change import Build
-
-if TYPE_CHECKING:
-    from llmrack.deploy.run.rack import Rack
 
 CHUNK = 1 << 20
 
@@ -25,12 +24,12 @@ def build(rack: Rack, action: Build) -> str:
     for name, digest in action.files:
         path = rack.run.folder / name
         put = partial(_put, rack, action, path, digest)
-        reason = rack.run.supply.blob(rack, f"sha256:{digest}", put, action.stall)
+        reason = obtain_blob(rack, f"sha256:{digest}", put, action.stall)
         if reason:
             return reason
     reason = _ask(rack, action)
     if not reason:
-        rack.got_model(action.model)
+        rack.note_model(action.model)
     return reason
 
 
@@ -40,7 +39,7 @@ def _put(rack: Rack, action: Build, path: Path, digest: str) -> str:
     with (
         http_client(rack.pyinfra_host, action.url) as client,
         path.open("rb") as file,
-        transfer(rack, path.name) as meter,
+        transfer(rack.pyinfra_host, path.name) as meter,
     ):
 
         def chunks() -> Iterator[bytes]:

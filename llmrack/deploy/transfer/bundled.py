@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import tarfile
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from shlex import quote
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
-from llmrack.deploy.transfer.script_input import CHUNK, Arguments, FeedError, Write, feed, nothing
+from llmrack.deploy.run.rack import Rack
+from llmrack.deploy.transfer.script_input import CHUNK, FeedError, Write, feed, nothing
 from llmrack.hosts.guard import Refusal
 from llmrack.hosts.progress import Meter, transfer
 from llmrack.resources.change import Change, InstallBundled, Pull, Send, Upload
 from llmrack.resources.files import owned
-from llmrack.resources.packages import GET, target
+from llmrack.resources.packages import GET
 from llmrack.stack.bundle import PACKAGES_INDEX, Bundle
-
-if TYPE_CHECKING:
-    from llmrack.deploy.run.rack import Rack
 
 # apt gets lists, archives and a source of its own, so that nothing of the host's is asked or
 # changed, and says what it would fetch.
@@ -47,24 +46,11 @@ get apt-get -c {place}/apt.conf -y -q --no-download install {names}
 """
 
 
-def refusals(rack: Rack) -> list[str]:
-    """Why the host cannot be deployed from its bundle; empty when it can, or when it has none."""
-    bundle = rack.host.bundle
-    if bundle is None or target(rack.seen) in bundle.index.targets:
-        return []
-    its = target(rack.seen)
-    return [
-        f"{bundle.folder} is for {', '.join(bundle.index.targets)}, and this is {its}: "
-        f"run `llmrack bundle create` with --for {its}, too"
-    ]
-
-
-def insist_on_sound_files(rack: Rack, bundle: Bundle) -> None:
-    """Raise Refusal, which ends the run, naming each damaged file that this host's changes use.
+def insist_on_sound_files(changes: Iterable[Change], bundle: Bundle) -> None:
+    """Raise Refusal, which ends the run, naming each damaged file that these changes use.
 
     For every host before the first is changed. A run that changes nothing reads none of them.
     """
-    changes = [change for part in rack.changes.values() for change in part]
     used = {name for change in changes for name in _used(bundle, change)}
     damaged = [
         f"{bundle.folder / name} {why}" for name in sorted(used) if (why := bundle.damage(name))
@@ -89,20 +75,20 @@ def _used(bundle: Bundle, change: Change) -> list[str]:
     return names
 
 
-def send(rack: Rack, action: Send, arguments: Arguments) -> str:
+def send(rack: Rack, action: Send) -> str:
     """Put a folder's files on the host; the reason why it failed, or an empty text."""
     files = [path for path in sorted(action.folder.iterdir()) if path.is_file()]
     there = quote(action.remote)
     script = f"rm -rf {there} && mkdir -p {there} && tar -xf - -C {there}"
     try:
-        with transfer(rack, action.folder.name) as meter:
-            feed(rack, owned(action.owner, script), _tar(files, meter), arguments)
+        with transfer(rack.pyinfra_host, action.folder.name) as meter:
+            feed(rack, owned(action.owner, script), _tar(files, meter))
     except FeedError as error:
         return str(error)
     return ""
 
 
-def install(rack: Rack, action: InstallBundled, arguments: Arguments) -> str:
+def install(rack: Rack, action: InstallBundled) -> str:
     """Install packages from the bundle alone; the reason why it failed, or an empty text.
 
     The host's apt says which of them it lacks; only those are sent. Nothing of it stays.
@@ -111,24 +97,22 @@ def install(rack: Rack, action: InstallBundled, arguments: Arguments) -> str:
     index = (action.folder / PACKAGES_INDEX).read_bytes()
     place = ""
     try:
-        place, *lines = feed(
-            rack, ASK.format(names=names), lambda to: to.write(index), arguments
-        ).splitlines()
+        place, *lines = feed(rack, ASK.format(names=names), lambda to: to.write(index)).splitlines()
         # As in: 'file:/var/tmp/…/curl_7.88.1-10%2bdeb12u15_amd64.deb' curl_7.88.1-10+… 315000 …
         files = [action.folder / line.split()[1] for line in lines if line.startswith("'file:")]
-        with transfer(rack, "packages") as meter:
+        with transfer(rack.pyinfra_host, "packages") as meter:
             script = GET + INSTALL.format(place=place, names=names)
-            feed(rack, script, _tar(files, meter), arguments)
+            feed(rack, script, _tar(files, meter))
     except FeedError as error:
         return str(error)
     finally:
         if place:
             with suppress(FeedError):
-                feed(rack, f"rm -rf {place}", nothing, arguments)
+                feed(rack, f"rm -rf {place}", nothing)
     return ""
 
 
-def put_model(rack: Rack, action: Pull, arguments: Arguments) -> str:
+def put_model(rack: Rack, action: Pull) -> str:
     """Give the host's Ollama a model of the bundle; the reason why it failed, or an empty text.
 
     What a broken run has sent is kept, and the next one goes on from there. Ollama sees the model
@@ -142,14 +126,14 @@ def put_model(rack: Rack, action: Pull, arguments: Arguments) -> str:
     manifest = f"mkdir -p $(dirname {there}) && cat > {there}.part && mv {there}.part {there}"
     try:
         for name in model.blobs:
-            _put_blob(rack, bundle, name, arguments)
-        feed(rack, owned(user, manifest), lambda to: to.write(content), arguments)
+            _put_blob(rack, bundle, name)
+        feed(rack, owned(user, manifest), lambda to: to.write(content))
     except FeedError as error:
         return f"{action.model} could not be sent: {error}"
     return ""
 
 
-def _put_blob(rack: Rack, bundle: Bundle, name: str, arguments: Arguments) -> None:
+def _put_blob(rack: Rack, bundle: Bundle, name: str) -> None:
     """Send what the host lacks of a blob; only a whole and right one gets its name."""
     listed, models, user = bundle.index.files[name], rack.models_folder, rack.home.user
     # Where copies from other hosts keep what they have of it, too.
@@ -159,7 +143,7 @@ def _put_blob(rack: Rack, bundle: Bundle, name: str, arguments: Arguments) -> No
         f"if [ -e {blob} ]; then echo there; exit; fi; touch {part}; s=$(stat -c %s {part}); "
         f"[ $s -lt {listed.size} ] || {{ rm -f {part}; s=0; }}; echo $s"
     )
-    have = feed(rack, owned(user, ask), nothing, arguments)
+    have = feed(rack, owned(user, ask), nothing)
     if have == "there":
         return
     script = (
@@ -178,8 +162,8 @@ def _put_blob(rack: Rack, bundle: Bundle, name: str, arguments: Arguments) -> No
                 done += len(chunk)
                 meter(done, listed.size)
 
-    with transfer(rack, Path(name).name[:19]) as meter:
-        feed(rack, owned(user, script), write, arguments)
+    with transfer(rack.pyinfra_host, Path(name).name[:19]) as meter:
+        feed(rack, owned(user, script), write)
 
 
 def _tar(files: list[Path], meter: Meter) -> Write:

@@ -17,16 +17,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from shlex import quote
-from typing import TYPE_CHECKING
 
 import gevent
 from gevent.event import Event
-from paramiko import SSHException
-from pyinfra.api import QuoteString, StringCommand
-from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, pop_global_arguments
-from pyinfra.api.exceptions import PyinfraError
 
 from llmrack.components.ollama.models import manifest_path
+from llmrack.deploy.run.rack import Rack
 from llmrack.deploy.transfer.copy_scripts import (
     ABOUT_CONTENT,
     KEY,
@@ -35,12 +31,10 @@ from llmrack.deploy.transfer.copy_scripts import (
     fetch,
     refuse_key,
 )
-from llmrack.hosts.connection import transport
+from llmrack.hosts.commands import run, sh
+from llmrack.hosts.connection import Unreached, transport
 from llmrack.hosts.progress import say, transfer
 from llmrack.resources.change import as_user
-
-if TYPE_CHECKING:
-    from llmrack.deploy.run.rack import Rack
 
 # Seconds between two looks at how far a copy is.
 PACE = 1.0
@@ -156,16 +150,19 @@ def _make_key(target: Rack) -> tuple[str, str]:
 @contextmanager
 def _accepted(source: Rack, key: str, addresses: str) -> Iterator[None]:
     """The source lets in who has the key, for one program."""
-    run = source.run.nonce[:12]
-    own = f"{run}-{random.token_hex(4)}"
+    run_id = source.run.nonce[:12]
+    own = f"{run_id}-{random.token_hex(4)}"
     try:
-        _on(source, accept_key(run, own, addresses, source.models_folder), key)
+        _on(source, accept_key(run_id, own, addresses, source.models_folder), key)
         yield
     finally:
         try:
-            _on(source, refuse_key(run, own))
+            _on(source, refuse_key(run_id, own))
         except CopyError as error:
-            say(source, f"the key of a copy stays until it expires, in six hours: {error}")
+            say(
+                source.pyinfra_host,
+                f"the key of a copy stays until it expires, in six hours: {error}",
+            )
 
 
 @contextmanager
@@ -178,7 +175,7 @@ def _watched(target: Rack, cargo: _Cargo) -> Iterator[None]:
     whole, done = sum(cargo.blobs.values()), Event()
 
     def watch() -> None:
-        with transfer(target, cargo.name) as meter, suppress(CopyError):
+        with transfer(target.pyinfra_host, cargo.name) as meter, suppress(CopyError):
             while not done.wait(PACE):
                 meter(min(sum(map(int, _on(target, measure).split())), whole), whole)
 
@@ -190,22 +187,13 @@ def _watched(target: Rack, cargo: _Cargo) -> Iterator[None]:
         watcher.join()
 
 
-def _on(rack: Rack, script: str, stdin: str = "") -> str:
+def _on(rack: Rack, script: str, stdin: str | None = None) -> str:
     """What ``script`` prints as the service user. Raises CopyError with the end of what it said."""
-    command = StringCommand("sh", "-c", QuoteString(as_user(rack.home.user, script)))
-    host = rack.pyinfra_host
-    # As any host's operation gets them: two hosts may need different ones.
-    found, _ = pop_global_arguments(rack.state, host, {"_sudo": rack.sudo})
-    arguments = {key: found.get(key) for key in CONNECTOR_ARGUMENT_KEYS}
-    if stdin:
-        arguments["_stdin"] = stdin
     try:
-        done, output = host.run_shell_command(
-            command, print_input=rack.state.print_input, **arguments
-        )
-    except (OSError, EOFError, SSHException, PyinfraError) as error:
+        answer = run(rack.pyinfra_host, sh(as_user(rack.home.user, script)), stdin)
+    except Unreached as error:
         raise CopyError(f"{rack.host.name} does not answer ({error})") from None
-    if done:
-        return output.stdout
-    reason = " ".join(output.stderr_lines[-2:]) or "no reason was given"
-    raise CopyError(reason, of_content=ABOUT_CONTENT in output.stdout_lines)
+    if answer.succeeded:
+        return answer.stdout
+    failure = " ".join(answer.output.stderr_lines[-2:]) or "no reason was given"
+    raise CopyError(failure, of_content=ABOUT_CONTENT in answer.lines)

@@ -6,15 +6,16 @@ import json
 import time
 
 import httpx
+from pyinfra.api.host import Host
 
-from llmrack.hosts.progress import Meter, OnHost, say, transfer
+from llmrack.hosts.progress import Meter, say, transfer
 from llmrack.hosts.tunnel import http_client
 from llmrack.resources.change import Pull
 
 ATTEMPTS = 4
 
 
-def pull(rack: OnHost, action: Pull) -> str:
+def pull(host: Host, action: Pull) -> str:
     """Pull a model; the reason why it failed, or an empty text.
 
     Ollama continues a broken pull where it was and retries stalled parts without limit, so the
@@ -23,20 +24,20 @@ def pull(rack: OnHost, action: Pull) -> str:
     """
     reason = ""
     for attempt in range(1, ATTEMPTS + 1):
-        with transfer(rack, action.model) as meter:
-            reason, final = _attempt(rack, action, meter)
+        with transfer(host, action.model) as meter:
+            reason, final = _attempt(host, action, meter)
         if not reason or final:
             return reason
-        say(rack, f"{action.model}: {reason} (attempt {attempt} of {ATTEMPTS})")
+        say(host, f"{action.model}: {reason} (attempt {attempt} of {ATTEMPTS})")
     return f"{reason}; {ATTEMPTS} attempts were made, the next deploy goes on where this one ended"
 
 
-def _attempt(rack: OnHost, action: Pull, meter: Meter) -> tuple[str, bool]:
+def _attempt(host: Host, action: Pull, meter: Meter) -> tuple[str, bool]:
     """The reason (empty on success), and whether another attempt is of no use."""
     progress = _Progress(action.stall, meter)
     try:
         with (
-            http_client(rack.pyinfra_host, action.url) as client,
+            http_client(host, action.url) as client,
             client.stream(
                 "POST",
                 "/api/pull",

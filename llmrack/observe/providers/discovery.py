@@ -12,7 +12,8 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 from pyinfra.api.host import Host as PyinfraHost
 
-from llmrack.hosts.asking import Gateways, Unreached
+from llmrack.hosts.asking import Gateways
+from llmrack.hosts.connection import Unreached
 from llmrack.hosts.provider_requests import NotAnswered, Reach, Talk
 from llmrack.observe.providers.insertion import with_models
 from llmrack.problems import DeclarationError, nearest

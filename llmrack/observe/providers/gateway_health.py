@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from shlex import quote
 
-from pyinfra.api import QuoteString, StringCommand
 from pyinfra.api.host import Host as PyinfraHost
 
-from llmrack.hosts.asking import Gateways, Unreached
-from llmrack.hosts.connection import needs_sudo
+from llmrack.hosts.asking import Gateways
+from llmrack.hosts.commands import run, sh
+from llmrack.hosts.connection import Unreached
 from llmrack.stack.fleet import Host
 from llmrack.verify.exchange import dig
 from llmrack.verify.results import one_line
@@ -74,10 +74,9 @@ def _read(gateway: Host, there: PyinfraHost) -> GatewayHealth:
         f"f=/run/user/$(id -u {user})/{FILE}; date +%s; cat $f; "
         "p=$(sed -n 's/^{\"pid\": \\([0-9]*\\).*/\\1/p' $f); test -d /proc/${p:-none}"
     )
-    command = StringCommand("sh", "-c", QuoteString(script))
-    done, output = there.run_shell_command(command, _sudo=needs_sudo(there))
-    lines = [line.line for line in output if line.buffer_name == "stdout"]
-    if not done:
+    answer = run(there, sh(script))
+    lines = answer.lines
+    if not answer.succeeded:
         return GatewayHealth(gateway.name, {}, "its gateway does not run")
     try:
         now, told = float(lines[0]), json.loads("\n".join(lines[1:]))

@@ -19,7 +19,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from llmrack.hosts.asking import Gateways, Unreached
+from llmrack.hosts.asking import Gateways
+from llmrack.hosts.connection import Unreached
 from llmrack.hosts.provider_requests import NotAnswered, Reach
 from llmrack.secrets.audit import now
 from llmrack.secrets.locking import alone_with

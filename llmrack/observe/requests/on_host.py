@@ -9,12 +9,13 @@ from shlex import quote
 from types import ModuleType
 from typing import Any
 
-from pyinfra.api import QuoteString, StringCommand
+from pyinfra.api import StringCommand
 from pyinfra.api.host import Host as PyinfraHost
 
 from llmrack.components.paths import Home
-from llmrack.hosts.asking import Gateways, Unreached
-from llmrack.hosts.connection import needs_sudo
+from llmrack.hosts.asking import Gateways
+from llmrack.hosts.commands import run, sh
+from llmrack.hosts.connection import Unreached
 from llmrack.resources.change import as_user
 from llmrack.stack.fleet import Host
 
@@ -40,7 +41,7 @@ def command(host: Host) -> StringCommand:
         f"{{ echo no user {user} there, so no gateway was deployed >&2; exit 1; }}; "
         + as_user(host.settings.service_user, f"exec python3 -I -c {quote(BEGIN)}")
     )
-    return StringCommand("sh", "-c", QuoteString(script))
+    return sh(script)
 
 
 def program(modules: Sequence[ModuleType], **asked: object) -> str:
@@ -65,10 +66,10 @@ def ask_log(
 
     def question(host: Host, there: PyinfraHost) -> Any:  # noqa: ANN401  (JSON)
         told = program(modules, folder=requests_of(host), **asked)
-        done, output = there.run_shell_command(command(host), _sudo=needs_sudo(there), _stdin=told)
-        if not done:
-            raise OSError(f"its logs cannot be read: {output.stderr or 'no reason given'}")
-        return json.loads("".join(line.line for line in output if line.buffer_name == "stdout"))
+        answer = run(there, command(host), stdin=told)
+        if not answer.succeeded:
+            raise Unreached(f"its logs cannot be read: {answer.stderr or 'no reason given'}")
+        return json.loads(answer.stdout)
 
     return gateways.ask(question, patience=DEADLINE)
 

@@ -6,21 +6,18 @@ import heapq
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import IO, Any, cast
+from typing import Any
 
 import gevent
 from gevent.queue import Empty, Queue
-from gevent.subprocess import PIPE, Popen
-from paramiko import SSHException
-from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host as PyinfraHost
-from pyinfra.connectors.util import make_unix_command_for_host
 
-from llmrack.hosts.asking import Gateways, Unreached
-from llmrack.hosts.connection import needs_sudo, transport
+from llmrack.hosts.asking import Gateways
+from llmrack.hosts.connection import FAILURES, Unreached, reason
+from llmrack.hosts.streams import started
 from llmrack.observe.requests.on_host import command, program, requests_of
 from llmrack.observe.requests.usage import stamp
 from llmrack.shipped.host import lines as host_lines
@@ -126,10 +123,8 @@ def _follow(
                     lost = False
                 since = line["time"] if line else since
                 queue.put((host.name, line))
-        except Unreached as reason:
-            why = str(reason)
-        except (PyinfraError, SSHException, OSError, EOFError) as error:
-            why = str(error) or type(error).__name__
+        except FAILURES as error:
+            why = reason(error)
         if not lost:
             tell(f"{host.name}: not followed: {why}; tried again every {RETRY:.0f} s")
         lost = True
@@ -137,7 +132,7 @@ def _follow(
         since = since or stamp(datetime.now(UTC))
         queue.put((host.name, None))
         if there:
-            with suppress(PyinfraError, SSHException, OSError, EOFError):
+            with suppress(*FAILURES):
                 there.disconnect()
         gevent.sleep(RETRY)
 
@@ -147,49 +142,20 @@ def _lines(
 ) -> Iterator[Line | None]:
     """What the program on a host prints; None for a sign of life. Raises Unreached at its end."""
     told = program((host_lines, host_tail), folder=requests_of(host), since=since, **vars(filters))
-    with _running(host, there) as (write, output, errors):
+    with started(there, command(host), together=False) as stream:
+
+        def write(text: bytes) -> None:
+            stream.stdin.write(text)
+            stream.stdin.flush()
+
         write(f"{told}\n".encode())
         while True:
             with gevent.Timeout(SILENCE, Unreached(f"nothing was heard for {SILENCE:.0f} s")):
-                text = output.readline()
+                text = stream.stdout.readline()
             if not text:
-                said = errors.read().decode(errors="replace").split("\n")
+                said = stream.stderr.read().decode(errors="replace").split("\n")
                 raise Unreached(next(filter(None, reversed(said)), "the connection ended"))
             if text == b"\n":
                 # Without an answer the program would end.
                 write(b"\n")
             yield json.loads(text) if text.strip() else None
-
-
-@contextmanager
-def _running(
-    host: Host, there: PyinfraHost
-) -> Iterator[tuple[Callable[[bytes], object], IO[bytes], IO[bytes]]]:
-    """Start ``command``: what writes to it, its output, its errors. It ends when the block does."""
-    words = make_unix_command_for_host(
-        there.state, there, command(host), _sudo=needs_sudo(there)
-    ).get_raw_value()
-    through = transport(there)
-    if through:
-        with through.open_session() as channel:
-            channel.exec_command(words)
-            said, wrong = channel.makefile("rb"), channel.makefile_stderr("rb")
-            yield channel.sendall, cast(IO[bytes], said), cast(IO[bytes], wrong)
-        return
-    process = Popen(  # noqa: S604  (as pyinfra does)
-        words,
-        shell=True,
-        stdin=PIPE,
-        stdout=PIPE,
-        stderr=PIPE,
-        # Ctrl-C is for us.
-        start_new_session=True,
-    )
-    assert process.stdin and process.stdout and process.stderr  # noqa: S101  (they are pipes)
-
-    def write(text: bytes) -> None:
-        to.write(text)
-        to.flush()
-
-    with process.stdin as to, process.stdout as output, process.stderr as errors:
-        yield write, output, errors

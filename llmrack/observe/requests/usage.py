@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from llmrack.hosts.asking import Gateways, Unreached
+from llmrack.hosts.asking import Gateways
+from llmrack.hosts.connection import Unreached
 from llmrack.observe.requests.on_host import ask_log
 from llmrack.shipped.host import lines as host_lines
 from llmrack.shipped.host import sketch

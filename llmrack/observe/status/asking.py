@@ -12,16 +12,14 @@ from shlex import quote
 from typing import Any
 
 import gevent
-from paramiko import SSHException
-from pyinfra.api import QuoteString, StringCommand
-from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host as PyinfraHost
 
 from llmrack.components.gateway.service import COLOURS, SOCKET, service
 from llmrack.components.ollama.ollama import unit
 from llmrack.components.paths import Home
-from llmrack.hosts.asking import Gateways, Unreached
-from llmrack.hosts.connection import needs_sudo
+from llmrack.hosts.asking import Gateways
+from llmrack.hosts.commands import run, sh
+from llmrack.hosts.connection import FAILURES, Unreached, reason
 from llmrack.hosts.provider_requests import NotAnswered, Reach, Talk
 from llmrack.observe.providers.discovery import models_at
 from llmrack.observe.providers.gateway_health import GatewayHealth, parsed
@@ -122,13 +120,11 @@ def _look(stack: Stack, host: Host, there: PyinfraHost, models: bool) -> Mapping
     look = as_user(user, f"exec python3 -I - {quote(json.dumps(question))}")
     # Before its first deploy there is nobody to be.
     script = f"if id -u {user} >/dev/null 2>&1; then {look}; else echo '{{}}'; fi"
-    command = StringCommand("sh", "-c", QuoteString(script))
     program = Path(status_script.__file__).read_text(encoding="utf-8")
-    done, output = there.run_shell_command(command, _sudo=needs_sudo(there), _stdin=program)
-    text = "".join(line.line for line in output if line.buffer_name == "stdout")
-    if not done:
-        raise OSError(f"it cannot be looked at: {output.stderr or 'no reason given'}")
-    found: Mapping[str, Any] = json.loads(text)
+    answer = run(there, sh(script), stdin=program)
+    if not answer.succeeded:
+        raise Unreached(f"it cannot be looked at: {answer.stderr or 'no reason given'}")
+    found: Mapping[str, Any] = json.loads(answer.stdout)
     return found
 
 
@@ -162,9 +158,9 @@ def _listen(gateways: Gateways, reach: Reach, server: Server, host: Host, models
             return heard
     except NotAnswered as error:
         return replace(heard, trouble=error.trouble)
-    except (PyinfraError, SSHException, OSError, EOFError) as error:
+    except FAILURES as error:
         # Of the host's own connection, which gevent would print.
-        return replace(heard, trouble=Unreached(str(error) or type(error).__name__))
+        return replace(heard, trouble=Unreached(reason(error)))
 
 
 def _more(heard: Heard, server: Server, talk: Talk) -> Heard:

@@ -10,7 +10,7 @@ from typing import Any
 
 from llmrack.components.gateway.service import COLOURS, SOCKET, service
 from llmrack.components.ollama.ollama import unit
-from llmrack.hosts.asking import Unreached
+from llmrack.hosts.connection import Unreached
 from llmrack.observe.providers.discovery import capabilities_of, context_length_of
 from llmrack.observe.providers.gateway_health import GatewayHealth
 from llmrack.observe.status.rows import CardUse, Loaded, ModelInfo, Row, State

@@ -8,9 +8,8 @@ import json
 import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from http.server import BaseHTTPRequestHandler
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from . import STANDIN_VERSION, messages, openai, transcriptions
@@ -19,14 +18,23 @@ from .connections import abort, drop
 from .errors import ApiError
 from .faults import NO_FAULT, Broken, Fault
 from .generation import Whole
-from .routes import Route
+from .routes import Route, Routes
 from .settings import go_duration
 from .types import JsonObject
 
-if TYPE_CHECKING:
-    from .server import Server
-
 _BODY_CHUNK = 256 * 1024
+
+
+class Served(ThreadingHTTPServer):
+    """A server whose requests a handler answers.
+
+    Attributes:
+        routes: what answers the requests.
+        loopback: whether it listens on a loopback address.
+    """
+
+    routes: Routes
+    loopback: bool
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -35,7 +43,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = f"ollama-standin/{STANDIN_VERSION}"
     disable_nagle_algorithm = True
-    server: Server
+    server: Served
 
     def do_GET(self) -> None:
         """Answer a request of any method."""

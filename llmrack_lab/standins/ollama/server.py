@@ -15,7 +15,7 @@ from . import STANDIN_VERSION
 from .connections import drop
 from .faults import Fault
 from .gpus import discover
-from .handler import Handler
+from .handler import Handler, Served
 from .log import log
 from .routes import Routes
 from .runner import Runner
@@ -50,7 +50,7 @@ def serve(settings: Settings) -> None:
         signal.pause()
 
 
-class Server(ThreadingHTTPServer):
+class Server(Served):
     """The server; one thread per connection.
 
     Args:
@@ -118,7 +118,7 @@ class Listener:
                 self._server = None
 
 
-class BackDoor(ThreadingHTTPServer):
+class BackDoor(Served):
     """What is below ``/__standin__/``, also while nobody else is answered.
 
     An abstract socket (unix(7)) in the host's network namespace, so no file stays behind:

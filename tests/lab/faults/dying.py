@@ -33,14 +33,14 @@ def _die(where: str) -> None:
 
 
 def _counted(work: Callable[..., str], is_step: Callable[[Any], bool]) -> Callable[..., str]:
-    def counted(rack: Any, action: Any, arguments: dict[str, Any]) -> str:
+    def counted(rack: Any, action: Any) -> str:
         global _steps
         if not is_step(action):
-            return work(rack, action, arguments)
+            return work(rack, action)
         _steps += 1
         if _steps < int(AT):
-            return work(rack, action, arguments)
-        begun = gevent.spawn(work, rack, action, arguments)
+            return work(rack, action)
+        begun = gevent.spawn(work, rack, action)
         begun.join(MOMENT)
         _die(f"{'in' if not begun.ready() else 'after'} a step on {rack.host.name}")
         return ""

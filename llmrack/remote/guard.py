@@ -1,0 +1,5 @@
+"""Moved to ``llmrack.hosts.guard``."""
+
+from llmrack.hosts.guard import install
+
+__all__ = ["install"]

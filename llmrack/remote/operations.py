@@ -1,0 +1,5 @@
+"""Moved to ``llmrack.deploy.operations``."""
+
+from llmrack.deploy.operations import accept, apply
+
+__all__ = ["accept", "apply"]

@@ -1,0 +1,5 @@
+"""Moved to ``llmrack.deploy.proof.operation``."""
+
+from llmrack.deploy.proof.operation import prove
+
+__all__ = ["prove"]
