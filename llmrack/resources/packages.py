@@ -8,31 +8,10 @@ from pathlib import Path
 
 from llmrack.resources.change import Change, InstallBundled, Shell
 from llmrack.resources.look import Look, Seen
-from llmrack.resources.ownership import NOTES
+from llmrack.resources.script import script_file
 
 # How Debian and Ollama's releases name what ``uname -m`` says.
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-
-# For sh, as root: get APT-GET [OPTION]... install PACKAGE... It notes the packages that come new,
-# as in "Inst zstd (1.5.4 ...)"; where another version comes the old one follows in brackets. Of an
-# installation that was cut off dpkg has kept a journal, and apt refuses to work before it is read.
-GET = (
-    NOTES
-    + r"""
-get() {
-  if ls /var/lib/dpkg/updates | grep -q '^[0-9]*$'; then dpkg --configure -a </dev/null; fi
-  new=$(LC_ALL=C "$@" -s </dev/null | sed -n 's/^Inst \([^ ]*\) (.*/\1/p')
-  for p in $new; do note "package $p" || return 1; done
-  "$@" </dev/null && return
-  for p in $new; do
-    case $(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null) in
-      ''|not-installed|config-files) forget "package $p";;
-    esac
-  done
-  return 1
-}
-"""
-)
 
 
 def target(seen: Seen) -> str:
@@ -66,13 +45,5 @@ class Packages:
         if self.bundle:
             folder = self.bundle / target(seen) / "packages"
             return Change(self.name, why, (InstallBundled(tuple(missing), folder),))
-        names = " ".join(missing)
-        install = (
-            f"get apt-get -y -q --no-install-recommends -o DPkg::Lock::Timeout=300 install {names}"
-        )
-        script = (
-            f"{GET}export DEBIAN_FRONTEND=noninteractive; "
-            f"apt-cache show {names} >/dev/null 2>&1 || apt-get -q update || exit 1; "
-            f"{install} || {{ apt-get -q update && {install}; }}"
-        )
+        script = script_file("resources/install-packages.sh", *missing)
         return Change(self.name, why, (Shell(script, timeout=1800),))

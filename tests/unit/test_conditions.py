@@ -14,7 +14,7 @@ from llmrack.hosts.snapshot import Snapshot
 from llmrack.resources.change import Change
 from llmrack.resources.look import DiskSeen, Look, Seen, parse
 from llmrack.resources.look_script import script
-from llmrack.resources.ownership import NOTES
+from llmrack.resources.script import script_text
 from tests.unit.declare import host
 
 HERE = "1795289000 2026-11-21 19:23"
@@ -157,7 +157,7 @@ def test_another_reason_is_left_as_it_is():
 def test_a_full_disk_loses_no_note_of_what_was_made(tmp_path):
     # A filesystem of one page: the notes, and no room for another file.
     made = "".join(f"package p{number}\n" for number in range(300))
-    notes = NOTES.replace("/var/lib/llmrack", "/mnt/n")
+    notes = script_text("resources/notes.sh").replace("/var/lib/llmrack", "/mnt/n")
     steps = (
         f"mount -t tmpfs -o size=4k tmpfs /mnt && mkdir /mnt/n && cat >/mnt/n/made || exit 9\n"
         f"{notes}\nforget 'package p1'; echo $?; cat /mnt/n/made"

@@ -16,6 +16,7 @@ from llmrack.resources.look import Look, PathSeen, Seen, UnitSeen, parse
 from llmrack.resources.look_script import script
 from llmrack.resources.packages import Packages
 from llmrack.resources.releases import Archive, Release, Venv
+from llmrack.resources.script import script_file
 from llmrack.resources.units import Unit
 from llmrack.secrets.value import Secret
 
@@ -323,7 +324,7 @@ def test_gateway_swaps_to_the_idle_colour_and_gates_it_first():
 
 def test_only_missing_packages_are_installed():
     change = Packages(("curl", "zstd")).change(Seen(packages={"curl"}), ())
-    assert "install zstd" in change.actions[0].script
+    assert change.actions[0].script == script_file("resources/install-packages.sh", "zstd")
     assert Packages(("curl",)).change(Seen(packages={"curl"}), ()) is None
 
 
