@@ -210,7 +210,8 @@ class EnvironmentFile:
         names = ", ".join(f"{k} (edited by hand)" if k in edited else k for k in differ)
         why = "missing" if found is None else (f"keys {names}" if differ else "mode")
         notes = [Note(self.path, self._digest(real[k]), k, self.nonce) for k in differ]
-        merge = script_file("resources/merge-environment.sh", self.path, f"{self.mode:o}")
+        size = len(lines.encode())
+        merge = script_file("resources/merge-environment.sh", self.path, f"{self.mode:o}", size)
         script = noted(notes, owned(self.owner, merge))
         return Change(self.name, why, (Shell(script, stdin=lines),), tuple(differ))
 

@@ -44,6 +44,7 @@ class Packages:
         why = f"missing: {', '.join(missing)}"
         if self.bundle:
             folder = self.bundle / target(seen) / "packages"
-            return Change(self.name, why, (InstallBundled(tuple(missing), folder),))
+            install = InstallBundled(tuple(missing), folder)
+            return Change(self.name, why, (install,), installs=True)
         script = script_file("resources/install-packages.sh", *missing)
-        return Change(self.name, why, (Shell(script, timeout=1800),))
+        return Change(self.name, why, (Shell(script, timeout=1800),), installs=True)

@@ -10,7 +10,10 @@ write() {
   rm -rf "$beside" && mkdir -p "$beside" || return 1
   while [ $# -gt 0 ]; do
     case $1 in
-      file) receive "$beside/$2" "$3" ;;
+      file)
+        case $2 in */*) mkdir -p "$beside/${2%/*}" ;; esac
+        receive "$beside/$2" "$3"
+        ;;
       link) ln -s "$3" "$beside/$2" ;;
     esac || return 1
     shift 3

@@ -48,7 +48,7 @@ class Credentials:
         same = seen.secret_files.get(self.path) == digest
         if found and same and (found.kind, found.owner, found.mode) == ("f", "root", 0o640):
             return None
-        script = script_file("monitor/write-credentials.sh", self.path)
+        script = script_file("monitor/write-credentials.sh", self.path, len(line.encode()))
         why = "missing" if found is None else "the key differs" if not same else "mode"
         return Change(self.name, why, (Shell(script, stdin=line),))
 
