@@ -317,9 +317,8 @@ def test_gateway_is_swapped_when_due(seen, changed, why):
 def test_gateway_swaps_to_the_idle_colour_and_gates_it_first():
     seen = gateway_seen(["green"], {"green": "/g/releases/1"})
     gate, swap = GATEWAY.change(seen, ()).actions
-    assert "gate.py" in gate.script and f"stop {service('green')}" not in gate.script
-    assert f"start {service('blue')}" in swap.script
-    assert f"stop --no-block {service('green')}" in swap.script
+    assert "green blue /g/releases/2 LoadCredential=k:/env anew\n" in gate.script
+    assert "green blue /g/releases/2 3 4\n" in swap.script
 
 
 def test_only_missing_packages_are_installed():
