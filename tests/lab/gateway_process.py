@@ -16,10 +16,10 @@ from typing import Any
 import httpx
 
 from bench.release import write
-from llmrack.components.gateway.client_keys import NO_KEYS
 from llmrack.components.gateway.gateway import configuration, programs
 from llmrack.components.gateway.routing import authorities, routing
 from llmrack.components.render import render
+from llmrack.site.client_keys import NO_KEYS
 from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.schema import Stack
 

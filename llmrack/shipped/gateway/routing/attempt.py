@@ -80,9 +80,9 @@ class Attempts:
         self._adapt(deployment, form, kwargs)
         first = deployment.first_token_timeout
         if kwargs.get("stream"):
-            return await self._streams.begin(deployment, kwargs, first or whole)
+            return await self._streams.begin(deployment, kwargs, whole)
         if first and kwargs.get("n") in (None, 1) and not any(map(kwargs.get, _PLAIN_ONLY)):
-            return await self._streams.put_together(deployment, kwargs, first, whole)
+            return await self._streams.put_together(deployment, kwargs, whole)
         return await self._plain(deployment, self._chat, (), kwargs, whole)
 
     def _whole(self, name: str, form: Form) -> Call:
@@ -181,7 +181,7 @@ class Attempts:
         whole: float,
     ) -> Any:  # noqa: ANN401  (as LiteLLM's own)
         began, trail = measured_from(kwargs), trails.of(kwargs)
-        async with self._outcomes.attempt(deployment, whole, trail):
+        async with self._outcomes.attempt(deployment, whole, deployment.timeout, trail):
             response = await function(*args, **kwargs)
         trail.answered = deployment
         if deployment.keeps_answers:

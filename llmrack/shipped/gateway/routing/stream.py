@@ -5,6 +5,7 @@ LiteLLM passes off a stream that breaks off as a whole answer (seen with 1.106.2
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ class Streams:
         self._cooldown = cooldown
 
     async def put_together(
-        self, deployment: Deployment, kwargs: dict[str, Any], first: float, whole: float
+        self, deployment: Deployment, kwargs: dict[str, Any], whole: float
     ) -> Any:  # noqa: ANN401  (as LiteLLM's own)
         """A plain answer, asked for as a stream: only so a first token can be waited for."""
         logged, began = kwargs.get("litellm_logging_obj"), time.monotonic()
@@ -61,10 +62,13 @@ class Streams:
         try:
             # The deadline of the first token is an attempt's own; this one is for all of it.
             with anyio.fail_after(whole):
-                response = await self.begin(deployment, asked, min(first, whole))
+                response = await self.begin(deployment, asked, whole)
                 chunks = [chunk async for chunk in response]
         except TimeoutError:
             error = late(deployment, f"gave no whole answer within {whole:g} s")
+            # As where the answer comes in one piece: a client that waits for less blames nobody.
+            if whole >= deployment.timeout:
+                self._outcomes.failed(deployment, error)
             trails.of(kwargs).fail(deployment, error, began)
             raise error from None
         except MidStreamFallbackError as error:
@@ -79,11 +83,13 @@ class Streams:
         built._hidden_params = {**built._hidden_params, **response._hidden_params}
         return built
 
-    async def begin(self, deployment: Deployment, kwargs: dict[str, Any], first: float) -> Any:  # noqa: ANN401
-        """A stream that has begun: its first token is there."""
+    async def begin(self, deployment: Deployment, kwargs: dict[str, Any], whole: float) -> Any:  # noqa: ANN401
+        """A stream that has begun: its first token is there, in time."""
         began, trail = measured_from(kwargs), trails.of(kwargs)
         held: list[Any] = []
-        async with self._outcomes.attempt(deployment, first, trail) as rests:
+        first = deployment.first_token_timeout or math.inf
+        seconds, declared = min(first, whole), min(first, deployment.timeout)
+        async with self._outcomes.attempt(deployment, seconds, declared, trail) as rests:
             response = await self._chat(**kwargs)
             source = aiter(response.completion_stream or await response.fetch_stream())
             while not (held and says(held[-1])):
