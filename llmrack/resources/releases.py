@@ -105,7 +105,7 @@ class Venv:
 class Release:
     """A directory of files, and links to other things, that appears whole.
 
-    + files: name in the release → content
+    + files: path in the release → content
     + links: name in the release → absolute target
     """
 

@@ -164,10 +164,11 @@ def test_environment_value_is_read_back_by_systemd_rules(value):
 
 
 def test_release_appears_whole_and_once(tmp_path, root):
-    files = (("config.yaml", "a: 1\n"), ("serve.py", "print('é')\n"))
+    files = (("config.yaml", "a: 1\n"), ("serve.py", "print('é')\n"), ("a/b/c.py", "d = 1\n"))
     release = Release(str(tmp_path / "r1"), me(), files, links=(("venv", "/opt/venv"),))
     twice(release)
     assert (tmp_path / "r1" / "serve.py").read_text() == "print('é')\n"
+    assert (tmp_path / "r1" / "a" / "b" / "c.py").read_text() == "d = 1\n"
     assert (tmp_path / "r1" / "venv").readlink().as_posix() == "/opt/venv"
 
 

@@ -18,11 +18,11 @@ from llmrack.components.render import verbatim
 from llmrack.resources.files import File
 from llmrack.resources.look import PathSeen, Seen
 from llmrack.secrets.value import Secret
+from llmrack.shipped.gateway import auth_rules
 from llmrack.shipped.host import metrics
 from llmrack.stack.checks.checks import check
 from llmrack.stack.fleet import Fleet
-from tests.unit.declare import declaration, host, stack
-from tests.unit.gateway_modules import load
+from tests.unit.declare import declaration, host, site, stack
 
 MASTER = Secret("sk-canary-master")
 SECRETS = {"LITELLM_MASTER_KEY": MASTER, "OLLAMA_API_KEY": Secret("canary-2")}
@@ -34,9 +34,7 @@ ALONE = Fleet((host(groups=("gpu", "gateway", "monitor")),))
 
 
 def found(fleet, at, stack_=None):
-    return {
-        each.name: each for each in monitor.resources(stack_ or stack(), fleet, at, SECRETS, "")
-    }
+    return {each.name: each for each in monitor.resources(site(stack_, fleet, SECRETS), at, "")}
 
 
 def metrics_json(at, stack_=None, fleet=WATCHED):
@@ -110,11 +108,11 @@ def test_how_a_package_is_run_is_said_before_it_is_installed(unit):
 
 
 def test_the_key_for_metrics_is_the_one_that_the_gateway_knows():
-    assert monitor.metrics_key(MASTER).reveal() == load("auth_rules").metrics_key(MASTER.reveal())
+    assert monitor.metrics_key(MASTER).reveal() == auth_rules.metrics_key(MASTER.reveal())
 
 
 def test_the_plan_shows_no_key_for_metrics():
-    text = plan_text(stack(), WATCHED, WATCH, SECRETS, "{}", files=True)
+    text = plan_text(site(fleet=WATCHED, secrets=SECRETS), WATCH, files=True)
     assert "Credentials /etc/llmrack/prometheus.key" in text and "job_name: gateway" in text
     assert monitor.metrics_key(MASTER).reveal() not in text and MASTER.reveal() not in text
 
@@ -250,7 +248,7 @@ def test_a_port_that_the_exporter_needs_is_not_free():
 
 def test_every_component_has_its_own_names():
     for each in WATCHED.hosts:
-        parts = by_component(stack(), WATCHED, each, SECRETS, "", "amd64")
+        parts = by_component(site(fleet=WATCHED, secrets=SECRETS), each, "amd64")
         names = [resource.name for part in parts.values() for resource in part]
         assert len(names) == len(set(names))
 
