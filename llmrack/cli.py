@@ -41,7 +41,7 @@ from llmrack.observe.report.graph import mermaid
 from llmrack.observe.report.graph_svg import svg
 from llmrack.problems import DeclarationError, Problem
 from llmrack.site.declared import read_inventory
-from llmrack.stack.checks.host_checks import warnings
+from llmrack.stack.checks.checks import warnings
 from llmrack.stack.schema import Stack
 from llmrack.verify.report import as_junit, from_json, table
 from llmrack_lab.cli import lab

@@ -29,8 +29,9 @@ from llmrack.stack.bundle import (
     archive_name,
     digest,
 )
-from llmrack.stack.engines import pulled_models
-from llmrack.stack.fleet import Fleet, Host, is_engine
+from llmrack.stack.engines import is_engine
+from llmrack.stack.fleet import Fleet, Host
+from llmrack.stack.ollama_models import pulled_models
 from llmrack.stack.schema import Stack
 
 # There from the start on: the folder is ours, and its bundle not finished.

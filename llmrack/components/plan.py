@@ -18,8 +18,8 @@ from llmrack.resources.change import Resource
 from llmrack.resources.files import EnvironmentFile, File
 from llmrack.resources.releases import Release
 from llmrack.secrets.value import MASK, Secret
-from llmrack.stack.engines import instances
-from llmrack.stack.fleet import Fleet, Host, is_engine
+from llmrack.stack.engines import instances, is_engine
+from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.schema import Stack
 
 COMPONENTS = ("system", "gpu", "ollama", "gateway", "monitor")
@@ -63,7 +63,7 @@ def plan_text(
     """The plan, a line a resource; with ``files`` their content below them."""
     groups = ", ".join(sorted(host.groups))
     lines = [f"{host.name} ({host.address}; {groups})"]
-    if is_engine(stack, host) and not instances(host):
+    if is_engine(stack, host) and not instances(stack, host):
         lines.append(
             "  one instance per GPU, and nobody has looked yet (llmrack status --gpus does)"
         )

@@ -20,8 +20,8 @@ from llmrack.resources.absent import (
 )
 from llmrack.resources.change import Resource
 from llmrack.resources.look import Seen
-from llmrack.stack.engines import models_folder
 from llmrack.stack.fleet import Host
+from llmrack.stack.ollama.instances import models_folder
 
 SYSTEM_UNITS = "/etc/systemd/system"
 

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmrack.stack.bundle import Bundle
-from llmrack.stack.providers import OllamaProvider
-from llmrack.stack.schema import Stack
 from llmrack.stack.settings import Settings
 
 GATEWAY_GROUP = "gateway"
@@ -66,14 +64,6 @@ class Fleet:
     def monitors(self) -> tuple[Host, ...]:
         """The hosts that run Prometheus; without one nothing of the fleet is measured."""
         return self.group(MONITOR_GROUP)
-
-
-def is_engine(stack: Stack, host: Host) -> bool:
-    """Whether some provider of ``stack`` runs Ollama on ``host``."""
-    return any(
-        isinstance(provider, OllamaProvider) and provider.group in host.groups
-        for provider in stack.providers.values()
-    )
 
 
 def gateway_url(host: Host) -> str:

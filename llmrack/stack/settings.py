@@ -16,7 +16,8 @@ from pydantic import (
     model_validator,
 )
 
-from llmrack.stack.ollama_environment import ExtraName, OllamaEnvironment, Text
+from llmrack.problems import nearest
+from llmrack.stack.ollama_environment import ExtraName, OllamaEnvironment, Text, unknown_variable
 
 
 def _address(value: str) -> str:
@@ -152,6 +153,19 @@ class Settings(BaseModel):
 def is_own(name: str) -> bool:
     """Whether a piece of host data is meant for llmrack (and so must be known to it)."""
     return name in OWN_NAMES or name.startswith(OWN_PREFIXES)
+
+
+def unknown_setting(path: str) -> tuple[str, str]:
+    """Cause and way out for a name that no setting has.
+
+    + path: where it stands, as in ``ollama_instances.0.ports``
+    """
+    parent, _, name = path.rpartition(".")
+    if parent.endswith("environment"):
+        return unknown_variable(name)
+    if parent.startswith("ollama_instances"):
+        return "is no known key of an instance", nearest(name, DeclaredInstance.model_fields)
+    return "is no known setting", nearest(name, Settings.model_fields)
 
 
 def is_loopback(bind: str) -> bool:

@@ -6,11 +6,10 @@ import pytest
 
 from llmrack.components.gpu.driver import GpuDriver
 from llmrack.components.gpu.driver_packages import NoRecipeError, Recipe, recipe
-from llmrack.components.gpu.gpu import refusal
 from llmrack.resources.change import Change, Reboot, Shell
 from llmrack.resources.look import Look, Seen
 from tests.unit.declare import host
-from tests.unit.test_gpus import seen
+from tests.unit.test_gpus import refusal, seen
 
 ADA, TURING, VOLTA, PASCAL = 0x2684, 0x1E04, 0x1DB1, 0x1B06
 DEBIAN_KERNEL, UBUNTU_KERNEL = "6.1.0-35-amd64", "6.8.0-60-generic"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from llmrack.stack.pinning import NotPinned, Pin, pin_in, read_checksums
+from llmrack.stack.ollama.pinning import NotPinned, Pin, pin_in, read_checksums
 
 ROOT = Path(__file__).parents[2]
 OLD = {"amd64": "a" * 64, "arm64": "b" * 64}

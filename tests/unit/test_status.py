@@ -21,7 +21,7 @@ from llmrack.observe.status.judging import (
     loaded_of,
 )
 from llmrack.observe.status.rows import CardUse, Loaded, ModelInfo, Row, Status
-from llmrack.stack.engines import instances
+from llmrack.stack.ollama.instances import instances
 from llmrack.verify.causes import Trouble
 from tests.unit.declare import host, stack
 

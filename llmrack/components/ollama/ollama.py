@@ -21,18 +21,12 @@ from llmrack.resources.files import Directory, File, Link
 from llmrack.resources.packages import Packages
 from llmrack.resources.releases import STAMP, Archive
 from llmrack.resources.units import Unit
-from llmrack.stack.engines import (
-    EngineModel,
-    Instance,
-    engine_models,
-    instance_url,
-    instances,
-    models_folder,
-    prunes,
-    source_of,
-)
-from llmrack.stack.fleet import Fleet, Host, bracketed, is_engine, own_address
+from llmrack.stack.engines import is_engine
+from llmrack.stack.fleet import Fleet, Host, bracketed, own_address
+from llmrack.stack.instances import EngineModel, Instance, instance_url
 from llmrack.stack.kinds import kind_of
+from llmrack.stack.ollama.instances import instances, models_folder
+from llmrack.stack.ollama_models import engine_models, prunes, source_of
 from llmrack.stack.schema import Stack
 from llmrack.stack.settings import is_loopback
 

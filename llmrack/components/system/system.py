@@ -13,8 +13,9 @@ from llmrack.resources.files import Directory
 from llmrack.resources.look import Look, Seen
 from llmrack.resources.ownership import KEPT
 from llmrack.resources.packages import ARCHITECTURES, Packages
-from llmrack.stack.engines import models_folder
-from llmrack.stack.fleet import GATEWAY_GROUP, Host, is_engine
+from llmrack.stack.engines import is_engine
+from llmrack.stack.fleet import GATEWAY_GROUP, Host
+from llmrack.stack.ollama.instances import models_folder
 from llmrack.stack.schema import Stack
 
 # The oldest systemd that carries out the units' hardening for user managers (Ubuntu 22.04).

@@ -12,7 +12,7 @@ from llmrack.components.system.system import Need
 from llmrack.deploy.run.rack import Rack
 from llmrack.hosts.snapshot import Sizes
 from llmrack.resources.releases import Archive
-from llmrack.stack.engines import models_folder
+from llmrack.stack.ollama.instances import models_folder
 
 # Ollama's archive unpacks to about four times its size (1.1 GB, over 4 GiB).
 UNPACKED = 4

@@ -14,6 +14,7 @@ from llmrack.deploy.before.local_files import wrong_files
 from llmrack.deploy.run.rack import Rack
 from llmrack.resources.look import Seen
 from llmrack.resources.packages import target
+from llmrack.stack.engines import instances
 from llmrack.stack.fleet import GATEWAY_GROUP, Host
 
 
@@ -29,7 +30,9 @@ def refusals(rack: Rack) -> list[str]:
     if upload and not Path(upload).is_file():
         return [f"there is no file {upload}: correct ollama_archive"]
     if rack.is_engine:
-        wrong = gpu.refusal(host, seen) or system.unusable_folder(host, seen)
+        wrong = gpu.refusal(
+            host, seen, instances(run.declared.stack, host)
+        ) or system.unusable_folder(host, seen)
         if wrong:
             return [wrong]
     return (

@@ -24,8 +24,8 @@ from llmrack.hosts.commands import run
 from llmrack.hosts.progress import say, signs_of_life
 from llmrack.resources.change import Shell
 from llmrack.secrets.value import redact
-from llmrack.stack.engines import instances
-from llmrack.stack.fleet import GATEWAY_GROUP, MONITOR_GROUP, is_engine
+from llmrack.stack.engines import instances, is_engine
+from llmrack.stack.fleet import GATEWAY_GROUP, MONITOR_GROUP
 from llmrack.verify.results import Report, Result
 
 # Where `llmrack verify` finds the report of the run that it started.
@@ -104,7 +104,7 @@ def _report(state: State) -> ReportAtEnd:
 
 def _journal(rack: Rack) -> list[str]:
     """The last lines of the units' journals, redacted."""
-    its = [unit(instance.name) for instance in instances(rack.host)]
+    its = [unit(instance.name) for instance in instances(rack.run.declared.stack, rack.host)]
     units = [*its, *(service(colour) for colour in COLOURS)]
     fields = " ".join(f"_SYSTEMD_USER_UNIT={unit}" for unit in units)
     # Requests that went well explain nothing.

@@ -12,24 +12,14 @@ from llmrack.hosts.tunnel import http_client
 from llmrack.resources.change import as_user
 from llmrack.secrets.places import MASTER_KEY
 from llmrack.stack.deployments import deployments
-from llmrack.stack.engines import (
-    Instance,
-    engine_models,
-    instance_name,
-    instance_url,
-    instances,
-)
-from llmrack.stack.fleet import GATEWAY_GROUP, MONITOR_GROUP, gateway_url, is_engine
+from llmrack.stack.engines import instances
+from llmrack.stack.fleet import GATEWAY_GROUP, MONITOR_GROUP, gateway_url
+from llmrack.stack.instances import Instance, instance_name, instance_url, needs_gpu
+from llmrack.stack.ollama_models import engine_models
 from llmrack.verify.gateway import prove_gateway
 from llmrack.verify.monitor import prove_monitor
 from llmrack.verify.ollama.declared import prove_engine
-from llmrack.verify.ollama.residency import (
-    COMPUTE,
-    SIGNS,
-    judge_journal,
-    needs_gpu,
-    prove_residency,
-)
+from llmrack.verify.ollama.residency import COMPUTE, SIGNS, judge_journal, prove_residency
 from llmrack.verify.results import Result
 
 
@@ -37,9 +27,8 @@ def ask(rack: Rack) -> list[Result]:
     """What the host's Ollama and gateway answer; each check is one result."""
     declared, host = rack.run.declared, rack.host
     results = []
-    if is_engine(declared.stack, host):
-        for instance in instances(host):
-            results += _ask_instance(rack, instance)
+    for instance in instances(declared.stack, host):
+        results += _ask_instance(rack, instance)
     if GATEWAY_GROUP in host.groups:
         with http_client(rack.pyinfra_host, gateway_url(host)) as client:
             results += prove_gateway(

@@ -21,7 +21,8 @@ from llmrack.hosts.connection import Unreached
 from llmrack.problems import nearest
 from llmrack.resources.change import Shell, as_user
 from llmrack.resources.releases import STAMP
-from llmrack.stack.fleet import Host, is_engine
+from llmrack.stack.engines import is_engine
+from llmrack.stack.fleet import Host
 
 # Seconds for a rollback beside what open requests get: it starts the release twice.
 PATIENCE = 420

@@ -20,14 +20,9 @@ from llmrack.deploy.run.rack import Rack
 from llmrack.hosts.progress import heard, signs_of_life
 from llmrack.resources.change import Change, Shell
 from llmrack.resources.look import Seen
-from llmrack.stack.engines import (
-    EngineModel,
-    Instance,
-    engine_models,
-    instance_name,
-    instance_url,
-    instances,
-)
+from llmrack.stack.engines import instances
+from llmrack.stack.instances import EngineModel, Instance, instance_name, instance_url
+from llmrack.stack.ollama_models import engine_models
 
 
 @dataclass(frozen=True)
@@ -120,7 +115,10 @@ class _HostInTurn:
     def __init__(self, rack: Rack, switch: EngineSwitch, means: Means) -> None:
         self._rack, self._switch = rack, switch
         self._work, self._run = means.change, means.script
-        self._left = {f"Unit {unit(each.name)}": each for each in instances(rack.host)}
+        self._left = {
+            f"Unit {unit(each.name)}": each
+            for each in instances(rack.run.declared.stack, rack.host)
+        }
         self._compared: list[Change] = []
 
     def change(self, changes: Sequence[Change]) -> bool:

@@ -34,8 +34,9 @@ from llmrack.resources.look import Look, ModelSeen, Seen, parse
 from llmrack.resources.packages import ARCHITECTURES
 from llmrack.site.declared import Declared
 from llmrack.site.known_cards import remember_cards
-from llmrack.stack.engines import models_folder
-from llmrack.stack.fleet import Fleet, Host, is_engine
+from llmrack.stack.engines import is_engine
+from llmrack.stack.fleet import Fleet, Host
+from llmrack.stack.ollama.instances import models_folder
 
 
 @dataclass(frozen=True)

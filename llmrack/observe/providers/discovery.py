@@ -23,7 +23,7 @@ from llmrack.stack.fleet import Host
 from llmrack.stack.kinds import Kind
 from llmrack.stack.load import load_stack
 from llmrack.stack.model_lists import Server, servers
-from llmrack.stack.schema import normalised
+from llmrack.stack.ollama.names import normalised
 from llmrack.stack.types import ModelName
 from llmrack.verify.exchange import dig
 from llmrack.verify.ollama.residency import CAPABILITIES
@@ -121,10 +121,9 @@ def models_at(server: Server, talk: Talk) -> Iterator[Found]:
     """What a server has; ``declared`` is for others to say. Raises NotAnswered."""
     for name, entry in talk.models().items():
         told: object = entry
-        if server.is_ollama:
+        if path := server.declared.describe_path:
             try:
-                base = server.list_url.removesuffix("/api/tags")
-                told = talk.post(f"{base}/api/show", {"model": name})
+                told = talk.post(server.url + path, {"model": name})
             except NotAnswered:
                 # A proxy may not let us ask, and a list that is not Ollama's own has no such path.
                 told = entry

@@ -17,7 +17,8 @@ from llmrack.observe.report.graph_svg import svg
 from llmrack.observe.report.usage import by_group, over_time, table_over_time, trends
 from llmrack.observe.requests.usage import Usage
 from llmrack.observe.status.rows import Row, Status
-from llmrack.stack.fleet import GATEWAY_GROUP, Fleet, is_engine
+from llmrack.stack.engines import is_engine
+from llmrack.stack.fleet import GATEWAY_GROUP, Fleet
 from llmrack.stack.schema import Stack
 from llmrack.verify.results import Report, Result
 

@@ -34,11 +34,11 @@ from llmrack.observe.status.judging import (
 from llmrack.observe.status.rows import ModelInfo, Status
 from llmrack.resources.change import as_user
 from llmrack.shipped.host import status as status_script
-from llmrack.stack.engines import instance_name, instance_url, instances
-from llmrack.stack.fleet import GATEWAY_GROUP, Host, gateway_url, is_engine
+from llmrack.stack.engines import instances, is_engine
+from llmrack.stack.fleet import GATEWAY_GROUP, Host, gateway_url
+from llmrack.stack.instances import instance_name, instance_url
 from llmrack.stack.model_lists import Server, not_listed, servers
-from llmrack.stack.providers import OllamaProvider, OllamaRemoteProvider, VllmProvider
-from llmrack.stack.schema import Stack, normalised
+from llmrack.stack.schema import Stack
 from llmrack.verify.exchange import dig
 
 # Seconds for everything that is asked of a host: three requests elsewhere (reach.DEADLINE);
@@ -84,11 +84,10 @@ def status_of(gateways: Gateways, models: bool, keep: bool = False) -> Status:
     health = [_health(host, told[host.name]) for host in gateways.hosts]
     rows = [gateway_row(host, told[host.name]) for host in gateways.hosts]
     for host in hosts:
-        if is_engine(stack, host):
-            its = told[host.name]
-            rows += [instance_row(stack, host, each, its, health) for each in instances(host)]
+        its = told[host.name]
+        rows += [instance_row(stack, host, each, its, health) for each in instances(stack, host)]
     for name, provider in stack.providers.items():
-        if not isinstance(provider, OllamaProvider):
+        if provider.remote:
             by = {host.name: heard[host.name][name] for host in gateways.hosts if provider.enabled}
             rows.append(elsewhere_row(name, provider, by, health))
     return Status(tuple(rows))
@@ -108,7 +107,7 @@ def _look(stack: Stack, host: Host, there: PyinfraHost, models: bool) -> Mapping
                 "unit": unit(each.name),
                 "url": instance_url(host, each, host),
             }
-            for each in (instances(host) if is_engine(stack, host) else ())
+            for each in instances(stack, host)
         ],
         "gateway": {"url": gateway_url(host), "venv": f"{home.gateway}/current/venv"}
         if _is_gateway(host)
@@ -134,7 +133,7 @@ def _elsewhere(gateways: Gateways, host: Host) -> list[Server]:
     return [
         server
         for name, provider in declared.stack.providers.items()
-        if _is_gateway(host) and provider.enabled and not isinstance(provider, OllamaProvider)
+        if _is_gateway(host) and provider.enabled and provider.remote
         for server in servers(declared.stack, declared.fleet, host, name)
     ]
 
@@ -166,13 +165,11 @@ def _listen(gateways: Gateways, reach: Reach, server: Server, host: Host, models
 def _more(heard: Heard, server: Server, talk: Talk) -> Heard:
     """Its version, and what it has loaded, where servers of its kind tell."""
     provider = server.declared
-    if isinstance(provider, VllmProvider):
-        # Beside /v1 (vllm/entrypoints/openai/api_server.py).
-        return replace(heard, version=_said(talk, provider.url.removesuffix("/v1") + "/version"))
-    if isinstance(provider, OllamaRemoteProvider):
-        heard = replace(heard, version=_said(talk, provider.url + provider.paths.health))
+    if provider.version_url:
+        heard = replace(heard, version=_said(talk, provider.version_url))
+    if provider.loaded_path:
         with suppress(NotAnswered):
-            listed = dig(talk.get(f"{provider.url}/api/ps"), "models")
+            listed = dig(talk.get(server.url + provider.loaded_path), "models")
             heard = replace(heard, loaded=loaded_of(listed))
     return heard
 
@@ -191,7 +188,8 @@ def _infos(
     declared = {
         stack.upstream(model, server.provider) for model in stack.models_of(server.provider)
     }
-    known = {normalised(each) for each in declared} if server.is_ollama else declared
+    full_name = server.declared.full_name
+    known = {full_name(each) for each in declared}
     for each in models_at(server, talk):
         size = listed.get(each.name, {}).get("size")
         yield ModelInfo(
@@ -199,7 +197,7 @@ def _infos(
             each.context_length,
             each.capabilities or (),
             size if isinstance(size, int) else None,
-            (normalised(each.name) if server.is_ollama else each.name) in known,
+            full_name(each.name) in known,
         )
 
 

@@ -26,7 +26,8 @@ from llmrack.hosts.connection import tune
 from llmrack.hosts.snapshot import Snapshot
 from llmrack.resources.look import Look, parse
 from llmrack.site.declared import open_inventory, read
-from llmrack.stack.fleet import Host, is_engine
+from llmrack.stack.engines import is_engine
+from llmrack.stack.fleet import Host
 
 WIDTH = 80
 # Seconds a host may take to let us in, and to answer: nvidia-smi may need ten of them.

@@ -14,14 +14,15 @@ from llmrack.hosts.connection import Unreached
 from llmrack.observe.providers.discovery import capabilities_of, context_length_of
 from llmrack.observe.providers.gateway_health import GatewayHealth
 from llmrack.observe.status.rows import CardUse, Loaded, ModelInfo, Row, State
-from llmrack.stack.engines import Instance, engine_models, instance_name
 from llmrack.stack.fleet import Host, bracketed, own_address
-from llmrack.stack.providers import OllamaProvider, RemoteProvider
-from llmrack.stack.schema import Stack, normalised
+from llmrack.stack.instances import Instance, instance_name, needs_gpu
+from llmrack.stack.ollama.names import normalised
+from llmrack.stack.ollama_models import engine_models
+from llmrack.stack.providers import Provider
+from llmrack.stack.schema import Stack
 from llmrack.stack.settings import is_loopback
 from llmrack.verify.causes import Trouble
 from llmrack.verify.exchange import dig
-from llmrack.verify.ollama.residency import needs_gpu
 
 KIND_GATEWAY = "gateway"
 DEPLOY = "run: pyinfra inventory deploy.py"
@@ -96,11 +97,7 @@ def instance_row(
     + health: what each gateway thinks
     """
     name = instance_name(host, instance)
-    providers = [
-        each
-        for each in stack.providers.values()
-        if isinstance(each, OllamaProvider) and each.group in host.groups
-    ]
+    providers = [each for each in stack.providers.values() if instance in each.instances(host)]
     used = [each for each in providers if each.enabled]
     state, why = _unseen(host, told.seen)
     said: Mapping[str, Any] = {}
@@ -117,11 +114,11 @@ def instance_row(
         state, why = ("trouble", "; ".join(wrong)) if wrong else ("ok", _restarts([its_unit]))
     return Row(
         name,
-        "ollama",
+        providers[0].kind,
         host.name,
-        _url(host, host.settings.ollama_bind, instance.port),
+        _url(host, instance.bind, instance.port),
         enabled=bool(used),
-        priority=host.settings.ollama_priority or (used or providers)[0].priority,
+        priority=instance.priority or (used or providers)[0].priority,
         state=state if used else "off",
         why=why,
         version=dig(said, "version"),
@@ -165,7 +162,7 @@ def _wrong(
 
 
 def elsewhere_row(
-    name: str, provider: RemoteProvider, heard: Mapping[str, Heard], health: Sequence[GatewayHealth]
+    name: str, provider: Provider, heard: Mapping[str, Heard], health: Sequence[GatewayHealth]
 ) -> Row:
     """A provider that runs elsewhere, as the gateway sees it that fares worst with it.
 
@@ -186,7 +183,14 @@ def elsewhere_row(
         # A gateway that cannot be asked says nothing against it.
         state, why, said = max(judged, key=lambda one: ("unknown", "ok", "trouble").index(one[0]))
     return Row(
-        *(name, provider.kind, None, provider.url, provider.enabled, provider.priority, state, why),
+        name,
+        provider.kind,
+        None,
+        provider.remote.url if provider.remote else "",
+        provider.enabled,
+        provider.priority,
+        state,
+        why,
         version=said.version,
         checked=said.checked,
         latency=said.latency,
@@ -227,7 +231,7 @@ def _models(
     stack: Stack, host: Host, instance: Instance, listed: Sequence[object]
 ) -> Iterator[ModelInfo]:
     declared = {each.name for each in engine_models(stack, host)}
-    default = dict(instance.environment).get("OLLAMA_CONTEXT_LENGTH", "")
+    default = instance.context_length
     for each in listed:
         shown = dig(each, "shown")
         if shown is None:
@@ -235,7 +239,7 @@ def _models(
         name = str(dig(each, "name"))
         trained = context_length_of(shown)
         baked = re.search(r"^num_ctx\s+(\d+)", str(dig(shown, "parameters")), re.MULTILINE)
-        served = int(baked[1] if baked else default or 0) or trained
+        served = int(baked[1] if baked else default) or trained
         # Ollama goes no further than what a model was trained for (llm/server.go).
         length = min(served, trained) if served and trained else served
         yield ModelInfo(

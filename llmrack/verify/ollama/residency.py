@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 import httpx
 
-from llmrack.stack.engines import EngineModel, Instance, engine_models, instance_name
 from llmrack.stack.fleet import Host
+from llmrack.stack.instances import EngineModel, Instance, instance_name
 from llmrack.stack.kinds import kind_of
 from llmrack.stack.models import Model
+from llmrack.stack.ollama_models import engine_models
 from llmrack.stack.schema import Stack
 from llmrack.verify.exchange import Bounds, dig
 from llmrack.verify.ollama.declared import QUICK, ask_engine

@@ -4,29 +4,37 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 
 from llmrack.problems import Problem
+from llmrack.stack.checks.host_checks import is_address
 from llmrack.stack.declaration import Declaration
-from llmrack.stack.engines import (
+from llmrack.stack.engines import is_engine
+from llmrack.stack.fleet import Host
+from llmrack.stack.models import Model
+from llmrack.stack.ollama.instances import (
     SELECTORS,
     VULKAN_SELECTOR,
     instances,
     models_folder,
-    source_of,
 )
-from llmrack.stack.fleet import Host, is_engine
-from llmrack.stack.models import Model
-from llmrack.stack.providers import OllamaProvider
-from llmrack.stack.schema import is_wildcard, normalised
-from llmrack.stack.settings import DeclaredInstance
+from llmrack.stack.ollama.names import normalised
+from llmrack.stack.ollama.providers import OllamaProvider
+from llmrack.stack.ollama_models import served, source_of
+from llmrack.stack.settings import DeclaredInstance, is_loopback
+from llmrack.stack.types import is_wildcard
 
 # host/namespace/model:tag, all but the model left out where Ollama knows a default (ollama/ollama
 # types/model/name.go).
 _OLLAMA_NAME = re.compile(r"(\w[\w.:-]*/)?(\w[\w-]*/)?\w[\w.-]{0,79}(:\w[\w.-]{0,79})?", re.ASCII)
 # Ollama passes requests for such a name on to ollama.com (internal/modelref/modelref.go).
 _CLOUD_NAME = re.compile(r".*:(cloud|[^:/]*-cloud)", re.IGNORECASE)
+# Below it: CVE-2026-7482 (remote code execution while a model is loaded).
+OLDEST = (0, 17, 1)
+CHECKS_DIGESTS = (0, 32, 10)
+# The last one that takes LoRA adapters (errAdaptersUnsupported in server/create.go of v0.34.1).
+_WITH_ADAPTERS = (0, 34, 0)
 # What only an Ollama of ours can be told.
 _ENGINE_FIELDS = ("create", "context_length", "preload", "gpu_split", "min_tokens_per_second")
 
@@ -206,3 +214,110 @@ def pruning(d: Declaration) -> Iterator[Problem]:
                 "declare models, or write prune: everything if that is what you want",
                 *("providers", name, "prune"),
             )
+
+
+def reachable_engines(d: Declaration) -> Iterator[Problem]:
+    """A gateway can reach Ollama on every other host."""
+    for gateway in d.fleet.gateways:
+        for host in d.fleet.hosts:
+            if not is_engine(d.stack, host) or host.name == gateway.name:
+                continue
+            if is_loopback(host.settings.ollama_bind):
+                yield Problem(
+                    "group_data",
+                    f"ollama_bind (host {host.name})",
+                    f"Ollama on {host.name} listens on loopback only, so the gateway on "
+                    f"{gateway.name} cannot reach it",
+                    "set ollama_bind to the host's LAN address or 0.0.0.0 (a firewall rule then "
+                    "lets only the gateways in)",
+                )
+
+
+def guard(d: Declaration) -> Iterator[Problem]:
+    """The firewall rule is made of addresses: a name could change under it."""
+    guarded = [
+        host
+        for host in d.fleet.hosts
+        if is_engine(d.stack, host)
+        and not is_loopback(host.settings.ollama_bind)
+        and host.settings.ollama_guard
+    ]
+    for gateway in d.fleet.gateways:
+        if any(host.name != gateway.name for host in guarded) and not is_address(gateway.address):
+            yield Problem(
+                "inventory",
+                gateway.name,
+                f"{gateway.address!r} is no IP address, but the firewall rule that lets this "
+                "gateway reach Ollama needs one",
+                "give the host its IP address as 'address'",
+            )
+
+
+def versions(d: Declaration) -> Iterator[Problem]:
+    """No Ollama with a hole that is known to be used."""
+    for host in d.fleet.hosts:
+        if is_engine(d.stack, host) and _version(host) < OLDEST:
+            yield Problem(
+                "group_data",
+                f"ollama_version (host {host.name})",
+                f"{host.settings.ollama_version} has a hole that lets a model file run code "
+                "(CVE-2026-7482)",
+                "choose 0.32.10 or later",
+            )
+
+
+def adapters(d: Declaration) -> Iterator[Problem]:
+    """No adapter is declared for an Ollama that takes none."""
+    for name, model in d.stack.models.items():
+        if not (model.create and model.create.adapters):
+            continue
+        for host in d.fleet.hosts:
+            if name in served(d.stack, host) and _version(host) > _WITH_ADAPTERS:
+                yield d.problem(
+                    f"models.{name}.create.adapters",
+                    f"Ollama {host.settings.ollama_version} on {host.name} takes no LoRA adapters, "
+                    "the last that did is 0.34.0",
+                    "merge it into the weights and declare those as 'gguf', or set ollama_version "
+                    "to 0.34.0",
+                    *("models", name, "create", "adapters"),
+                )
+
+
+def warnings(d: Declaration) -> list[Problem]:
+    """What is not wrong but should be known before a deploy."""
+    return [
+        Problem(
+            "group_data",
+            f"ollama_version (host {host.name})",
+            f"{host.settings.ollama_version} can skip the digest check of what it pulls",
+            "choose 0.32.10 or later",
+        )
+        for host in d.fleet.hosts
+        if is_engine(d.stack, host) and OLDEST <= _version(host) < CHECKS_DIGESTS
+    ]
+
+
+def _version(host: Host) -> tuple[int, ...]:
+    return version_numbers(host.settings.ollama_version)
+
+
+def version_numbers(version: str) -> tuple[int, ...]:
+    """Ollama's version as numbers; a build made by hand calls itself 0.0.0 and is taken as new."""
+    text = re.match(r"[\d.]+", version)
+    numbers = tuple(int(part) for part in (text[0] if text else "").strip(".").split("."))
+    return numbers if any(numbers) else (999,)
+
+
+RULES: tuple[Callable[[Declaration], Iterator[Problem]], ...] = (
+    ours_alone,
+    names,
+    cloud_names,
+    created_models,
+    instance_names,
+    models_directory,
+    pruning,
+    reachable_engines,
+    guard,
+    versions,
+    adapters,
+)
