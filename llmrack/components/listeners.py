@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from llmrack.components.engines import engine_of
 from llmrack.components.gateway.service import SOCKET
 from llmrack.resources.look import ListenerSeen, Look, Seen
 from llmrack.stack.engines import instances
@@ -39,8 +40,9 @@ def listeners(stack: Stack, fleet: Fleet, host: Host) -> list[Listener]:
     settings = host.settings
     found = []
     found += [
-        Listener(each.bind, each.port, f"Ollama {each.name}", "ollama_port")
+        Listener(each.bind, each.port, f"{engine.title} {each.name}", engine.port_setting)
         for each in instances(stack, host)
+        for engine in [engine_of(each)]
     ]
     if GATEWAY_GROUP in host.groups:
         found.append(

@@ -28,26 +28,6 @@ class Home:
         return f"{self.home}/.cache/llmrack"
 
     @property
-    def ollama(self) -> str:
-        """Releases of Ollama, and ``current``."""
-        return f"{self.home}/.local/opt/ollama"
-
-    @property
-    def ollama_data(self) -> str:
-        """What Ollama writes: a home an instance, and the models unless they are elsewhere."""
-        return f"{self.home}/.ollama"
-
-    @property
-    def instances(self) -> str:
-        """Environment files of Ollama's instances."""
-        return f"{self.config}/ollama"
-
-    @property
-    def notes(self) -> str:
-        """What models were made from."""
-        return f"{self.config}/models"
-
-    @property
     def gateway(self) -> str:
         """Releases of the gateway, ``blue``, ``green`` and ``current``."""
         return f"{self.home}/.local/opt/llmrack-gateway"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from textwrap import indent
 
+from llmrack.components.engines import ENGINES, architectures
 from llmrack.components.gateway import gateway
 from llmrack.components.gateway.client_keys import NO_KEYS
 from llmrack.components.gateway.service import GatewayService
@@ -12,7 +13,6 @@ from llmrack.components.gpu import gpu
 from llmrack.components.listeners import listeners
 from llmrack.components.monitor import monitor
 from llmrack.components.monitor.prometheus import PrometheusConfiguration
-from llmrack.components.ollama import ollama
 from llmrack.components.system import system
 from llmrack.resources.change import Resource
 from llmrack.resources.files import EnvironmentFile, File
@@ -22,7 +22,7 @@ from llmrack.stack.engines import instances, is_engine
 from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.schema import Stack
 
-COMPONENTS = ("system", "gpu", "ollama", "gateway", "monitor")
+COMPONENTS = ("system", "gpu", *ENGINES, "gateway", "monitor")
 
 
 def by_component(
@@ -45,7 +45,7 @@ def by_component(
     found = (
         system.resources(stack, host),
         gpu.resources(host) if is_engine(stack, host) else [],
-        ollama.resources(stack, fleet, host, arch),
+        *(engine.resources(stack, fleet, host, arch) for engine in ENGINES.values()),
         gateway.resources(stack, fleet, host, secrets, nonce, credentials, client_keys),
         monitor.resources(stack, fleet, host, secrets, nonce),
     )
@@ -70,7 +70,7 @@ def plan_text(
     listening = ", ".join(map(str, listeners(stack, fleet, host)))
     lines.append(f"  listens on {listening}" if listening else "  listens on nothing")
     # Without a look at the host its architecture is not known: the first one that is pinned.
-    arch = min(host.settings.ollama_sha256)
+    arch = architectures(host)[0]
     parts = by_component(stack, fleet, host, secrets, "", arch, client_keys=client_keys)
     for component, resources in parts.items():
         lines.append(f"  {component}:" if resources else f"  {component}: nothing")

@@ -22,7 +22,7 @@ class Host:
     + groups: the inventory groups it is in
     + address: where other hosts reach it (a name or an IP address)
     + settings: what is set for it
-    + gpus: UUIDs of its GPUs, as far as they matter (``ollama_instances = "per-gpu"``); None while
+    + gpus: UUIDs of its GPUs, as far as they matter (``instances_follow_cards``); None while
       nobody has looked
     + bundle: where everything comes from; None: from the internet
     """

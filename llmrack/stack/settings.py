@@ -143,6 +143,11 @@ class Settings(BaseModel):
     monitor_retention: Retention = "15d"
     gateway_log_days: int = Field(30, ge=1, le=3650)
 
+    @property
+    def instances_follow_cards(self) -> bool:
+        """Whether the host's cards must be known to tell which instances it has."""
+        return self.ollama_instances == "per-gpu"
+
     @model_validator(mode="after")
     def _check_home(self) -> Settings:
         if len(PurePosixPath(self.service_home).parts) < 3:

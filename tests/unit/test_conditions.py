@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from llmrack.components.engines import ENGINES
 from llmrack.components.system import system
 from llmrack.components.system.clock import slow_or_fast, wrong_clock
 from llmrack.deploy.full_disks import explained
@@ -93,7 +94,7 @@ def test_a_models_directory_that_is_read_only_is_told_as_such():
         disks={"/srv/models": DiskSeen("/srv", 10**12, True)},
         users={"llm": []},
     )
-    reason = system.unusable_folder(host(ollama_models="/srv/models"), seen)
+    reason = ENGINES["ollama"].unusable(host(ollama_models="/srv/models"), seen)
     assert "the filesystem at /srv is mounted read-only; find out why (dmesg), then mount" in reason
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from llmrack.components.engines import engine_of
 from llmrack.components.gateway.routing import authority_file
 from llmrack.components.monitor.prometheus import SERVICE, Credentials, PrometheusConfiguration
 from llmrack.components.paths import Home
@@ -35,7 +36,6 @@ from llmrack.stack.fleet import (
     own_address,
 )
 from llmrack.stack.instances import Instance, instance_name, instance_url, needs_gpu
-from llmrack.stack.ollama_models import engine_models
 from llmrack.stack.schema import Stack
 
 EXPORTER = "prometheus-node-exporter.service"
@@ -197,7 +197,7 @@ def _declared(stack: Stack, host: Host, home: Home) -> str:
 
 def _instance(stack: Stack, host: Host, instance: Instance) -> dict[str, Any]:
     shares = {}
-    for model in engine_models(stack, host):
+    for model in engine_of(instance).models(stack, host):
         # A model that may be split lies on cards as far as there is room.
         split = any(stack.models[name].gpu_split for name in model.public)
         shares[model.name] = 0.01 if split else 1
