@@ -102,6 +102,10 @@ class Engine(ABC):
         """The models that its instances on ``host`` must have."""
 
     @abstractmethod
+    def full_name(self, model: str) -> str:
+        """A model's name as ``models`` has it."""
+
+    @abstractmethod
     def unit(self, instance: str) -> str:
         """The user unit of the instance called ``instance``: a drill stops or freezes it."""
 

@@ -8,7 +8,6 @@ from llmrack.components.gpu import gpu
 from llmrack.components.gpu.driver import GpuDriverFilesGone
 from llmrack.components.monitor import monitor
 from llmrack.components.monitor.prometheus import SERVICE
-from llmrack.components.paths import Home
 from llmrack.components.system.account_removal import AccountGone
 from llmrack.resources.absent import (
     DropInGone,
@@ -21,6 +20,7 @@ from llmrack.resources.absent import (
 from llmrack.resources.change import Resource
 from llmrack.resources.look import Seen
 from llmrack.stack.fleet import Host
+from llmrack.stack.home import Home
 
 SYSTEM_UNITS = "/etc/systemd/system"
 
@@ -30,8 +30,7 @@ def removals(host: Host) -> dict[str, list[Resource]]:
 
     It is found by where it lies and what it is called, whatever is declared at present.
     """
-    settings = host.settings
-    home = Home(settings.service_user, settings.service_home)
+    home = host.home
     return {
         "monitor": _monitor(home),
         "gateway": _gateway(host, home),
@@ -75,7 +74,7 @@ def _gateway(host: Host, home: Home) -> list[Resource]:
             "Gateway's releases, keys and log",
             (home.gateway, gateway.environment_file(home), home.requests.rpartition("/")[0]),
             home.user,
-            (f"{home.home}/.local/state",),
+            (f"{home.folder}/.local/state",),
         ),
         LineGone(gateway.key_line(home)),
     ]
@@ -92,7 +91,7 @@ def _gpu() -> list[Resource]:
 def _system(host: Host, home: Home) -> list[Resource]:
     settings = host.settings
     parts = (".config/systemd/user", ".config/systemd", ".config", ".cache")
-    folders = [f"{home.home}/{part}" for part in parts]
+    folders = [f"{home.folder}/{part}" for part in parts]
     folders += [folder for engine in ENGINES.values() for folder in engine.home_folders(host)]
     return [
         PathsGone(
@@ -102,7 +101,7 @@ def _system(host: Host, home: Home) -> list[Resource]:
             tuple(folders),
             after='rm -rf "/run/user/$(id -u)/llmrack"',
         ),
-        AccountGone(home.user, home.home, models_folder(host), settings.remove_models),
+        AccountGone(home.user, home.folder, models_folder(host), settings.remove_models),
         PackagesGone(),
         PathsGone("Files of root", ("/etc/llmrack", "/var/tmp/llmrack-*")),  # noqa: S108  (ours)
         NotesGone(),

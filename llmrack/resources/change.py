@@ -108,6 +108,7 @@ class Change:
     + actions: what is done about it, in order
     + secrets: the names of those that it brings to the host
     + edited: paths of files that it undoes an edit in
+    + installs: whether it installs Debian packages, which write to /usr
     """
 
     resource: str
@@ -115,6 +116,7 @@ class Change:
     actions: tuple[Action, ...]
     secrets: tuple[str, ...] = ()
     edited: tuple[str, ...] = ()
+    installs: bool = False
 
 
 class Resource(Protocol):

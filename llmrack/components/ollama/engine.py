@@ -9,7 +9,7 @@ from typing import ClassVar
 from llmrack.components.engine import Engine, Releases
 from llmrack.components.ollama import ollama
 from llmrack.components.ollama.engine_switch import EngineSwitch
-from llmrack.components.ollama.folders import OllamaHome
+from llmrack.components.ollama.folders import home_of
 from llmrack.resources.absent import PathsGone, UnitsGone
 from llmrack.resources.change import Resource
 from llmrack.resources.look import Look, Seen
@@ -17,6 +17,7 @@ from llmrack.resources.ownership import KEPT
 from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.instances import EngineModel
 from llmrack.stack.ollama.instances import OLLAMA, models_folder
+from llmrack.stack.ollama.names import normalised
 from llmrack.stack.ollama_models import engine_models
 from llmrack.stack.schema import Stack
 
@@ -38,7 +39,7 @@ class Ollama(Engine):
 
     def removals(self, host: Host) -> list[Resource]:
         """Units, guard, releases, instances; models where the settings say so."""
-        home, folder = _home(host), models_folder(host.settings)
+        home, folder = home_of(host), models_folder(host.settings)
         found: list[Resource] = [
             UnitsGone("Ollama", home.units, ("llmrack-ollama*", "llmrack-warm-up*"), home.user),
             UnitsGone(
@@ -51,14 +52,14 @@ class Ollama(Engine):
                 "Ollama's releases and instances",
                 (home.releases, f"{home.data}/instances", f"{home.data}/cuda-cache"),
                 home.user,
-                (f"{home.home}/.local/opt", f"{home.home}/.local"),
+                (f"{home.folder}/.local/opt", f"{home.folder}/.local"),
             ),
             PathsGone("Guard's rules", ("/etc/llmrack/guard.nft",)),
         ]
         if host.settings.remove_models:
             parts = tuple(f"{folder}/{part}" for part in ("manifests", "blobs", ".llmrack"))
             # The home, too, where only the models were left of it.
-            empty = (folder, home.data, home.home)
+            empty = (folder, home.data, home.folder)
             found.append(PathsGone("Models", parts, home.user, empty))
         return found
 
@@ -66,18 +67,22 @@ class Ollama(Engine):
         """Bases before what is made from them, else by name."""
         return engine_models(stack, host)
 
+    def full_name(self, model: str) -> str:
+        """With its tag."""
+        return normalised(model)
+
     def unit(self, instance: str) -> str:
         """As in ``llmrack-ollama@main.service``."""
         return ollama.unit(instance)
 
     def releases(self, host: Host) -> Releases:
         """Below the service user's home."""
-        home = _home(host)
+        home = home_of(host)
         return Releases(home.releases, f"{home.releases}/current")
 
     def home_folders(self, host: Host) -> list[str]:
         """For releases, and for what it writes."""
-        home = _home(host)
+        home = home_of(host)
         return [home.releases, home.data]
 
     def models_folder(self, host: Host) -> str:
@@ -161,7 +166,3 @@ class Ollama(Engine):
     def switch(self, resources: Collection[Resource]) -> EngineSwitch | None:
         """The one among them."""
         return next((each for each in resources if isinstance(each, EngineSwitch)), None)
-
-
-def _home(host: Host) -> OllamaHome:
-    return OllamaHome(host.settings.service_user, host.settings.service_home)

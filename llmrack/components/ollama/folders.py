@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from llmrack.components.paths import Home
+from llmrack.stack.fleet import Host
+from llmrack.stack.home import Home
 
 
 @dataclass(frozen=True)
@@ -14,12 +15,12 @@ class OllamaHome(Home):
     @property
     def releases(self) -> str:
         """Releases, and ``current``."""
-        return f"{self.home}/.local/opt/ollama"
+        return f"{self.folder}/.local/opt/ollama"
 
     @property
     def data(self) -> str:
         """What Ollama writes: a home an instance, and the models unless they are elsewhere."""
-        return f"{self.home}/.ollama"
+        return f"{self.folder}/.ollama"
 
     @property
     def environments(self) -> str:
@@ -30,3 +31,8 @@ class OllamaHome(Home):
     def notes(self) -> str:
         """What models were made from."""
         return f"{self.config}/models"
+
+
+def home_of(host: Host) -> OllamaHome:
+    """The folders of the service user of ``host``."""
+    return OllamaHome(host.home.user, host.home.folder)

@@ -6,7 +6,7 @@ import json
 
 from llmrack.components.gpu.gpu import WAIT
 from llmrack.components.ollama.engine_switch import EngineSwitch, engine_releases
-from llmrack.components.ollama.folders import OllamaHome
+from llmrack.components.ollama.folders import OllamaHome, home_of
 from llmrack.components.ollama.instances import UndeclaredInstances
 from llmrack.components.ollama.models import (
     CreatedModel,
@@ -62,14 +62,14 @@ def local_archive(host: Host, arch: str) -> str | None:
 def release(host: Host, arch: str) -> str:
     """The release's directory: a new pin is a new directory, even for the same version."""
     settings = host.settings
-    home = OllamaHome(settings.service_user, settings.service_home)
+    home = home_of(host)
     return f"{home.releases}/{settings.ollama_version}-{settings.ollama_sha256[arch][:8]}"  # type: ignore[index]
 
 
 def resources(stack: Stack, fleet: Fleet, host: Host, arch: str) -> list[Resource]:
     """What a host that runs models gets; others lose the instances they have had."""
     settings = host.settings
-    home = OllamaHome(settings.service_user, settings.service_home)
+    home = home_of(host)
     its = instances(host) if is_engine(stack, host) else ()
     warm_up = _warm_up(stack, host, home, its)
     declared = [unit(each.name) for each in its]
@@ -114,7 +114,7 @@ def resources(stack: Stack, fleet: Fleet, host: Host, arch: str) -> list[Resourc
 def _folders(host: Host, home: OllamaHome, its: tuple[Instance, ...]) -> list[Resource]:
     folder = models_folder(host.settings)
     return [
-        Directory(folder, home.user, by_root=not folder.startswith(f"{home.home}/")),
+        Directory(folder, home.user, by_root=not folder.startswith(f"{home.folder}/")),
         Directory(home.environments, home.user),
         Directory(home.notes, home.user),
         *(Directory(f"{home.data}/instances/{each.name}", home.user) for each in its),
@@ -139,10 +139,7 @@ def _files(stack: Stack, host: Host, home: OllamaHome, its: tuple[Instance, ...]
         memory_max=settings.ollama_memory_max,
         tasks_max=settings.ollama_tasks_max,
         record=record(
-            "%t/llmrack",
-            "%n",
-            path,
-            f"{home.environments}/%i.env",
+            *("%t/llmrack", "%n", path, f"{home.environments}/%i.env"),
             f"{home.releases}/current/{STAMP}",
         ),
     )

@@ -6,7 +6,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from llmrack.components.engines import engines_on, models_folder
-from llmrack.components.paths import Home
 from llmrack.components.system.account import Linger, User
 from llmrack.components.system.clock import wrong_clock
 from llmrack.resources.change import Change, Resource
@@ -34,7 +33,7 @@ DISK_RESERVE = 500 * MIB
 def resources(stack: Stack, host: Host) -> list[Resource]:
     """What every host of the fleet gets; needs root."""
     settings = host.settings
-    home = Home(settings.service_user, settings.service_home)
+    home = host.home
     packages = ["ca-certificates", "curl", "dbus-user-session", "libpam-systemd", "zstd"]
     folders = [home.units, home.config, home.cache]
     if GATEWAY_GROUP in host.groups:
@@ -43,7 +42,7 @@ def resources(stack: Stack, host: Host) -> list[Resource]:
     folders += [each for engine in engines_on(stack, host) for each in engine.home_folders(host)]
     return [
         Packages(tuple(sorted(packages)), bundle=host.bundle_folder),
-        User(home.user, home.home, settings.service_groups),
+        User(home.user, home.folder, settings.service_groups),
         Linger(home.user),
         *(Directory(path, home.user, 0o700 if path == home.config else 0o755) for path in folders),
     ]
@@ -97,7 +96,7 @@ def read_only(host: Host, seen: Seen, changes: Collection[Change]) -> list[str]:
     if not changes:
         return []
     places = {host.settings.service_home, models_folder(host), NOTED}
-    if any(change.resource.startswith("Packages") for change in changes):
+    if any(change.installs for change in changes):
         places.add(PROGRAMS)
     disks = {path: disk for path, disk in seen.disks.items() if path in places and disk.read_only}
     reasons = []

@@ -10,7 +10,7 @@ from llmrack.components.system.system import Need
 from llmrack.deploy.run.rack import Rack
 from llmrack.hosts.snapshot import Sizes
 from llmrack.resources.change import Build, Pull
-from llmrack.resources.releases import Archive
+from llmrack.resources.releases import Archive, Venv
 
 # An engine's archive unpacks to about four times its size (Ollama's: 1.1 GB, over 4 GiB).
 UNPACKED = 4
@@ -37,7 +37,7 @@ def needs(rack: Rack) -> list[Need]:
             found.append(Need("release on its way", system.UPLOADS, size))
         elif isinstance(resource, Archive):
             archives = resource.urls
-        elif resource.name.startswith("Venv "):
+        elif isinstance(resource, Venv):
             found.append(Need("gateway", home, system.GATEWAY_DISK))
         for action in change.actions:
             if isinstance(action, Pull):

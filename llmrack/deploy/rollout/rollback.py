@@ -11,7 +11,6 @@ from pyinfra.api.host import Host as PyinfraHost
 
 from llmrack.components.engines import ENGINES
 from llmrack.components.gateway.service import GatewayService
-from llmrack.components.paths import Home
 from llmrack.deploy.run.lock import take
 from llmrack.deploy.run.rack import Rack, Run
 from llmrack.deploy.run.scripts import shell
@@ -98,7 +97,7 @@ def ask_releases(gateways: Gateways) -> dict[str, Kept | Unreached]:
 
     def question(host: Host, there: PyinfraHost) -> Kept:
         user = host.settings.service_user
-        home = Home(user, host.settings.service_home)
+        home = host.home
         releases = {name: engine.releases(host) for name, engine in ENGINES.items()}
         lines = [
             f"releases {name} {each.folder}\nlinks {name} {each.current}"

@@ -20,7 +20,6 @@ from llmrack.components.engines import architectures, models_folder
 from llmrack.components.gateway import gateway
 from llmrack.components.gpu.gpus import Gpus, gpus, uuids
 from llmrack.components.gpu.states import State
-from llmrack.components.paths import Home
 from llmrack.components.plan import COMPONENTS, plan_text
 from llmrack.components.system import system
 from llmrack.deploy.run.held import LAST_RUN, Lock
@@ -29,6 +28,7 @@ from llmrack.deploy.run.turns import Turns
 from llmrack.hosts.connection import needs_sudo, tune
 from llmrack.hosts.progress import say
 from llmrack.hosts.snapshot import Snapshot
+from llmrack.problems import DeclarationError
 from llmrack.resources.change import Change, Resource, plan
 from llmrack.resources.files import File
 from llmrack.resources.look import Look, ModelSeen, Seen, parse
@@ -37,6 +37,7 @@ from llmrack.site.declared import Declared
 from llmrack.site.known_cards import remember_cards
 from llmrack.stack.engines import is_engine
 from llmrack.stack.fleet import Fleet, Host
+from llmrack.stack.home import Home
 
 
 @dataclass(frozen=True)
@@ -88,32 +89,24 @@ class Run:
 
     def note_cards(self, name: str, uuids: tuple[str, ...]) -> None:
         """Note the cards of a host whose instances follow from them."""
-        hosts = [
-            replace(host, gpus=uuids) if host.name == name else host for host in self.fleet.hosts
-        ]
-        if hosts == list(self.fleet.hosts):
+        old = next(host for host in self.fleet.hosts if host.name == name)
+        new = replace(old, gpus=uuids)
+        if new == old:
             return
-        self.fleet = Fleet(tuple(hosts))
+        self.fleet = Fleet(tuple(new if host is old else host for host in self.fleet.hosts))
         self.edition += 1
         self.__dict__.pop("digest", None)
-        remember_cards(self.fleet, self.folder)
+        try:
+            remember_cards(new, self.folder)
+        except DeclarationError as error:
+            logger.warning(f"the cards of {name} are not kept for the next run: {error}")
 
     @cached_property
     def digest(self) -> str:
         """Digest of the stack and of every host's plan: what a recorded proof is a proof of."""
-        declared = self.declared
-        plans = [declared.stack.model_dump_json()]
-        plans += [
-            plan_text(
-                declared.stack,
-                self.fleet,
-                host,
-                declared.secrets,
-                declared.client_keys,
-                files=True,
-            )
-            for host in self.fleet.hosts
-        ]
+        site = self.declared.with_fleet(self.fleet)
+        plans = [site.stack.model_dump_json()]
+        plans += [plan_text(site, host, files=True) for host in site.fleet.hosts]
         return hashlib.sha256("".join(plans).encode()).hexdigest()
 
 
@@ -156,7 +149,7 @@ class Rack:
     @property
     def home(self) -> Home:
         """The service user's folders."""
-        return Home(self.host.settings.service_user, self.host.settings.service_home)
+        return self.host.home
 
     @property
     def models_folder(self) -> str:

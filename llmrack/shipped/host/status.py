@@ -31,15 +31,15 @@ OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 def look(question: dict[str, Any]) -> dict[str, Any]:
     """What is seen.
 
-    + question: ``instances`` (each with ``name``, ``unit`` and ``url``), ``gateway`` (None, or its
-      ``url`` and ``venv``), ``units`` (those of the gateway), ``models`` (whether to describe each
-      model)
+    + question: ``instances`` (each with ``name``, ``engine``, ``unit`` and ``url``), ``gateway``
+      (None, or its ``url`` and ``venv``), ``units`` (those of the gateway), ``models`` (whether to
+      describe each model)
     """
     units = unit_states([each["unit"] for each in question["instances"]] + question["units"])
     with ThreadPoolExecutor() as pool:
         asked = {
             each["name"]: pool.submit(
-                ask_ollama, each["url"], units.get(each["unit"], {}), question["models"]
+                ASK[each["engine"]], each["url"], units.get(each["unit"], {}), question["models"]
             )
             for each in question["instances"]
         }
@@ -150,9 +150,12 @@ def cards() -> list[dict[str, Any]]:
     return found
 
 
-def card(uuid: str, name: str, use: str, heat: str, used: str, memory: str) -> dict[str, Any]:
-    """A card; None for what is not told (``[N/A]``)."""
-    numbers = [int(text) if text.isdigit() else None for text in (use, heat, used, memory)]
+def card(uuid: str, name: str, *figures: str) -> dict[str, Any]:
+    """A card; None for a figure that is not told (``[N/A]``).
+
+    + figures: use in percent, temperature in degrees Celsius, memory used and whole in MiB
+    """
+    numbers = [int(text) if text.isdigit() else None for text in figures]
     keys = ("use_percent", "temperature", "used_mib", "memory_mib")
     return {"uuid": uuid, "name": name} | dict(zip(keys, numbers, strict=True))
 
@@ -198,6 +201,9 @@ def read(path: Path) -> str:
     except (OSError, ValueError):
         return ""
 
+
+# By the names of engines.
+ASK = {"ollama": ask_ollama}
 
 if __name__ == "__main__":
     print(json.dumps(look(json.loads(sys.argv[1]))))

@@ -1,0 +1,38 @@
+"""Where things lie in the home of the service user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folders of the service user ``user`` below ``folder``."""
+
+    user: str
+    folder: str
+
+    @property
+    def units(self) -> str:
+        """Units of its systemd."""
+        return f"{self.folder}/.config/systemd/user"
+
+    @property
+    def config(self) -> str:
+        """What llmrack keeps of its own: environment files."""
+        return f"{self.folder}/.config/llmrack"
+
+    @property
+    def cache(self) -> str:
+        """Downloads on their way."""
+        return f"{self.folder}/.cache/llmrack"
+
+    @property
+    def gateway(self) -> str:
+        """Releases of the gateway, ``blue``, ``green`` and ``current``."""
+        return f"{self.folder}/.local/opt/llmrack-gateway"
+
+    @property
+    def requests(self) -> str:
+        """The gateway's log of requests."""
+        return f"{self.folder}/.local/state/llmrack/requests"
