@@ -13,7 +13,7 @@ from pyinfra.api.exceptions import PyinfraError
 
 from llmrack.commands.declared import inventory_option
 from llmrack.problems import DeclarationError
-from llmrack.stack.checks.ollama_checks import CHECKS_DIGESTS, OLDEST, version_numbers
+from llmrack.stack.checks.ollama_host_checks import CHECKS_DIGESTS, OLDEST, version_numbers
 from llmrack.stack.ollama.pinning import NotPinned, PinnedFile
 from llmrack.stack.settings import Url, Version
 

@@ -10,7 +10,6 @@ from typing import Any
 from llmrack.components.engines import engine_of, unit_of
 from llmrack.components.gateway.service import COLOURS, SOCKET, service
 from llmrack.hosts.connection import Unreached
-from llmrack.observe.providers.discovery import capabilities_of, context_length_of
 from llmrack.observe.providers.gateway_health import GatewayHealth
 from llmrack.observe.status.answers import HostAnswer, ServerAnswer
 from llmrack.observe.status.server_status import (
@@ -26,6 +25,7 @@ from llmrack.stack.providers import Provider
 from llmrack.stack.schema import Stack
 from llmrack.stack.settings import is_loopback
 from llmrack.verify.exchange import dig
+from llmrack.verify.model_descriptions import capabilities_of, context_length_of
 
 KIND_GATEWAY = "gateway"
 DEPLOY = "run: pyinfra inventory deploy.py"

@@ -10,6 +10,7 @@ from llmrack.stack.checks import (
     key_checks,
     kind_checks,
     ollama_checks,
+    ollama_host_checks,
     request_checks,
     routing_checks,
 )
@@ -92,13 +93,14 @@ _RULES: tuple[Callable[[Declaration], Iterator[Problem]], ...] = (
     _secrets,
     _traps,
     *ollama_checks.RULES,
+    *ollama_host_checks.RULES,
 )
 
 
 def warnings(declaration: Declaration) -> list[Problem]:
     """What is not wrong but should be known before a deploy."""
     return [
-        *ollama_checks.warnings(declaration),
+        *ollama_host_checks.warnings(declaration),
         *key_checks.not_issued(declaration),
         *request_checks.relied_on(declaration),
     ]

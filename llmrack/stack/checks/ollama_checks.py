@@ -1,28 +1,21 @@
-"""What can be wrong with Ollama's instances and models on our own hosts."""
+"""What can be wrong with Ollama's models on our own hosts."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import PurePosixPath
 
 from llmrack.problems import Problem
-from llmrack.stack.checks.host_checks import is_address
+from llmrack.stack.checks.ollama_host_checks import version_of
 from llmrack.stack.declaration import Declaration
-from llmrack.stack.engines import is_engine
 from llmrack.stack.fleet import Host
 from llmrack.stack.models import Model
 from llmrack.stack.ollama.instances import (
-    SELECTORS,
-    VULKAN_SELECTOR,
     instances,
-    models_folder,
 )
 from llmrack.stack.ollama.names import normalised
 from llmrack.stack.ollama.providers import OllamaProvider
 from llmrack.stack.ollama_models import served, source_of
-from llmrack.stack.settings import DeclaredInstance, is_loopback
 from llmrack.stack.types import is_wildcard
 
 # host/namespace/model:tag, all but the model left out where Ollama knows a default (ollama/ollama
@@ -30,9 +23,6 @@ from llmrack.stack.types import is_wildcard
 _OLLAMA_NAME = re.compile(r"(\w[\w.:-]*/)?(\w[\w-]*/)?\w[\w.-]{0,79}(:\w[\w.-]{0,79})?", re.ASCII)
 # Ollama passes requests for such a name on to ollama.com (internal/modelref/modelref.go).
 _CLOUD_NAME = re.compile(r".*:(cloud|[^:/]*-cloud)", re.IGNORECASE)
-# Below it: CVE-2026-7482 (remote code execution while a model is loaded).
-OLDEST = (0, 17, 1)
-CHECKS_DIGESTS = (0, 32, 10)
 # The last one that takes LoRA adapters (errAdaptersUnsupported in server/create.go of v0.34.1).
 _WITH_ADAPTERS = (0, 34, 0)
 # What only an Ollama of ours can be told.
@@ -149,59 +139,6 @@ def _created(d: Declaration) -> list[tuple[str, Model]]:
     return [(name, model) for name, model in d.stack.models.items() if model.create]
 
 
-def instance_names(d: Declaration) -> Iterator[Problem]:
-    """Instances differ in name and cards, and their cards are chosen in one place."""
-    for host in d.fleet.hosts:
-        declared = host.settings.ollama_instances
-        if not is_engine(d.stack, host) or declared == "one":
-            continue
-        where = f"ollama_instances (host {host.name})"
-        for variable in (*SELECTORS, VULKAN_SELECTOR):
-            if getattr(host.settings.ollama_environment, variable) is not None:
-                yield Problem(
-                    "group_data",
-                    f"ollama_environment.{variable} (host {host.name})",
-                    "the instances choose their cards themselves",
-                    "leave it out, or set ollama_instances to 'one'",
-                )
-        if not isinstance(declared, tuple):
-            continue
-        if not declared:
-            yield Problem(
-                "group_data", where, "is an empty list", "use 'one', 'per-gpu' or name instances"
-            )
-        yield from _doubles(where, declared)
-
-
-def _doubles(where: str, declared: tuple[DeclaredInstance, ...]) -> Iterator[Problem]:
-    names = Counter(each.name for each in declared)
-    cards = Counter(uuid for each in declared for uuid in each.gpus)
-    for what, counted in (("the name", names), ("the card", cards)):
-        for value, times in counted.items():
-            if times > 1:
-                yield Problem(
-                    "group_data", where, f"{what} {value} stands there twice", "give it to one"
-                )
-
-
-def models_directory(d: Declaration) -> Iterator[Problem]:
-    """A mount that is declared holds the models."""
-    for host in d.fleet.hosts:
-        mount = host.settings.ollama_models_mount
-        folder = models_folder(host.settings)
-        if mount and PurePosixPath(mount) not in [PurePosixPath(folder), *_parents(folder)]:
-            yield Problem(
-                "group_data",
-                f"ollama_models_mount (host {host.name})",
-                f"{mount} does not hold the models directory {folder}",
-                f"set ollama_models to a folder below {mount}",
-            )
-
-
-def _parents(folder: str) -> tuple[PurePosixPath, ...]:
-    return tuple(PurePosixPath(folder).parents)
-
-
 def pruning(d: Declaration) -> Iterator[Problem]:
     """Nobody loses all models by an empty list."""
     for name, provider in d.stack.providers.items():
@@ -216,63 +153,13 @@ def pruning(d: Declaration) -> Iterator[Problem]:
             )
 
 
-def reachable_engines(d: Declaration) -> Iterator[Problem]:
-    """A gateway can reach Ollama on every other host."""
-    for gateway in d.fleet.gateways:
-        for host in d.fleet.hosts:
-            if not is_engine(d.stack, host) or host.name == gateway.name:
-                continue
-            if is_loopback(host.settings.ollama_bind):
-                yield Problem(
-                    "group_data",
-                    f"ollama_bind (host {host.name})",
-                    f"Ollama on {host.name} listens on loopback only, so the gateway on "
-                    f"{gateway.name} cannot reach it",
-                    "set ollama_bind to the host's LAN address or 0.0.0.0 (a firewall rule then "
-                    "lets only the gateways in)",
-                )
-
-
-def guard(d: Declaration) -> Iterator[Problem]:
-    """The firewall rule is made of addresses: a name could change under it."""
-    guarded = [
-        host
-        for host in d.fleet.hosts
-        if is_engine(d.stack, host)
-        and not is_loopback(host.settings.ollama_bind)
-        and host.settings.ollama_guard
-    ]
-    for gateway in d.fleet.gateways:
-        if any(host.name != gateway.name for host in guarded) and not is_address(gateway.address):
-            yield Problem(
-                "inventory",
-                gateway.name,
-                f"{gateway.address!r} is no IP address, but the firewall rule that lets this "
-                "gateway reach Ollama needs one",
-                "give the host its IP address as 'address'",
-            )
-
-
-def versions(d: Declaration) -> Iterator[Problem]:
-    """No Ollama with a hole that is known to be used."""
-    for host in d.fleet.hosts:
-        if is_engine(d.stack, host) and _version(host) < OLDEST:
-            yield Problem(
-                "group_data",
-                f"ollama_version (host {host.name})",
-                f"{host.settings.ollama_version} has a hole that lets a model file run code "
-                "(CVE-2026-7482)",
-                "choose 0.32.10 or later",
-            )
-
-
 def adapters(d: Declaration) -> Iterator[Problem]:
     """No adapter is declared for an Ollama that takes none."""
     for name, model in d.stack.models.items():
         if not (model.create and model.create.adapters):
             continue
         for host in d.fleet.hosts:
-            if name in served(d.stack, host) and _version(host) > _WITH_ADAPTERS:
+            if name in served(d.stack, host) and version_of(host) > _WITH_ADAPTERS:
                 yield d.problem(
                     f"models.{name}.create.adapters",
                     f"Ollama {host.settings.ollama_version} on {host.name} takes no LoRA adapters, "
@@ -283,41 +170,11 @@ def adapters(d: Declaration) -> Iterator[Problem]:
                 )
 
 
-def warnings(d: Declaration) -> list[Problem]:
-    """What is not wrong but should be known before a deploy."""
-    return [
-        Problem(
-            "group_data",
-            f"ollama_version (host {host.name})",
-            f"{host.settings.ollama_version} can skip the digest check of what it pulls",
-            "choose 0.32.10 or later",
-        )
-        for host in d.fleet.hosts
-        if is_engine(d.stack, host) and OLDEST <= _version(host) < CHECKS_DIGESTS
-    ]
-
-
-def _version(host: Host) -> tuple[int, ...]:
-    return version_numbers(host.settings.ollama_version)
-
-
-def version_numbers(version: str) -> tuple[int, ...]:
-    """Ollama's version as numbers; a build made by hand calls itself 0.0.0 and is taken as new."""
-    text = re.match(r"[\d.]+", version)
-    numbers = tuple(int(part) for part in (text[0] if text else "").strip(".").split("."))
-    return numbers if any(numbers) else (999,)
-
-
 RULES: tuple[Callable[[Declaration], Iterator[Problem]], ...] = (
     ours_alone,
     names,
     cloud_names,
     created_models,
-    instance_names,
-    models_directory,
     pruning,
-    reachable_engines,
-    guard,
-    versions,
     adapters,
 )
