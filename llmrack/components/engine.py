@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from llmrack.resources.change import Resource, Shell
-from llmrack.resources.look import Look, Seen
+from llmrack.resources.look import Look, Part, Seen
 from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.instances import EngineModel
 from llmrack.stack.schema import Stack
@@ -24,6 +24,18 @@ class Releases:
 
     folder: str
     current: str
+
+
+@dataclass(frozen=True)
+class ModelSeen:
+    """A model in the models directory: its manifest's SHA-256 (hex), its layers' bytes.
+
+    + damaged: those of its blobs that are missing or of another size: SHA-256 (hex), right size
+    """
+
+    digest: str
+    size: int = 0
+    damaged: tuple[tuple[str, int], ...] = ()
 
 
 class Switch(Resource, Protocol):
@@ -120,6 +132,14 @@ class Engine(ABC):
     @abstractmethod
     def models_folder(self, host: Host) -> str:
         """The folder with its models, which may lie on a filesystem of its own."""
+
+    @abstractmethod
+    def models_part(self, folder: str) -> Part:
+        """What the look asks about such a folder."""
+
+    @abstractmethod
+    def models_seen(self, seen: Seen) -> Mapping[str, ModelSeen]:
+        """The models that were seen there, by their full names; none where nobody asked."""
 
     @abstractmethod
     def look(self, host: Host, look: Look) -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from llmrack.components.engine import Engine
+from collections.abc import Mapping
+
+from llmrack.components.engine import Engine, ModelSeen
 from llmrack.components.ollama.engine import Ollama
+from llmrack.resources.look import Part, Seen
 from llmrack.stack.engines import instances
 from llmrack.stack.fleet import Host
 from llmrack.stack.instances import Instance
 from llmrack.stack.schema import Stack
 
 ENGINES: dict[str, Engine] = {engine.name: engine for engine in (Ollama(),)}
+# Models of all hosts lie in one kind of folder as long as there is one engine: they are copied,
+# counted and kept by their place.
+(_ONLY,) = ENGINES.values()
 
 
 def engines_on(stack: Stack, host: Host) -> list[Engine]:
@@ -39,9 +45,15 @@ def architectures(host: Host) -> list[str]:
 
 
 def models_folder(host: Host) -> str:
-    """The models directory of ``host``.
+    """The models directory of ``host``."""
+    return _ONLY.models_folder(host)
 
-    There is one, as there is one engine: models are copied, counted and kept by its place.
-    """
-    (engine,) = ENGINES.values()
-    return engine.models_folder(host)
+
+def models_part(folder: str) -> Part:
+    """What the look asks about a models directory."""
+    return _ONLY.models_part(folder)
+
+
+def models_seen(seen: Seen) -> Mapping[str, ModelSeen]:
+    """The models that a host was seen to have, by their full names."""
+    return _ONLY.models_seen(seen)

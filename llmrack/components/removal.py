@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llmrack.components.engines import ENGINES, models_folder
+from llmrack.components.engines import ENGINES, models_folder, models_seen
 from llmrack.components.gateway import gateway
 from llmrack.components.gpu import gpu
 from llmrack.components.gpu.driver import GpuDriverFilesGone
@@ -116,9 +116,9 @@ def stays(host: Host, seen: Seen) -> list[str]:
     """What a removal leaves on ``host``, and why: a sentence each."""
     settings = host.settings
     user, found = settings.service_user, []
-    if seen.models and not settings.remove_models:
+    if models_seen(seen) and not settings.remove_models:
         found.append(
-            f"{len(seen.models)} models stay in {models_folder(host)}: "
+            f"{len(models_seen(seen))} models stay in {models_folder(host)}: "
             "--data remove_models=true removes them, too"
         )
     if user in seen.users and f"user {user}" not in seen.made:

@@ -27,7 +27,6 @@ ALLOWED = {
     "stack/offline.py": "what a bundle settles: its release",
     "bundle/create.py": "gathers a bundle: its release and its models",
     "commands/pin.py": "llmrack pin ollama",
-    "resources/look.py": "names of models, from the paths of their manifests",
     "shipped/host/status.py": "runs on hosts: the list of what asks an engine",
     "shipped/host/metrics.py": "runs on hosts: names of metrics",
 }

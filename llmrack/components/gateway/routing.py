@@ -1,6 +1,7 @@
 """What the gateway's own part of routing works by: ``routing.json`` beside LiteLLM's config.yaml.
 
-Its readers are ``templates/gateway/routing*.py``; no secret stands in it, only names of variables.
+The programs in ``llmrack/shipped/gateway/routing`` read it. It holds no secret, only the names of
+variables that do.
 """
 
 from __future__ import annotations
@@ -128,7 +129,7 @@ def _deployment(stack: Stack, deployment: Deployment) -> dict[str, Any]:
 
 
 def _rules(stack: Stack, deployment: Deployment, provider: Provider) -> dict[str, Any]:
-    """What is said of requests to it (templates/gateway/request_rules.py)."""
+    """What is said of requests to it (shipped/gateway/requests/rules.py)."""
     model, name = stack.models[deployment.model], deployment.name
     thinking = model.thinking
     return {

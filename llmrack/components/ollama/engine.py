@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from llmrack.components.engine import Engine, Releases
+from llmrack.components.engine import Engine, ModelSeen, Releases
 from llmrack.components.ollama import ollama
 from llmrack.components.ollama.engine_switch import EngineSwitch
 from llmrack.components.ollama.folders import home_of
+from llmrack.components.ollama.models_seen import models_part, seen_models
 from llmrack.resources.absent import PathsGone, UnitsGone
 from llmrack.resources.change import Resource
-from llmrack.resources.look import Look, Seen
+from llmrack.resources.look import Look, Part, Seen
 from llmrack.resources.ownership import KEPT
 from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.instances import EngineModel
@@ -88,6 +89,14 @@ class Ollama(Engine):
     def models_folder(self, host: Host) -> str:
         """The models directory, which all instances share."""
         return models_folder(host.settings)
+
+    def models_part(self, folder: str) -> Part:
+        """Its manifests, and whether their blobs are there."""
+        return models_part(folder)
+
+    def models_seen(self, seen: Seen) -> Mapping[str, ModelSeen]:
+        """With their tags."""
+        return seen_models(seen)
 
     def look(self, host: Host, look: Look) -> None:
         """Whether the models directory can be used, and whether limits are enforced."""

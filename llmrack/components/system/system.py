@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from llmrack.components.engines import engines_on, models_folder
+from llmrack.components.gpu.lines import LOOK
 from llmrack.components.system.account import Linger, User
 from llmrack.components.system.clock import wrong_clock
 from llmrack.resources.change import Change, Resource
@@ -87,7 +88,7 @@ def look(stack: Stack, host: Host, look: Look) -> None:
     settings = host.settings
     look.disks |= {settings.service_home, models_folder(host), UPLOADS, PROGRAMS, NOTED}
     for engine in engines_on(stack, host):
-        look.gpus = True
+        look.ask(LOOK)
         engine.look(host, look)
 
 

@@ -182,7 +182,7 @@ class _HostInTurn:
 
     def _models(self, had: Collection[str]) -> list[EngineModel]:
         """Those that were loaded, or else the smallest one that is there and served."""
-        there = self._rack.seen.models
+        there = self._engine.models_seen(self._rack.seen)
         served = [
             model
             for model in self._engine.models(self._rack.run.declared.stack, self._rack.host)

@@ -16,7 +16,8 @@ from pyinfra.api.host import Host as PyinfraHost
 from pyinfra.api.state import State as PyinfraState
 
 from llmrack.components import listeners
-from llmrack.components.engines import architectures, models_folder
+from llmrack.components.engine import ModelSeen
+from llmrack.components.engines import architectures, models_folder, models_seen
 from llmrack.components.gateway import gateway
 from llmrack.components.gpu.gpus import Gpus, gpus, uuids
 from llmrack.components.gpu.states import State
@@ -31,7 +32,7 @@ from llmrack.hosts.snapshot import Snapshot
 from llmrack.problems import DeclarationError
 from llmrack.resources.change import Change, Resource, plan
 from llmrack.resources.files import File
-from llmrack.resources.look import Look, ModelSeen, Seen, parse
+from llmrack.resources.look import Look, Seen, parse
 from llmrack.resources.packages import ARCHITECTURES
 from llmrack.site.declared import Declared
 from llmrack.site.known_cards import remember_cards
@@ -234,7 +235,7 @@ class Rack:
             lines = self.pyinfra_host.get_fact(
                 Snapshot, look=look, nonce=self.run.nonce, _sudo=self.sudo
             )
-            seen = parse(lines, settings.keep_edits)
+            seen = parse(lines, look, settings.keep_edits)
             self.run.last_runs.setdefault(self.host.name, seen.notes.get(LAST_RUN, ""))
             return seen
         except EOFError:
@@ -271,7 +272,7 @@ class Rack:
     @property
     def models(self) -> Mapping[str, ModelSeen]:
         """The models that are known to be there by name, from what was seen and what was done."""
-        return {**(self._seen.models if self._seen else {}), **self._brought}
+        return {**(models_seen(self._seen) if self._seen else {}), **self._brought}
 
     def note_model(self, name: str) -> None:
         """Note that this run has brought a model here."""

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from llmrack.components.gpu.gpus import Gpus, gpus, grouped, uuids
+from llmrack.components.gpu.lines import LOOK
 from llmrack.components.gpu.states import State
 from llmrack.hosts.asking import Gateways
 from llmrack.hosts.connection import Unreached
@@ -59,10 +60,11 @@ def ask_gpus(gateways: Gateways) -> list[HostGpus]:
 
     def question(host: Host, connected: PyinfraHost) -> Gpus:
         user = host.settings.service_user
-        look = Look(gpus=True, users={user})
+        look = Look(users={user})
+        look.ask(LOOK)
         lines = connected.get_fact(Snapshot, look=look, nonce=random.token_hex(8))
         try:
-            return gpus(parse(lines), user)
+            return gpus(parse(lines, look), user)
         except ValueError as error:
             raise Unreached(str(error)) from None
 
