@@ -15,18 +15,6 @@ from llmrack.stack.schema import Stack
 
 
 @dataclass(frozen=True)
-class Releases:
-    """Where a host keeps an engine's releases.
-
-    + folder: has a folder for each, named ``VERSION-DIGEST``
-    + current: the link to the one in use
-    """
-
-    folder: str
-    current: str
-
-
-@dataclass(frozen=True)
 class ModelSeen:
     """A model in the models directory: its manifest's SHA-256 (hex), its layers' bytes.
 
@@ -122,8 +110,11 @@ class Engine(ABC):
         """The user unit of the instance called ``instance``: a drill stops or freezes it."""
 
     @abstractmethod
-    def releases(self, host: Host) -> Releases:
-        """Where ``host`` keeps its releases."""
+    def releases_folder(self, host: Host) -> str:
+        """Where ``host`` keeps its releases: a folder ``VERSION-DIGEST`` each, ``current`` a link.
+
+        The folder has the engine's name (``templates/deploy/list-releases.sh`` relies on it).
+        """
 
     @abstractmethod
     def home_folders(self, host: Host) -> list[str]:

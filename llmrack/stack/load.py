@@ -17,6 +17,7 @@ from llmrack.stack.models import Adapter, Create, Model
 from llmrack.stack.ollama.providers import Paths
 from llmrack.stack.parameters import Parameters
 from llmrack.stack.providers import KINDS, Provider
+from llmrack.stack.removed import unknown
 from llmrack.stack.schema import Stack
 from llmrack.stack.settings import Settings, is_own, unknown_setting
 
@@ -203,7 +204,7 @@ def _explain(
         )
         cause, way_out = _say(detail)
         if detail["type"] == "extra_forbidden":
-            cause, way_out = "is no known key", nearest(path[-1], _valid_keys(data, path))
+            cause, way_out = unknown(path, "key", _valid_keys(data, path))
         if detail["type"] == "union_tag_invalid":
             kind = str(data["providers"][path[1]].get("kind"))
             path = (*path, "kind")

@@ -18,6 +18,7 @@ from pydantic import (
 
 from llmrack.problems import nearest
 from llmrack.stack.ollama_environment import ExtraName, OllamaEnvironment, Text, unknown_variable
+from llmrack.stack.removed import unknown
 
 
 def _address(value: str) -> str:
@@ -170,7 +171,7 @@ def unknown_setting(path: str) -> tuple[str, str]:
         return unknown_variable(name)
     if parent.startswith("ollama_instances"):
         return "is no known key of an instance", nearest(name, DeclaredInstance.model_fields)
-    return "is no known setting", nearest(name, Settings.model_fields)
+    return unknown([path], "setting", Settings.model_fields)
 
 
 def is_loopback(bind: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from llmrack.components.engine import Engine, ModelSeen, Releases
+from llmrack.components.engine import Engine, ModelSeen
 from llmrack.components.ollama import ollama
 from llmrack.components.ollama.engine_switch import EngineSwitch
 from llmrack.components.ollama.folders import home_of
@@ -76,10 +76,9 @@ class Ollama(Engine):
         """As in ``llmrack-ollama@main.service``."""
         return ollama.unit(instance)
 
-    def releases(self, host: Host) -> Releases:
+    def releases_folder(self, host: Host) -> str:
         """Below the service user's home."""
-        home = home_of(host)
-        return Releases(home.releases, f"{home.releases}/current")
+        return home_of(host).releases
 
     def home_folders(self, host: Host) -> list[str]:
         """For releases, and for what it writes."""

@@ -20,39 +20,13 @@ from llmrack.hosts.commands import run, sh
 from llmrack.hosts.connection import Unreached
 from llmrack.problems import nearest
 from llmrack.resources.change import Shell, as_user
-from llmrack.resources.releases import STAMP
+from llmrack.resources.script import script_file
 from llmrack.stack.engines import is_engine
 from llmrack.stack.fleet import Host
 
 # Seconds for a rollback beside what open requests get: it starts the release twice.
 PATIENCE = 420
 CURRENT, PREVIOUS = "current", "previous"
-# A line a release, a line for each that was started, and the size of all, in KiB. When a release
-# came is told by its folder's time, and since when it serves by that of a link.
-_SCRIPT = r"""
-releases() {{
-  for each in "$2"/*/{stamp}; do
-    [ -e "$each" ] || continue
-    each=${{each%/*}}
-    packages=$(echo "$each"/venv/lib/python*/site-packages)
-    version=$(basename "$packages"/litellm-[0-9]*.dist-info .dist-info)
-    size=$(du -sck "$each" "$each/venv/" 2>/dev/null | tail -n 1 | cut -f 1)
-    printf 'release\t%s\t%s\t%s\t%s\t%s\n' "$1" "${{each##*/}}" \
-      "$(stat -c %Y "$each")" "$size" "${{version#litellm-}}"
-  done
-}}
-links() {{
-  what=$1; shift
-  for link in "$@"; do
-    [ ! -L "$link" ] || printf 'link\t%s\t%s\t%s\n' "$what" \
-      "$(basename "$(readlink "$link")")" "$(stat -c %Y "$link")"
-  done
-}}
-releases gateway {gateway}/releases
-links gateway {gateway}/started/*/release
-{engines}
-printf 'all\t%s\n' "$(du -sck {gateway} {folders} 2>/dev/null | tail -n 1 | cut -f 1)"
-"""
 
 
 class NoSuchHost(Exception):
@@ -98,17 +72,8 @@ def ask_releases(gateways: Gateways) -> dict[str, Kept | Unreached]:
     def question(host: Host, there: PyinfraHost) -> Kept:
         user = host.settings.service_user
         home = host.home
-        releases = {name: engine.releases(host) for name, engine in ENGINES.items()}
-        lines = [
-            f"releases {name} {each.folder}\nlinks {name} {each.current}"
-            for name, each in releases.items()
-        ]
-        script = _SCRIPT.format(
-            gateway=home.gateway,
-            engines="\n".join(lines),
-            folders=" ".join(each.folder for each in releases.values()),
-            stamp=STAMP,
-        )
+        folders = [engine.releases_folder(host) for engine in ENGINES.values()]
+        script = script_file("deploy/list-releases.sh", home.gateway, *folders)
         script = f"id -u {user} >/dev/null 2>&1 || exit 0; {as_user(user, script)}"
         answer = run(there, sh(script))
         if not answer.succeeded:
