@@ -20,10 +20,13 @@ from dotenv import dotenv_values
 
 from bench.gateway_python import CACHE, gateway_python
 from bench.load import Spoilt, chat, resident_mb
+from bench.release import write
 from llmrack.components.gateway import gateway
 from llmrack.resources.releases import Release
-from llmrack.secrets.places import MASTER_KEY
-from llmrack.secrets.value import Secret
+from llmrack.secrets.places import MASTER_KEY, Places
+from llmrack.secrets.value import Secret, StoredSecret
+from llmrack.site.site import Site
+from llmrack.stack.declaration import Declaration
 from llmrack.stack.fleet import GATEWAY_GROUP, MONITOR_GROUP, Fleet, Host
 from llmrack.stack.schema import Stack
 from llmrack.stack.settings import Settings
@@ -175,9 +178,8 @@ class Deployed(Contender):
         """Start it as systemd does: on a socket that is passed in; wait until each is READY."""
         files = release(self.monitored)
         if not self.logged:
-            files["config.yaml"] = files["config.yaml"].replace(", request_log.callback", "")
-        for name, text in files.items():
-            (self.folder / name).write_text(text, encoding="utf-8")
+            files["config.yaml"] = files["config.yaml"].replace(", gateway.hooks.request_log", "")
+        write(self.folder, files)
         address = self.folder / "notify"
         address.unlink(missing_ok=True)
         env = {
@@ -241,7 +243,13 @@ def release(monitored: bool = False) -> dict[str, str]:
     )
     groups = {"gpu", GATEWAY_GROUP} | ({MONITOR_GROUP} if monitored else set())
     host = Host("box1", frozenset(groups), "127.0.0.1", Settings())
-    made = gateway.resources(stack, Fleet((host,)), host, {MASTER_KEY: Secret(KEY)}, "", True)
+    site = Site(
+        Declaration(stack, Fleet((host,)), (MASTER_KEY,), {}),
+        {MASTER_KEY: StoredSecret(Secret(KEY), "the bench")},
+        Places(CACHE / ".env", CACHE / "secrets.age"),
+        CACHE / "keys.json",
+    )
+    made = gateway.resources(site, host, "", True)
     [found] = [each for each in made if isinstance(each, Release)]
     return dict(found.files)
 

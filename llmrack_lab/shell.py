@@ -12,6 +12,12 @@ from pathlib import Path
 Progress = Callable[[str], None]
 """Told what is going on, in a few words; called at least every few seconds."""
 
+
+def silent(message: str) -> None:
+    """The progress of who wants to hear none."""
+    del message
+
+
 TALK_EVERY = 2.0
 """Seconds between two progress lines of one long command."""
 
@@ -25,7 +31,6 @@ def run(
     *,
     input: str | None = None,
     check: bool = True,
-    cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     timeout: float = 60,
 ) -> subprocess.CompletedProcess[str]:
@@ -42,7 +47,6 @@ def run(
             capture_output=True,
             text=True,
             errors="replace",
-            cwd=cwd,
             env={**os.environ, **(env or {})},
             timeout=timeout,
             check=False,

@@ -10,7 +10,7 @@ import trustme
 
 from bench.asking import Outcome, ask
 from bench.breakable import Breakable
-from llmrack.components.gateway.client_keys import NO_KEYS
+from llmrack.site.client_keys import NO_KEYS
 from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.schema import Stack
 from llmrack.stack.settings import Settings
@@ -76,7 +76,7 @@ class Front:
         self._folder = folder
         (folder / "attempts.py").write_text((ROOT / "bench" / "attempts.py").read_text())
         config = folder / "config.yaml"
-        ours = "callbacks: [routing.callback"
+        ours = "callbacks: [gateway.hooks.routing"
         assert ours in config.read_text()
         config.write_text(config.read_text().replace(ours, f"{ours}, attempts.callback"))
 

@@ -12,14 +12,14 @@ from typing import Any
 import yaml
 from hypothesis import strategies as st
 
-from llmrack.components.gateway.client_keys import client_keys
 from llmrack.components.monitor.prometheus import PrometheusConfiguration
+from llmrack.components.ollama.models_seen import ModelSeen
 from llmrack.components.plan import by_component
 from llmrack.components.removal import removals
 from llmrack.components.system import system
 from llmrack.resources.change import Build, Resource, Shell
 from llmrack.resources.files import File
-from llmrack.resources.look import Look, ModelSeen, Seen
+from llmrack.resources.look import Look, Seen
 from llmrack.resources.look_script import script
 from llmrack.resources.releases import Release
 from llmrack.secrets.value import Secret
@@ -27,6 +27,7 @@ from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.keys import IssuedKey
 from llmrack.stack.providers import OllamaProvider
 from llmrack.stack.schema import Stack
+from tests.unit.declare import site
 
 # What is put into a declaration has this in it, so that it can be found again anywhere.
 MARK = "Zq7"
@@ -88,8 +89,7 @@ def everything(stack: Stack, fleet: Fleet, host: Host) -> list[Resource]:
     names = ("LITELLM_MASTER_KEY", "OLLAMA_API_KEY", "OFFICE_KEY", "OFFICE_HEADER")
     issued = {name: IssuedKey(sha256="a" * 64, issued="2026-01-01") for name in stack.keys}
     secrets = {name: Secret(f"sk-{name.lower()}") for name in names}
-    keys = client_keys(stack, issued)
-    parts = by_component(stack, fleet, host, secrets, "nonce", "amd64", client_keys=keys)
+    parts = by_component(site(stack, fleet, secrets, issued), host, "amd64", "nonce")
     return [each for group in (*parts.values(), *removals(host).values()) for each in group]
 
 
@@ -99,7 +99,7 @@ def texts_of(stack: Stack, fleet: Fleet) -> Iterator[tuple[str, str]]:
         user = host.settings.service_user
         seen = Seen(
             facts={"arch": "x86_64", "os": "debian", "os_version": "12", "known_groups": "render"},
-            models={"old:latest": ModelSeen("a" * 64, 1)},
+            parts={"model": {"old:latest": ModelSeen("a" * 64, 1)}},
             made={f"user {user}", f"linger {user}"},
         )
         look = Look()

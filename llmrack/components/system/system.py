@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from llmrack.components.paths import Home
+from llmrack.components.gpu.lines import LOOK
 from llmrack.components.system.account import Linger, User
 from llmrack.components.system.clock import wrong_clock
 from llmrack.resources.change import Change, Resource
@@ -35,7 +35,7 @@ DISK_RESERVE = 500 * MIB
 def resources(stack: Stack, host: Host) -> list[Resource]:
     """What every host of the fleet gets; needs root."""
     settings = host.settings
-    home = Home(settings.service_user, settings.service_home)
+    home = host.home
     packages = ["ca-certificates", "curl", "dbus-user-session", "libpam-systemd", "zstd"]
     folders = [home.units, home.config, home.cache]
     if GATEWAY_GROUP in host.groups:
@@ -45,7 +45,7 @@ def resources(stack: Stack, host: Host) -> list[Resource]:
         folders += [home.ollama, home.ollama_data]
     return [
         Packages(tuple(sorted(packages)), bundle=host.bundle_folder),
-        User(home.user, home.home, settings.service_groups),
+        User(home.user, home.folder, settings.service_groups),
         Linger(home.user),
         *(Directory(path, home.user, 0o700 if path == home.config else 0o755) for path in folders),
     ]
@@ -91,7 +91,7 @@ def look(stack: Stack, host: Host, look: Look) -> None:
     look.disks |= {settings.service_home, models_folder(settings), UPLOADS, PROGRAMS, NOTED}
     if not is_engine(stack, host):
         return
-    look.gpus = True
+    look.ask(LOOK)
     look.access.add((settings.service_user, models_folder(settings)))
     if settings.ollama_models_mount:
         look.mounts.add(settings.ollama_models_mount)
@@ -152,7 +152,7 @@ def read_only(host: Host, seen: Seen, changes: Collection[Change]) -> list[str]:
     if not changes:
         return []
     places = {host.settings.service_home, models_folder(host.settings), NOTED}
-    if any(change.resource.startswith("Packages") for change in changes):
+    if any(change.installs for change in changes):
         places.add(PROGRAMS)
     disks = {path: disk for path, disk in seen.disks.items() if path in places and disk.read_only}
     reasons = []

@@ -10,7 +10,6 @@ from pathlib import Path, PurePosixPath
 from pyinfra.api.host import Host as PyinfraHost
 
 from llmrack.components.gateway.service import GatewayService
-from llmrack.components.paths import Home
 from llmrack.deploy.run.lock import take
 from llmrack.deploy.run.rack import Rack, Run
 from llmrack.deploy.run.scripts import shell
@@ -97,7 +96,7 @@ def ask_releases(gateways: Gateways) -> dict[str, Kept | Unreached]:
 
     def question(host: Host, there: PyinfraHost) -> Kept:
         user = host.settings.service_user
-        home = Home(user, host.settings.service_home)
+        home = host.home
         script = _SCRIPT.format(gateway=home.gateway, ollama=home.ollama, stamp=STAMP)
         script = f"id -u {user} >/dev/null 2>&1 || exit 0; {as_user(user, script)}"
         answer = run(there, sh(script))

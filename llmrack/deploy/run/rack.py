@@ -19,7 +19,7 @@ from llmrack.components import listeners
 from llmrack.components.gateway import gateway
 from llmrack.components.gpu.gpus import Gpus, gpus, uuids
 from llmrack.components.gpu.states import State
-from llmrack.components.paths import Home
+from llmrack.components.ollama.models_seen import ModelSeen, seen_models
 from llmrack.components.plan import COMPONENTS, plan_text
 from llmrack.components.system import system
 from llmrack.deploy.run.held import LAST_RUN, Lock
@@ -28,14 +28,16 @@ from llmrack.deploy.run.turns import Turns
 from llmrack.hosts.connection import needs_sudo, tune
 from llmrack.hosts.progress import say
 from llmrack.hosts.snapshot import Snapshot
+from llmrack.problems import DeclarationError
 from llmrack.resources.change import Change, Resource, plan
 from llmrack.resources.files import File
-from llmrack.resources.look import Look, ModelSeen, Seen, parse
+from llmrack.resources.look import Look, Seen, parse
 from llmrack.resources.packages import ARCHITECTURES
 from llmrack.site.declared import Declared
 from llmrack.site.known_cards import remember_cards
 from llmrack.stack.engines import models_folder
 from llmrack.stack.fleet import Fleet, Host, is_engine
+from llmrack.stack.home import Home
 
 
 @dataclass(frozen=True)
@@ -87,32 +89,24 @@ class Run:
 
     def note_cards(self, name: str, uuids: tuple[str, ...]) -> None:
         """Note the cards of a host whose instances follow from them."""
-        hosts = [
-            replace(host, gpus=uuids) if host.name == name else host for host in self.fleet.hosts
-        ]
-        if hosts == list(self.fleet.hosts):
+        old = next(host for host in self.fleet.hosts if host.name == name)
+        new = replace(old, gpus=uuids)
+        if new == old:
             return
-        self.fleet = Fleet(tuple(hosts))
+        self.fleet = Fleet(tuple(new if host is old else host for host in self.fleet.hosts))
         self.edition += 1
         self.__dict__.pop("digest", None)
-        remember_cards(self.fleet, self.folder)
+        try:
+            remember_cards(new, self.folder)
+        except DeclarationError as error:
+            logger.warning(f"the cards of {name} are not kept for the next run: {error}")
 
     @cached_property
     def digest(self) -> str:
         """Digest of the stack and of every host's plan: what a recorded proof is a proof of."""
-        declared = self.declared
-        plans = [declared.stack.model_dump_json()]
-        plans += [
-            plan_text(
-                declared.stack,
-                self.fleet,
-                host,
-                declared.secrets,
-                declared.client_keys,
-                files=True,
-            )
-            for host in self.fleet.hosts
-        ]
+        site = self.declared.with_fleet(self.fleet)
+        plans = [site.stack.model_dump_json()]
+        plans += [plan_text(site, host, files=True) for host in site.fleet.hosts]
         return hashlib.sha256("".join(plans).encode()).hexdigest()
 
 
@@ -155,7 +149,7 @@ class Rack:
     @property
     def home(self) -> Home:
         """The service user's folders."""
-        return Home(self.host.settings.service_user, self.host.settings.service_home)
+        return self.host.home
 
     @property
     def models_folder(self) -> str:
@@ -240,7 +234,7 @@ class Rack:
             lines = self.pyinfra_host.get_fact(
                 Snapshot, look=look, nonce=self.run.nonce, _sudo=self.sudo
             )
-            seen = parse(lines, settings.keep_edits)
+            seen = parse(lines, look, settings.keep_edits)
             self.run.last_runs.setdefault(self.host.name, seen.notes.get(LAST_RUN, ""))
             return seen
         except EOFError:
@@ -277,7 +271,7 @@ class Rack:
     @property
     def models(self) -> Mapping[str, ModelSeen]:
         """The models that are known to be there by name, from what was seen and what was done."""
-        return {**(self._seen.models if self._seen else {}), **self._brought}
+        return {**(seen_models(self._seen) if self._seen else {}), **self._brought}
 
     def note_model(self, name: str) -> None:
         """Note that this run has brought a model here."""

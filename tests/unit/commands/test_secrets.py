@@ -29,7 +29,7 @@ def project(tmp_path, identity):
 
 def llmrack(project, *args, given="", **more):
     return subprocess.run(
-        [sys.executable, "-m", "llmrack.cli", "secrets", *args],
+        [sys.executable, "-m", "llmrack", "secrets", *args],
         cwd=project,
         input=given,
         capture_output=True,
@@ -83,7 +83,7 @@ def test_values_are_not_exported_to_an_open_file(kept):
     target.touch(0o644)
     with target.open("w") as opened:
         done = subprocess.run(
-            [sys.executable, "-m", "llmrack.cli", "secrets", "export"],
+            [sys.executable, "-m", "llmrack", "secrets", "export"],
             cwd=kept,
             stdout=opened,
             stderr=subprocess.PIPE,
@@ -134,7 +134,7 @@ def test_a_mistake_in_the_editor_changes_nothing(kept, script, said):
 
 
 def test_what_somebody_else_changed_meanwhile_is_not_overwritten(kept):
-    program = f"{sys.executable} -m llmrack.cli secrets set OLLAMA_API_KEY"
+    program = f"{sys.executable} -m llmrack secrets set OLLAMA_API_KEY"
     script = f'echo other-value | {program} >/dev/null; sed -i s/{CANARY}/mine-value/ "$1"'
     done = llmrack(kept, "edit", EDITOR=editor(kept, script), VISUAL="")
     assert "changed by somebody else meanwhile" in done.stderr

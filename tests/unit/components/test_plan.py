@@ -8,7 +8,6 @@ import pytest
 import yaml
 
 from llmrack.components.gateway import gateway
-from llmrack.components.gateway.client_keys import NO_KEYS
 from llmrack.components.ollama import ollama
 from llmrack.components.plan import by_component, plan_text
 from llmrack.components.render import render
@@ -18,9 +17,10 @@ from llmrack.resources.files import EnvironmentFile, File
 from llmrack.resources.look import DiskSeen, Seen
 from llmrack.resources.releases import Archive, Release
 from llmrack.secrets.value import Secret
+from llmrack.site import locks
 from llmrack.stack.deployments import deployments
 from llmrack.stack.fleet import Fleet
-from tests.unit.declare import STACK, host, stack, two_boxes
+from tests.unit.declare import STACK, host, site, stack, two_boxes
 
 SECRETS = {"LITELLM_MASTER_KEY": Secret("sk-canary-1"), "OLLAMA_API_KEY": Secret("canary-2")}
 
@@ -39,7 +39,9 @@ def unit(text: str) -> configparser.RawConfigParser:
 
 def resource(kind, component, fleet=None, **settings):
     fleet = fleet or Fleet((host(**settings),))
-    found = by_component(stack(), fleet, fleet.hosts[0], SECRETS, "n", "amd64")[component]
+    found = by_component(site(fleet=fleet, secrets=SECRETS), fleet.hosts[0], "amd64", "n")[
+        component
+    ]
     return [each for each in found if isinstance(each, kind)]
 
 
@@ -65,6 +67,12 @@ def test_the_cloud_key_is_named_for_the_cloud_alone():
         params = row["litellm_params"]
         named = params["api_key"] == "os.environ/OLLAMA_API_KEY"
         assert named == (params["api_base"] == "https://ollama.com")
+
+
+def test_the_configuration_says_nothing_twice():
+    text = gateway.configuration(stack(), two_boxes(), two_boxes().hosts[0])
+    comments = [line.strip() for line in text.splitlines() if line.strip().startswith("#")]
+    assert len(comments) == len(set(comments))
 
 
 def test_no_secret_stands_in_the_configuration():
@@ -108,7 +116,7 @@ def test_a_models_timeout_overrides_the_providers():
 
 
 def test_plan_shows_files_and_no_secret():
-    text = plan_text(stack(), two_boxes(), two_boxes().hosts[0], SECRETS, NO_KEYS, files=True)
+    text = plan_text(site(secrets=SECRETS), two_boxes().hosts[0], files=True)
     assert "OLLAMA_API_KEY=********" in text and "canary" not in text
     assert "llmrack-ollama@main.service" in text and "model_list:" in text
 
@@ -271,13 +279,13 @@ def test_template_with_a_missing_name_is_an_error():
 
 
 def test_pinned_litellm_is_accepted():
-    assert gateway.lock_problems() == []
+    assert locks.lock_problems() == []
 
 
-@pytest.mark.parametrize(("version", "why"), [("1.82.8", "is malicious"), ("1.83.9", "has known")])
-def test_bad_litellm_is_refused(monkeypatch, version, why):
-    monkeypatch.setattr(gateway, "litellm_version", lambda lock: version)
-    assert why in str(gateway.lock_problems()[0])
+@pytest.mark.parametrize("version", ["1.82.7", "1.82.8", "1.83.9"])
+def test_litellm_with_known_holes_is_refused(monkeypatch, version):
+    monkeypatch.setattr(locks, "litellm_version", lambda lock: version)
+    assert f"{version} has known holes; choose 1.84.0" in str(locks.lock_problems()[0])
 
 
 @pytest.mark.parametrize(
@@ -289,7 +297,8 @@ def test_bad_litellm_is_refused(monkeypatch, version, why):
 )
 def test_keys_are_a_credential_where_systemd_can(credentials, setting):
     box = host()
-    found = by_component(stack(), Fleet((box,)), box, SECRETS, "n", "amd64", credentials)["gateway"]
+    declared = site(fleet=Fleet((box,)), secrets=SECRETS)
+    found = by_component(declared, box, "amd64", "n", credentials)["gateway"]
     (unit_file,) = (each for each in found if each.name.endswith("llmrack-gateway@.service"))
     assert setting in unit_file.content.splitlines()
     (service,) = (each for each in found if each.name == "Gateway")
@@ -297,7 +306,7 @@ def test_keys_are_a_credential_where_systemd_can(credentials, setting):
 
 
 def test_the_plan_says_how_the_gateway_gets_its_keys():
-    text = plan_text(stack(), two_boxes(), two_boxes().hosts[0], SECRETS, NO_KEYS, files=False)
+    text = plan_text(site(secrets=SECRETS), two_boxes().hosts[0], files=False)
     assert "Gateway (its keys are a systemd credential" in text
     assert "as a systemd credential (systemd 257)" in gateway.way_of_keys(257)
     assert "in its environment" in gateway.way_of_keys(249)

@@ -11,13 +11,15 @@ import pytest
 from paramiko import SSHException
 from pyinfra.connectors.util import CommandOutput
 
+from llmrack.components.monitor.prometheus import Credentials
 from llmrack.components.system.account import User
 from llmrack.deploy.operations import Carry
 from llmrack.deploy.run.scripts import LOST, shell
 from llmrack.resources.change import Shell
-from llmrack.resources.files import File
+from llmrack.resources.files import EnvironmentFile, File
 from llmrack.resources.look import PathSeen, Seen
 from llmrack.resources.releases import Release, Venv
+from llmrack.secrets.value import Secret
 from tests.unit.fake_host import fake_host
 
 # More than a connection sends at once.
@@ -53,6 +55,58 @@ def test_a_file_that_was_there_stays_when_the_new_one_comes_in_half(tmp_path: Pa
     file.write_text("before\n")
     assert cut_off(File(str(file), LONG, "me").write)
     assert file.read_text() == "before\n"
+
+
+def secrets_file(path: Path) -> EnvironmentFile:
+    values = {"A_KEY": Secret("a" * 20_000), "B_KEY": Secret("b")}
+    return EnvironmentFile(str(path), values, "me", "n")
+
+
+@pytest.mark.parametrize("before", [None, "A_KEY=old\nOTHER=1\n"])
+def test_an_environment_file_takes_no_key_that_came_in_half(
+    tmp_path: Path, before: str | None
+) -> None:
+    file = tmp_path / "folder" / "env"
+    file.parent.mkdir()
+    if before:
+        file.write_text(before)
+    change = secrets_file(file).change(Seen(), ())
+    assert change
+    assert cut_off(change.actions[0])
+    there = {each.name: each.read_text() for each in file.parent.iterdir()}
+    assert there == ({"env": before} if before else {})
+
+
+def test_keys_are_merged_into_an_environment_file(tmp_path: Path) -> None:
+    file = tmp_path / "folder" / "env"
+    file.parent.mkdir()
+    file.write_text("# of a person\nA_KEY=old\nOTHER=1\n")
+    change = secrets_file(file).change(Seen(), ())
+    assert change
+    (write,) = change.actions
+    assert isinstance(write, Shell)
+    subprocess.run(["sh", "-c", write.script], input=write.stdin, text=True, check=True)
+    assert file.read_text() == f"# of a person\nA_KEY={'a' * 20_000}\nOTHER=1\nB_KEY=b\n"
+    assert (list(file.parent.iterdir()), file.stat().st_mode & 0o777) == ([file], 0o600)
+
+
+@pytest.mark.parametrize("before", [None, "old\n"])
+def test_prometheus_shows_no_half_of_a_key(
+    tmp_path: Path, before: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # There need be no group prometheus where tests run.
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "chgrp").symlink_to("/bin/true")
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin", prepend=":")
+    file = tmp_path / "folder" / "key"
+    file.parent.mkdir()
+    if before:
+        file.write_text(before)
+    change = Credentials(str(file), Secret("k" * 40), "n").change(Seen(), ())
+    assert change
+    assert cut_off(change.actions[0])
+    there = {each.name: each.read_text() for each in file.parent.iterdir()}
+    assert there == ({"key": before} if before else {})
 
 
 @pytest.mark.parametrize("cut", ["in the first file", "in the last file"])

@@ -254,7 +254,7 @@ def test_a_change_that_fails_leaves_the_file_and_nothing_beside(places, monkeypa
     def full(handle):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("llmrack.secrets.vault.os.fsync", full)
+    monkeypatch.setattr("llmrack.files.os.fsync", full)
     with pytest.raises(OSError, match="No space left"), vault.changed(places.vault):
         pass
     assert places.vault.read_bytes() == before

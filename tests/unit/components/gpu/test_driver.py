@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llmrack.components.gpu.driver import GpuDriver
-from llmrack.components.gpu.driver_packages import NoRecipeError, Recipe, recipe
+from llmrack.components.gpu.driver_packages import Machine, NoRecipeError, Recipe, recipe
 from llmrack.components.gpu.gpu import refusal
 from llmrack.resources.change import Change, Reboot, Shell
 from llmrack.resources.look import Look, Seen
@@ -24,11 +24,11 @@ def on(system: str, recorded: str, arch: str = "x86_64") -> Seen:
 
 
 def nvidia(system: str, card: int = ADA, arch: str = "x86_64") -> Recipe:
-    return recipe("nvidia", system, arch, DEBIAN_KERNEL, [card], headers=False)
+    return recipe("nvidia", Machine(system, arch, DEBIAN_KERNEL, [card], headers=False))
 
 
 def distribution(system: str, card: int = ADA, kernel: str = DEBIAN_KERNEL) -> Recipe:
-    return recipe("distribution", system, "x86_64", kernel, [card], headers=False)
+    return recipe("distribution", Machine(system, "x86_64", kernel, [card], headers=False))
 
 
 def names(made: Recipe) -> set[str]:
@@ -78,7 +78,7 @@ def test_older_cards_get_the_last_branch_that_drives_them(card: int) -> None:
 
 def test_headers_are_those_of_the_running_kernel() -> None:
     assert f"linux-headers-{DEBIAN_KERNEL}" in names(nvidia("debian12"))
-    there = recipe("nvidia", "debian12", "x86_64", DEBIAN_KERNEL, [ADA], headers=True)
+    there = recipe("nvidia", Machine("debian12", "x86_64", DEBIAN_KERNEL, [ADA], headers=True))
     assert not any("headers" in name for name in names(there))
 
 
@@ -130,7 +130,7 @@ def test_unknown_system_is_told_what_is_known() -> None:
 def test_look_asks_for_the_cards() -> None:
     asked = Look()
     GpuDriver("llm", None, False).look(asked)
-    assert asked.gpus
+    assert "gpu" in asked.parts
     assert asked.users == {"llm"}
 
 
@@ -196,17 +196,19 @@ def test_driver_that_cannot_be_installed_is_refused_with_the_reason() -> None:
 
 def test_secure_boot_is_named_before_unsigned_modules_are_built() -> None:
     secure = on("debian12", "no_driver")
-    secure.gpu_lines = [
-        ["secureboot", "1"] if fields[0] == "secureboot" else fields for fields in secure.gpu_lines
+    secure.parts["gpu"] = [
+        ["secureboot", "1"] if fields[0] == "secureboot" else fields
+        for fields in secure.parts["gpu"]
+        for fields in secure.parts["gpu"]
     ]
     found = refusal(host(gpu_driver="nvidia"), secure)
     assert found
     assert "Secure Boot is on and would refuse the modules" in found
-    secure.gpu_lines.append(["enrolled", "yes"])
+    secure.parts["gpu"].append(["enrolled", "yes"])
     assert refusal(host(gpu_driver="nvidia"), secure) is None
 
 
 def test_signed_modules_need_no_enrolled_key() -> None:
     secure = on("ubuntu24.04", "no_driver")
-    secure.gpu_lines.append(["secureboot", "1"])
+    secure.parts["gpu"].append(["secureboot", "1"])
     assert refusal(host(gpu_driver="distribution"), secure) is None

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from llmrack.components.gpu.driver import GpuDriver
+from llmrack.components.plan import by_component
 from llmrack.components.system import system
 from llmrack.components.system.clock import slow_or_fast, wrong_clock
 from llmrack.deploy.full_disks import explained
@@ -14,12 +17,15 @@ from llmrack.hosts.snapshot import Snapshot
 from llmrack.resources.change import Change
 from llmrack.resources.look import DiskSeen, Look, Seen, parse
 from llmrack.resources.look_script import script
-from llmrack.resources.ownership import NOTES
-from tests.unit.declare import host
+from llmrack.resources.packages import Packages
+from llmrack.resources.script import script_text
+from llmrack.stack.fleet import Fleet, Host
+from tests.unit.components.gpu.test_driver import on
+from tests.unit.declare import host, settings, site
 
 HERE = "1795289000 2026-11-21 19:23"
 PULL = Change("OllamaModel m:latest", "missing", ())
-INSTALL = Change("Packages", "missing: zstd", ())
+EMPTY = Seen(facts={"os": "debian", "os_version": "12", "arch": "x86_64"})
 
 
 def at(there: str, here: str = HERE) -> Seen:
@@ -56,7 +62,7 @@ def test_a_clock_that_is_right_or_not_known_is_no_matter(there):
 
 def test_the_look_tells_both_clocks():
     done = subprocess.run(["sh", "-c", script(Look(), "n")], capture_output=True, text=True)
-    seen = parse(Snapshot().process(done.stdout.splitlines()))
+    seen = parse(Snapshot().process(done.stdout.splitlines()), Look())
     assert seen.fact("time")
     assert wrong_clock(seen) + slow_or_fast(seen) == []
 
@@ -81,10 +87,38 @@ def test_one_filesystem_is_refused_once():
     assert "in /home/llm, /var/lib/llmrack" in reason
 
 
-@pytest.mark.parametrize(("changes", "number"), [([], 0), ([PULL], 0), ([INSTALL], 1)])
-def test_usr_may_be_read_only_until_there_is_something_to_install(changes, number):
-    seen = disks(usr=DiskSeen("/usr", 0, True))
-    assert len(system.read_only(host(), seen, changes)) == number
+@pytest.mark.parametrize("changes", [[], [PULL]])
+def test_usr_may_be_read_only_while_nothing_is_installed(changes):
+    assert system.read_only(host(), disks(usr=DiskSeen("/usr", 0, True)), changes) == []
+
+
+def installing() -> list[Change]:
+    """Every change that installs packages on some host: from Debian's archive, from a bundle."""
+    gateway = Host("gw", frozenset({"gateway", "monitor"}), "10.0.0.9", settings())
+    fleet = Fleet((host(ollama_bind="0.0.0.0"), gateway))
+    resources = [
+        resource
+        for each in fleet.hosts
+        for part in by_component(site(fleet=fleet), each, "amd64", "n").values()
+        for resource in part
+        if isinstance(resource, Packages)
+    ]
+    driver = GpuDriver("llm", "nvidia", False).change(on("debian12", "no_driver"), ())
+    bundled = Packages(("zstd",), "A name", Path("/b")).change(EMPTY, ())
+    changes = [resource.change(EMPTY, ()) for resource in resources]
+    return [change for change in (driver, bundled, *changes) if change]
+
+
+@pytest.mark.parametrize("change", installing(), ids=lambda change: change.resource)
+def test_whatever_installs_packages_needs_usr_to_take_writes(change):
+    (reason,) = system.read_only(host(), disks(usr=DiskSeen("/usr", 0, True)), [change])
+    assert reason.startswith("the filesystem at /usr is mounted read-only")
+
+
+def test_a_driver_that_waits_for_a_boot_leaves_usr_alone():
+    change = GpuDriver("llm", "nvidia", True).change(on("debian12", "mismatch"), ())
+    assert change
+    assert system.read_only(host(), disks(usr=DiskSeen("/usr", 0, True)), [change]) == []
 
 
 def test_a_models_directory_that_is_read_only_is_told_as_such():
@@ -104,7 +138,7 @@ def test_the_look_tells_what_is_mounted_read_only():
     look = script(Look(disks={"/mnt/a/b/c", "/mnt/d"}), "n")
     words = ["unshare", "--mount", "--map-root-user", "sh", "-c", there + look]
     done = subprocess.run(words, capture_output=True, text=True)
-    seen = parse(done.stdout.splitlines())
+    seen = parse(done.stdout.splitlines(), Look())
     assert seen.disks["/mnt/a/b/c"] == DiskSeen("/mnt/a", 1024 * 1024, True)
     assert (seen.disks["/mnt/d"].mount, seen.disks["/mnt/d"].read_only) == ("/mnt", False)
 
@@ -157,7 +191,7 @@ def test_another_reason_is_left_as_it_is():
 def test_a_full_disk_loses_no_note_of_what_was_made(tmp_path):
     # A filesystem of one page: the notes, and no room for another file.
     made = "".join(f"package p{number}\n" for number in range(300))
-    notes = NOTES.replace("/var/lib/llmrack", "/mnt/n")
+    notes = script_text("resources/notes.sh").replace("/var/lib/llmrack", "/mnt/n")
     steps = (
         f"mount -t tmpfs -o size=4k tmpfs /mnt && mkdir /mnt/n && cat >/mnt/n/made || exit 9\n"
         f"{notes}\nforget 'package p1'; echo $?; cat /mnt/n/made"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 from datetime import timedelta
@@ -19,8 +18,8 @@ from llmrack.observe import figures
 from llmrack.observe.report.page import Findings, page
 from llmrack.observe.report.report import write_report
 from llmrack.observe.report.usage import by_group, trends
-from llmrack.observe.status.rows import Status
-from llmrack.verify.last_report import KEPT, keep_proof, last_proof
+from llmrack.observe.status.server_status import Status
+from llmrack.verify.last_report import last_proof
 from tests.page.made_up import GROUPS, NOW, ROWS, findings, results
 
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror='alert(2)'>{{ 7*7 }}"
@@ -228,27 +227,12 @@ def test_page_appears_whole_and_readable_by_others(tmp_path: Path):
     assert [each.name for each in file.parent.iterdir()] == ["index.html"]
 
 
-def test_last_proof_is_kept_for_its_owner_alone(tmp_path: Path):
-    proof = findings().proof
-    assert proof
-    keep_proof(tmp_path, proof, ["vllm"])
-    assert last_proof(tmp_path) == (proof, ["vllm"])
-    assert (tmp_path / KEPT).stat().st_mode & 0o777 == 0o600
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", json.dumps({"results": [{"no": 1}]})])
-def test_damaged_proof_counts_as_none(tmp_path: Path, content: str):
-    (tmp_path / KEPT).parent.mkdir()
-    (tmp_path / KEPT).write_text(content)
-    assert last_proof(tmp_path) is None
-
-
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[timedelta]:
     """Hosts that answer with the made-up day; the periods that they were asked for."""
     periods = []
 
-    def answer(gateways: object, inventory: str, folder: Path, last: timedelta) -> Findings:
+    def answer(gateways: object, folder: Path, last: timedelta) -> Findings:
         periods.append(last)
         return findings()
 

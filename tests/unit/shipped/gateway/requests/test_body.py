@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.gateway_modules import load
+from llmrack.shipped.gateway.requests import body as request_body
 
-request_body = load("request_body")
 MIB = 1024 * 1024
 # A JSON text of one MiB begins so; what follows does not matter here.
 PIECE = b"{" + bytes(MIB - 1)
@@ -91,3 +90,27 @@ def test_an_error_of_the_application_stays_one() -> None:
 
     with pytest.raises(ValueError, match="broken"):
         asyncio.run(request_body.limited(broken)({"type": "http", "headers": []}, None, None))
+
+
+@pytest.mark.parametrize("ends", [True, False], ids=["whole answer", "half an answer"])
+def test_an_answer_that_has_begun_is_followed_by_no_other(ends: bool) -> None:
+    """Two beginnings are an error of the protocol. The server cuts off what has no end."""
+    start = {"type": "http.response.start", "status": 401, "headers": []}
+    body = {"type": "http.response.body", "body": b"no", "more_body": not ends}
+    sent: list[dict[str, Any]] = []
+
+    async def answering(scope: Any, receive: Any, send: Any) -> None:
+        await send(start)
+        await send(body)
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        await send({"type": "http.response.body", "body": b"more"})
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": PIECE, "more_body": True}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    asyncio.run(request_body.limited(answering)({"type": "http", "headers": []}, receive, send))
+    assert sent == [start, body]

@@ -1,0 +1,99 @@
+"""How a gateway or an instance is: what `llmrack status` shows and the report draws."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+ServerState = Literal["ok", "trouble", "unknown", "off"]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model in an instance's memory.
+
+    + bytes: all of it, on cards and not
+    + on_gpu: share of it on cards, 0 to 1
+    + until: when it is unloaded (ISO 8601, UTC); None where it stays, or that is not known
+    """
+
+    model: str
+    bytes: int
+    on_gpu: float
+    until: str | None
+
+
+@dataclass(frozen=True)
+class CardUse:
+    """A GPU at this moment.
+
+    + use_percent, temperature (degrees Celsius): None where the driver does not tell
+    """
+
+    name: str
+    use_percent: int | None
+    temperature: int | None
+    used_mib: int
+    memory_mib: int
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """A model that an instance has.
+
+    + name: the instance's own name for it
+    + context_length: in tokens, as it is served; None where the instance does not say
+    + capabilities: in the stack's words
+    + size: bytes on disk; None where the instance does not say
+    """
+
+    name: str
+    context_length: int | None
+    capabilities: tuple[str, ...]
+    size: int | None
+    declared: bool
+
+
+@dataclass(frozen=True)
+class ServerStatus:
+    """A gateway or an instance.
+
+    + name: a gateway's host; an instance's name for gateways and for ``--instance``
+    + kind: ``gateway``, or the kind of its provider
+    + host: None for what runs elsewhere
+    + priority: None for a gateway
+    + why: cause and way out; of one that is well what is worth knowing, or empty
+    + checked: when it was asked, in UTC
+    + latency: seconds of a short answer, as seen from its host (elsewhere: from a gateway, through
+      the SSH connection, making a connection included)
+    + models: those it has, where they were asked for
+    """
+
+    name: str
+    kind: str
+    host: str | None
+    url: str
+    enabled: bool
+    priority: int | None
+    state: ServerState
+    why: str
+    version: str | None
+    checked: datetime
+    latency: float | None
+    loaded: tuple[Loaded, ...] = ()
+    cards: tuple[CardUse, ...] = ()
+    models: tuple[ModelInfo, ...] = ()
+
+
+@dataclass(frozen=True)
+class Status:
+    """Every gateway, then every instance, in the order declared."""
+
+    servers: tuple[ServerStatus, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """1 when something is in trouble, else 2 when something is not known, else 0."""
+        states = {server.state for server in self.servers}
+        return 1 if "trouble" in states else 2 if "unknown" in states else 0

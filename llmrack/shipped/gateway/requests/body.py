@@ -1,0 +1,84 @@
+"""What is taken of a request at all: up to 32 MiB, and of JSON an object.
+
+LiteLLM takes any size, and works on each request as a whole, in memory; and it answers JSON that is
+no object with an internal error, before anything of ours is asked (seen with 1.106.2).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+# As Anthropic's API: some thousand pages, or some dozen pictures.
+LIMIT_MIB = 32
+LIMIT = LIMIT_MIB * 1024 * 1024
+_TOO_LARGE = (
+    413,
+    f"the request is larger than {LIMIT_MIB} MiB, which is all that the gateway takes; send less "
+    "at once",
+)
+_NO_OBJECT = (400, "the body must be a JSON object; send {...}")
+# How JSON begins that is none: a list, a text, a number, true, false, null.
+_OTHERS = b'["-0123456789tfn'
+_BLANKS = b" \t\r\n"
+
+
+def limited(app: App) -> App:
+    """``app`` (ASGI), but the rest is refused, and no more of it is kept."""
+
+    async def behind(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        if int(headers.get(b"content-length", 0)) > LIMIT:
+            await _refuse(send, *_TOO_LARGE)
+            return
+        is_form = b"form" in headers.get(b"content-type", b"")
+        size, begun, answered = 0, is_form, False
+        refused: tuple[int, str] | None = None
+
+        async def checked() -> Message:
+            nonlocal size, begun, refused
+            message = await receive()
+            body = message.get("body", b"")
+            size += len(body)
+            if not begun and (text := body.lstrip(_BLANKS)):
+                begun = True
+                if text[0] in _OTHERS:
+                    refused = _NO_OBJECT
+            if size > LIMIT:
+                refused = _TOO_LARGE
+            # It ends with a client that is gone.
+            return {"type": "http.disconnect"} if refused else message
+
+        async def unless_refused(message: Message) -> None:
+            nonlocal answered
+            if not refused:
+                answered = True
+                await send(message)
+
+        try:
+            await app(scope, checked, unless_refused)
+        except Exception:
+            if not refused:
+                raise
+        # An answer that has begun cannot become another one: the server cuts it off.
+        if refused and not answered:
+            await _refuse(send, *refused)
+
+    return behind
+
+
+async def _refuse(send: Send, status: int, said: str) -> None:
+    error = {"message": said, "type": "invalid_request_error", "param": None, "code": str(status)}
+    body = json.dumps({"error": error}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
