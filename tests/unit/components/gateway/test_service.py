@@ -336,3 +336,24 @@ def test_what_was_started_last_is_current_and_the_other_one_previous():
 def test_versions_are_those_of_litellm_and_ollama():
     versions = {each.name: each.version for each in parse(SAID.splitlines()).releases}
     assert versions["bbb"] == "1.84.0" and versions["0.34.3-11111111"] == "0.34.3"
+
+
+def test_releases_are_listed_with_their_links_and_sizes(tmp_path: Path) -> None:
+    ollama, folder = tmp_path / "ollama", tmp_path / "gateway"
+    packages = folder / "releases" / "aaa" / "venv" / "lib" / "python3.11" / "site-packages"
+    (packages / "litellm-1.84.0.dist-info").mkdir(parents=True)
+    (folder / "releases" / "aaa" / "RELEASE").touch()
+    (folder / "releases" / "half").mkdir()
+    (folder / "started" / "blue").mkdir(parents=True)
+    (folder / "started" / "blue" / "release").symlink_to(folder / "releases" / "aaa")
+    (ollama / "0.34.4-c2").mkdir(parents=True)
+    (ollama / "0.34.4-c2" / "RELEASE").write_text("x")
+    (ollama / "current").symlink_to(ollama / "0.34.4-c2")
+    script = script_file("deploy/list-releases.sh", str(folder), str(ollama))
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    kept = parse(done.stdout.splitlines())
+    assert [(each.what, each.name, each.version, each.state) for each in kept.releases] == [
+        ("gateway", "aaa", "1.84.0", "current"),
+        ("ollama", "0.34.4-c2", "0.34.4", "current"),
+    ]
+    assert kept.size > 0
