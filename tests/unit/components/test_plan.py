@@ -9,6 +9,7 @@ import yaml
 
 from llmrack.components.gateway import gateway
 from llmrack.components.ollama import ollama
+from llmrack.components.ollama.models import manifest_url
 from llmrack.components.plan import by_component, plan_text
 from llmrack.components.render import render
 from llmrack.components.system import system
@@ -221,7 +222,7 @@ def test_a_new_digest_is_a_new_release():
     ],
 )
 def test_manifest_is_asked_from_the_registry(model, url):
-    assert ollama.manifest_url(model) == f"https://registry.ollama.ai/v2/{url}"
+    assert manifest_url(model) == f"https://registry.ollama.ai/v2/{url}"
 
 
 GOOD = {"pid1": "systemd", "systemd": "252", "arch": "x86_64", "apt": "yes", "uid": "0",
