@@ -13,6 +13,7 @@ from typing import NoReturn
 import click
 from pyinfra.api.exceptions import PyinfraError
 
+from llmrack import __version__
 from llmrack.bundle.cli import bundle
 from llmrack.commands.chat import chat
 from llmrack.commands.client import client
@@ -50,7 +51,7 @@ OK, MISTAKES, COULD_NOT_RUN = 0, 1, 2
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="llmrack")
+@click.version_option(__version__, prog_name="llmrack")
 def main() -> None:
     """From bare Linux boxes with GPUs to a proven LLM service.
 

@@ -10,6 +10,7 @@ from llmrack.components.monitor.prometheus import SERVICE
 from llmrack.components.ollama import ollama
 from llmrack.components.paths import Home
 from llmrack.components.system.account_removal import AccountGone
+from llmrack.components.system.system import VERSION
 from llmrack.resources.absent import (
     DropInGone,
     LineGone,
@@ -124,7 +125,7 @@ def _system(host: Host, home: Home) -> list[Resource]:
         ),
         AccountGone(home.user, home.home, models_folder(settings), settings.remove_models),
         PackagesGone(),
-        PathsGone("Files of root", ("/etc/llmrack", "/var/tmp/llmrack-*")),  # noqa: S108  (ours)
+        PathsGone("Files of root", ("/etc/llmrack", VERSION, "/var/tmp/llmrack-*")),  # noqa: S108  (ours)
         NotesGone(),
     ]
 

@@ -159,6 +159,7 @@ link\tgateway\taaa\t400
 link\tgateway\tbbb\t350
 link\tollama\t0.34.4-c238986e\t210
 all\t4020
+llmrack\t0.2.0
 """
 
 
@@ -177,3 +178,8 @@ def test_what_was_started_last_is_current_and_the_other_one_previous():
 def test_versions_are_those_of_litellm_and_ollama():
     versions = {each.name: each.version for each in parse(SAID.splitlines()).releases}
     assert versions["bbb"] == "1.84.0" and versions["0.34.3-11111111"] == "0.34.3"
+
+
+def test_the_llmrack_that_deployed_a_host_is_told_and_older_ones_are_not_known() -> None:
+    assert parse(SAID.splitlines()).llmrack == "0.2.0"
+    assert parse(SAID.splitlines()[:-1]).llmrack is None

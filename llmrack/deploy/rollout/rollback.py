@@ -11,6 +11,7 @@ from pyinfra.api.host import Host as PyinfraHost
 
 from llmrack.components.gateway.service import GatewayService
 from llmrack.components.paths import Home
+from llmrack.components.system.system import VERSION
 from llmrack.deploy.run.lock import take
 from llmrack.deploy.run.rack import Rack, Run
 from llmrack.deploy.run.scripts import shell
@@ -26,8 +27,9 @@ from llmrack.stack.fleet import Host, is_engine
 # Seconds for a rollback beside what open requests get: it starts the release twice.
 PATIENCE = 420
 CURRENT, PREVIOUS = "current", "previous"
-# A line a release, a line for each that was started, and the size of all, in KiB. When a release
-# came is told by its folder's time, and since when it serves by that of a link.
+# A line a release, a line for each that was started, the size of all in KiB, and the llmrack that
+# deployed them. The time of a release's folder says when it came, that of a link since when it
+# serves.
 _SCRIPT = r"""
 releases() {{
   for each in "$2"/*/{stamp}; do
@@ -52,6 +54,7 @@ releases ollama {ollama}
 links gateway {gateway}/started/*/release
 links ollama {ollama}/current
 printf 'all\t%s\n' "$(du -sck {gateway} {ollama} 2>/dev/null | tail -n 1 | cut -f 1)"
+[ ! -e {version} ] || printf 'llmrack\t%s\n' "$(cat {version})"
 """
 
 
@@ -80,10 +83,15 @@ class OnDisk:
 
 @dataclass(frozen=True)
 class Kept:
-    """What a host keeps; ``size`` is that of all releases together, in bytes."""
+    """What a host keeps.
+
+    + size: of all releases together, in bytes
+    + llmrack: the version of llmrack that deployed the host; None for those before 0.2
+    """
 
     releases: tuple[OnDisk, ...]
     size: int
+    llmrack: str | None = None
 
 
 def ask_releases(gateways: Gateways) -> dict[str, Kept | Unreached]:
@@ -98,7 +106,9 @@ def ask_releases(gateways: Gateways) -> dict[str, Kept | Unreached]:
     def question(host: Host, there: PyinfraHost) -> Kept:
         user = host.settings.service_user
         home = Home(user, host.settings.service_home)
-        script = _SCRIPT.format(gateway=home.gateway, ollama=home.ollama, stamp=STAMP)
+        script = _SCRIPT.format(
+            gateway=home.gateway, ollama=home.ollama, stamp=STAMP, version=VERSION
+        )
         script = f"id -u {user} >/dev/null 2>&1 || exit 0; {as_user(user, script)}"
         answer = run(there, sh(script))
         if not answer.succeeded:
@@ -113,6 +123,7 @@ def parse(lines: Iterable[str]) -> Kept:
     found: list[OnDisk] = []
     links: dict[str, list[tuple[int, str]]] = {"gateway": [], "ollama": []}
     size = 0
+    llmrack: str | None = None
     for line in lines:
         match line.split("\t"):
             case ["release", what, name, made, kib, litellm]:
@@ -122,8 +133,11 @@ def parse(lines: Iterable[str]) -> Kept:
                 links[what].append((int(made), name))
             case ["all", kib]:
                 size = int(kib) * 1024
+            case ["llmrack", deployed_by]:
+                llmrack = deployed_by
     marked = [_marked(each, found, sorted(links[each.what])) for each in found]
-    return Kept(tuple(sorted(marked, key=lambda each: (each.what, -each.since))), size)
+    releases = tuple(sorted(marked, key=lambda each: (each.what, -each.since)))
+    return Kept(releases, size, llmrack)
 
 
 def _marked(one: OnDisk, found: Sequence[OnDisk], links: Sequence[tuple[int, str]]) -> OnDisk:
