@@ -24,7 +24,8 @@ LOCKS := requirements.lock templates/gateway/requirements.txt templates/gateway/
 # What the tests of pages look at them with.
 CHROMIUM := chromium fonts-dejavu-core
 
-.PHONY: demo demo-down test test-quick test-page test-hosts faults soak lint lock bench audit
+.PHONY: demo demo-down test test-quick test-commands test-rest test-page test-hosts faults soak lint lock \
+	bench audit
 
 # A lab of two hosts, deployed and proven.
 demo: .venv/installed
@@ -36,17 +37,21 @@ demo: .venv/installed
 demo-down: .venv/installed
 	$(BIN)/llmrack lab down --all
 
-# Formatter, linter, type checker, unit tests (seconds), tests on lab hosts (minutes; root).
+# Formatter, linter, type checker, unit tests (seconds), tests on lab hosts (minutes; root). Tests
+# run in another order each time, on lab hosts in that of their module; what fails names its seed.
 test: lint
 	command -v chromium || { apt-get -q update && \
 		apt-get install -y -q --no-install-recommends $(CHROMIUM); }
 	$(MAKE) -j 3 test-quick test-page
 	$(MAKE) test-hosts
 
-# In halves, which take the same time.
-test-quick: test-quick-a-l test-quick-m-z
-test-quick-%:
-	$(BIN)/pytest tests/unit/test_[$*]*.py
+# In halves, which take the same time: what starts a process for each command, and all else.
+COMMANDS := tests/unit/commands tests/unit/backup tests/unit/test_cli.py
+test-quick: test-commands test-rest
+test-commands:
+	$(BIN)/pytest $(COMMANDS)
+test-rest:
+	$(BIN)/pytest tests/unit $(addprefix --ignore=,$(COMMANDS))
 test-page:
 	$(BIN)/pytest tests/page tests/contract
 test-hosts:

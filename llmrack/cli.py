@@ -237,7 +237,3 @@ def _drill(
     if junit:
         Path(junit).write_text(as_junit(report, standins), encoding="utf-8")
     sys.exit(report.exit_code)
-
-
-if __name__ == "__main__":
-    main()

@@ -16,7 +16,8 @@ from llmrack_lab.lab import Lab
 from tests.lab.site import ROOT, Site
 
 HOSTS = 4
-FOLDERS = ("lab", "faults", "scenarios", "soak")
+# The folders of tests on lab hosts.
+FOLDERS = tuple(ROOT / "tests" / name for name in ("lab", "lab/faults", "scenarios", "soak"))
 
 # The session's lab, once there is one.
 _labs: list[Lab] = []
@@ -28,9 +29,24 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Quick tests first, so that a plain mistake shows in seconds."""
-    items.sort(key=lambda item: item.path.parent.name in FOLDERS)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Quick tests first, so that a plain mistake shows in seconds.
+
+    pytest-randomly shuffles modules and the tests in them. On lab hosts only the modules are
+    shuffled: in a module each test looks at, or changes, what those before it deployed.
+    """
+    written = {item: place for place, item in enumerate(items)}
+    yield
+    modules: dict[Path, int] = {}
+    for item in items:
+        modules.setdefault(item.path, len(modules))
+
+    def place(item: pytest.Item) -> tuple[bool, int, int]:
+        on_hosts = item.path.parent in FOLDERS
+        return on_hosts, modules[item.path], written[item] if on_hosts else 0
+
+    items.sort(key=place)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -39,6 +55,15 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         why = [line[:200] for line in report.longreprtext.splitlines() if line.startswith("E ")]
         with Path(told).open("a") as out:
             out.write("\n".join([f"FAILED {report.nodeid} ({report.when})", *why[-12:]]) + "\n")
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
+) -> None:
+    """What failed can be run in the same order again."""
+    seed = config.getoption("randomly_seed", None)
+    if exitstatus == pytest.ExitCode.TESTS_FAILED and seed is not None:
+        terminalreporter.write_line(f"the order was that of --randomly-seed={seed}")
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +82,7 @@ def lab() -> Iterator[Lab]:
 def _cards_are_well(request: pytest.FixtureRequest) -> Iterator[None]:
     """Every host ends a module with the cards that the lab gave it."""
     yield
-    if request.node.path.parent.name not in FOLDERS or not _labs:
+    if request.node.path.parent not in FOLDERS or not _labs:
         return
     (made,) = _labs
     settings = json.loads((made.folder / "settings.json").read_text())

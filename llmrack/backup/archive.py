@@ -6,15 +6,14 @@ import hashlib
 import io
 import os
 import tarfile
-import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import IO, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from llmrack import __version__
+from llmrack.files import replacement
 from llmrack.secrets.audit import now
 from llmrack.stack.settings import Sha256
 
@@ -72,28 +71,20 @@ def write_backup(file: Path, names: Sequence[str], folder: Path, usage: str | No
     form = next((form for ending, form in FORMS.items() if file.name.endswith(ending)), None)
     if form is None:
         raise BackupError(f"{file}: its name says no form: let it end in {', '.join(FORMS)}")
-    beside: Path | None = None
     try:
-        # mkstemp makes it 0600.
-        handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        beside = Path(name)
         with (
-            os.fdopen(handle, "wb") as opened,
+            replacement(file, 0o600) as beside,
+            beside.open("wb") as opened,
             tarfile.open(fileobj=opened, mode=f"w:{form}") as tar,  # type: ignore[call-overload]
         ):
             files = {name: _add_file(tar, name, folder) for name in names}
             noted = _add_text(tar, USAGE, usage) if usage is not None else None
             found = Manifest(llmrack=__version__, made=now(), files=files, usage=noted)
             _add_text(tar, MANIFEST, found.model_dump_json(indent=1))
-        beside.replace(file)
         return found
     except OSError as error:
         place = error.filename or file
         raise BackupError(f"{place}: {error.strerror or error}; no backup was written") from None
-    finally:
-        if beside:
-            with suppress(FileNotFoundError):
-                beside.unlink()
 
 
 def _add_file(tar: tarfile.TarFile, name: str, folder: Path) -> Kept:

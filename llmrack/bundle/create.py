@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -35,6 +36,8 @@ from llmrack.stack.schema import Stack
 
 # There from the start on: the folder is ours, and its bundle not finished.
 UNFINISHED = f"{INDEX}.part"
+# The UUID of no card: it stands for what a deploy will see.
+SOME_CARD = "GPU-00000000-0000-0000-0000-000000000000"
 
 
 def create(
@@ -69,7 +72,8 @@ def create(
         (folder / name).write_text(text, encoding="utf-8")
     for target in targets:
         say(f"{target.name}: packages")
-        get_packages(_packages(stack, fleet, target), target, folder / target.name / PACKAGES)
+        packages = package_names(stack, fleet, target.arch)
+        get_packages(packages, target, folder / target.name / PACKAGES)
         say(f"{target.name}: wheels")
         get_wheels(locks, target, folder / target.name / WHEELS)
         needed |= {str(path.relative_to(folder)) for path in (folder / target.name).rglob("*")}
@@ -129,9 +133,14 @@ def _archive(web: httpx.Client, engine: Host, arch: str, path: Path) -> None:
     raise BundleError("; ".join(reasons))
 
 
-def _packages(stack: Stack, fleet: Fleet, target: Target) -> set[str]:
-    """Every package that some host of the fleet gets."""
-    parts = [by_component(stack, fleet, host, {}, "", target.arch) for host in fleet.hosts]
+def package_names(stack: Stack, fleet: Fleet, arch: str) -> set[str]:
+    """The names of all packages that some host of the fleet gets.
+
+    A host whose cards are not known is taken to have one: its deploy sees them, and then it is too
+    late to add a package.
+    """
+    hosts = [replace(host, gpus=host.gpus or (SOME_CARD,)) for host in fleet.hosts]
+    parts = [by_component(stack, fleet, host, {}, "", arch) for host in hosts]
     return {
         package
         for part in parts

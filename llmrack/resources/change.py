@@ -104,6 +104,7 @@ class Change:
     + actions: what is done about it, in order
     + secrets: the names of those that it brings to the host
     + edited: paths of files that it undoes an edit in
+    + installs: whether it installs Debian packages, which write to /usr
     """
 
     resource: str
@@ -111,6 +112,7 @@ class Change:
     actions: tuple[Action, ...]
     secrets: tuple[str, ...] = ()
     edited: tuple[str, ...] = ()
+    installs: bool = False
 
 
 class Resource(Protocol):

@@ -227,7 +227,8 @@ class EnvironmentFile:
         names = ", ".join(f"{k} (edited by hand)" if k in edited else k for k in differ)
         why = "missing" if found is None else (f"keys {names}" if differ else "mode")
         notes = [Note(self.path, self._digest(real[k]), k, self.nonce) for k in differ]
-        script = noted(notes, owned(self.owner, _merge(self.path, self.mode)))
+        merge = _merge(self.path, self.mode, len(lines.encode()))
+        script = noted(notes, owned(self.owner, merge))
         return Change(self.name, why, (Shell(script, stdin=lines),), tuple(differ))
 
     def _digest(self, secret: Secret) -> str:
@@ -243,16 +244,20 @@ def quote_value(secret: Secret) -> str:
     return f'"{escaped}"'
 
 
-def _merge(path: str, mode: int) -> str:
-    """Script that merges ``KEY=value`` lines from standard input into an environment file."""
-    target = quote(path)
+def _merge(path: str, mode: int, size: int) -> str:
+    """Script that merges ``KEY=value`` lines from standard input into an environment file.
+
+    + size: bytes of the lines; the file stays as it is where fewer arrive
+    """
+    target, lines = quote(path), '"$i"'
     program = (
-        '{k=$0; sub(/=.*/,"",k)} FNR==NR && FILENAME=="-" {new[k]=$0; order[++n]=k; next} '
+        '{k=$0; sub(/=.*/,"",k)} FILENAME==ARGV[1] {new[k]=$0; order[++n]=k; next} '
         "k in new {if (!(k in done)) print new[k]; done[k]=1; next} {print} "
         "END {for (j=1;j<=n;j++) if (!(order[j] in done)) print new[order[j]]}"
     )
     return (
-        f"umask 077; b=$(mktemp {target}.XXXXXX) && trap 'rm -f \"$b\"' EXIT && "
-        f'{{ test -e {target} || : >{target}; }} && awk {quote(program)} - {target} >"$b" && '
+        f'umask 077; b=$(mktemp {target}.XXXXXX) && trap \'rm -f "$b" "$i"\' EXIT && '
+        f"i=$(mktemp {target}.XXXXXX) && {received(lines, size)} && "
+        f'{{ test -e {target} || : >{target}; }} && awk {quote(program)} {lines} {target} >"$b" && '
         f'chmod {mode:o} "$b" && mv -fT "$b" {target}'
     )

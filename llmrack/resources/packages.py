@@ -89,14 +89,15 @@ class Packages:
         why = f"missing: {', '.join(missing)}"
         if self.bundle:
             folder = self.bundle / target(seen) / "packages"
-            return Change(self.name, why, (InstallBundled(tuple(missing), folder),))
+            install = InstallBundled(tuple(missing), folder)
+            return Change(self.name, why, (install,), installs=True)
         names = " ".join(missing)
-        install = (
+        apt = (
             f"get apt-get -y -q --no-install-recommends -o DPkg::Lock::Timeout=300 install {names}"
         )
         script = (
             f"{GET}export DEBIAN_FRONTEND=noninteractive; "
             f"apt-cache show {names} >/dev/null 2>&1 || apt-get -q update || exit 1; "
-            f"{install} || {{ apt-get -q update && {install}; }}"
+            f"{apt} || {{ apt-get -q update && {apt}; }}"
         )
-        return Change(self.name, why, (Shell(script, timeout=1800),))
+        return Change(self.name, why, (Shell(script, timeout=1800),), installs=True)

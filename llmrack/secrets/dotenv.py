@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 from dotenv import dotenv_values
 
+from llmrack.files import replace_file
 from llmrack.problems import DeclarationError, Problem
 from llmrack.secrets.value import Secret
 
@@ -39,15 +38,7 @@ def write_env(path: Path, name: str, value: Secret) -> None:
     ]
     text = "\n".join([*kept, f"{name}={value.reveal()}", ""])
     path.parent.mkdir(parents=True, exist_ok=True)
-    # mkstemp makes the file 0600.
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".env.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(beside).replace(path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
+    replace_file(path, text, 0o600)
 
 
 def _problem(path: Path, cause: str, way_out: str) -> DeclarationError:

@@ -6,8 +6,6 @@ What is inside is JSON: `age -d secrets.age` shows it where llmrack is not at ha
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -16,6 +14,7 @@ from typing import Any
 
 import pyrage
 
+from llmrack.files import replacement
 from llmrack.problems import DeclarationError, Problem
 from llmrack.secrets.identities import decrypt, recipient
 from llmrack.secrets.locking import alone_with
@@ -93,18 +92,10 @@ def _write(path: Path, contents: Contents) -> None:
     if not _opens(path, sealed, clear):
         cause = "could not be opened by any identity of yours after this"
         raise _problem(path, cause, "keep yourself among its recipients")
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(sealed)
-            file.flush()
-            os.fsync(file.fileno())
-        if Path(beside).read_bytes() != sealed:
+    with replacement(path, 0o600) as beside:
+        beside.write_bytes(sealed)
+        if beside.read_bytes() != sealed:
             raise _problem(path, "cannot be written soundly", "look at the disk")
-        Path(beside).replace(path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
 
 
 def _opens(path: Path, sealed: bytes, clear: bytes) -> bool:

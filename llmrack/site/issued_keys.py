@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from llmrack.files import replace_file
 from llmrack.problems import DeclarationError, Problem
 from llmrack.secrets.audit import now
 from llmrack.secrets.locking import alone_with
@@ -69,17 +68,5 @@ def _changing(path: Path) -> Iterator[dict[str, IssuedKey]]:
     with alone_with(path):
         keys = read_issued(path)
         yield keys
-        _write(path, keys)
-
-
-def _write(path: Path, keys: Mapping[str, IssuedKey]) -> None:
-    plain = {name: key.model_dump() for name, key in sorted(keys.items())}
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(json.dumps(plain, indent=1) + "\n")
-        Path(beside).chmod(0o644)
-        Path(beside).replace(path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
+        plain = {name: key.model_dump() for name, key in sorted(keys.items())}
+        replace_file(path, json.dumps(plain, indent=1) + "\n", 0o644)

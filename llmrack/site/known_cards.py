@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from fcntl import LOCK_EX, flock
 from pathlib import Path
 
+from llmrack.files import replace_file
+from llmrack.secrets.locking import alone_with
 from llmrack.stack.fleet import Fleet, Host
 
 KNOWN = Path(".llmrack/gpus.json")
 
 
-def remember_cards(fleet: Fleet, folder: Path) -> None:
-    """Keep the cards of ``fleet``, beside those of hosts that are not in it."""
-    seen = {host.address: list(host.gpus) for host in fleet.hosts if host.gpus is not None}
+def remember_cards(host: Host, folder: Path) -> None:
+    """Keep the cards of ``host``, which are known, beside those of all others.
+
+    Raises DeclarationError when another run keeps the file locked, and OSError.
+    """
     file = folder / KNOWN
     file.parent.mkdir(exist_ok=True)
     # Two runs at a time must not lose what the other one saw.
-    with file.with_suffix(".lock").open("a") as lock:
-        flock(lock, LOCK_EX)
-        beside = file.with_suffix(".new")
-        beside.write_text(json.dumps(_known(folder) | seen, indent=2) + "\n", encoding="utf-8")
-        beside.replace(file)
+    with alone_with(file):
+        known = _known(folder) | {host.address: list(host.gpus or ())}
+        replace_file(file, json.dumps(known, indent=2) + "\n", 0o644)
 
 
 def with_known_cards(fleet: Fleet, folder: Path) -> Fleet:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
+from llmrack.files import replace_file
 from llmrack.verify.report import as_json, from_json
 from llmrack.verify.results import Report
 
@@ -19,11 +18,7 @@ def keep_proof(folder: Path, report: Report, standins: list[str]) -> None:
     """
     file = folder / KEPT
     file.parent.mkdir(exist_ok=True)
-    # mkstemp makes the file 0600.
-    handle, beside = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    with os.fdopen(handle, "w", encoding="utf-8") as opened:
-        opened.write(as_json(report, standins) + "\n")
-    Path(beside).replace(file)
+    replace_file(file, as_json(report, standins) + "\n", 0o600)
 
 
 def last_proof(folder: Path) -> tuple[Report, list[str]] | None:

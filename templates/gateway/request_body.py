@@ -41,7 +41,7 @@ def limited(app: App) -> App:
             await _refuse(send, *_TOO_LARGE)
             return
         is_form = b"form" in headers.get(b"content-type", b"")
-        size, begun = 0, is_form
+        size, begun, answered = 0, is_form, False
         refused: tuple[int, str] | None = None
 
         async def checked() -> Message:
@@ -59,7 +59,9 @@ def limited(app: App) -> App:
             return {"type": "http.disconnect"} if refused else message
 
         async def unless_refused(message: Message) -> None:
+            nonlocal answered
             if not refused:
+                answered = True
                 await send(message)
 
         try:
@@ -67,7 +69,8 @@ def limited(app: App) -> App:
         except Exception:
             if not refused:
                 raise
-        if refused:
+        # An answer that has begun cannot become another one: the server cuts it off.
+        if refused and not answered:
             await _refuse(send, *refused)
 
     return behind

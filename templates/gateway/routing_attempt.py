@@ -8,6 +8,7 @@ passes off a stream that breaks off as a whole answer (seen with 1.106.2).
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import wraps
@@ -84,9 +85,9 @@ class Attempts:
         self._adapt(deployment, form, kwargs)
         first = deployment.first_token_timeout
         if kwargs.get("stream"):
-            return await self._stream(deployment, kwargs, first or whole)
+            return await self._stream(deployment, kwargs, whole)
         if first and kwargs.get("n") in (None, 1) and not any(map(kwargs.get, _PLAIN_ONLY)):
-            return await self._put_together(deployment, kwargs, first, whole)
+            return await self._put_together(deployment, kwargs, whole)
         return await self._plain(deployment, self._chat, (), kwargs, whole)
 
     def _whole(self, name: str, form: Form) -> Call:
@@ -185,7 +186,7 @@ class Attempts:
         whole: float,
     ) -> Any:  # noqa: ANN401  (as LiteLLM's own)
         began, trail = _begun(kwargs), trails.of(kwargs)
-        async with self._outcomes.attempt(deployment, whole, trail):
+        async with self._outcomes.attempt(deployment, whole, deployment.timeout, trail):
             response = await call(*args, **kwargs)
         trail.answered = deployment
         if deployment.keeps_answers:
@@ -196,7 +197,7 @@ class Attempts:
         return response
 
     async def _put_together(
-        self, deployment: Deployment, kwargs: dict[str, Any], first: float, whole: float
+        self, deployment: Deployment, kwargs: dict[str, Any], whole: float
     ) -> Any:  # noqa: ANN401  (as LiteLLM's own)
         """A plain answer, asked for as a stream: only so a first token can be waited for."""
         logged, began = kwargs.get("litellm_logging_obj"), time.monotonic()
@@ -204,10 +205,13 @@ class Attempts:
         try:
             # The deadline of the first token is an attempt's own; this one is for all of it.
             with anyio.fail_after(whole):
-                response = await self._stream(deployment, asked, min(first, whole))
+                response = await self._stream(deployment, asked, whole)
                 chunks = [chunk async for chunk in response]
         except TimeoutError:
             error = late(deployment, f"gave no whole answer within {whole:g} s")
+            # As where the answer comes in one piece: a client that waits for less blames nobody.
+            if whole >= deployment.timeout:
+                self._outcomes.failed(deployment, error)
             trails.of(kwargs).fail(deployment, error, began)
             raise error from None
         except MidStreamFallbackError as error:
@@ -222,11 +226,13 @@ class Attempts:
         built._hidden_params = {**built._hidden_params, **response._hidden_params}
         return built
 
-    async def _stream(self, deployment: Deployment, kwargs: dict[str, Any], first: float) -> Any:  # noqa: ANN401  (as LiteLLM's own)
-        """A stream that has begun: its first token is there."""
+    async def _stream(self, deployment: Deployment, kwargs: dict[str, Any], whole: float) -> Any:  # noqa: ANN401  (as LiteLLM's own)
+        """A stream that has begun: its first token is there, in time."""
         began, trail = _begun(kwargs), trails.of(kwargs)
         held: list[Any] = []
-        async with self._outcomes.attempt(deployment, first, trail) as rests:
+        first = deployment.first_token_timeout or math.inf
+        seconds, declared = min(first, whole), min(first, deployment.timeout)
+        async with self._outcomes.attempt(deployment, seconds, declared, trail) as rests:
             response = await self._chat(**kwargs)
             source = aiter(response.completion_stream or await response.fetch_stream())
             while not (held and says(held[-1])):

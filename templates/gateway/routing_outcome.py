@@ -32,9 +32,12 @@ class Outcomes:
 
     @asynccontextmanager
     async def attempt(
-        self, deployment: Deployment, seconds: float, trail: Trail
+        self, deployment: Deployment, seconds: float, declared: float, trail: Trail
     ) -> AsyncIterator[list[Rest]]:
         """Count it as running, end it in time or when the instance is lost, note its failure.
+
+        + seconds: its deadline
+        + declared: the deadline where the client asks for no other one
 
         Gives what it tries whether it is well again.
         """
@@ -43,7 +46,7 @@ class Outcomes:
         sent: list[bool] = []
         sending.set(sent)
         # A client that waits for less than is declared says nothing of the instance.
-        patient = seconds >= min(deployment.first_token_timeout or math.inf, deployment.timeout)
+        patient = seconds >= declared
         instance.used = began
         model.running += 1
         try:

@@ -14,6 +14,8 @@ from typing import Any
 
 import httpx
 
+from tests import DEADLINE
+
 REAL_ARCHIVE = os.environ.get("LLMRACK_TEST_OLLAMA_ARCHIVE")
 """The archive of a real Ollama to test instead of the stand-in."""
 
@@ -89,7 +91,7 @@ class OllamaProcess:
         """Stop the server; returns its exit status."""
         self.client.close()
         self._process.terminate()
-        return self._process.wait(timeout=30)
+        return self._process.wait(timeout=DEADLINE)
 
     def get(self, path: str) -> Any:
         """The JSON that a GET gives."""

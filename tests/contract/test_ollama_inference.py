@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests import DEADLINE
 from tests.contract.ollama_process import (
     HELLO,
     TOOL,
@@ -97,7 +98,7 @@ def test_empty_request_loads_and_unloads(
     assert "llava:latest" in ollama.loaded()
     unloaded = ollama.post(path, model="llava", keep_alive=0, **body).json()
     assert (unloaded["done"], unloaded["done_reason"]) == (True, "unload")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + DEADLINE
     while "llava:latest" in ollama.loaded():
         assert time.monotonic() < deadline
 
@@ -135,7 +136,7 @@ def test_keep_alive_of_a_request_sets_the_expiry(
     ollama.answer(
         "/api/chat", model="llama3.1", messages=HELLO, options=SHORT, keep_alive=keep_alive
     )
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + DEADLINE
     while not least < expires_in(ollama.loaded()["llama3.1:latest"]) < most:
         assert time.monotonic() < deadline
 

@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from llmrack_lab.standins.ollama_archive import STANDIN_VERSION, build_archive
+from tests import DEADLINE
 from tests.contract.ollama_process import HELLO, REAL_ARCHIVE, TOOL, OllamaProcess, StartOllama
 
 pytestmark = pytest.mark.skipif(
@@ -309,7 +310,7 @@ def test_fault_hang_lasts_until_it_is_ended(
     waiting = threading.Thread(target=lambda: answers.append(say(ollama)))
     waiting.start()
     set_fault("ok")
-    waiting.join(timeout=10)
+    waiting.join(timeout=DEADLINE)
     assert answers[0].startswith(MARKER)
 
 
@@ -451,7 +452,7 @@ def test_fault_load_delays_a_cold_model_which_ps_lists_meanwhile(
     while not ollama.loaded():
         assert time.monotonic() < began + 10
     assert not answers
-    waiting.join(timeout=10)
+    waiting.join(timeout=DEADLINE)
     assert time.monotonic() - began >= 3
     began = time.monotonic()
     say(ollama)
@@ -465,7 +466,7 @@ def test_a_load_is_given_up_when_its_client_leaves(
     body = {"model": "llama3.1", "messages": HELLO}
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(f"{ollama.url}/api/chat", json=body, timeout=0.3)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + DEADLINE
     while ollama.loaded():
         assert time.monotonic() < deadline
 
@@ -477,12 +478,12 @@ def test_full_queue_is_503(start_ollama: StartOllama, ollama: OllamaProcess) -> 
     server.post("/__standin__/fault", mode="hang")
     first = threading.Thread(target=lambda: say(server))
     first.start()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + DEADLINE
     while server.get("/__standin__/requests")["requests"][-1]["path"] != "/api/chat":
         assert time.monotonic() < deadline
     answer = server.post("/api/chat", model="llama3.1", messages=HELLO)
     server.post("/__standin__/fault", mode="ok")
-    first.join(timeout=10)
+    first.join(timeout=DEADLINE)
     assert answer.status_code == 503
     message = "server busy, please try again.  maximum pending requests exceeded"
     assert answer.json() == {"error": message}

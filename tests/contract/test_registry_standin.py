@@ -19,6 +19,7 @@ import trustme
 
 from llmrack_lab.standins.models import CATALOGUE, build_models
 from llmrack_lab.standins.registry import Registry
+from tests import DEADLINE
 
 MANIFEST = "/v2/library/qwen2.5-coder/manifests/7b"
 
@@ -95,7 +96,7 @@ def test_rate_is_shared_by_all_answers(client: httpx.Client, blob: tuple[str, in
         for reader in readers:
             reader.start()
         for reader in readers:
-            reader.join(timeout=10)
+            reader.join(timeout=DEADLINE)
         # Two blobs, each a quarter of a second's worth; the last chunk is not waited for.
         assert time.monotonic() - begun > 0.45
     finally:
@@ -120,7 +121,7 @@ def test_stall_holds_a_blob_until_it_ends(
     client: httpx.Client, registry: Registry, blob: tuple[str, int]
 ) -> None:
     client.post("/__standin__/fault", json={"mode": "stall"})
-    before, deadline = registry.bytes_sent, time.monotonic() + 10
+    before, deadline = registry.bytes_sent, time.monotonic() + DEADLINE
     received: list[int] = []
     url = str(client.base_url.join(blob[0]))
     reader = threading.Thread(target=lambda: received.append(len(httpx.get(url).content)))
@@ -132,7 +133,7 @@ def test_stall_holds_a_blob_until_it_ends(
     assert registry.bytes_sent - before < blob[1]
     assert not received
     client.post("/__standin__/fault", json={"mode": "ok"})
-    reader.join(timeout=10)
+    reader.join(timeout=DEADLINE)
     assert received == [blob[1]]
 
 
@@ -199,7 +200,7 @@ def test_program_speaks_https_and_stops_at_once(registry: Registry, tmp_path: Pa
             response = client.get(f"https://localhost:{port}{MANIFEST}")
             assert response.status_code == 200
             process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=5) == 0
+            assert process.wait(timeout=DEADLINE) == 0
 
 
 def test_program_names_the_address_that_it_cannot_have(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from llmrack.stack.schema import Stack
 from llmrack_lab.standins.answers import JSON, Model
 from llmrack_lab.standins.openai_like import OpenAILike
 from llmrack_lab.standins.vllm import VLLM
+from tests import DEADLINE
 from tests.lab.front import SECRET, Front, provider
 from tests.lab.keyed_front import issued, key
 
@@ -168,7 +169,7 @@ def shown(key: str) -> str:
 
 def noted(world: World, model: str, count: int) -> list[dict[str, object]]:
     """The last lines of a model in the log of requests, once they are there."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + DEADLINE
     while True:
         lines = [each for each in world.lines() if each["model"] == model]
         if len(lines) >= count or time.monotonic() > end:

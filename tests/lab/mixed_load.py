@@ -16,6 +16,7 @@ import httpx
 import openai
 
 from llmrack_lab.shell import wait_until
+from tests import DEADLINE
 from tests.lab.site import Site
 
 AT_ONCE = 8
@@ -100,7 +101,7 @@ def assert_counted(site: Site, load: Callable[[], Count]) -> None:
 
     # A line is written just after its answer.
     whole = sum(asked.calls.values())
-    assert wait_until(lambda: sum(since().calls.values()) >= whole, 10), since()
+    assert wait_until(lambda: sum(since().calls.values()) >= whole, DEADLINE), since()
     found = since()
     assert found.calls == asked.calls
     assert sum(found.errors.values()) == sum(asked.errors.values())
@@ -115,7 +116,7 @@ def forwarded(site: Site, host: str, port: int) -> Iterator[str]:
     forward = f"127.0.0.1:{here}:127.0.0.1:{port}"
     process = subprocess.Popen(["ssh", "-F", site.lab.ssh_config, "-NL", forward, f"root@{host}"])
     try:
-        assert wait_until(lambda: _listens(here), 20)
+        assert wait_until(lambda: _listens(here), DEADLINE)
         yield f"http://127.0.0.1:{here}/v1"
     finally:
         process.kill()

@@ -17,6 +17,7 @@ from llmrack_lab.standins.http import Reply, Request, Stream
 from llmrack_lab.standins.openai_like import OpenAILike
 from llmrack_lab.standins.provider import Provider, Refusal
 from llmrack_lab.standins.remote import Attic
+from tests import DEADLINE
 from tests.lab.front import MODELS, SECRET, Front, breakable, provider
 from tests.lab.ollama_boxes import host_at, ollama_boxes
 from tests.lab.recording import Recording
@@ -152,7 +153,7 @@ def served(answer: httpx.Response) -> str:
 def logged(world: World, answer: httpx.Response) -> dict[str, Any]:
     """The line of the log, which comes a little later than the answer."""
     log = Path(world.front.process.folder / "requests.jsonl")
-    name, end = answer.headers["x-litellm-call-id"], time.monotonic() + 10
+    name, end = answer.headers["x-litellm-call-id"], time.monotonic() + DEADLINE
     while name not in log.read_text():
         assert time.monotonic() < end
         time.sleep(0.05)

@@ -17,6 +17,7 @@ from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.schema import Stack
 from llmrack.stack.settings import Settings
 from llmrack_lab.shell import wait_until
+from tests import DEADLINE
 from tests.lab.agent_programs import MACHINE, Home, agent_programs
 from tests.lab.dialects import CITY, MARK
 from tests.lab.front import Front, breakable, provider
@@ -114,7 +115,7 @@ class World:
         before = len(self._lines())
         said = PROGRAMS[name].ask(home, prompt)
         # The log's lines come a little later.
-        assert wait_until(lambda: len(self._lines()) > before, 30)
+        assert wait_until(lambda: len(self._lines()) > before, DEADLINE)
         new = self._lines()[before:]
         assert [line for line in new if line["status"] != 200 or line["attempts"]] == []
         assert home.elsewhere.asked <= PROGRAMS[name].elsewhere

@@ -22,6 +22,7 @@ from llmrack_lab.standins.answers import Model
 from llmrack_lab.standins.program import StandIn
 from llmrack_lab.standins.provider import Fault
 from llmrack_lab.standins.vllm import VLLM
+from tests import DEADLINE
 
 SERVE = Path(__file__).parents[2] / "templates" / "gateway" / "serve.py"
 KEY = "sk-only-for-this-test"
@@ -163,7 +164,7 @@ def test_it_serves_on_a_passed_socket_and_lets_a_stream_end_on_sigterm(
         assert gateway.states.recv(64) == b"STOPPING=1"
         vllm.set_fault(Fault())
         assert [line for line in received if line][-1] == "data: [DONE]"
-    assert gateway.process.wait(timeout=20) in (0, -signal.SIGTERM)
+    assert gateway.process.wait(timeout=DEADLINE) in (0, -signal.SIGTERM)
 
 
 def test_it_answers_a_connection_that_was_accepted_just_before_sigterm(gateway: Gateway) -> None:
@@ -186,7 +187,7 @@ def test_an_idle_connection_is_served_once_more_after_sigterm_and_told_so(gatewa
         assert gateway.states.recv(64) == b"STATUS=accepts no more connections"
         last = client.get("/health/liveliness")
         assert (last.status_code, last.headers["connection"]) == (200, "close")
-    assert gateway.process.wait(timeout=20) in (0, -signal.SIGTERM)
+    assert gateway.process.wait(timeout=DEADLINE) in (0, -signal.SIGTERM)
 
 
 def test_a_request_that_runs_at_sigterm_is_answered_as_the_last_of_its_connection(
@@ -200,7 +201,7 @@ def test_a_request_that_runs_at_sigterm_is_answered_as_the_last_of_its_connectio
     )
     with socket.create_connection(gateway.address, timeout=20) as client:
         client.sendall((head + body).encode())
-        assert wait_until(lambda: bool(vllm.provider.requests), 20)
+        assert wait_until(lambda: bool(vllm.provider.requests), DEADLINE)
         gateway.process.send_signal(signal.SIGTERM)
         assert gateway.states.recv(64) == b"STOPPING=1"
         assert gateway.states.recv(64) == b"STATUS=accepts no more connections"

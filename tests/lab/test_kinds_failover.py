@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,8 @@ from llmrack.verify.exchange import Bounds
 from llmrack.verify.gateway import PROBES, prove_gateway
 from llmrack.verify.probes import Target
 from llmrack.verify.results import Failed
+from llmrack_lab.shell import wait_until
+from tests import DEADLINE
 from tests.lab.gateway_process import KEY
 from tests.lab.kinds_front import (
     KINDS,
@@ -36,15 +37,21 @@ def world(gateway_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield found
 
 
+def wait_for(world: World, kind: str, deployment: str) -> None:
+    """Ask until this one answers, which nobody keeps from it any more."""
+    model = deployment.partition("/")[2]
+    assert wait_until(lambda: answered(kind, world.ask(kind, model)) == deployment, DEADLINE)
+
+
 @pytest.fixture(autouse=True)
 def _all_are_well(world: World) -> Iterator[None]:
     """Nobody is put aside from one test to the next."""
     yield
-    broken = [name for name, each in world.others.items() if each.provider.fault.mode != "ok"]
-    for name in broken:
-        world.others[name].mend()
-    if broken:
-        time.sleep(4)
+    for name, models in (("first", PAID), ("third", WATCHED)):
+        if world.others[name].provider.fault.mode != "ok":
+            world.others[name].mend()
+            for kind in KINDS:
+                wait_for(world, kind, f"{name}/{models[kind]}")
 
 
 @pytest.mark.parametrize("cause", ["500", "401", "refused", "cut", "hang"])
@@ -68,10 +75,7 @@ def test_who_failed_is_put_aside_and_is_back_when_it_is_well(world: World, kind:
     assert answered(kind, world.ask(kind, model)) == f"fourth/{model}"
     assert len(third.asked()) == asked
     third.mend()
-    end = time.monotonic() + 10
-    while answered(kind, world.ask(kind, model)) != f"third/{model}":
-        assert time.monotonic() < end
-        time.sleep(0.2)
+    wait_for(world, kind, f"third/{model}")
     # By the gateway's own request, but of images, which cost money.
     own = [each for each in third.asked(own=True) if each["model"] == kind]
     assert bool(own) == (kind != "image")
@@ -83,8 +87,7 @@ def test_who_is_not_watched_rests_and_is_tried_again(world: World, kind: str) ->
     first.fail("500")
     assert answered(kind, world.ask(kind, PAID[kind])) == f"second/{PAID[kind]}"
     first.mend()
-    time.sleep(2.5)
-    assert answered(kind, world.ask(kind, PAID[kind])) == f"first/{PAID[kind]}"
+    wait_for(world, kind, f"first/{PAID[kind]}")
 
 
 def test_the_log_has_the_attempts_of_a_request(world: World) -> None:

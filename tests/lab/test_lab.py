@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from llmrack_lab import cli
 from llmrack_lab.lab import Lab
 from llmrack_lab.shell import LabError, wait_until
+from tests import DEADLINE
 from tests.lab.own_lab import NAME, ROOT, make_lab, marked, pids, prepare, run, traces
 
 
@@ -121,7 +122,7 @@ def test_a_host_that_reboots_by_itself_comes_back(lab: Lab) -> None:
         done = lab.host("box1").ssh(command, check=False)
         return done.returncode == 0 and done.stdout.strip() != before
 
-    assert wait_until(has_another_boot_id, 60)
+    assert wait_until(has_another_boot_id, DEADLINE)
 
 
 @pytest.mark.parametrize("role", ["unshare", "sh", "systemd-nspawn", "systemd", "cloud"])

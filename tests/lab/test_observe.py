@@ -18,6 +18,7 @@ import pytest
 
 from llmrack_lab.lab import Lab
 from llmrack_lab.shell import wait_until
+from tests import DEADLINE
 from tests.lab.site import STACK, Run, Site
 
 GATEWAY, ENGINE = "box1", "box2"
@@ -146,7 +147,7 @@ def test_watching_goes_on_until_it_is_interrupted(site: Site) -> None:
     try:
         codes = [json.loads(watching.stdout.readline())["exit_code"] for _ in range(2)]
         watching.send_signal(signal.SIGINT)
-        rest, _ = watching.communicate(timeout=30)
+        rest, _ = watching.communicate(timeout=DEADLINE)
     finally:
         watching.kill()
     assert (codes, watching.returncode) == ([0, 0], 0)
@@ -179,7 +180,7 @@ def test_a_fallback_is_told(site: Site) -> None:
     assert "cloud/gpt-oss:20b-cloud answered (a fallback: coder was asked for)" in run.output
     assert run.code == 0
     site.fault("vllm", "ok")
-    assert wait_until(lambda: ask(site, "status").code == 0, 60), "vllm stays aside"
+    assert wait_until(lambda: ask(site, "status").code == 0, DEADLINE), "vllm stays aside"
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,10 @@ SHARED: dict[str, tuple[str, dict[str, Any]]] = {
     "lost": ("vllm", {"first_token_timeout": None}),
     "left": ("vllm", {"first_token_timeout": None}),
     "hasty": ("vllm", {"first_token_timeout": None}),
+    "hasty-first": ("openai-compatible", {}),
+    "late": ("openai-compatible", {"timeout": 2.5, "first_token_timeout": None}),
+    "late-first": ("openai-compatible", {"timeout": 2.5}),
+    "late-silent": ("openai-compatible", {"timeout": 1.5}),
     "crowd": ("openai-compatible", {}),
     "crowd-cut": ("openai-compatible", {}),
     "crowd-watched": ("vllm", {}),
@@ -141,6 +145,43 @@ def test_a_client_that_waits_for_less_than_is_declared_blames_nobody(
     assert front.ask("hasty", timeout=0.5).by == "other/hasty"
     at["hasty"].mend()
     assert front.ask("hasty").by == "hasty/hasty"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"timeout": 0.5},
+        # Longer than the first token may take, which such an answer does not have.
+        {"timeout": 2.5, "n": 2},
+    ],
+    ids=str,
+)
+def test_a_deadline_of_the_clients_blames_nobody_where_another_is_declared_for_the_first_token(
+    front: Front, at: dict[str, Breakable], body: dict[str, Any]
+) -> None:
+    at["hasty-first"].fail("hang")
+    assert front.ask("hasty-first", **body).by == "other/hasty-first"
+    at["hasty-first"].mend()
+    assert front.ask("hasty-first").by == "hasty-first/hasty-first"
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("late", Fault("slow", only="inference", seconds=0.3)),
+        ("late-first", Fault("slow", only="inference", seconds=0.3)),
+        ("late-silent", Fault("hang", only="inference")),
+    ],
+    ids=str,
+)
+def test_an_answer_that_is_not_whole_in_its_declared_time_puts_its_model_aside(
+    front: Front, at: dict[str, Breakable], name: str, fault: Fault
+) -> None:
+    at[name].show(fault)
+    assert front.ask(name).by == f"other/{name}"
+    asked = len(at[name].asked())
+    assert front.ask(name).by == f"other/{name}"
+    assert len(at[name].asked()) == asked
 
 
 @pytest.mark.parametrize(("name", "cause"), [("crowd", "500"), ("crowd-cut", "end")])

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from llmrack_lab.shell import wait_until
+from tests import DEADLINE
 from tests.lab.front import Front
 from tests.lab.gateway_process import KEY
 from tests.lab.keyed_front import DECLARED, SPOKEN, ask, key, keyed_front
@@ -35,7 +36,7 @@ def test_a_line_is_noted_of_a_request(front: Front, stream: bool) -> None:
     answer = ask(front, "aliased", model="short", stream=stream)
     assert answer.text
     its = {"id": answer.headers["x-litellm-call-id"]}
-    assert wait_until(lambda: noted(front, **its), 10)
+    assert wait_until(lambda: noted(front, **its), DEADLINE)
     (line,) = noted(front, **its)
     assert (line["key"], line["model"], line["status"]) == ("aliased", "short", 200)
     assert line["input_tokens"] > 0 and line["output_tokens"] > 0 and 0 < line["duration"] < 10
@@ -62,7 +63,7 @@ def test_one_line_is_noted_of_every_kind_of_request(
     def since() -> list[dict[str, Any]]:
         return noted(front, key=name, model=body["model"])[len(before) :]
 
-    assert wait_until(since, 10)
+    assert wait_until(since, DEADLINE)
     assert [line["status"] for line in since()] == [200]
 
 
@@ -71,14 +72,14 @@ def test_no_client_can_be_noted_as_another(front: Front) -> None:
     answer = ask(front, "aliased", model="short", metadata=names, litellm_metadata=names)
     assert answer.status_code == 200
     its = {"id": answer.headers["x-litellm-call-id"]}
-    assert wait_until(lambda: noted(front, **its), 10)
+    assert wait_until(lambda: noted(front, **its), DEADLINE)
     assert [line["key"] for line in noted(front, **its)] == ["aliased"]
 
 
 def line_of(front: Front, answer: Any) -> dict[str, Any]:
     """The one line of a request."""
     its = {"id": answer.headers["x-litellm-call-id"]}
-    assert wait_until(lambda: noted(front, **its), 10)
+    assert wait_until(lambda: noted(front, **its), DEADLINE)
     (line,) = noted(front, **its)
     return line
 
@@ -108,7 +109,7 @@ def test_a_fallback_is_noted_with_what_failed_before_it(front: Front, stream: bo
         assert (line["served"], line["instance"], line["position"]) == ("backup", "good", 1)
         return line
 
-    assert wait_until(lambda: failed()["attempts"], 20)
+    assert wait_until(lambda: failed()["attempts"], DEADLINE)
     (attempt,) = noted(front, model="backed", stream=stream)[-1]["attempts"]
     assert attempt.pop("seconds") >= 0
     assert attempt == {"instance": "bad", "model": "backed", "error": "server", "status": 500}
@@ -143,7 +144,7 @@ def test_content_is_kept_apart_where_that_is_declared(front: Front, stream: bool
         )
         return [each for each in found if each["id"] == line["id"]]
 
-    assert wait_until(kept, 10)
+    assert wait_until(kept, DEADLINE)
     (content,) = kept()
     assert content["asked"] == SPOKEN
     assert content["answer"] in answer.text or stream
@@ -175,7 +176,7 @@ def begun(front: Front) -> Iterator[httpx.Response]:
 def test_a_client_that_leaves_is_noted_as_such(front: Front) -> None:
     with begun(front) as answer:
         its = {"id": answer.headers["x-litellm-call-id"]}
-    assert wait_until(lambda: noted(front, **its), 10)
+    assert wait_until(lambda: noted(front, **its), DEADLINE)
     (line,) = noted(front, **its)
     assert (line["status"], line["error"], line["served"]) == (499, "left", "endless")
 
@@ -190,7 +191,7 @@ def test_refusals_are_noted_where_the_name_is_known(front: Front) -> None:
     ask(front, "chatty", model="other")
     ask(front, "late", model="chat")
     # A thread writes.
-    assert wait_until(lambda: counts() == (before[0] + 1, before[1] + 1), 10)
+    assert wait_until(lambda: counts() == (before[0] + 1, before[1] + 1), DEADLINE)
     refused = noted(front, key="chatty", status=403)
     assert {(line["model"], line["error"]) for line in refused} >= {("other", "refused")}
 
@@ -198,7 +199,7 @@ def test_refusals_are_noted_where_the_name_is_known(front: Front) -> None:
 def test_a_request_that_nobody_could_answer_is_noted_once(front: Front) -> None:
     answer = ask(front, "everything", model="any/unheard-of")
     assert answer.status_code >= 400
-    assert wait_until(lambda: noted(front, model="any/unheard-of"), 10)
+    assert wait_until(lambda: noted(front, model="any/unheard-of"), DEADLINE)
     (line,) = noted(front, model="any/unheard-of")
     assert (line["key"], line["status"]) == ("everything", answer.status_code)
 
@@ -217,7 +218,7 @@ def test_no_request_fails_when_the_log_cannot_be_written(front: Front) -> None:
     file.mkdir()
     try:
         assert all(ask(front, "everything", model="chat").json()["choices"] for _ in range(3))
-        assert wait_until(lambda: "requests are not noted" in front.process.log, 10)
+        assert wait_until(lambda: "requests are not noted" in front.process.log, DEADLINE)
     finally:
         file.rmdir()
         aside.rename(file)

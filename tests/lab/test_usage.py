@@ -13,6 +13,7 @@ import pytest
 
 from llmrack.observe.requests.usage import stamp
 from llmrack_lab.shell import wait_until
+from tests import DEADLINE
 from tests.lab.site import Site
 from tests.unit.request_lines import FAILED, LINE
 
@@ -32,7 +33,7 @@ def site(module_site: Site, fresh: Callable[[str], None]) -> Site:
     module_site.on("box2", f"useradd -m llm && su llm -c 'mkdir -p -m 700 {LOG}'")
     for model in MODELS:
         module_site.chat("box1", model)
-    assert wait_until(lambda: len(noted(module_site)) == len(MODELS), 10)
+    assert wait_until(lambda: len(noted(module_site)) == len(MODELS), DEADLINE)
     note(module_site, key="eve", attempts=[FAILED], position=1, cost=0.25)
     rested = {"instance": "box9", "model": "", "time": stamp(datetime.now(UTC))}
     note(module_site, "events", rested, event="aside", why="it answers 500")
@@ -163,23 +164,23 @@ def test_tail_comes_back_to_a_gateway_that_it_lost(site: Site, tail: Tail) -> No
 def test_ctrl_c_ends_tail_quietly_and_what_ran_on_the_hosts(site: Site, tail: Tail) -> None:
     assert followers(site, "box1") and followers(site, "box2")
     tail.process.send_signal(signal.SIGINT)
-    rest, _ = tail.process.communicate(timeout=20)
+    rest, _ = tail.process.communicate(timeout=DEADLINE)
     assert tail.process.returncode == 0
     assert all(line.startswith("{") for line in rest.splitlines()), rest
-    assert wait_until(lambda: not followers(site, "box1") + followers(site, "box2"), 20)
+    assert wait_until(lambda: not followers(site, "box1") + followers(site, "box2"), DEADLINE)
 
 
 def test_nothing_is_left_on_the_hosts_when_tail_is_killed(site: Site, tail: Tail) -> None:
     assert followers(site, "box1")
     tail.process.kill()
-    assert wait_until(lambda: not followers(site, "box1") + followers(site, "box2"), 20)
+    assert wait_until(lambda: not followers(site, "box1") + followers(site, "box2"), DEADLINE)
 
 
 def test_tail_filters_on_the_hosts(site: Site) -> None:
     made = Tail(site, "--last", "1h", "--errors", "--model", "no-such-model")
     assert json.loads(made.until('"gateway"'))["model"] == "no-such-model"
     made.process.send_signal(signal.SIGINT)
-    rest, _ = made.process.communicate(timeout=20)
+    rest, _ = made.process.communicate(timeout=DEADLINE)
     assert rest == ""
 
 
@@ -195,7 +196,7 @@ def test_a_box_follows_its_own_log(site: Site, tmp_path: Path) -> None:
     made = Tail(Site(site.lab, tmp_path), "--last", "1h")
     assert json.loads(made.until('"gateway"'))["gateway"] == "@local"
     made.process.send_signal(signal.SIGINT)
-    rest, _ = made.process.communicate(timeout=20)
+    rest, _ = made.process.communicate(timeout=DEADLINE)
     assert (made.process.returncode, rest) == (0, "")
 
 

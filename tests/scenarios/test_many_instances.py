@@ -23,6 +23,7 @@ from llmrack.verify.probes import RED_PNG
 from llmrack_lab.lab import Lab
 from llmrack_lab.services import PROVIDERS
 from llmrack_lab.shell import wait_until
+from tests import DEADLINE
 from tests.lab.mixed_load import assert_counted, mixed_load
 from tests.lab.site import Run, Site
 
@@ -153,7 +154,7 @@ def test_health_is_asked_at_the_declared_path_with_the_key(site: Site, instance:
         signs = [each for each in asked(site, instance) if each["path"] == path]
         return bool(signs) and {each["status"] for each in signs} == {200}
 
-    assert wait_until(looked, 10)
+    assert wait_until(looked, DEADLINE)
 
 
 @pytest.mark.parametrize("instance", [*LOCAL, "attic"])

@@ -18,6 +18,7 @@ from xml.etree import ElementTree
 import pytest
 
 from llmrack_lab.shell import wait_until
+from tests import DEADLINE
 from tests.lab.site import ROOT, Run, Site
 
 HOSTS: dict[str, tuple[str, ...]] = {"box1": ("gpu",), "box2": ("gpu",), "box3": ("gateway",)}
@@ -170,8 +171,10 @@ def test_the_host_restores_what_a_killed_drill_has_broken(site: Site) -> None:
         assert is_frozen(site, "box1")
         process.send_signal(signal.SIGKILL)
     assert is_frozen(site, "box1")
-    assert wait_until(lambda: not is_frozen(site, "box1"), 60)
-    assert wait_until(lambda: traces(site) == dict.fromkeys(HOSTS, "active"), 10), traces(site)
+    assert wait_until(lambda: not is_frozen(site, "box1"), DEADLINE)
+    assert wait_until(lambda: traces(site) == dict.fromkeys(HOSTS, "active"), DEADLINE), traces(
+        site
+    )
 
 
 def test_an_interrupt_restores_at_once(site: Site) -> None:

@@ -17,6 +17,7 @@ import pytest
 from llmrack_lab.lab import Lab
 from llmrack_lab.shell import wait_until
 from llmrack_lab.standins.weights import write_llama
+from tests import DEADLINE
 from tests.lab.site import Run, Site
 
 BOXES = {"box2": ("gpu",), "box3": ("gpu",), "box4": ("gpu",)}
@@ -152,7 +153,7 @@ def test_a_copy_that_was_interrupted_goes_on_where_it_ended(site: Site) -> None:
         assert there, deploy.communicate()[0]
     # Nobody listens any more, so the copy ends by itself and its key goes.
     key = "ls /run/user/$(id -u llm)/llmrack-copy"
-    assert wait_until(lambda: not site.on("box3", key, check=False), 10)
+    assert wait_until(lambda: not site.on("box3", key, check=False), DEADLINE)
     send_by(site, "cat")
     site.deployed()
     sent_again = sum(int(site.on(box, "wc -c </tmp/sent")) for box in SOURCES)
@@ -229,9 +230,11 @@ def test_a_key_of_a_copy_is_good_for_nothing_but_blobs(site: Site) -> None:
             def sources() -> list[str]:
                 return [box for box in SOURCES if site.on(box, granted, check=False)]
 
-            assert wait_until(sources, 60), deploy.communicate()[0]
+            assert wait_until(sources, DEADLINE), deploy.communicate()[0]
             source = site.lab.host(sources()[0]).address
-            assert wait_until(lambda: site.on("box3", f"ls {key}/known_hosts", check=False), 60)
+            assert wait_until(
+                lambda: site.on("box3", f"ls {key}/known_hosts", check=False), DEADLINE
+            )
             ssh = (
                 f"ssh -F none -i {key}/key -o UserKnownHostsFile={key}/known_hosts "
                 f"-o HostKeyAlias=llmrack-source -o BatchMode=yes llm@{source}"

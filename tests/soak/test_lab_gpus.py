@@ -17,6 +17,7 @@ from llmrack_lab.gpus import DRIVER, pretence
 from llmrack_lab.host import LabHost
 from llmrack_lab.lab import Lab
 from llmrack_lab.shell import wait_until
+from tests import DEADLINE
 from tests.lab.site import ROOT
 
 BOX = "box4"
@@ -135,7 +136,7 @@ def test_card_is_ready_the_given_time_after_a_boot(host: LabHost) -> None:
     host.set_gpus(1, "not-ready", seconds=3)
     host.reboot()
     assert host.ssh("nvidia-smi -L", check=False).returncode == 6
-    assert wait_until(lambda: uuids(host) == UUIDS[:1], 20)
+    assert wait_until(lambda: uuids(host) == UUIDS[:1], DEADLINE)
 
 
 def test_power_cut_changes_nothing(host: LabHost) -> None:
@@ -200,7 +201,7 @@ class Engine:
             "systemctl stop probe 2>/dev/null; systemd-run -q --unit=probe --setenv=HOME=/srv/probe"
             f" {words} /srv/probe/bin/ollama serve"
         )
-        assert wait_until(lambda: self._curl("/api/version") is not None, 20)
+        assert wait_until(lambda: self._curl("/api/version") is not None, DEADLINE)
 
     def place(self, **options: int) -> float:
         """The share of a model that lies on GPUs after it was loaded."""

@@ -15,6 +15,7 @@ import pytest
 
 from llmrack_lab.shell import wait_until
 from llmrack_lab.standins.weights import write_llama
+from tests import DEADLINE
 from tests.lab.site import Run, Site
 
 BOX = "box4"
@@ -210,7 +211,7 @@ def test_preloaded_models_are_there_after_each_start(site: Site) -> None:
         return {each["name"] for each in ask(site, "/api/ps")["models"]}
 
     site.as_service(BOX, "systemctl --user restart llmrack-ollama@main.service")
-    assert wait_until(lambda: "llama3.2:1b" in loaded(), 30)
+    assert wait_until(lambda: "llama3.2:1b" in loaded(), DEADLINE)
     # A crash, too: the warm-up goes with the server.
     site.as_service(BOX, "systemctl --user kill -s KILL llmrack-ollama@main.service")
     assert wait_until(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from llmrack_lab.shell import wait_until
+from tests import DEADLINE
 from tests.lab.site import Run, Site
 from tests.soak.test_providers import ENGINE, GATEWAY, HOSTS, LAN, MODELS, PROVIDERS, ask
 
@@ -79,7 +80,7 @@ def test_reading_changes_nothing_on_the_hosts(deployed: Site) -> None:
 def test_a_refused_key_is_seen_while_the_gateway_rests(deployed: Site) -> None:
     deployed.fault("openai", "401")
     deployed.chat(GATEWAY, "gpt-4o")
-    assert wait_until(lambda: "put aside" in health(deployed, "openai"), 20)
+    assert wait_until(lambda: "put aside" in health(deployed, "openai"), DEADLINE)
     assert "401" in health(deployed, "openai")
     deployed.fault("openai", "ok")
 
@@ -87,16 +88,16 @@ def test_a_refused_key_is_seen_while_the_gateway_rests(deployed: Site) -> None:
         deployed.chat(GATEWAY, "gpt-4o")
         return health(deployed, "openai") == "ok"
 
-    assert wait_until(back, 40)
+    assert wait_until(back, DEADLINE)
 
 
 def test_an_instance_that_is_gone_is_seen_and_seen_again(deployed: Site) -> None:
     unit = "llmrack-ollama@main.service"
     deployed.as_service(ENGINE, f"systemctl --user stop {unit}")
     deployed.chat(GATEWAY, "llama3.2:1b")
-    assert wait_until(lambda: f"{ENGINE} put aside" in health(deployed, "local"), 20)
+    assert wait_until(lambda: f"{ENGINE} put aside" in health(deployed, "local"), DEADLINE)
     deployed.as_service(ENGINE, f"systemctl --user start {unit}")
-    assert wait_until(lambda: health(deployed, "local") == f"{ENGINE} ok", 40)
+    assert wait_until(lambda: health(deployed, "local") == f"{ENGINE} ok", DEADLINE)
 
 
 def test_a_gateway_that_does_not_run_leaves_health_unknown(deployed: Site) -> None:

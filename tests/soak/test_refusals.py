@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from llmrack_lab.shell import wait_until
+from tests import DEADLINE
 from tests.lab.load import Load, lost
 from tests.lab.site import STACK, Run, Site
 
@@ -264,10 +265,10 @@ def test_models_on_a_mount_are_served_from_there_alone(
     journal = f"journalctl -q -o cat --since=@{site.on('box4', 'date +%s')}"
     site.as_service("box4", f"systemctl --user restart {OLLAMA}", check=False)
     said = "/srv/models is not mounted"
-    assert wait_until(lambda: said in site.on("box4", journal).splitlines(), 10)
+    assert wait_until(lambda: said in site.on("box4", journal).splitlines(), DEADLINE)
     assert site.on("box4", "ls /srv/models") == ""
 
     site.on("box4", mount)
     answers = "curl -fs 127.0.0.1:11434/api/version"
-    assert wait_until(lambda: bool(site.on("box4", answers, check=False)), 30)
+    assert wait_until(lambda: bool(site.on("box4", answers, check=False)), DEADLINE)
     site.settled()

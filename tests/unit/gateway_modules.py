@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from pathlib import Path
 from types import ModuleType
 
-GATEWAY = Path(__file__).parents[2] / "templates" / "gateway"
+from tests import ROOT
+
+GATEWAY = ROOT / "templates" / "gateway"
 
 
 def load(name: str) -> ModuleType:

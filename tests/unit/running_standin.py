@@ -10,6 +10,7 @@ import openai
 
 from llmrack_lab.standins.program import StandIn
 from llmrack_lab.standins.provider import Provider
+from tests import DEADLINE
 
 KEY = "right-key"
 ANYWHERE = ("127.0.0.1", 0)
@@ -34,12 +35,14 @@ class Running:
         self.standin = standin
         base = "http://{}:{}".format(*standin.address)
         self.api = httpx.Client(
-            base_url=base, headers={"Authorization": f"Bearer {KEY}"}, timeout=5
+            base_url=base, headers={"Authorization": f"Bearer {KEY}"}, timeout=DEADLINE
         )
         self.control = httpx.Client(
-            base_url="http://{}:{}".format(*standin.control_address), timeout=5
+            base_url="http://{}:{}".format(*standin.control_address), timeout=DEADLINE
         )
-        self.openai = openai.OpenAI(base_url=f"{base}/v1", api_key=KEY, max_retries=0, timeout=5)
+        self.openai = openai.OpenAI(
+            base_url=f"{base}/v1", api_key=KEY, max_retries=0, timeout=DEADLINE
+        )
 
     def fault(self, **fault: object) -> None:
         self.control.post("/fault", json=fault).raise_for_status()

@@ -14,9 +14,9 @@ import yaml
 
 from llmrack import __version__
 from llmrack.stack.schema import Stack
+from tests import ROOT
 from tests.unit.declare import SHA, STACK
 
-ROOT = Path(__file__).parents[2]
 CANARIES = {
     "OLLAMA_API_KEY": "canary-of-ollama",
     "LITELLM_MASTER_KEY": "sk-canary-of-litellm",

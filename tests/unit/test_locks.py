@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests import ROOT
+
 LOCKS = ("requirements.lock", "templates/gateway/requirements.txt", "templates/gateway/uv.txt")
 PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\[\],-]*==\S+(?: ; .+)?")
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")

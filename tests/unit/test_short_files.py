@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-PACKAGES = [Path(__file__).parents[2] / name for name in ("llmrack", "llmrack_lab")]
+from tests import ROOT
+
+PACKAGES = [ROOT / name for name in ("llmrack", "llmrack_lab")]
 FILES = sorted(path for package in PACKAGES for path in package.rglob("*.py"))
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGES[0].parent)))
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_file_is_short(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 300

@@ -49,17 +49,18 @@ class GpuDriver:
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
         """Install it, restart the host or try without, insist that it answers."""
         found = gpus(seen, self.user)
-        actions: tuple[Action, ...] = ()
+        install: tuple[Action, ...] = ()
         if found.finding.cure is Cure.DRIVER and self.source:
             try:
-                actions = _install(chosen(self.source, seen, found))
+                install = _install(chosen(self.source, seen, found))
             except NoRecipeError:
                 return None  # the host is refused: see ``problem``
         elif not (found.finding.cure is Cure.REBOOT and self.reboot):
             return None
         why = found.finding.why
         restart = (Reboot(why),) if self.reboot else ()
-        return Change(self.name, why, (*actions, *restart, _answers(self.reboot)))
+        actions = (*install, *restart, _answers(self.reboot))
+        return Change(self.name, why, actions, installs=bool(install))
 
 
 @dataclass(frozen=True)

@@ -48,9 +48,10 @@ class Credentials:
         same = seen.secret_files.get(self.path) == digest
         if found and same and (found.kind, found.owner, found.mode) == ("f", "root", 0o640):
             return None
-        path = quote(self.path)
+        path, beside = quote(self.path), '"$b"'
         script = (
-            f'umask 077; b=$(mktemp {path}.XXXXXX) && trap \'rm -f "$b"\' EXIT && cat >"$b" && '
+            f"umask 077; b=$(mktemp {path}.XXXXXX) && trap 'rm -f {beside}' EXIT && "
+            f"{received(beside, len(line.encode()))} && "
             f'chgrp prometheus "$b" && chmod 640 "$b" && mv -fT "$b" {path}'
         )
         why = "missing" if found is None else "the key differs" if not same else "mode"

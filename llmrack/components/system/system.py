@@ -156,7 +156,7 @@ def read_only(host: Host, seen: Seen, changes: Collection[Change]) -> list[str]:
     if not changes:
         return []
     places = {host.settings.service_home, models_folder(host.settings), NOTED}
-    if any(change.resource.startswith("Packages") for change in changes):
+    if any(change.installs for change in changes):
         places.add(PROGRAMS)
     disks = {path: disk for path, disk in seen.disks.items() if path in places and disk.read_only}
     reasons = []

@@ -11,7 +11,7 @@ from llmrack.components.system import system
 from llmrack.components.system.system import Need
 from llmrack.deploy.run.rack import Rack
 from llmrack.hosts.snapshot import Sizes
-from llmrack.resources.releases import Archive
+from llmrack.resources.releases import Archive, Venv
 from llmrack.stack.engines import models_folder
 
 # Ollama's archive unpacks to about four times its size (1.1 GB, over 4 GiB).
@@ -45,7 +45,7 @@ def needs(rack: Rack) -> list[Need]:
             sizes = [(rack.run.folder / file).stat().st_size for file, _ in each.files]
             if sizes:
                 found.append(Need(each.model, models, sum(sizes)))
-        elif each.name.startswith("Venv "):
+        elif isinstance(each, Venv):
             found.append(Need("gateway", home, system.GATEWAY_DISK))
     bundle = rack.host.bundle
     if bundle:

@@ -20,6 +20,7 @@ from llmrack.components.ollama.ollama import unit
 from llmrack.deploy.operations import Carry
 from llmrack.deploy.run.rack import Rack
 from llmrack.deploy.run.scripts import shell
+from llmrack.files import replace_file
 from llmrack.hosts.commands import run
 from llmrack.hosts.progress import say, signs_of_life
 from llmrack.resources.change import Shell
@@ -180,8 +181,8 @@ class ReportAtEnd(BaseStateCallback):
         if report.ok and {result.host for result in report.results} >= {
             host.name for host in state.inventory
         }:
-            kept.parent.mkdir(exist_ok=True)
-            kept.write_text(f"{rack.run.digest}\n{text}", encoding="utf-8")
+            # As the report that was kept above, it names hosts and what they answered.
+            replace_file(kept, f"{rack.run.digest}\n{text}", 0o600)
 
     def _finish(self, state: State) -> Report:
         asked = {result.host for result in self._results}

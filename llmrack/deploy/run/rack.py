@@ -28,6 +28,7 @@ from llmrack.deploy.run.turns import Turns
 from llmrack.hosts.connection import needs_sudo, tune
 from llmrack.hosts.progress import say
 from llmrack.hosts.snapshot import Snapshot
+from llmrack.problems import DeclarationError
 from llmrack.resources.change import Change, Resource, plan
 from llmrack.resources.files import File
 from llmrack.resources.look import Look, ModelSeen, Seen, parse
@@ -87,15 +88,17 @@ class Run:
 
     def note_cards(self, name: str, uuids: tuple[str, ...]) -> None:
         """Note the cards of a host whose instances follow from them."""
-        hosts = [
-            replace(host, gpus=uuids) if host.name == name else host for host in self.fleet.hosts
-        ]
-        if hosts == list(self.fleet.hosts):
+        old = next(host for host in self.fleet.hosts if host.name == name)
+        new = replace(old, gpus=uuids)
+        if new == old:
             return
-        self.fleet = Fleet(tuple(hosts))
+        self.fleet = Fleet(tuple(new if host is old else host for host in self.fleet.hosts))
         self.edition += 1
         self.__dict__.pop("digest", None)
-        remember_cards(self.fleet, self.folder)
+        try:
+            remember_cards(new, self.folder)
+        except DeclarationError as error:
+            logger.warning(f"the cards of {name} are not kept for the next run: {error}")
 
     @cached_property
     def digest(self) -> str:

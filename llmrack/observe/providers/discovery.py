@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 from pyinfra.api.host import Host as PyinfraHost
 
+from llmrack.files import replacement
 from llmrack.hosts.asking import Gateways
 from llmrack.hosts.connection import Unreached
 from llmrack.hosts.provider_requests import NotAnswered, Reach, Talk
@@ -232,17 +231,9 @@ def _clash(discovery: Discovery, name: str) -> str:
 def _write(discovery: Discovery, entries: Mapping[str, Mapping[str, object]]) -> None:
     file, declaration = discovery.file.resolve(), discovery.declaration
     text = with_models(file.read_bytes().decode("utf-8"), entries)
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    beside = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as new:
-            new.write(text.encode("utf-8"))
+    with replacement(file, file.stat().st_mode & 0o777) as beside:
+        beside.write_bytes(text.encode("utf-8"))
         stack, lines = load_stack(beside, declaration.stack_file)
         problems = check(replace(declaration, stack=stack, lines=lines))
         if problems:
             raise DeclarationError(problems)
-        beside.chmod(file.stat().st_mode & 0o777)
-        beside.replace(file)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise

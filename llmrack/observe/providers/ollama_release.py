@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +10,7 @@ from pathlib import Path
 import httpx
 
 from llmrack.components.ollama.ollama import OFFICIAL
+from llmrack.files import replace_file
 from llmrack.site.declared import fleet_of, open_inventory
 from llmrack.stack.fleet import Host
 from llmrack.stack.pinning import NotPinned, Pin, PinnedFile, pin_in, read_checksums
@@ -103,27 +102,13 @@ def write_pin(version: str, checksums: Checksums, folders: Sequence[Path]) -> Pi
     files = {str(path): path.read_bytes() for path in paths.values()}
     change = pin_in(files, pin)
     if change.after != change.before:
-        _replace(Path(change.name).resolve(), change.after)
+        file = Path(change.name).resolve()
+        replace_file(file, change.after, file.stat().st_mode & 0o777)
     return change
 
 
 def _group_data(folder: Path) -> list[Path]:
     return sorted((folder / GROUP_DATA).glob("*.py"))
-
-
-def _replace(file: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    beside = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as new:
-            new.write(content)
-            new.flush()
-            os.fsync(new.fileno())
-        beside.chmod(file.stat().st_mode & 0o777)
-        beside.replace(file)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
 
 
 def elsewhere(hosts: Sequence[Host], change: PinnedFile) -> tuple[str, ...]:

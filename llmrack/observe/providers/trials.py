@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from llmrack.files import replace_file
 from llmrack.hosts.asking import Gateways
 from llmrack.hosts.connection import Unreached
 from llmrack.hosts.provider_requests import NotAnswered, Reach
@@ -148,10 +149,8 @@ def keep_tested(folder: Path, tested: Sequence[Tested]) -> None:
     # Two runs at a time must not lose what the other one saw.
     with alone_with(file):
         others = [each for each in kept_tests(folder) if each.provider not in names]
-        beside = file.with_suffix(".new")
         rows = [asdict(each) for each in (*others, *asked)]
-        beside.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
-        beside.replace(file)
+        replace_file(file, json.dumps(rows, indent=2) + "\n", 0o644)
 
 
 def kept_tests(folder: Path) -> list[Tested]:

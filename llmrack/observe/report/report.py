@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from llmrack.files import replace_file
 from llmrack.hosts.asking import Gateways
 from llmrack.observe.report.page import Findings, page
 from llmrack.observe.requests.usage import ask_usages
@@ -40,9 +40,5 @@ def write_report(found: Findings, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / FILE
     # Who has it open, or publishes the folder, never sees half of it.
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".report.") as aside:
-        beside = Path(aside) / FILE
-        beside.write_text(page(found), encoding="utf-8")
-        beside.chmod(0o644)
-        beside.replace(file)
+    replace_file(file, page(found), 0o644)
     return file

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from llmrack_lab.shell import wait_until
+from tests import DEADLINE
 from tests.lab.faults.disks import Disk, deploy_with, paused
 from tests.lab.faults.table import record
 from tests.lab.site import STACK, Run, Site
@@ -249,7 +250,7 @@ def test_a_disk_that_is_full_while_the_gateway_serves(site: Site, home: Disk) ->
         return int(site.on(BOX, f"wc -l <{log}"))
 
     assert site.chat(BOX, "llama3.2:1b").status_code == 200
-    assert wait_until(lambda: lines() > 0, 30)
+    assert wait_until(lambda: lines() > 0, DEADLINE)
     home.fill()
     answers = [site.chat(BOX, "llama3.2:1b").status_code for _ in range(20)]
     assert answers == [200] * 20
@@ -257,7 +258,7 @@ def test_a_disk_that_is_full_while_the_gateway_serves(site: Site, home: Disk) ->
     home.make_room()
     begun = time.monotonic()
     assert site.chat(BOX, "llama3.2:1b").status_code == 200
-    assert wait_until(lambda: lines() > before, 30)
+    assert wait_until(lambda: lines() > before, DEADLINE)
     seconds = time.monotonic() - begun
     said = site.on(BOX, "journalctl -q -o cat _SYSTEMD_USER_UNIT=llmrack-gateway@blue.service "
                         "_SYSTEMD_USER_UNIT=llmrack-gateway@green.service")  # fmt: skip

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from llmrack_lab.shell import wait_until
+from tests import DEADLINE
 from tests.lab.faults.table import record
 from tests.lab.site import Site, held
 
@@ -46,7 +47,7 @@ def at_work(site: Site, host: str) -> Iterator[subprocess.Popen[str]]:
     with held(site, host, "systemctl", "restart") as reached:
         process = site.start("pyinfra", site.inventory, "deploy.py", "-y", "--limit", "gpu")
         try:
-            assert wait_until(reached, 60)
+            assert wait_until(reached, DEADLINE)
             yield process
         finally:
             process.kill()
@@ -120,12 +121,14 @@ def test_a_run_that_another_one_has_overtaken_changes_nothing_more(site: Site) -
     declare(site, "74s")
     with held(site, "box1", "systemctl", "restart") as reached:
         first = site.start("pyinfra", site.inventory, "deploy.py", "-y", "--limit", "gpu")
-        assert wait_until(reached, 60)
+        assert wait_until(reached, DEADLINE)
         # As if nothing had been heard of it for a minute.
         site.on("box1", "pkill -f '[l]lmrack/last-run'")
         declare(site, "75s")
         second = site.start("pyinfra", site.inventory, "deploy.py", "-y", "--limit", "box1")
-        assert wait_until(lambda: f" {second.pid} " in site.on("box1", "cat /run/llmrack/lock"), 60)
+        assert wait_until(
+            lambda: f" {second.pid} " in site.on("box1", "cat /run/llmrack/lock"), DEADLINE
+        )
     told, _ = first.communicate(timeout=100)
     said, _ = second.communicate(timeout=100)
     assert first.returncode == 1, told

@@ -14,6 +14,7 @@ import pytest
 import llmrack
 from llmrack.components.gateway.service import COLOURS, service
 from llmrack_lab.shell import wait_until
+from tests import DEADLINE
 from tests.lab.bad_release import BASE, BOX, HOST, Gateway
 from tests.lab.faults.table import record
 from tests.lab.load import lost
@@ -246,7 +247,7 @@ def test_a_release_that_nobody_releases_serves_by_itself_when_it_has_to(
         url = f"http://{site.lab.host(HOST).address}:4000/health/liveliness"
         return bool(site.on(HOST, f"curl -fs -m 2 {url}", check=False))
 
-    assert wait_until(answers, 60)
+    assert wait_until(answers, DEADLINE)
 
 
 def test_old_releases_go_and_those_in_use_stay(gateway: Gateway) -> None:

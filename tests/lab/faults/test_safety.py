@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from llmrack_lab.shell import wait_until
+from tests import DEADLINE
 from tests.lab.faults.table import record
 from tests.lab.site import ROOT, STACK, Site
 
@@ -160,5 +161,5 @@ def test_what_is_warmed_up_is_loaded_from_within_the_sandbox(site: Site) -> None
         shown = "systemctl --user show -P ActiveState llmrack-warm-up@main.service"
         return site.as_service(BOX, shown)
 
-    assert wait_until(lambda: state() == "active", 30)
+    assert wait_until(lambda: state() == "active", DEADLINE)
     assert "llama3.2:1b" in site.on(BOX, "curl -fs http://127.0.0.1:11434/api/ps")

@@ -1,0 +1,166 @@
+"""What a host prints of its GPUs, and what is made of it.
+
+The first line of each file in tests/unit/components/gpu/recorded/ says where it is from.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from llmrack.components.gpu.gpu import refusal
+from llmrack.components.gpu.gpus import Gpus, gpus, line, uuids
+from llmrack.components.gpu.script import gpu_script
+from llmrack.resources.look import Seen, parse
+from tests.unit.declare import host
+
+RECORDED = Path(__file__).parent / "recorded"
+FIRST, SECOND = (
+    "GPU-18a3e86f-4c0e-cd9f-59c3-55488c4b0c24",
+    "GPU-8932f937-d72c-4106-c12f-20bd9faed9f6",
+)
+# What was recorded: the state, and words of the cause and of the way out.
+STATES = {
+    "none": ("none", "no GPU of NVIDIA or AMD is on its bus", "`gpu_required = False`"),
+    "fine": ("fine", "", ""),
+    "mig": ("fine", "", ""),
+    "undivided": ("not ready", "MIG is on, but no slice is made on GPU-8932", "mig -cgi"),
+    "shared_memory": ("fine", "", ""),
+    "no_driver": ("no driver", "no driver for it", '`gpu_driver = "nvidia"`'),
+    "nouveau": ("no driver", "nouveau holds its card", '`gpu_driver = "nvidia"`'),
+    "other_kernel": ("no driver", "(linux-headers-6.1.0-35-amd64) are missing", "`gpu_driver"),
+    "other_kernel_reboot": ("reboot required", "running kernel 6.8.0-60", "`gpu_reboot = True`"),
+    "unsigned": ("no driver", "Secure Boot is on and refuses", "mokutil --import"),
+    "not_enrolled": ("no driver", "signed by DKMS module signing key", "enrol that key"),
+    "installed_since_boot": ("reboot required", "after the last boot", "`gpu_reboot = True`"),
+    "not_loaded": ("not ready", "was not loaded at boot", "`modprobe nvidia` says why"),
+    "mismatch": ("reboot required", "runs driver 535.216.01, but the library on disk is 550.144",
+                 "`gpu_reboot = True`"),
+    "no_devices": ("not ready", "nvidia-smi says: No devices were found", "journalctl -k"),
+    "hangs": ("not ready", "does not answer within 10 s", "nvidia-persistenced"),
+    "no_tools": ("no driver", "nvidia-smi is not installed", "install the tools"),
+    "too_old": ("driver too old", "is 535.247.01, but Ollama needs 550", '`gpu_driver = "nvidia"`'),
+    "too_old_for_the_query": ("driver too old", "is 470.182.03, but Ollama needs 550", "`gpu_d"),
+    "old_card": ("driver too old", "needs 570 or later with a card this old", '= "nvidia"`'),
+    "old_card_fine": ("fine", "", ""),
+    "lost": ("not ready", "2 cards are on its bus, but nvidia-smi lists 1", "reboot"),
+    "no_uvm": ("not ready", "/dev/nvidia-uvm is missing", "deploy"),
+    "given_away": ("fine", "", ""),
+    "amd_fine": ("fine", "", ""),
+    "amd_no_kfd": ("not ready", "/dev/kfd is missing", "CONFIG_HSA_AMD"),
+    "amd_no_driver": ("no driver", "does not drive its card at 0000:03:00.0", "firmware-amd"),
+}  # fmt: skip
+
+
+def seen(recorded: str, groups: set[str] | None = None) -> Seen:
+    text = (RECORDED / f"{recorded}.txt").read_text()
+    found = parse([*text.splitlines(), "llmrack"])
+    if groups is not None:
+        found.users["llm"], found.groups["llm"] = ["llm"], groups
+    return found
+
+
+def look(recorded: str) -> Gpus:
+    return gpus(seen(recorded), "llm")
+
+
+def test_every_record_has_its_state() -> None:
+    assert {file.stem for file in RECORDED.glob("*.txt")} == set(STATES)
+
+
+@pytest.mark.parametrize("recorded", STATES)
+def test_state_is_told_with_its_cause_and_the_way_out(recorded: str) -> None:
+    state, cause, way_out = STATES[recorded]
+    found = look(recorded)
+    assert found.state == state
+    assert cause in found.finding.why
+    assert way_out in found.finding.way_out
+    assert bool(found.reason) == (state != "fine")
+
+
+def test_cards_are_read_with_what_identifies_them() -> None:
+    card = look("fine").cards[1]
+    assert (card.uuid, card.index, card.bus) == (SECOND, 1, "0000:41:00.0")
+    assert (card.memory_mib, card.used_mib, card.compute) == (24564, 1843, (8, 9))
+    assert card.persistence
+    assert card.mig is None
+
+
+def test_uuids_do_not_depend_on_the_drivers_order() -> None:
+    assert uuids(look("fine")) == [FIRST, SECOND]
+
+
+def test_slices_stand_for_the_card_that_is_divided() -> None:
+    assert uuids(look("mig")) == [
+        SECOND,
+        "MIG-a25704ba-3a06-5299-a795-fd7cf4d13973",
+        "MIG-feb88891-0321-5fef-9c87-d4af3b54259e",
+    ]
+
+
+def test_amd_card_is_called_as_rocr_visible_devices_wants_it() -> None:
+    found = look("amd_fine")
+    assert uuids(found) == ["GPU-2ae088c172fd5d13"]
+    assert (found.cards[0].memory_mib, found.cards[0].used_mib) == (16368, 1024)
+
+
+def test_amd_without_the_group_of_kfd_is_not_ready() -> None:
+    found = gpus(seen("amd_fine", {"llm", "video"}), "llm")
+    assert found.state == "not ready"
+    assert "not in the group render" in found.reason
+    assert gpus(seen("amd_fine", {"llm", "render"}), "llm").state == "fine"
+
+
+def test_plan_has_a_line() -> None:
+    said = "gpu: 2 x NVIDIA GeForce RTX 4090 (24 GB), driver 570.86.15: fine"
+    assert line(look("fine")) == said
+    assert line(look("none")).startswith("gpu: none; no GPU of NVIDIA or AMD")
+    assert line(look("shared_memory")) == "gpu: 1 x NVIDIA GB10, driver 580.95.05: fine"
+
+
+@pytest.mark.parametrize("recorded", [name for name, told in STATES.items() if told[0] != "fine"])
+def test_required_gpu_that_cannot_serve_is_refused(recorded: str) -> None:
+    found = refusal(host(), seen(recorded))
+    # What the deploy itself makes is no reason.
+    assert found == (None if recorded == "no_uvm" else look(recorded).reason)
+
+
+@pytest.mark.parametrize("recorded", STATES)
+def test_no_state_is_refused_where_no_gpu_is_required(recorded: str) -> None:
+    assert refusal(host(gpu_required=False), seen(recorded)) is None
+
+
+@pytest.mark.parametrize("recorded", ["mismatch", "installed_since_boot", "other_kernel_reboot"])
+def test_reboot_that_is_allowed_is_no_reason_to_refuse(recorded: str) -> None:
+    assert refusal(host(gpu_reboot=True), seen(recorded)) is None
+
+
+@pytest.mark.parametrize(
+    ("recorded", "there"), [("fine", f"{FIRST}, {SECOND}"), ("no_uvm", "GPU-"), ("none", "none")]
+)
+def test_instance_with_a_card_that_is_not_there_is_refused(recorded: str, there: str) -> None:
+    missing = "GPU-00000000-0000-0000-0000-000000000000"
+    declared = host(gpu_required=False, ollama_instances=[{"name": "big", "gpus": [missing]}])
+    found = refusal(declared, seen(recorded)) or ""
+    assert f"its instance big is to have the card {missing}, but its cards are {there}" in found
+    assert found.endswith("correct ollama_instances")
+
+
+@pytest.mark.parametrize("cards", [[SECOND, FIRST], ["GPU-8932f937"], []])
+def test_instance_with_cards_of_the_host_is_accepted(cards: list[str]) -> None:
+    declared = host(ollama_instances=[{"name": "big", "gpus": cards}])
+    assert refusal(declared, seen("fine")) is None
+
+
+def test_cards_that_a_driver_is_yet_to_show_are_not_judged() -> None:
+    declared = host(gpu_reboot=True, ollama_instances=[{"name": "big", "gpus": [FIRST]}])
+    assert refusal(declared, seen("mismatch")) is None
+
+
+def test_script_is_shell_that_runs_anywhere() -> None:
+    done = subprocess.run(
+        ["sh", "-eu", "-n"], input="\n".join(gpu_script()), text=True, capture_output=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
