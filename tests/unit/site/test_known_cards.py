@@ -54,7 +54,7 @@ monkey.patch_all()
 import gevent
 from llmrack.secrets.locking import alone_with
 from llmrack.site.known_cards import KNOWN, remember_cards
-from tests.unit.test_known_cards import CARD, box
+from tests.unit.site.test_known_cards import CARD, box
 
 folder = Path(sys.argv[1])
 (folder / KNOWN).parent.mkdir()
@@ -72,7 +72,7 @@ def test_runs_at_the_same_time_keep_all_cards(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; "
         "from llmrack.site.known_cards import remember_cards; "
-        "from tests.unit.test_known_cards import CARD, box; "
+        "from tests.unit.site.test_known_cards import CARD, box; "
         "remember_cards(box(int(sys.argv[2]), (CARD,)), Path(sys.argv[1]))"
     )
     words = [sys.executable, "-c", program, tmp_path]

@@ -20,8 +20,8 @@ from llmrack.resources.look_script import script
 from llmrack.resources.ownership import NOTES
 from llmrack.resources.packages import Packages
 from llmrack.stack.fleet import Fleet, Host
+from tests.unit.components.gpu.test_driver import on
 from tests.unit.declare import host, settings, stack
-from tests.unit.test_gpu_driver import on
 
 HERE = "1795289000 2026-11-21 19:23"
 PULL = Change("OllamaModel m:latest", "missing", ())
