@@ -22,8 +22,10 @@ from bench.gateway_python import CACHE, gateway_python
 from bench.load import Spoilt, chat, resident_mb
 from llmrack.components.gateway import gateway
 from llmrack.resources.releases import Release
-from llmrack.secrets.places import MASTER_KEY
-from llmrack.secrets.value import Secret
+from llmrack.secrets.places import MASTER_KEY, Places
+from llmrack.secrets.value import Secret, StoredSecret
+from llmrack.site.site import Site
+from llmrack.stack.declaration import Declaration
 from llmrack.stack.fleet import GATEWAY_GROUP, MONITOR_GROUP, Fleet, Host
 from llmrack.stack.schema import Stack
 from llmrack.stack.settings import Settings
@@ -241,7 +243,13 @@ def release(monitored: bool = False) -> dict[str, str]:
     )
     groups = {"gpu", GATEWAY_GROUP} | ({MONITOR_GROUP} if monitored else set())
     host = Host("box1", frozenset(groups), "127.0.0.1", Settings())
-    made = gateway.resources(stack, Fleet((host,)), host, {MASTER_KEY: Secret(KEY)}, "", True)
+    site = Site(
+        Declaration(stack, Fleet((host,)), (MASTER_KEY,), {}),
+        {MASTER_KEY: StoredSecret(Secret(KEY), "the bench")},
+        Places(CACHE / ".env", CACHE / "secrets.age"),
+        CACHE / "keys.json",
+    )
+    made = gateway.resources(site, host, "", True)
     [found] = [each for each in made if isinstance(each, Release)]
     return dict(found.files)
 

@@ -10,15 +10,15 @@ from typing import Any, TypeVar
 
 from llmrack.components.gateway.service import GatewayService, service
 from llmrack.components.ollama.models import OllamaModel
-from llmrack.components.paths import Home
 from llmrack.components.plan import by_component
 from llmrack.resources.change import Resource
 from llmrack.resources.files import Directory, EnvironmentFile, File, Line, Link
 from llmrack.resources.packages import Packages
 from llmrack.resources.releases import STAMP, Archive, Release, Venv
 from llmrack.resources.units import Unit
-from llmrack.site.declared import Declared
+from llmrack.site.site import Site
 from llmrack.stack.fleet import GATEWAY_GROUP, Host
+from llmrack.stack.home import Home
 from llmrack_lab.base import host_architecture
 
 Variables = dict[str, Any]
@@ -31,7 +31,7 @@ class Export:
     + colour: the gateway's colour that serves (``blue`` or ``green``)
     """
 
-    def __init__(self, declared: Declared, folder: Path, colour: str) -> None:
+    def __init__(self, declared: Site, folder: Path, colour: str) -> None:
         self._declared = declared
         self._folder = folder
         self._colour = colour
@@ -51,9 +51,7 @@ class Export:
 
     def _variables(self, host: Host) -> Variables:
         declared, settings = self._declared, host.settings
-        parts = by_component(
-            declared.stack, declared.fleet, host, declared.secrets, "", host_architecture()
-        )
+        parts = by_component(declared, host, host_architecture())
         everything = [resource for part in parts.values() for resource in part]
         folders = _each(everything, Directory)
         variables = {
@@ -72,8 +70,7 @@ class Export:
             "ollama": self._ollama(parts["ollama"]),
         }
         if parts["gateway"]:
-            home = Home(settings.service_user, settings.service_home)
-            variables["gateway"] = self._gateway(parts["gateway"], home)
+            variables["gateway"] = self._gateway(parts["gateway"], host.home)
         return variables
 
     def _ollama(self, resources: list[Resource]) -> Variables:

@@ -30,7 +30,7 @@ from bench.failover_gateways import FIRST_TOKEN, TUNED, Asked, Gateway, Names, o
 from bench.figures import keep, keep_all
 from bench.gateway_python import LOCK, gateway_python
 from bench.load import Spoilt
-from llmrack.components.gateway.gateway import litellm_version
+from llmrack.site.locks import litellm_version
 from llmrack_lab.standins.answers import Model
 from llmrack_lab.standins.http import Reply, Request, Stream
 from llmrack_lab.standins.provider import Routes

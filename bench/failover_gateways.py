@@ -17,11 +17,11 @@ import yaml
 
 from bench.gateway_python import gateway_python
 from bench.load import Spoilt
-from llmrack.components.gateway.client_keys import NO_KEYS
 from llmrack.components.gateway.gateway import PROGRAMS, configuration
 from llmrack.components.gateway.routing import authorities, routing
 from llmrack.components.render import verbatim
 from llmrack.secrets.places import MASTER_KEY
+from llmrack.site.client_keys import NO_KEYS
 from llmrack.stack.fleet import GATEWAY_GROUP, Fleet, Host
 from llmrack.stack.schema import Stack
 from llmrack.stack.settings import Settings

@@ -27,7 +27,7 @@ from bench.contenders import INSTANCE, Contender, contenders, portkey
 from bench.figures import keep, keep_all
 from bench.gateway_python import LOCK, gateway_python
 from bench.load import Load, Sample, Spoilt, put
-from llmrack.components.gateway.gateway import litellm_version
+from llmrack.site.locks import litellm_version
 
 ROOT = Path(__file__).parents[1]
 FIGURES = Path(__file__).with_suffix(".json")

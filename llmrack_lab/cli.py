@@ -138,7 +138,7 @@ def reset(lab: Lab, host: str) -> None:
 @click.option("--reverse", is_flag=True, help="The same cards, the other way round on the bus.")
 @click.option("--seconds", type=float, help="With not-ready: fine so long after each boot.")
 @_with_lab
-def gpus(
+def gpus(  # noqa: PLR0913  (click passes each option)
     lab: Lab,
     host: str,
     count: int,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 from llmrack_lab.files import HostFiles
@@ -79,20 +80,16 @@ def pretence(
     vendor: str = "nvidia",
     *,
     reverse: bool = False,
-    seconds: float | None = None,
 ) -> Pretence:
     """What a host with `count` equal cards in this state pretends.
 
     The cards of a host keep their UUIDs; `reverse` puts them the other way round on the bus.
-    `seconds` is how long after each boot a host that is `not-ready` becomes fine. Raises LabError
-    for a state that the vendor's cards do not have.
+    Raises LabError for a state that the vendor's cards do not have.
     """
     if state not in STATES[vendor]:
         raise LabError(f"no {vendor} card is {state!r}; there is: {', '.join(STATES[vendor])}")
     if not 0 <= count <= MOST_CARDS:
         raise LabError(f"a host has 0 to {MOST_CARDS} GPUs, not {count}")
-    if seconds is not None and state != "not-ready":
-        raise LabError(f"seconds are for the state not-ready, not for {state}")
     loaded, installed = _DRIVERS.get(state, (DRIVER, DRIVER))
     if vendor == "amd" or not count:
         loaded = installed = ""
@@ -105,8 +102,14 @@ def pretence(
         ),
         loaded=loaded,
         installed=installed,
-        seconds=seconds,
     )
+
+
+def ready_after(pretence: Pretence, seconds: float) -> Pretence:
+    """The same, fine so many seconds after each boot; LabError unless it is `not-ready`."""
+    if pretence.state != "not-ready":
+        raise LabError(f"seconds are for the state not-ready, not for {pretence.state}")
+    return replace(pretence, seconds=seconds)
 
 
 def _card(host: str, number: int, bus: int, state: str, vendor: str) -> Card:

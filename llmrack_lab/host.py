@@ -210,10 +210,12 @@ class LabHost:
     ) -> None:
         """Pretend that the host has `count` GPUs, from now on and after each boot and reset.
 
-        States, `reverse` and `seconds`: see `gpus.pretence`. Raises LabError for a state that there
-        is not.
+        States and `reverse`: see `gpus.pretence`; `seconds`: see `gpus.ready_after`. Raises
+        LabError for a state that there is not.
         """
-        pretended = gpus.pretence(self.name, count, state, vendor, reverse=reverse, seconds=seconds)
+        pretended = gpus.pretence(self.name, count, state, vendor, reverse=reverse)
+        if seconds is not None:
+            pretended = gpus.ready_after(pretended, seconds)
         self.ssh("pretended-gpus set", input=pretended.to_json())
         gpus.declare(self._place.folder, pretended)
 

@@ -25,7 +25,6 @@ def run(
     *,
     input: str | None = None,
     check: bool = True,
-    cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     timeout: float = 60,
 ) -> subprocess.CompletedProcess[str]:
@@ -42,7 +41,6 @@ def run(
             capture_output=True,
             text=True,
             errors="replace",
-            cwd=cwd,
             env={**os.environ, **(env or {})},
             timeout=timeout,
             check=False,

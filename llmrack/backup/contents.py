@@ -8,14 +8,14 @@ from pathlib import Path
 
 import yaml
 
-from llmrack.site.declared import Declared
 from llmrack.site.known_cards import KNOWN
+from llmrack.site.site import Site
 
 # What is installed, by version and SHA-256.
 PINS = ("requirements.in", "requirements.txt", "uv.in", "uv.txt")
 
 
-def contents(declared: Declared, inventory: str, folder: Path, with_env: bool) -> list[str]:
+def contents(declared: Site, inventory: str, folder: Path, with_env: bool) -> list[str]:
     """Their names, sorted: relative to ``folder``, or absolute where they lie elsewhere.
 
     + with_env: the file with keys in clear, too
@@ -27,7 +27,7 @@ def contents(declared: Declared, inventory: str, folder: Path, with_env: bool) -
     return sorted(wanted - {env})
 
 
-def _files(declared: Declared, inventory: str, folder: Path) -> Iterator[Path]:
+def _files(declared: Site, inventory: str, folder: Path) -> Iterator[Path]:
     stack_file, places = folder / declared.declaration.stack_file, declared.places
     # For @local there is no such file.
     yield folder / inventory

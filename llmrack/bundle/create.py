@@ -16,8 +16,9 @@ from llmrack.bundle.targets import Target
 from llmrack.bundle.wheels import get_wheels
 from llmrack.components.ollama.ollama import archive_urls
 from llmrack.components.plan import by_component
-from llmrack.components.render import verbatim
 from llmrack.resources.packages import Packages
+from llmrack.site.locks import locks
+from llmrack.site.site import Site
 from llmrack.stack.bundle import (
     INDEX,
     LOCK,
@@ -41,23 +42,19 @@ SOME_CARD = "GPU-00000000-0000-0000-0000-000000000000"
 
 
 def create(
-    stack: Stack,
-    fleet: Fleet,
-    targets: Sequence[Target],
-    folder: Path,
-    registry: str | None,
-    say: Say,
+    site: Site, targets: Sequence[Target], folder: Path, registry: str | None, say: Say
 ) -> Bundle:
-    """Gather in ``folder`` what a deploy of ``stack`` to hosts like ``targets`` fetches.
+    """Gather in ``folder`` what a deploy of ``site`` to hosts like ``targets`` fetches.
 
     + registry: the URL that stands in for Ollama's own registry
 
     The index is written last. Raises BundleError.
     """
     _take(folder)
+    stack, fleet = site.stack, site.fleet
     engine = _engine(stack, fleet)
     models = {}
-    locks = (verbatim(LOCK), verbatim(UV_LOCK))
+    of_gateway = locks(None)
     needed = {LOCK, UV_LOCK}
     with client() as web:
         for arch in sorted({target.arch for target in targets}):
@@ -67,15 +64,15 @@ def create(
         for name in sorted({name for host in fleet.hosts for name in pulled_models(stack, host)}):
             models[name] = model = get_model(web, name, registry, folder, say)
             needed |= {model.manifest, *model.blobs}
-    for name, text in zip((LOCK, UV_LOCK), locks, strict=True):
+    for name, text in zip((LOCK, UV_LOCK), of_gateway, strict=True):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     for target in targets:
         say(f"{target.name}: packages")
-        packages = package_names(stack, fleet, target.arch)
+        packages = package_names(site, target.arch)
         get_packages(packages, target, folder / target.name / PACKAGES)
         say(f"{target.name}: wheels")
-        get_wheels(locks, target, folder / target.name / WHEELS)
+        get_wheels(of_gateway, target, folder / target.name / WHEELS)
         needed |= {str(path.relative_to(folder)) for path in (folder / target.name).rglob("*")}
     say("checksums")
     files = _keep_only(folder, needed)
@@ -133,14 +130,14 @@ def _archive(web: httpx.Client, engine: Host, arch: str, path: Path) -> None:
     raise BundleError("; ".join(reasons))
 
 
-def package_names(stack: Stack, fleet: Fleet, arch: str) -> set[str]:
+def package_names(site: Site, arch: str) -> set[str]:
     """The names of all packages that some host of the fleet gets.
 
     A host whose cards are not known is taken to have one: its deploy sees them, and then it is too
     late to add a package.
     """
-    hosts = [replace(host, gpus=host.gpus or (SOME_CARD,)) for host in fleet.hosts]
-    parts = [by_component(stack, fleet, host, {}, "", arch) for host in hosts]
+    hosts = [replace(host, gpus=host.gpus or (SOME_CARD,)) for host in site.fleet.hosts]
+    parts = [by_component(site, host, arch) for host in hosts]
     return {
         package
         for part in parts

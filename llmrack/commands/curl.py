@@ -11,7 +11,7 @@ import click
 from llmrack.commands.declared import declared, inventory_option
 from llmrack.secrets.places import MASTER_KEY
 from llmrack.secrets.sources import ENVIRONMENT
-from llmrack.site.declared import Declared
+from llmrack.site.site import Site
 from llmrack.stack.fleet import bracketed
 from llmrack.stack.schema import is_wildcard
 from llmrack.stack.settings import is_loopback
@@ -54,7 +54,7 @@ def curl(inventory: str) -> None:
     )
 
 
-def _line_with_key(its: Declared) -> str:
+def _line_with_key(its: Site) -> str:
     """A command that prints the line NAME=value, among others."""
     kept = its.kept.get(MASTER_KEY)
     if kept and kept.source == ENVIRONMENT:

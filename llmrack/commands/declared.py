@@ -8,7 +8,8 @@ import click
 
 from llmrack.problems import DeclarationError
 from llmrack.secrets.places import Places
-from llmrack.site.declared import Declared, open_inventory, places_of, read_inventory
+from llmrack.site.declared import open_inventory, places_of, read_inventory
+from llmrack.site.site import Site
 
 inventory_option = click.option(
     "--inventory",
@@ -20,7 +21,7 @@ inventory_option = click.option(
 )
 
 
-def declared(inventory: str) -> Declared:
+def declared(inventory: str) -> Site:
     """Everything declared; ClickException with every mistake in it."""
     try:
         return read_inventory(inventory, Path.cwd())

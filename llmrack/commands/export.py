@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from llmrack.commands.declared import declared, inventory_option
-from llmrack.site.declared import Declared
+from llmrack.site.site import Site
 
 
 @click.command()
@@ -42,7 +42,7 @@ def export(inventory: str, file: Path, with_env: bool) -> None:
         click.echo("your identity, which opens the vault, is not in it: keep a copy", err=True)
 
 
-def _usage(read: Declared, inventory: str) -> str | None:
+def _usage(read: Site, inventory: str) -> str | None:
     """What the gateways were asked since their logs begin, as JSON; None without a gateway."""
     from llmrack.commands.logged import gateways
     from llmrack.observe.requests.usage import ask_usages

@@ -33,7 +33,7 @@ def report(inventory: str, folder: Path, last: timedelta) -> None:
     """
     from llmrack.observe.report.report import ask_report, write_report
 
-    found = ask_report(gateways(inventory), inventory, Path.cwd(), last)
+    found = ask_report(gateways(inventory), Path.cwd(), last)
     try:
         file = write_report(found, folder)
     except OSError as error:

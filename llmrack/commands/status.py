@@ -17,7 +17,7 @@ from llmrack.commands.declared import inventory_option
 from llmrack.problems import DeclarationError
 
 if TYPE_CHECKING:
-    from llmrack.observe.status.rows import Status
+    from llmrack.observe.status.server_status import Status
 
 COULD_NOT_ASK = 2
 # Seconds from one look to the next, where none are given.
@@ -38,7 +38,7 @@ PAUSE = 5.0
 @click.option("--gpus", is_flag=True, help="Instead the GPUs of every host: cards, driver, state.")
 @click.option("--uuids", is_flag=True, help="With --gpus: also a line for each card.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-def status(
+def status(  # noqa: PLR0913  (click passes each option)
     inventory: str, models: bool, watch: float | None, gpus: bool, uuids: bool, as_json: bool
 ) -> None:
     """Ask every gateway and instance how it is; changes nothing.

@@ -16,7 +16,7 @@ from llmrack.commands.logged import Last, gateways, last_option
 from llmrack.problems import nearest
 
 if TYPE_CHECKING:
-    from llmrack.observe.requests.tail import Filters
+    from llmrack.shipped.host.tail import Filters
     from llmrack.stack.schema import Stack
 
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option("--slow", type=Last(), metavar="TIME", help="Only what took so long or longer: 5s.")
 @last_option(None)
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each.")
-def tail(
+def tail(  # noqa: PLR0913  (click passes each option)
     inventory: str,
     model: str | None,
     key: str | None,
@@ -45,9 +45,11 @@ def tail(
     """
     from llmrack.observe.requests import tail as observed
     from llmrack.observe.requests import tail_print
+    from llmrack.shipped.host.tail import Filters
 
     asked = gateways(inventory)
-    filters = observed.Filters(model, key, provider, errors, slow.total_seconds() if slow else None)
+    least = slow.total_seconds() if slow else None
+    filters = Filters(model, key, provider, errors, least)
     for doubt in _doubts(filters, asked.declared.stack):
         click.echo(doubt, err=True)
     # What runs on the hosts ends with the connections.

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from textwrap import indent
 
 from llmrack.components.gateway import gateway
-from llmrack.components.gateway.client_keys import NO_KEYS
 from llmrack.components.gateway.service import GatewayService
 from llmrack.components.gpu import gpu
 from llmrack.components.listeners import listeners
@@ -17,61 +15,47 @@ from llmrack.components.system import system
 from llmrack.resources.change import Resource
 from llmrack.resources.files import EnvironmentFile, File
 from llmrack.resources.releases import Release
-from llmrack.secrets.value import MASK, Secret
+from llmrack.secrets.value import MASK
+from llmrack.site.site import Site
 from llmrack.stack.engines import instances
-from llmrack.stack.fleet import Fleet, Host, is_engine
-from llmrack.stack.schema import Stack
+from llmrack.stack.fleet import Host, is_engine
 
 COMPONENTS = ("system", "gpu", "ollama", "gateway", "monitor")
 
 
 def by_component(
-    stack: Stack,
-    fleet: Fleet,
-    host: Host,
-    secrets: Mapping[str, Secret],
-    nonce: str,
-    arch: str,
-    credentials: bool = True,
-    client_keys: str = NO_KEYS,
+    site: Site, host: Host, arch: str, nonce: str = "", credentials: bool = True
 ) -> dict[str, list[Resource]]:
     """Everything ``host`` shall have, in the order it is made.
 
-    + nonce: salt of this run's snapshot
     + arch: the host's architecture, ``amd64`` or ``arm64``
+    + nonce: salt of this run's snapshot
     + credentials: whether its systemd has them for user units, as current ones do
-    + client_keys: the gateways' ``keys.json``
     """
-    found = (
+    stack, fleet = site.stack, site.fleet
+    resources = (
         system.resources(stack, host),
         gpu.resources(host) if is_engine(stack, host) else [],
         ollama.resources(stack, fleet, host, arch),
-        gateway.resources(stack, fleet, host, secrets, nonce, credentials, client_keys),
-        monitor.resources(stack, fleet, host, secrets, nonce),
+        gateway.resources(site, host, nonce, credentials),
+        monitor.resources(site, host, nonce),
     )
-    return dict(zip(COMPONENTS, found, strict=True))
+    return dict(zip(COMPONENTS, resources, strict=True))
 
 
-def plan_text(
-    stack: Stack,
-    fleet: Fleet,
-    host: Host,
-    secrets: Mapping[str, Secret],
-    client_keys: str,
-    files: bool,
-) -> str:
+def plan_text(site: Site, host: Host, files: bool) -> str:
     """The plan, a line a resource; with ``files`` their content below them."""
     groups = ", ".join(sorted(host.groups))
     lines = [f"{host.name} ({host.address}; {groups})"]
-    if is_engine(stack, host) and not instances(host):
+    if is_engine(site.stack, host) and not instances(host):
         lines.append(
             "  one instance per GPU, and nobody has looked yet (llmrack status --gpus does)"
         )
-    listening = ", ".join(map(str, listeners(stack, fleet, host)))
+    listening = ", ".join(map(str, listeners(site.stack, site.fleet, host)))
     lines.append(f"  listens on {listening}" if listening else "  listens on nothing")
     # Without a look at the host its architecture is not known: the first one that is pinned.
     arch = min(host.settings.ollama_sha256)
-    parts = by_component(stack, fleet, host, secrets, "", arch, client_keys=client_keys)
+    parts = by_component(site, host, arch)
     for component, resources in parts.items():
         lines.append(f"  {component}:" if resources else f"  {component}: nothing")
         for resource in resources:

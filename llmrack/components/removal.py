@@ -8,7 +8,6 @@ from llmrack.components.gpu.driver import GpuDriverFilesGone
 from llmrack.components.monitor import monitor
 from llmrack.components.monitor.prometheus import SERVICE
 from llmrack.components.ollama import ollama
-from llmrack.components.paths import Home
 from llmrack.components.system.account_removal import AccountGone
 from llmrack.components.system.system import VERSION
 from llmrack.resources.absent import (
@@ -23,6 +22,7 @@ from llmrack.resources.change import Resource
 from llmrack.resources.look import Seen
 from llmrack.stack.engines import models_folder
 from llmrack.stack.fleet import Host
+from llmrack.stack.home import Home
 
 SYSTEM_UNITS = "/etc/systemd/system"
 
@@ -32,8 +32,7 @@ def removals(host: Host) -> dict[str, list[Resource]]:
 
     It is found by where it lies and what it is called, whatever is declared at present.
     """
-    settings = host.settings
-    home = Home(settings.service_user, settings.service_home)
+    home = host.home
     return {
         "monitor": _monitor(home),
         "gateway": _gateway(host, home),
@@ -77,7 +76,7 @@ def _gateway(host: Host, home: Home) -> list[Resource]:
             "Gateway's releases, keys and log",
             (home.gateway, gateway.environment_file(home), home.requests.rpartition("/")[0]),
             home.user,
-            (f"{home.home}/.local/state",),
+            (f"{home.folder}/.local/state",),
         ),
         LineGone(gateway.key_line(home)),
     ]
@@ -92,14 +91,14 @@ def _ollama(host: Host, home: Home) -> list[Resource]:
             "Ollama's releases and instances",
             (home.ollama, f"{home.ollama_data}/instances", f"{home.ollama_data}/cuda-cache"),
             home.user,
-            (f"{home.home}/.local/opt", f"{home.home}/.local"),
+            (f"{home.folder}/.local/opt", f"{home.folder}/.local"),
         ),
         PathsGone("Guard's rules", ("/etc/llmrack/guard.nft",)),
     ]
     if host.settings.remove_models:
         parts = tuple(f"{folder}/{part}" for part in ("manifests", "blobs", ".llmrack"))
         # The home, too, where only the models were left of it.
-        empty = (folder, home.ollama_data, home.home)
+        empty = (folder, home.ollama_data, home.folder)
         found.append(PathsGone("Models", parts, home.user, empty))
     return found
 
@@ -120,10 +119,10 @@ def _system(host: Host, home: Home) -> list[Resource]:
             "Files of the service user",
             (home.config, home.cache),
             home.user,
-            tuple(f"{home.home}/{each}" for each in folders),
+            tuple(f"{home.folder}/{each}" for each in folders),
             after='rm -rf "/run/user/$(id -u)/llmrack"',
         ),
-        AccountGone(home.user, home.home, models_folder(settings), settings.remove_models),
+        AccountGone(home.user, home.folder, models_folder(settings), settings.remove_models),
         PackagesGone(),
         PathsGone("Files of root", ("/etc/llmrack", VERSION, "/var/tmp/llmrack-*")),  # noqa: S108  (ours)
         NotesGone(),

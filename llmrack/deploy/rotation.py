@@ -16,8 +16,8 @@ from llmrack.observe.providers.trials import exit_code, keep_tested, table, test
 from llmrack.problems import DeclarationError, Problem, nearest
 from llmrack.secrets import audit, store
 from llmrack.secrets.places import MASTER_KEY
-from llmrack.secrets.sources import ENVIRONMENT, Kept
-from llmrack.secrets.value import Secret
+from llmrack.secrets.sources import ENVIRONMENT
+from llmrack.secrets.value import Secret, StoredSecret
 from llmrack.site.declared import Declared, read_inventory
 from llmrack.stack.providers import OllamaProvider
 
@@ -38,7 +38,7 @@ class Rotation:
     folder: Path
     name: str
     declared: Declared
-    old: Kept
+    old: StoredSecret
 
     @cached_property
     def providers(self) -> list[str]:

@@ -27,17 +27,9 @@ from llmrack.stack.checks.host_checks import warnings
 
 def _declared(rack: Rack, arch: str, credentials: bool) -> dict[str, list[Resource]]:
     """Everything the host shall have, by component."""
-    run, declared = rack.run, rack.run.declared
-    return by_component(
-        declared.stack,
-        run.fleet,
-        rack.host,
-        declared.secrets,
-        run.nonce,
-        arch,
-        credentials,
-        declared.client_keys,
-    )
+    run = rack.run
+    site = run.declared.with_fleet(run.fleet)
+    return by_component(site, rack.host, arch, run.nonce, credentials)
 
 
 DEPLOY = Purpose(_declared, refusals, notes)

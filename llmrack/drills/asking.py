@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import httpx
 
@@ -89,7 +90,7 @@ class Asker:
         try:
             # All of a kind first: instances take turns, and each kind shall meet every one.
             running = [
-                (step, pool.submit(self._once, drill, asked, step, probe, target, asked.deadline))
+                (step, pool.submit(self._once, drill, asked, step, probe, target))
                 for step, probe in kinds.items()
                 for _ in range(asked.volley)
             ]
@@ -101,7 +102,7 @@ class Asker:
             max((each for step, each in answered if step == kind), key=_badness) for kind in kinds
         ]
         probe = next(iter(kinds.values()))
-        return [*results, self._once(drill, asked, AGAIN, probe, target, 0.0)]
+        return [*results, self._once(drill, asked, AGAIN, probe, target)]
 
     def back(self, drill: Drill, asked: Asked, since: float) -> Result:
         """Ask for a name until the instance answers again; nobody may be turned away meanwhile.
@@ -122,7 +123,8 @@ class Asker:
                     break
                 if time.monotonic() > end:
                     if not asked.in_turn:
-                        return self._result(drill, asked, check, detail="another one is quicker")
+                        passed = self._passed(drill, asked, check)
+                        return replace(passed, detail="another one is quicker")
                     raise Failed(
                         f"the gateway has not used {drill.instance} again for {RETURN:g} s; "
                         "see the journal of its unit"
@@ -130,17 +132,11 @@ class Asker:
             except Failed as failed:
                 return self._failed(asked.name, check, drill.instance, failed)
             time.sleep(pace)
-        return self._result(drill, asked, check, latency=taken)
+        return replace(self._passed(drill, asked, check), latency=taken)
 
-    def _once(
-        self,
-        drill: Drill,
-        asked: Asked,
-        step: str,
-        probe: Probe,
-        target: Target,
-        deadline: float,
-    ) -> Result:
+    def _once(self, drill: Drill, asked: Asked, step: str, probe: Probe, target: Target) -> Result:
+        # By then the gateway knows that the instance is lost.
+        deadline = 0.0 if step == AGAIN else asked.deadline
         check = f"{drill.cause}: {step}"
         began = time.monotonic()
         try:
@@ -166,8 +162,11 @@ class Asker:
             self._judge(drill, asked, seen, deadline)
         except Failed as failed:
             return self._failed(asked.name, check, drill.instance, failed)
-        return self._result(
-            drill, asked, check, seen.latency, seen.first_token, f"answered by {seen.instance}"
+        return replace(
+            self._passed(drill, asked, check),
+            latency=seen.latency,
+            first_token=seen.first_token,
+            detail=f"answered by {seen.instance}",
         )
 
     def _judge(self, drill: Drill, asked: Asked, seen: Measured, deadline: float) -> None:
@@ -230,25 +229,8 @@ class Asker:
             return {STREAM: probes.stream, PLAIN: probes.chat}
         return {PLAIN: PROBES[asked.kind][0]}
 
-    def _result(
-        self,
-        drill: Drill,
-        asked: Asked,
-        check: str,
-        latency: float | None = None,
-        first_token: float | None = None,
-        detail: str = "",
-    ) -> Result:
-        return Result(
-            self._gateway,
-            asked.name,
-            check,
-            True,
-            drill.instance,
-            latency,
-            first_token,
-            detail=detail,
-        )
+    def _passed(self, drill: Drill, asked: Asked, check: str) -> Result:
+        return Result(self._gateway, asked.name, check, True, drill.instance)
 
     def _failed(self, name: str, check: str, instance: str, failed: Failed) -> Result:
         detail = redact(failed.detail, {"LITELLM_MASTER_KEY": self._key})

@@ -22,7 +22,7 @@ from llmrack.stack.kinds import kind_of
 from llmrack.stack.model_lists import Server, servers
 from llmrack.stack.providers import OllamaProvider, OllamaRemoteProvider
 from llmrack.stack.schema import Stack, is_wildcard
-from llmrack.verify.exchange import Bounds, ask
+from llmrack.verify.exchange import Bounds, Request, ask
 from llmrack.verify.explain import explain
 from llmrack.verify.probes import CHAT, GATEWAY, bearer, message_of
 from llmrack.verify.results import Failed, one_line
@@ -127,11 +127,9 @@ def _through(gateways: Gateways, host: Host, model: str) -> Chat:
             http_client(there, gateway_url(host)) as client,
             ask(
                 client,
-                *("POST", CHAT),
-                who=f"{GATEWAY} on {host.name}",
-                bounds=PATIENT,
-                headers=bearer(key),
-                body=body,
+                Request(CHAT, body, bearer(key)),
+                f"{GATEWAY} on {host.name}",
+                PATIENT,
             ) as answer,
         ):
             if answer.status != 200:

@@ -14,7 +14,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from llmrack.components.paths import Home
 from llmrack.hosts.asking import Gateways
 from llmrack.hosts.commands import run, sh
 from llmrack.hosts.connection import Unreached
@@ -109,7 +108,7 @@ def list_keys(gateways: Gateways) -> Keys:
 
 
 def _count(host: Host, there: PyinfraHost) -> Usage:
-    home = Home(host.settings.service_user, host.settings.service_home)
+    home = host.home
     folder = quote(home.requests)
     count = as_user(home.user, f"python3 -I -c {quote(_COUNT)} {folder}")
     # Before its first deploy it has noted nothing.

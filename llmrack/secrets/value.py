@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -54,6 +55,21 @@ class Secret:
     def __reduce__(self) -> tuple[Any, ...]:
         # What is read from a pickle is a placeholder, which is used for nothing.
         return Secret, (MASK,)
+
+
+@dataclass(frozen=True)
+class StoredSecret:
+    """A secret that was found.
+
+    + source: "environment", or the file's name
+    + changed: when its value was set (ISO 8601, UTC), where that is known
+    + accepted: the SHA-256 of the value before, and until when the gateway takes that one, too
+    """
+
+    secret: Secret
+    source: str
+    changed: str | None = None
+    accepted: tuple[str, str] | None = None
 
 
 def _masked(dumper: yaml.SafeDumper | yaml.Dumper, _: Secret) -> yaml.Node:

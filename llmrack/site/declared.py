@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import runpy
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +12,20 @@ from pyinfra.context import ctx_state
 from pyinfra_cli.exceptions import UnexpectedExternalError
 from pyinfra_cli.inventory import make_inventory
 
-from llmrack.components.gateway.client_keys import ExtraKey, client_keys
-from llmrack.components.gateway.gateway import lock_problems, secret_names
 from llmrack.problems import DeclarationError, Problem
-from llmrack.secrets.places import MASTER_KEY, Places
-from llmrack.secrets.sources import Kept, find, placeholders
-from llmrack.secrets.value import Secret
+from llmrack.secrets.places import Places
+from llmrack.secrets.sources import find, placeholders
 from llmrack.site.issued_keys import KEYS_FILE, read_issued
 from llmrack.site.known_cards import with_known_cards
+from llmrack.site.locks import lock_problems
+from llmrack.site.secret_names import secret_names
+from llmrack.site.site import Site
 from llmrack.stack.bundle import Bundle, load_bundle
 from llmrack.stack.checks.checks import check
 from llmrack.stack.declaration import Declaration
 from llmrack.stack.fleet import Fleet, Host
-from llmrack.stack.keys import IssuedKey
 from llmrack.stack.load import load_settings, load_stack
 from llmrack.stack.offline import from_bundle, not_in_bundle
-from llmrack.stack.schema import Stack
 from llmrack.stack.settings import Settings, is_own
 
 # A box that deploys itself (``pyinfra @local deploy.py``) is the whole fleet.
@@ -38,47 +33,11 @@ LOCAL = "@local"
 LOCAL_GROUPS = ("gpu", "gateway")
 
 
-@dataclass(frozen=True)
-class Declared:
-    """Everything that is declared, checked.
-
-    + kept: the secrets that have a value, by name, and where each comes from
-    + places: where they may be kept
-    + issued: the keys of clients that were issued, by name
-    + keys_file: where those are noted
-    """
-
-    stack: Stack
-    fleet: Fleet
-    kept: Mapping[str, Kept]
-    places: Places
-    declaration: Declaration
-    issued: Mapping[str, IssuedKey]
-    keys_file: Path
-
-    @cached_property
-    def secrets(self) -> dict[str, Secret]:
-        """The values of the secrets, by name."""
-        return {name: each.secret for name, each in self.kept.items()}
-
-    @property
-    def client_keys(self) -> str:
-        """What the gateways know of keys: their ``keys.json``."""
-        master = self.kept.get(MASTER_KEY)
-        extra = []
-        if master and master.accepted:
-            extra.append(ExtraKey("previous master", *master.accepted))
-        return client_keys(self.stack, self.issued, extra)
-
-    def host(self, name: str) -> Host:
-        """The host called ``name``; KeyError when the inventory has none."""
-        for host in self.fleet.hosts:
-            if host.name == name:
-                return host
-        raise KeyError(name)
+# As deploy calls it.
+Declared = Site
 
 
-def read_inventory(inventory: str, folder: Path, with_bundle: bool = True) -> Declared:
+def read_inventory(inventory: str, folder: Path, with_bundle: bool = True) -> Site:
     """Load and validate everything from an inventory file, without a host being asked.
 
     + with_bundle: take what the setting ``bundle`` names for granted; False where one is made
@@ -112,7 +71,7 @@ def read(
     folder: Path,
     with_bundle: bool = True,
     may_be_empty: str | None = None,
-) -> Declared:
+) -> Site:
     """Load and validate stack, settings and secrets; files are looked up from ``folder``.
 
     + may_be_empty: a provider that need not have models yet
@@ -136,7 +95,7 @@ def read(
     found += lock_problems(bundle) + (not_in_bundle(stack, fleet, bundle) if bundle else [])
     if found:
         raise DeclarationError(found)
-    return Declared(stack, fleet, kept, places, declaration, issued, keys_file)
+    return Site(declaration, kept, places, keys_file)
 
 
 def fleet_of(inventory: Inventory, folder: Path) -> Fleet:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from llmrack.problems import Problem
 from llmrack.stack.fleet import Fleet
+from llmrack.stack.keys import IssuedKey
 from llmrack.stack.load import Lines
 from llmrack.stack.schema import Stack
 
@@ -17,7 +18,7 @@ class Declaration:
 
     + secrets: those that have a value
     + placeholders: where those stand that have a text which waits to be replaced, by name
-    + issued: the keys of clients that were issued
+    + issued: the keys of clients that were issued, by name
     """
 
     stack: Stack
@@ -26,7 +27,7 @@ class Declaration:
     lines: Lines
     stack_file: str = "stack.yaml"
     env_file: str = ".env"
-    issued: Collection[str] = ()
+    issued: Mapping[str, IssuedKey] = field(default_factory=dict)
     placeholders: Mapping[str, str] = field(default_factory=dict)
 
     def problem(self, where: str, cause: str, way_out: str, *path: str) -> Problem:

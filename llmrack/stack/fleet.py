@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmrack.stack.bundle import Bundle
+from llmrack.stack.home import Home
 from llmrack.stack.providers import OllamaProvider
 from llmrack.stack.schema import Stack
 from llmrack.stack.settings import Settings
@@ -35,6 +36,11 @@ class Host:
     settings: Settings
     gpus: tuple[str, ...] | None = None
     bundle: Bundle | None = None
+
+    @property
+    def home(self) -> Home:
+        """The folders of its service user."""
+        return Home(self.settings.service_user, self.settings.service_home)
 
     @property
     def bundle_folder(self) -> Path | None:

@@ -93,17 +93,17 @@ class Answer:
             raise _late(self.who, self._bounds.total)
 
 
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a server: a POST where there is a body, a GET where there is none."""
+
+    path: str
+    body: Mapping[str, object] | Form | None = None
+    headers: Mapping[str, str] | None = None
+
+
 @contextmanager
-def ask(
-    client: httpx.Client,
-    method: str,
-    path: str,
-    *,
-    who: str,
-    bounds: Bounds,
-    headers: Mapping[str, str] | None = None,
-    body: Mapping[str, object] | Form | None = None,
-) -> Iterator[Answer]:
+def ask(client: httpx.Client, request: Request, who: str, bounds: Bounds) -> Iterator[Answer]:
     """Send a request; the body of its answer is read inside the ``with``.
 
     + who: the server, as the subject of messages ("the gateway")
@@ -111,12 +111,17 @@ def ask(
     Raises Failed, without a word of the request's headers, when no whole answer comes.
     """
     started = time.perf_counter()
+    body = request.body
     sent: dict[str, Any] = {"json": body}
     if isinstance(body, Form):
         sent = {"data": body.fields, "files": {body.field: (body.filename, body.content)}}
     try:
         with client.stream(
-            method, path, headers=headers, timeout=httpx.Timeout(bounds.gap), **sent
+            "GET" if body is None else "POST",
+            request.path,
+            headers=request.headers,
+            timeout=httpx.Timeout(bounds.gap),
+            **sent,
         ) as response:
             yield Answer(who, response.status_code, response.headers, response, started, bounds)
     except httpx.TimeoutException:

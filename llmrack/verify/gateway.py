@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import httpx
 
@@ -51,22 +52,31 @@ MINUTE = 65.0
 PAUSE = 5.0
 
 
+@dataclass(frozen=True)
+class GatewayAccess:
+    """How a gateway is asked that is to be proven.
+
+    + client: with the gateway's address as ``base_url``, and no key of its own
+    + host: name of the gateway's host
+    + key: its master key; goes into headers only
+    + cooldown: seconds for which it puts an instance aside that failed (``gateway_cooldown``)
+    """
+
+    client: httpx.Client
+    host: str
+    key: Secret
+    cooldown: float
+
+
 def prove_gateway(
-    client: httpx.Client,
+    gateway: GatewayAccess,
     stack: Stack,
-    host: str,
     deployments: Sequence[Deployment],
-    key: Secret,
-    cooldown: float,
     progress: Callable[[str], None],
 ) -> list[Result]:
     """Ask a gateway for everything that is declared.
 
-    + client: with the gateway's address as ``base_url``, and no key of its own
-    + host: name of the gateway's host
     + deployments: what this gateway was configured with (``model_info.id`` is Deployment.id)
-    + key: its master key; goes into headers only
-    + cooldown: seconds for which it puts an instance aside that failed (``gateway_cooldown``)
     + progress: is told what is asked next, before each request
 
     One check after the other; each ends within the times declared for its model. When the gateway
@@ -74,7 +84,8 @@ def prove_gateway(
     what leads to models (a tier, a mix, an alias) once; a wildcard for a name that nobody has,
     which costs nothing.
     """
-    prover = _Prover(client, stack, host, key, cooldown, progress)
+    client, key = gateway.client, gateway.key
+    prover = _Prover(gateway, stack, progress)
     health = prover.result("gateway", "health", lambda: gateway_pages.health(client))
     if not health.ok:
         return [health]
@@ -104,16 +115,9 @@ class _Prover:
     """Turns what probes find at one gateway into results."""
 
     def __init__(
-        self,
-        client: httpx.Client,
-        stack: Stack,
-        host: str,
-        key: Secret,
-        cooldown: float,
-        progress: Callable[[str], None],
+        self, gateway: GatewayAccess, stack: Stack, progress: Callable[[str], None]
     ) -> None:
-        self._client, self._stack, self._host = client, stack, host
-        self._key, self._cooldown, self._progress = key, cooldown, progress
+        self._gateway, self._stack, self._progress = gateway, stack, progress
         # Instances and models that were waited for in vain, and those that failed at all.
         self._silent: set[tuple[str, str]] = set()
         self._failed: set[tuple[str, str]] = set()
@@ -138,7 +142,7 @@ class _Prover:
         target = self._target(name.replace("*", probes.NO_MODEL), group)
         # Who is well may still be put aside for a failure before this proof: that ends by itself.
         well = not self._failed & {(each.instance, each.model) for each in group}
-        end = time.monotonic() + (self._cooldown + PAUSE if well else 0)
+        end = time.monotonic() + (self._gateway.cooldown + PAUSE if well else 0)
         while True:
             last = self._probe(name, self._simplest(group), target, "name")
             passing = any(words in last.detail for words in (ASIDE, ELSEWHERE))
@@ -170,8 +174,8 @@ class _Prover:
         whole = max(self._times(each)[0] for each in group)
         gap = max(self._times(each)[1] for each in group)
         return Target(
-            self._client,
-            self._key,
+            self._gateway.client,
+            self._gateway.key,
             asked,
             group,
             plain=Bounds(whole + GRACE, whole + GRACE),
@@ -218,14 +222,14 @@ class _Prover:
     ) -> Result:
         """Carry out a check; its failure is a result too."""
         on = f" on {instance}" if instance else ""
-        self._progress(f"{self._host}: {subject}{on}: {check}")
+        self._progress(f"{self._gateway.host}: {subject}{on}: {check}")
         try:
             seen = run()
         except Failed as failed:
-            detail = redact(failed.detail, {"LITELLM_MASTER_KEY": self._key})
-            return Result(self._host, subject, check, False, instance, detail=detail)
+            detail = redact(failed.detail, {"LITELLM_MASTER_KEY": self._gateway.key})
+            return Result(self._gateway.host, subject, check, False, instance, detail=detail)
         return Result(
-            self._host,
+            self._gateway.host,
             subject,
             check,
             True,

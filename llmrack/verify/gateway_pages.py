@@ -11,7 +11,7 @@ import httpx
 
 from llmrack.secrets.value import Secret
 from llmrack.stack.schema import is_wildcard
-from llmrack.verify.exchange import Bounds, ask, dig
+from llmrack.verify.exchange import Bounds, Request, ask, dig
 from llmrack.verify.explain import KEY_REFUSED, refused_by_gateway
 from llmrack.verify.probes import GATEWAY, Measured, bearer, message_of
 from llmrack.verify.results import Failed, one_line
@@ -24,7 +24,7 @@ def health(client: httpx.Client) -> Measured:
     """It is alive and ready."""
     # Not /health: it generates on every model, paid ones too.
     for path in ("/health/liveliness", "/health/readiness"):
-        with ask(client, "GET", path, who=GATEWAY, bounds=OWN) as answer:
+        with ask(client, Request(path), GATEWAY, OWN) as answer:
             if answer.status != 200:
                 raise Failed(
                     f"{path} answers {answer.status}: {one_line(answer.text(), 120)}; "
@@ -40,7 +40,7 @@ def models(client: httpx.Client, key: Secret, names: Sequence[str]) -> Measured:
     # In place of a wildcard LiteLLM lists what it knows of the provider, unless it is told to list
     # the wildcard as well (seen with 1.106.2).
     path = "/v1/models?return_wildcard_routes=true"
-    with ask(client, "GET", path, who=GATEWAY, bounds=OWN, headers=bearer(key)) as answer:
+    with ask(client, Request(path, headers=bearer(key)), GATEWAY, OWN) as answer:
         if answer.status != 200:
             message = message_of(answer.text())
             if refused_by_gateway(answer.status, message):
@@ -69,7 +69,7 @@ def models(client: httpx.Client, key: Secret, names: Sequence[str]) -> Measured:
 
 def refused(client: httpx.Client, headers: dict[str, str]) -> Measured:
     """A key that is none is refused."""
-    with ask(client, "GET", "/v1/models", who=GATEWAY, bounds=OWN, headers=headers) as answer:
+    with ask(client, Request("/v1/models", headers=headers), GATEWAY, OWN) as answer:
         message = message_of(answer.text())
         if not refused_by_gateway(answer.status, message):
             raise Failed(

@@ -13,7 +13,7 @@ import httpx
 
 from llmrack.secrets.value import Secret
 from llmrack.stack.deployments import Deployment
-from llmrack.verify.exchange import Answer, Bounds, Form, ask, dig, parse
+from llmrack.verify.exchange import Answer, Bounds, Form, Request, ask, dig, parse
 from llmrack.verify.explain import ELSEWHERE, explain, timed_out
 from llmrack.verify.results import Failed
 
@@ -235,15 +235,9 @@ def asked(
     fallback to LiteLLM too.)
     """
     beside = {"model": target.model, "disable_fallbacks": alone, "num_retries": 0}
-    return ask(
-        target.client,
-        "POST",
-        path,
-        who=f"{GATEWAY}, asked for {target.whom},",
-        bounds=bounds,
-        headers=bearer(target.key),
-        body=body.beside(beside) if isinstance(body, Form) else {**beside, **body},
-    )
+    whole = body.beside(beside) if isinstance(body, Form) else {**beside, **body}
+    request = Request(path, whole, bearer(target.key))
+    return ask(target.client, request, f"{GATEWAY}, asked for {target.whom},", bounds)
 
 
 def message_of(text: str) -> str:

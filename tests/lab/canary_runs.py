@@ -69,7 +69,7 @@ STEPS: dict[str, tuple[str, str, str]] = {
 MISTAKES_OF_OURS = {
     "the comparison of keys": ("llmrack.resources.files:EnvironmentFile.change", "deploy"),
     "the gateway's resources": ("llmrack.components.gateway.gateway:resources", "deploy"),
-    "the reading of secrets": ("llmrack.components.gateway.gateway:lock_problems", "deploy"),
+    "the reading of secrets": ("llmrack.site.locks:lock_problems", "deploy"),
     "the proof": ("llmrack.verify.gateway:prove_gateway", "verify"),
     "the plan": ("llmrack.components.plan:by_component", "plan"),
 }

@@ -10,7 +10,7 @@ import trustme
 
 from bench.asking import Outcome, ask
 from bench.breakable import Breakable
-from llmrack.components.gateway.client_keys import NO_KEYS
+from llmrack.site.client_keys import NO_KEYS
 from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.schema import Stack
 from llmrack.stack.settings import Settings

@@ -15,10 +15,10 @@ from typing import Any
 
 import httpx
 
-from llmrack.components.gateway.client_keys import NO_KEYS
 from llmrack.components.gateway.gateway import PROGRAMS, configuration
 from llmrack.components.gateway.routing import authorities, routing
 from llmrack.components.render import render, verbatim
+from llmrack.site.client_keys import NO_KEYS
 from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.schema import Stack
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from llmrack.components.gateway.client_keys import ExtraKey, client_keys
+from llmrack.site.client_keys import ExtraKey, client_keys
 from llmrack.stack.keys import IssuedKey
 from llmrack.stack.schema import Stack
 from llmrack_lab.standins.ollama.faults import Fault

@@ -18,7 +18,7 @@ import pytest
 import trustme
 
 from bench.breakable import Breakable
-from llmrack.components.gateway.client_keys import client_keys
+from llmrack.site.client_keys import client_keys
 from llmrack.stack.schema import Stack
 from llmrack_lab.standins.answers import JSON, Model
 from llmrack_lab.standins.openai_like import OpenAILike

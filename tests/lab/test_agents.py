@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from llmrack.components.gateway.client_keys import client_keys
+from llmrack.site.client_keys import client_keys
 from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.schema import Stack
 from llmrack.stack.settings import Settings

@@ -14,7 +14,7 @@ from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.kinds import kind_of
 from llmrack.stack.settings import Settings
 from llmrack.verify.exchange import Bounds
-from llmrack.verify.gateway import PROBES, prove_gateway
+from llmrack.verify.gateway import PROBES, GatewayAccess, prove_gateway
 from llmrack.verify.probes import Target
 from llmrack.verify.results import Failed
 from llmrack_lab.shell import wait_until
@@ -103,7 +103,9 @@ def test_each_kind_is_proven(world: World) -> None:
     gateway = Host("gateway", frozenset({"gateway"}), "127.0.0.1", Settings())
     found = deployments(world.stack, Fleet((gateway,)), gateway)
     client = httpx.Client(base_url=world.front.process.url, timeout=30, trust_env=False)
-    results = prove_gateway(client, world.stack, "gateway", found, Secret(KEY), 1, print)
+    results = prove_gateway(
+        GatewayAccess(client, "gateway", Secret(KEY), 1), world.stack, found, print
+    )
     assert [each for each in results if not each.ok] == []
     proven = {(each.subject, each.check, each.instance) for each in results}
     for kind, name in PAID.items():

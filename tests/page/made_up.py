@@ -10,7 +10,7 @@ from itertools import starmap
 
 from llmrack.observe.report.page import Findings
 from llmrack.observe.requests.usage import Bucket, Group, Spread, Usage
-from llmrack.observe.status.rows import CardUse, Loaded, Row, Status
+from llmrack.observe.status.server_status import CardUse, Loaded, ServerStatus, Status
 from llmrack.stack.fleet import Fleet
 from llmrack.verify.results import Report, Result
 from tests.unit.declare import host, stack
@@ -47,10 +47,12 @@ FLEET = Fleet(
 CARD = CardUse("NVIDIA GeForce RTX 4090", 34, 61, 9830, 24564)
 
 
-def row(name: str, kind: str, at: str | None, url: str, **more) -> Row:
+def row(name: str, kind: str, at: str | None, url: str, **more) -> ServerStatus:
     checked = NOW - timedelta(seconds=3)
     usual = {"priority": 1, "state": "ok", "why": "", "version": "0.34.4", "latency": 0.0042}
-    return Row(name, kind, at, url, more.pop("enabled", True), checked=checked, **usual | more)
+    return ServerStatus(
+        name, kind, at, url, more.pop("enabled", True), checked=checked, **usual | more
+    )
 
 
 LLAMA = Loaded("llama3.1:latest", 6_442_450_944, 1.0, "2026-11-21T15:45:00Z")

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import yaml
 
+from llmrack.secrets.places import Places
+from llmrack.secrets.value import StoredSecret
+from llmrack.site.site import Site
 from llmrack.stack.declaration import Declaration
 from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.schema import Stack
@@ -42,6 +48,13 @@ def host(name="box1", groups=("gpu", "gateway"), address="10.0.0.1", **changes) 
 def two_boxes(**changes) -> Fleet:
     lan = {"ollama_bind": "0.0.0.0"} | changes
     return Fleet((host(**lan), host("box2", ("gpu",), "10.0.0.2", **lan)))
+
+
+def site(stack_=None, fleet=None, secrets=None, issued=None) -> Site:
+    """What is declared, with the values of ``secrets``."""
+    kept = {name: StoredSecret(value, ".env") for name, value in (secrets or {}).items()}
+    whole = replace(declaration(stack_, fleet, kept), issued=issued or {})
+    return Site(whole, kept, Places(Path(".env"), Path("secrets.age")), Path("keys.json"))
 
 
 def declaration(stack_=None, fleet=None, secrets=("OLLAMA_API_KEY",)) -> Declaration:

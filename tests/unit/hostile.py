@@ -12,7 +12,6 @@ from typing import Any
 import yaml
 from hypothesis import strategies as st
 
-from llmrack.components.gateway.client_keys import client_keys
 from llmrack.components.monitor.prometheus import PrometheusConfiguration
 from llmrack.components.plan import by_component
 from llmrack.components.removal import removals
@@ -27,6 +26,7 @@ from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.keys import IssuedKey
 from llmrack.stack.providers import OllamaProvider
 from llmrack.stack.schema import Stack
+from tests.unit.declare import site
 
 # What is put into a declaration has this in it, so that it can be found again anywhere.
 MARK = "Zq7"
@@ -88,8 +88,7 @@ def everything(stack: Stack, fleet: Fleet, host: Host) -> list[Resource]:
     names = ("LITELLM_MASTER_KEY", "OLLAMA_API_KEY", "OFFICE_KEY", "OFFICE_HEADER")
     issued = {name: IssuedKey(sha256="a" * 64, issued="2026-01-01") for name in stack.keys}
     secrets = {name: Secret(f"sk-{name.lower()}") for name in names}
-    keys = client_keys(stack, issued)
-    parts = by_component(stack, fleet, host, secrets, "nonce", "amd64", client_keys=keys)
+    parts = by_component(site(stack, fleet, secrets, issued), host, "amd64", "nonce")
     return [each for group in (*parts.values(), *removals(host).values()) for each in group]
 
 

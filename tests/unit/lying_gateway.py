@@ -12,7 +12,7 @@ import httpx
 from llmrack.secrets.value import Secret
 from llmrack.stack.deployments import Deployment
 from llmrack.stack.schema import Stack
-from llmrack.verify.gateway import prove_gateway
+from llmrack.verify.gateway import GatewayAccess, prove_gateway
 from llmrack.verify.results import Result
 
 KEY = "sk-the-master-key"
@@ -188,7 +188,9 @@ class Gateway:
             mock.patch("llmrack.verify.gateway.time", Clock()),
             httpx.Client(transport=httpx.MockTransport(self), base_url="http://gw") as client,
         ):
-            return prove_gateway(client, STACK, "box1", DEPLOYMENTS, Secret(KEY), 10, progress)
+            return prove_gateway(
+                GatewayAccess(client, "box1", Secret(KEY), 10), STACK, DEPLOYMENTS, progress
+            )
 
     def asked(self, *models: str) -> list[Body]:
         bodies = [json.loads(each.content) for each in self.requests if each.content]

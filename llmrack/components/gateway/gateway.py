@@ -3,49 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from typing import Any
 
-from llmrack.components.gateway.client_keys import NO_KEYS
 from llmrack.components.gateway.routing import authorities, engine, routing
 from llmrack.components.gateway.service import SOCKET, GatewayService, gateway_releases
-from llmrack.components.paths import Home
 from llmrack.components.render import TEMPLATES, record, render, verbatim
-from llmrack.problems import Problem
 from llmrack.resources.change import Resource
 from llmrack.resources.files import Directory, EnvironmentFile, File, Line
 from llmrack.resources.releases import STAMP, Release, Venv
 from llmrack.resources.units import Unit
-from llmrack.secrets.places import MASTER_KEY
-from llmrack.secrets.value import Secret
-from llmrack.stack.bundle import LOCK, UV_LOCK, Bundle
+from llmrack.site.locks import litellm_version, locks
+from llmrack.site.secret_names import OLLAMA_KEY, secret_names
+from llmrack.site.site import Site
 from llmrack.stack.deployments import deployments
 from llmrack.stack.fleet import GATEWAY_GROUP, Fleet, Host, bracketed
+from llmrack.stack.home import Home
 from llmrack.stack.kinds import MODES, kind_of
 from llmrack.stack.models import Model, Price
 from llmrack.stack.providers import OllamaProvider, OpenAICompatibleProvider, Provider
 from llmrack.stack.schema import Stack
 
 SERVICE = "llmrack-gateway@.service"
-OLLAMA_KEY = "OLLAMA_API_KEY"
 # What runs there lies beside the templates.
 PROGRAMS = tuple(sorted(each.name for each in (TEMPLATES / "gateway").glob("*.py")))
-OLDEST_LITELLM = (1, 84, 0)
 # The oldest that LoadCredential= was seen to work with in a user unit (Debian 12; 257 does too).
 # LoadCredentialEncrypted= does not there: the user manager may not read the host's key (257.13).
 CREDENTIALS_SYSTEMD = 252
-
-
-def secret_names(stack: Stack) -> list[str]:
-    """The secrets a gateway's environment holds where they are set, sorted."""
-    keys = {
-        secret
-        for provider in stack.providers.values()
-        if provider.enabled and not isinstance(provider, OllamaProvider)
-        for secret in provider.secrets
-    }
-    # The gateway carries Ollama's key whenever there is one: tools of the service user expect it.
-    return sorted({MASTER_KEY, OLLAMA_KEY, *keys})
 
 
 def configuration(stack: Stack, fleet: Fleet, host: Host) -> str:
@@ -110,36 +93,6 @@ def _headers(provider: Provider) -> dict[str, str]:
     return provider.headers | references
 
 
-def locks(bundle: Bundle | None) -> tuple[str, str]:
-    """The lock files of the gateway and of uv: the bundle's, or else this project's."""
-    return bundle.locks if bundle else (verbatim(LOCK), verbatim(UV_LOCK))
-
-
-def litellm_version(lock: str) -> str:
-    """The LiteLLM version that a lock file pins."""
-    for line in lock.splitlines():
-        if line.startswith("litellm=="):
-            return line.split("==")[1].split()[0]
-    raise ValueError("templates/gateway/requirements.txt pins no litellm: run make lock")
-
-
-def lock_problems(bundle: Bundle | None = None) -> list[Problem]:
-    """A LiteLLM that must not be deployed: malicious releases, and known holes below 1.84.0.
-
-    Sources: BerriAI/litellm#24518; CVE-2026-42208, 42271, 40217, 49468.
-    """
-    version = litellm_version(locks(bundle)[0])
-    numbers = tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
-    if numbers >= OLDEST_LITELLM:
-        return []
-    known = "is malicious" if version in ("1.82.7", "1.82.8") else "has known holes"
-    way_out = "choose 1.84.0 or later in requirements.in, then run make lock"
-    if bundle:
-        way_out += " and llmrack bundle create"
-    place = str(bundle.folder / LOCK) if bundle else f"templates/{LOCK}"
-    return [Problem(place, "litellm", f"{version} {known}", way_out)]
-
-
 def has_credentials(systemd: int) -> bool:
     """Whether this version of systemd has credentials for user units."""
     return systemd >= CREDENTIALS_SYSTEMD
@@ -155,27 +108,20 @@ def way_of_keys(systemd: int) -> str:
     )
 
 
-def resources(
-    stack: Stack,
-    fleet: Fleet,
-    host: Host,
-    secrets: Mapping[str, Secret],
-    nonce: str,
-    credentials: bool,
-    client_keys: str = NO_KEYS,
-) -> list[Resource]:
-    """What a host of the group ``gateway`` gets; nothing for others."""
+def resources(site: Site, host: Host, nonce: str, credentials: bool) -> list[Resource]:
+    """What a host of the group ``gateway`` gets; nothing for others. See ``by_component``."""
     if GATEWAY_GROUP not in host.groups:
         return []
+    stack, fleet, secrets = site.stack, site.fleet, site.secrets
     settings = host.settings
-    home = Home(settings.service_user, settings.service_home)
+    home = host.home
     lock, uv_lock = locks(host.bundle)
     folder = host.bundle.folder if host.bundle else None
     venv = Venv(f"{home.gateway}/venvs/{_short(lock + uv_lock)}", lock, uv_lock, home.user, folder)
     files = {
         "config.yaml": configuration(stack, fleet, host),
         "routing.json": routing(stack, fleet, host),
-        "keys.json": client_keys,
+        "keys.json": site.client_keys,
         **authorities(stack),
         "litellm.env": render("gateway/litellm.env.j2", drain=settings.gateway_drain),
         **{name: verbatim(f"gateway/{name}") for name in PROGRAMS},
@@ -244,7 +190,7 @@ def key_line(home: Home) -> Line:
         f"[ -r {path} ] && OLLAMA_API_KEY=$(sed -n 's/^OLLAMA_API_KEY=//p' "
         f"{path}) && export OLLAMA_API_KEY  # llmrack"
     )
-    return Line(f"{home.home}/.profile", line, home.user)
+    return Line(f"{home.folder}/.profile", line, home.user)
 
 
 def environment_file(home: Home) -> str:

@@ -13,13 +13,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from shlex import quote
 
-from llmrack.components.paths import Home
 from llmrack.resources.change import Change, Shell, as_user
 from llmrack.resources.files import switch
 from llmrack.resources.look import Look, Seen
 from llmrack.resources.old_releases import OldReleases
 from llmrack.resources.releases import Release, Venv
 from llmrack.resources.units import due
+from llmrack.stack.home import Home
 from llmrack.stack.settings import Settings
 
 COLOURS = ("blue", "green")

@@ -6,7 +6,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from shlex import quote
 
-from llmrack.components.gpu.driver_packages import KEYRING, NoRecipeError, Recipe, Source, recipe
+from llmrack.components.gpu.driver_packages import (
+    KEYRING,
+    Machine,
+    NoRecipeError,
+    Recipe,
+    Source,
+    recipe,
+)
 from llmrack.components.gpu.gpus import Gpus, gpus
 from llmrack.components.gpu.states import Cure
 from llmrack.resources.change import Action, Change, Reboot, Shell
@@ -92,14 +99,14 @@ class GpuDriverFilesGone:
 
 def chosen(source: Source, seen: Seen, found: Gpus) -> Recipe:
     """The recipe for a host that was seen; raises NoRecipeError when there is none for it."""
-    made = recipe(
-        source,
+    machine = Machine(
         f"{seen.fact('os')}{seen.fact('os_version')}",
         seen.fact("arch"),
         found.kernel,
         [int(device.device, 16) for device in found.devices],
         found.headers,
     )
+    made = recipe(source, machine)
     if found.secure_boot and not (made.signed or found.enrolled):
         raise NoRecipeError(
             "Secure Boot is on and would refuse the modules that are built on the host: enrol the "

@@ -58,10 +58,9 @@ class Recipe:
     signed: bool = False
 
 
-def recipe(
-    source: Source, system: str, arch: str, kernel: str, devices: Sequence[int], headers: bool
-) -> Recipe:
-    """The recipe for a host; raises NoRecipeError when there is none.
+@dataclass(frozen=True)
+class Machine:
+    """What a recipe depends on.
 
     + system: ``debian13``, ``ubuntu24.04``
     + arch: as ``uname -m`` prints it
@@ -69,13 +68,25 @@ def recipe(
     + devices: PCI device numbers of its cards
     + headers: whether the headers of this kernel are there
     """
-    wanted = () if headers else (f"linux-headers-{kernel}",)
+
+    system: str
+    arch: str
+    kernel: str
+    devices: Sequence[int]
+    headers: bool
+
+
+def recipe(source: Source, machine: Machine) -> Recipe:
+    """The recipe for a host; raises NoRecipeError when there is none."""
+    system, arch, kernel = machine.system, machine.arch, machine.kernel
+    oldest = min(machine.devices)
+    wanted = () if machine.headers else (f"linux-headers-{kernel}",)
     if source == "nvidia":
-        return _nvidia(system, arch, min(devices), wanted)
+        return _nvidia(system, arch, oldest, wanted)
     if system == "debian13":
-        return _debian(min(devices), wanted)
+        return _debian(oldest, wanted)
     if system.startswith("ubuntu") and system.removeprefix("ubuntu") in UBUNTU_FIRST_KERNEL:
-        return _ubuntu(system.removeprefix("ubuntu"), kernel, min(devices))
+        return _ubuntu(system.removeprefix("ubuntu"), kernel, oldest)
     if system == "debian12":
         raise NoRecipeError(
             "Debian 12 has driver 535, which is too old for Ollama: "

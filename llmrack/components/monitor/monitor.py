@@ -8,14 +8,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from llmrack.components.gateway.routing import authority_file
 from llmrack.components.monitor.prometheus import SERVICE, Credentials, PrometheusConfiguration
-from llmrack.components.paths import Home
 from llmrack.components.render import record, render, verbatim
 from llmrack.resources.change import Resource
 from llmrack.resources.files import Directory, File
@@ -24,6 +22,7 @@ from llmrack.resources.units import Unit
 from llmrack.secrets.places import MASTER_KEY
 from llmrack.secrets.value import Secret
 from llmrack.shipped import source
+from llmrack.site.site import Site
 from llmrack.stack.engines import Instance, engine_models, instance_name, instance_url, instances
 from llmrack.stack.fleet import (
     EXPORTER_PORT,
@@ -35,6 +34,7 @@ from llmrack.stack.fleet import (
     is_engine,
     own_address,
 )
+from llmrack.stack.home import Home
 from llmrack.stack.providers import OllamaProvider
 from llmrack.stack.schema import Stack
 
@@ -91,21 +91,19 @@ def metrics_key(master: Secret) -> Secret:
     return Secret(digest.hexdigest())
 
 
-def resources(
-    stack: Stack, fleet: Fleet, host: Host, secrets: Mapping[str, Secret], nonce: str
-) -> list[Resource]:
-    """What a host gets where somebody monitors; needs root."""
-    if not fleet.monitors:
+def resources(site: Site, host: Host, nonce: str) -> list[Resource]:
+    """What a host gets where somebody monitors; needs root. See ``by_component``."""
+    if not site.fleet.monitors:
         return []
-    found = [*_exporter(fleet, host), *_metrics(stack, host)]
+    parts = [*_exporter(site.fleet, host), *_metrics(site.stack, host)]
     if MONITOR_GROUP in host.groups:
-        found += _prometheus(fleet, host, secrets, nonce)
-    return found
+        parts += _prometheus(site, host, nonce)
+    return parts
 
 
 def _exporter(fleet: Fleet, host: Host) -> list[Resource]:
     """The node exporter; its settings come first, for its package starts it."""
-    home = Home(host.settings.service_user, host.settings.service_home)
+    home = host.home
     others = [each for each in fleet.monitors if each.name != host.name]
     guard = _guard(host, others) if others else []
     drop_in = File(
@@ -166,7 +164,7 @@ def _metrics(stack: Stack, host: Host) -> list[Resource]:
     """What only the service user can tell, where there is something to tell."""
     if not is_engine(stack, host) and GATEWAY_GROUP not in host.groups:
         return []
-    home = Home(host.settings.service_user, host.settings.service_home)
+    home = host.home
     program = File(f"{home.config}/host_metrics.py", source("host/metrics.py"), home.user)
     declared = File(f"{home.config}/metrics.json", _declared(stack, host, home), home.user)
     path = f"{home.units}/{METRICS_UNIT}"
@@ -226,14 +224,12 @@ def _certificates(stack: Stack, release: str) -> list[dict[str, Any]]:
     return found
 
 
-def _prometheus(
-    fleet: Fleet, host: Host, secrets: Mapping[str, Secret], nonce: str
-) -> list[Resource]:
+def _prometheus(site: Site, host: Host, nonce: str) -> list[Resource]:
     settings = host.settings
     config = PrometheusConfiguration(
         FOLDER,
         (
-            ("prometheus.yml", configuration(fleet, host)),
+            ("prometheus.yml", configuration(site.fleet, host)),
             ("rules.yml", verbatim("monitor/rules.yml")),
         ),
         restarts=(f"File {SYSTEM_UNITS}/{SERVICE}.d/llmrack.conf",),
@@ -260,8 +256,8 @@ def _prometheus(
         drop_in,
         Packages(("prometheus",), "Prometheus' package", host.bundle_folder),
     ]
-    if MASTER_KEY in secrets:
-        found.append(Credentials(KEY_FILE, metrics_key(secrets[MASTER_KEY]), nonce))
+    if MASTER_KEY in site.secrets:
+        found.append(Credentials(KEY_FILE, metrics_key(site.secrets[MASTER_KEY]), nonce))
     ready = f"curl -fs -o /dev/null --noproxy '*' --max-time 2 {prometheus_url(host)}/-/ready"
     return [*found, config, Unit(SERVICE, None, (drop_in.name,), ready, deadline=300)]
 

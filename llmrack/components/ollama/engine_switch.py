@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from shlex import quote
 
-from llmrack.components.paths import Home
 from llmrack.resources.change import Change, Shell, as_user
 from llmrack.resources.last_written import Note, noted
 from llmrack.resources.look import Look, Seen
 from llmrack.resources.old_releases import OldReleases
+from llmrack.stack.home import Home
 from llmrack.stack.settings import Settings
 
 # Seconds for which an instance that has passed its gate is watched: one that ends again and again

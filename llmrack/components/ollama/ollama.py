@@ -14,7 +14,6 @@ from llmrack.components.ollama.models import (
     OllamaModel,
     note_name,
 )
-from llmrack.components.paths import Home
 from llmrack.components.render import record, render, verbatim
 from llmrack.resources.change import Resource
 from llmrack.resources.files import Directory, File, Link
@@ -32,6 +31,7 @@ from llmrack.stack.engines import (
     source_of,
 )
 from llmrack.stack.fleet import Fleet, Host, bracketed, is_engine, own_address
+from llmrack.stack.home import Home
 from llmrack.stack.kinds import kind_of
 from llmrack.stack.schema import Stack
 from llmrack.stack.settings import is_loopback
@@ -75,14 +75,14 @@ def manifest_url(model: str) -> str:
 def release(host: Host, arch: str) -> str:
     """The release's directory: a new pin is a new directory, even for the same version."""
     settings = host.settings
-    home = Home(settings.service_user, settings.service_home)
+    home = host.home
     return f"{home.ollama}/{settings.ollama_version}-{settings.ollama_sha256[arch][:8]}"  # type: ignore[index]
 
 
 def resources(stack: Stack, fleet: Fleet, host: Host, arch: str) -> list[Resource]:
     """What a host that runs models gets; others lose the instances they have had."""
     settings = host.settings
-    home = Home(settings.service_user, settings.service_home)
+    home = host.home
     its = instances(host) if is_engine(stack, host) else ()
     warm_up = _warm_up(stack, host, home, its)
     declared = [unit(each.name) for each in its]
@@ -126,7 +126,7 @@ def resources(stack: Stack, fleet: Fleet, host: Host, arch: str) -> list[Resourc
 def _folders(host: Host, home: Home, its: tuple[Instance, ...]) -> list[Resource]:
     folder = models_folder(host.settings)
     return [
-        Directory(folder, home.user, by_root=not folder.startswith(f"{home.home}/")),
+        Directory(folder, home.user, by_root=not folder.startswith(f"{home.folder}/")),
         Directory(home.instances, home.user),
         Directory(home.notes, home.user),
         *(Directory(f"{home.ollama_data}/instances/{each.name}", home.user) for each in its),

@@ -6,7 +6,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from llmrack import __version__
-from llmrack.components.paths import Home
 from llmrack.components.system.account import Linger, User
 from llmrack.components.system.clock import wrong_clock
 from llmrack.resources.change import Change, Resource
@@ -38,7 +37,7 @@ DISK_RESERVE = 500 * MIB
 def resources(stack: Stack, host: Host) -> list[Resource]:
     """What every host of the fleet gets; needs root."""
     settings = host.settings
-    home = Home(settings.service_user, settings.service_home)
+    home = host.home
     packages = ["ca-certificates", "curl", "dbus-user-session", "libpam-systemd", "zstd"]
     folders = [home.units, home.config, home.cache]
     if GATEWAY_GROUP in host.groups:
@@ -48,7 +47,7 @@ def resources(stack: Stack, host: Host) -> list[Resource]:
         folders += [home.ollama, home.ollama_data]
     return [
         Packages(tuple(sorted(packages)), bundle=host.bundle_folder),
-        User(home.user, home.home, settings.service_groups),
+        User(home.user, home.folder, settings.service_groups),
         Linger(home.user),
         *(Directory(path, home.user, 0o700 if path == home.config else 0o755) for path in folders),
         File(VERSION, f"{__version__}\n"),

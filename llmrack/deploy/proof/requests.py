@@ -20,7 +20,7 @@ from llmrack.stack.engines import (
     instances,
 )
 from llmrack.stack.fleet import GATEWAY_GROUP, MONITOR_GROUP, gateway_url, is_engine
-from llmrack.verify.gateway import prove_gateway
+from llmrack.verify.gateway import GatewayAccess, prove_gateway
 from llmrack.verify.monitor import prove_monitor
 from llmrack.verify.ollama.declared import prove_engine
 from llmrack.verify.ollama.residency import (
@@ -42,13 +42,11 @@ def ask(rack: Rack) -> list[Result]:
             results += _ask_instance(rack, instance)
     if GATEWAY_GROUP in host.groups:
         with http_client(rack.pyinfra_host, gateway_url(host)) as client:
+            key, cooldown = declared.secrets[MASTER_KEY], host.settings.gateway_cooldown
             results += prove_gateway(
-                client,
+                GatewayAccess(client, host.name, key, cooldown),
                 declared.stack,
-                host.name,
                 deployments(declared.stack, rack.run.fleet, host),
-                declared.secrets[MASTER_KEY],
-                host.settings.gateway_cooldown,
                 lambda text: rack.say(f"asking: {text.removeprefix(host.name)[2:]}"),
             )
     if MONITOR_GROUP in host.groups:

@@ -10,7 +10,6 @@ from pathlib import Path, PurePosixPath
 from pyinfra.api.host import Host as PyinfraHost
 
 from llmrack.components.gateway.service import GatewayService
-from llmrack.components.paths import Home
 from llmrack.components.system.system import VERSION
 from llmrack.deploy.run.lock import take
 from llmrack.deploy.run.rack import Rack, Run
@@ -105,7 +104,7 @@ def ask_releases(gateways: Gateways) -> dict[str, Kept | Unreached]:
 
     def question(host: Host, there: PyinfraHost) -> Kept:
         user = host.settings.service_user
-        home = Home(user, host.settings.service_home)
+        home = host.home
         script = _SCRIPT.format(
             gateway=home.gateway, ollama=home.ollama, stamp=STAMP, version=VERSION
         )

@@ -19,7 +19,6 @@ from llmrack.components import listeners
 from llmrack.components.gateway import gateway
 from llmrack.components.gpu.gpus import Gpus, gpus, uuids
 from llmrack.components.gpu.states import State
-from llmrack.components.paths import Home
 from llmrack.components.plan import COMPONENTS, plan_text
 from llmrack.components.system import system
 from llmrack.deploy.run.held import LAST_RUN, Lock
@@ -37,6 +36,7 @@ from llmrack.site.declared import Declared
 from llmrack.site.known_cards import remember_cards
 from llmrack.stack.engines import models_folder
 from llmrack.stack.fleet import Fleet, Host, is_engine
+from llmrack.stack.home import Home
 
 
 @dataclass(frozen=True)
@@ -103,19 +103,9 @@ class Run:
     @cached_property
     def digest(self) -> str:
         """Digest of the stack and of every host's plan: what a recorded proof is a proof of."""
-        declared = self.declared
-        plans = [declared.stack.model_dump_json()]
-        plans += [
-            plan_text(
-                declared.stack,
-                self.fleet,
-                host,
-                declared.secrets,
-                declared.client_keys,
-                files=True,
-            )
-            for host in self.fleet.hosts
-        ]
+        site = self.declared.with_fleet(self.fleet)
+        plans = [site.stack.model_dump_json()]
+        plans += [plan_text(site, host, files=True) for host in site.fleet.hosts]
         return hashlib.sha256("".join(plans).encode()).hexdigest()
 
 
@@ -158,7 +148,7 @@ class Rack:
     @property
     def home(self) -> Home:
         """The service user's folders."""
-        return Home(self.host.settings.service_user, self.host.settings.service_home)
+        return self.host.home
 
     @property
     def models_folder(self) -> str:

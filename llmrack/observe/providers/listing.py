@@ -11,8 +11,8 @@ from textwrap import fill
 from llmrack.hosts.asking import Gateways
 from llmrack.observe.providers.gateway_health import GatewayHealth, gateway_health
 from llmrack.observe.providers.trials import Tested, kept_tests
-from llmrack.secrets.sources import Kept, everything
-from llmrack.secrets.value import preview
+from llmrack.secrets.sources import everything
+from llmrack.secrets.value import StoredSecret, preview
 from llmrack.stack.model_lists import servers
 from llmrack.stack.providers import OllamaProvider, Provider
 
@@ -110,7 +110,7 @@ def _address(provider: Provider) -> tuple[str, tuple[str, ...]]:
     return provider.url, provider.secrets
 
 
-def _key(name: str, kept: Kept | None) -> Key:
+def _key(name: str, kept: StoredSecret | None) -> Key:
     if kept is None:
         return Key(name, None, None, None)
     return Key(name, kept.source, preview(kept.secret), kept.changed)

@@ -25,6 +25,29 @@ class Series:
 
 
 @dataclass(frozen=True)
+class Buckets:
+    """Equal parts of a period.
+
+    + starts: when each begins; the last one ends at ``until``
+    """
+
+    starts: Sequence[datetime]
+    until: datetime
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The axis of the values.
+
+    + text: how a value is written
+    + least: the smallest step: 1 for what comes in whole numbers
+    """
+
+    text: Callable[[float], str]
+    least: float = 0
+
+
+@dataclass(frozen=True)
 class Bar:
     """A rectangle; all in percent of the plot, from its upper left corner."""
 
@@ -65,26 +88,14 @@ class Chart:
     legend: tuple[Series, ...]
 
 
-def stacked(
-    key: str,
-    title: str,
-    starts: Sequence[datetime],
-    until: datetime,
-    series: Sequence[Series],
-    text: Callable[[float], str],
-    least: float = 0,
-) -> Chart:
-    """A bar for each bucket, the series on top of each other.
-
-    + starts: when each bucket begins; the last one ends at ``until``
-    + text: how a value is written
-    + least: the smallest step of the axis: 1 for what comes in whole numbers
-    """
-    sums = [sum(each.values[at] or 0 for each in series) for at in range(len(starts))]
-    top, ticks = _scale(max(sums, default=0), text, least)
-    slot = 100 / max(len(starts), 1)
+def stacked(key: str, title: str, buckets: Buckets, series: Sequence[Series], axis: Axis) -> Chart:
+    """A bar for each bucket, the series on top of each other."""
+    count = len(buckets.starts)
+    sums = [sum(each.values[at] or 0 for each in series) for at in range(count)]
+    top, ticks = _scale(max(sums, default=0), axis)
+    slot = 100 / max(count, 1)
     bars = []
-    for at in range(len(starts)):
+    for at in range(count):
         height = 0.0
         for each in series:
             share = 100 * (each.values[at] or 0) / top
@@ -92,23 +103,16 @@ def stacked(
                 y = 100 - height - share
                 bars.append(Bar(at * slot + slot * 0.1, y, slot * 0.8, share, each.style))
             height += share
-    said = _said(" and ".join(each.name for each in series), starts, until, sums, text)
+    said = _said(" and ".join(each.name for each in series), buckets, sums, axis)
     legend = tuple(series) if len(series) > 1 else ()
-    return Chart(key, title, said, tuple(bars), (), ticks, _times(starts, until), legend)
+    return Chart(key, title, said, tuple(bars), (), ticks, _times(buckets), legend)
 
 
-def line(
-    key: str,
-    title: str,
-    starts: Sequence[datetime],
-    until: datetime,
-    series: Series,
-    text: Callable[[float], str],
-) -> Chart:
+def line(key: str, title: str, buckets: Buckets, series: Series, axis: Axis) -> Chart:
     """A point in the middle of each bucket; those without a value leave a gap."""
     known = [value for value in series.values if value is not None]
-    top, ticks = _scale(max(known, default=0), text)
-    slot = 100 / max(len(starts), 1)
+    top, ticks = _scale(max(known, default=0), axis)
+    slot = 100 / max(len(buckets.starts), 1)
     runs: list[list[tuple[float, float]]] = [[]]
     for at, value in enumerate(series.values):
         if value is not None:
@@ -116,27 +120,26 @@ def line(
         elif runs[-1]:
             runs.append([])
     points = tuple(tuple(run) for run in runs if run)
-    said = _said(series.name, starts, until, series.values, text)
-    return Chart(key, title, said, (), points, ticks, _times(starts, until), ())
+    said = _said(series.name, buckets, series.values, axis)
+    return Chart(key, title, said, (), points, ticks, _times(buckets), ())
 
 
-def _scale(
-    highest: float, text: Callable[[float], str], least: float = 0
-) -> tuple[float, tuple[Label, ...]]:
+def _scale(highest: float, axis: Axis) -> tuple[float, tuple[Label, ...]]:
     """The value at the plot's top, and round values on the way there."""
     if highest <= 0:
-        return 1.0, (Label(text(0), 100.0),)
+        return 1.0, (Label(axis.text(0), 100.0),)
     power = 10.0 ** math.floor(math.log10(highest))
     # Five steps of 0.2, 0.5, 1 or 2 times a power of ten reach above the highest value.
     step = next(factor * power for factor in (0.2, 0.5, 1, 2) if 5 * factor * power >= highest)
-    step = max(step, least)
+    step = max(step, axis.least)
     count = math.ceil(highest / step)
-    labels = [Label(text(step * at), 100 - 100 * at / count) for at in range(count, -1, -1)]
+    labels = [Label(axis.text(step * at), 100 - 100 * at / count) for at in range(count, -1, -1)]
     return step * count, tuple(labels)
 
 
-def _times(starts: Sequence[datetime], until: datetime) -> tuple[Label, ...]:
+def _times(buckets: Buckets) -> tuple[Label, ...]:
     """Labels at even distances, the first at the beginning and the last at the end."""
+    starts, until = buckets.starts, buckets.until
     if not starts:
         return ()
     whole = until - starts[0]
@@ -147,13 +150,8 @@ def _times(starts: Sequence[datetime], until: datetime) -> tuple[Label, ...]:
     )
 
 
-def _said(
-    name: str,
-    starts: Sequence[datetime],
-    until: datetime,
-    values: Sequence[float | None],
-    text: Callable[[float], str],
-) -> str:
+def _said(name: str, buckets: Buckets, values: Sequence[float | None], axis: Axis) -> str:
+    starts, until, text = buckets.starts, buckets.until, axis.text
     found = [(value, start) for value, start in zip(values, starts, strict=True) if value]
     if not found:
         return f"{name}: none in this period."

@@ -16,7 +16,7 @@ from llmrack.observe.report.graph import rows, where
 from llmrack.observe.report.graph_svg import svg
 from llmrack.observe.report.usage import by_group, over_time, table_over_time, trends
 from llmrack.observe.requests.usage import Usage
-from llmrack.observe.status.rows import Row, Status
+from llmrack.observe.status.server_status import ServerStatus, Status
 from llmrack.stack.fleet import GATEWAY_GROUP, Fleet, is_engine
 from llmrack.stack.schema import Stack
 from llmrack.verify.results import Report, Result
@@ -85,7 +85,7 @@ class Findings:
             return Verdict("ok", "All is well.")
         if self.exit_code == NOT_ASKED:
             return Verdict("unknown", "Not everything could be asked; what was asked is well.")
-        ill = [row.name for row in self.status.rows if row.state == "trouble"]
+        ill = [server.name for server in self.status.servers if server.state == "trouble"]
         parts = [f"{', '.join(ill)} {'is' if len(ill) == 1 else 'are'} in trouble"] if ill else []
         if number := len(self.proof.failed) if self.proof else 0:
             parts.append(f"{number} check{'s' * (number > 1)} of the last verification failed")
@@ -116,7 +116,11 @@ def page(found: Findings) -> str:
             found=found,
             now=now,
             period=figures.span(now.until - now.since),
-            instances=[row for row in found.status.rows if row.kind != "gateway" and row.enabled],
+            instances=[
+                server
+                for server in found.status.servers
+                if server.kind != "gateway" and server.enabled
+            ],
             homes=list(_homes(found)),
             # Its texts are escaped where it is drawn.
             graph=Markup(svg(found.stack, found.fleet)),  # noqa: S704  (see above)
@@ -137,16 +141,16 @@ class _Home:
 
     name: str
     roles: str
-    rows: tuple[Row, ...]
+    servers: tuple[ServerStatus, ...]
 
 
 def _homes(found: Findings) -> Iterable[_Home]:
     for host in found.fleet.hosts:
         roles = ["gateway"] if GATEWAY_GROUP in host.groups else []
         roles += ["Ollama"] if is_engine(found.stack, host) else []
-        its = tuple(row for row in found.status.rows if row.host == host.name)
-        yield _Home(host.name, ", ".join([host.address, *roles]), its)
-    if others := tuple(row for row in found.status.rows if row.host is None):
+        servers = tuple(one for one in found.status.servers if one.host == host.name)
+        yield _Home(host.name, ", ".join([host.address, *roles]), servers)
+    if others := tuple(one for one in found.status.servers if one.host is None):
         yield _Home("Elsewhere", "servers that are not ours", others)
 
 

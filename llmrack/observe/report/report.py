@@ -9,7 +9,7 @@ from llmrack.files import replace_file
 from llmrack.hosts.asking import Gateways
 from llmrack.observe.report.page import Findings, page
 from llmrack.observe.requests.usage import ask_usages
-from llmrack.observe.status.rows import ask_status
+from llmrack.observe.status.asking import status_of
 from llmrack.verify.last_report import last_proof
 
 FILE = "index.html"
@@ -17,19 +17,19 @@ FILE = "index.html"
 BY = ("model", "provider", "instance", "key")
 
 
-def ask_report(gateways: Gateways, inventory: str, folder: Path, last: timedelta) -> Findings:
+def ask_report(gateways: Gateways, folder: Path, last: timedelta) -> Findings:
     """Ask all hosts for their state, and all gateways for the requests of two periods.
 
-    + gateways: those of ``inventory``, which counts from ``folder``
+    + gateways: those of an inventory; ``folder``, where it is, has the last proof
     + last: the length of a period; the second one is what was before it
     """
-    status = ask_status(inventory, folder)
+    status = status_of(gateways)
     usage = ask_usages(gateways, last, BY)
     before = ask_usages(gateways, last, BY[:1], until=usage[BY[0]].since)[BY[0]]
     proof, standins = last_proof(folder) or (None, [])
-    its = gateways.declared
-    made = datetime.now(UTC)
-    return Findings(made, its.stack, its.fleet, status, usage, before, proof, tuple(standins))
+    site = gateways.declared
+    now = datetime.now(UTC)
+    return Findings(now, site.stack, site.fleet, status, usage, before, proof, tuple(standins))
 
 
 def write_report(found: Findings, folder: Path) -> Path:

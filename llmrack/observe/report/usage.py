@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from llmrack.observe.figures import change, count, money, seconds, share, short
-from llmrack.observe.report.charts import Chart, Series, line, stacked
+from llmrack.observe.report.charts import Axis, Buckets, Chart, Series, line, stacked
 from llmrack.observe.requests.usage import Bucket, Group, Spread, Usage
 
 # As many groups have a line of their own; `llmrack usage` has them all.
@@ -16,7 +16,7 @@ MOST = 20
 def over_time(usage: Usage) -> tuple[Chart, ...]:
     """Requests, tokens, time to answer and cost over the period."""
     buckets = usage.series
-    starts, until = [each.start for each in buckets], usage.until
+    period = Buckets([bucket.start for bucket in buckets], usage.until)
     requests = (
         Series("answered", tuple(float(each.calls - each.errors) for each in buckets), "main"),
         Series("failed", tuple(float(each.errors) for each in buckets), "failed"),
@@ -28,10 +28,10 @@ def over_time(usage: Usage) -> tuple[Chart, ...]:
     p95 = Series("Time to answer, p95", tuple(each.p95 for each in buckets), "main")
     cost = Series("Cost", tuple(each.cost for each in buckets), "main")
     return (
-        stacked("requests", "Requests", starts, until, requests, _whole, 1),
-        line("p95", "Time to answer, p95", starts, until, p95, _time),
-        stacked("tokens", "Tokens", starts, until, tokens, short, 1),
-        stacked("cost", "Cost, USD", starts, until, (cost,), money),
+        stacked("requests", "Requests", period, requests, Axis(_whole, 1)),
+        line("p95", "Time to answer, p95", period, p95, Axis(_time)),
+        stacked("tokens", "Tokens", period, tokens, Axis(short, 1)),
+        stacked("cost", "Cost, USD", period, (cost,), Axis(money)),
     )
 
 

@@ -12,7 +12,6 @@ from typing import Any
 from pyinfra.api import StringCommand
 from pyinfra.api.host import Host as PyinfraHost
 
-from llmrack.components.paths import Home
 from llmrack.hosts.asking import Gateways
 from llmrack.hosts.commands import run, sh
 from llmrack.hosts.connection import Unreached
@@ -65,15 +64,10 @@ def ask_log(
     """
 
     def question(host: Host, there: PyinfraHost) -> Any:  # noqa: ANN401  (JSON)
-        told = program(modules, folder=requests_of(host), **asked)
+        told = program(modules, folder=host.home.requests, **asked)
         answer = run(there, command(host), stdin=told)
         if not answer.succeeded:
             raise Unreached(f"its logs cannot be read: {answer.stderr or 'no reason given'}")
         return json.loads(answer.stdout)
 
     return gateways.ask(question, patience=DEADLINE)
-
-
-def requests_of(host: Host) -> str:
-    """The folder of a gateway's logs."""
-    return Home(host.settings.service_user, host.settings.service_home).requests

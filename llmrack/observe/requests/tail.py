@@ -18,11 +18,11 @@ from pyinfra.api.host import Host as PyinfraHost
 from llmrack.hosts.asking import Gateways
 from llmrack.hosts.connection import FAILURES, Unreached, reason
 from llmrack.hosts.streams import started
-from llmrack.observe.requests.on_host import command, program, requests_of
+from llmrack.observe.requests.on_host import command, program
 from llmrack.observe.requests.usage import stamp
 from llmrack.shipped.host import lines as host_lines
 from llmrack.shipped.host import tail as host_tail
-from llmrack.shipped.host.tail import SILENCE
+from llmrack.shipped.host.tail import SILENCE, Filters
 from llmrack.stack.fleet import Host
 
 # Seconds that a line waits for older ones of other gateways; seconds until a gateway that is lost
@@ -37,19 +37,17 @@ Told = tuple[str, Line | None]
 
 
 @dataclass(frozen=True)
-class Filters:
-    """Which requests are wanted; all that is given must be so.
+class _Followed:
+    """What all gateways' followers share.
 
-    + model: asked for, or who answered; key, provider: names
-    + errors: those that failed, or where an attempt did
-    + slow: those that took so many seconds or more
+    + queue: where their lines go
+    + tell: is given sentences on gateways that are lost and found
     """
 
-    model: str | None = None
-    key: str | None = None
-    provider: str | None = None
-    errors: bool = False
-    slow: float | None = None
+    gateways: Gateways
+    filters: Filters
+    queue: Queue[Told]
+    tell: Callable[[str], None]
 
 
 def tail(
@@ -64,10 +62,8 @@ def tail(
     """
     since = stamp(datetime.now(UTC) - last) if last else None
     queue: Queue[Told] = Queue(WAITING)
-    followers = [
-        gevent.spawn(_follow, gateways, host, since, filters, queue, tell)
-        for host in gateways.hosts
-    ]
+    followed = _Followed(gateways, filters, queue, tell)
+    followers = [gevent.spawn(_follow, followed, host, since) for host in gateways.hosts]
     try:
         # Of the past a gateway may be quicker than another by any time; of the present hardly.
         yield from merged(queue, {host.name for host in gateways.hosts} if last else set())
@@ -103,34 +99,27 @@ def merged(queue: Queue[Told], awaited: set[str]) -> Iterator[Line]:
         heapq.heappush(held, (line["time"], number, time.monotonic(), held_line))
 
 
-def _follow(
-    gateways: Gateways,
-    host: Host,
-    since: str | None,
-    filters: Filters,
-    queue: Queue[Told],
-    tell: Callable[[str], None],
-) -> None:
+def _follow(followed: _Followed, host: Host, since: str | None) -> None:
     """Put a gateway's lines into the queue; begin again whenever it is lost."""
     lost = False
     while True:
         there = None
         try:
-            there = gateways.connect(host)
-            for line in _lines(host, there, since, filters):
+            there = followed.gateways.connect(host)
+            for line in _lines(host, there, since, followed.filters):
                 if lost:
-                    tell(f"{host.name}: followed again")
+                    followed.tell(f"{host.name}: followed again")
                     lost = False
                 since = line["time"] if line else since
-                queue.put((host.name, line))
+                followed.queue.put((host.name, line))
         except FAILURES as error:
             why = reason(error)
         if not lost:
-            tell(f"{host.name}: not followed: {why}; tried again every {RETRY:.0f} s")
+            followed.tell(f"{host.name}: not followed: {why}; tried again every {RETRY:.0f} s")
         lost = True
         # What it notes meanwhile is told when it is found again.
         since = since or stamp(datetime.now(UTC))
-        queue.put((host.name, None))
+        followed.queue.put((host.name, None))
         if there:
             with suppress(*FAILURES):
                 there.disconnect()
@@ -141,7 +130,7 @@ def _lines(
     host: Host, there: PyinfraHost, since: str | None, filters: Filters
 ) -> Iterator[Line | None]:
     """What the program on a host prints; None for a sign of life. Raises Unreached at its end."""
-    told = program((host_lines, host_tail), folder=requests_of(host), since=since, **vars(filters))
+    told = program((host_lines, host_tail), folder=host.home.requests, since=since, filters=filters)
     with started(there, command(host), together=False) as stream:
 
         def write(text: bytes) -> None:

@@ -16,22 +16,20 @@ from pyinfra.api.host import Host as PyinfraHost
 
 from llmrack.components.gateway.service import COLOURS, SOCKET, service
 from llmrack.components.ollama.ollama import unit
-from llmrack.components.paths import Home
 from llmrack.hosts.asking import Gateways
 from llmrack.hosts.commands import run, sh
 from llmrack.hosts.connection import FAILURES, Unreached, reason
 from llmrack.hosts.provider_requests import NotAnswered, Reach, Talk
 from llmrack.observe.providers.discovery import models_at
 from llmrack.observe.providers.gateway_health import GatewayHealth, parsed
+from llmrack.observe.status.answers import HostAnswer, ServerAnswer
 from llmrack.observe.status.judging import (
-    Heard,
-    Told,
-    elsewhere_row,
-    gateway_row,
-    instance_row,
+    elsewhere_status,
+    gateway_status,
+    instance_status,
     loaded_of,
 )
-from llmrack.observe.status.rows import ModelInfo, Status
+from llmrack.observe.status.server_status import ModelInfo, Status
 from llmrack.resources.change import as_user
 from llmrack.shipped.host import status as status_script
 from llmrack.stack.engines import instance_name, instance_url, instances
@@ -46,8 +44,8 @@ from llmrack.verify.exchange import dig
 PATIENCE, PATIENCE_FOR_MODELS = 45, 90
 
 
-def status_of(gateways: Gateways, models: bool, keep: bool = False) -> Status:
-    """How everything is that the inventory of ``gateways`` has.
+def status_of(gateways: Gateways, models: bool = False, keep: bool = False) -> Status:
+    """Ask all hosts of an inventory how they are, at once; a dead one costs its own deadline.
 
     + models: also which models each instance has
     + keep: leave the connections open, for the next time
@@ -56,59 +54,67 @@ def status_of(gateways: Gateways, models: bool, keep: bool = False) -> Status:
     stack, fleet = declared.stack, declared.fleet
     hosts = [host for host in fleet.hosts if is_engine(stack, host) or _is_gateway(host)]
 
-    def question(host: Host, there: PyinfraHost) -> tuple[Told, dict[str, Heard]]:
-        asked = _elsewhere(gateways, host)
-        reach = Reach(there, declared.secrets, [server.declared for server in asked])
+    def question(host: Host, connected: PyinfraHost) -> tuple[HostAnswer, dict[str, ServerAnswer]]:
+        elsewhere = _elsewhere(gateways, host)
+        reach = Reach(connected, declared.secrets, [server.declared for server in elsewhere])
         # The host itself, and what it reaches, at the same time.
-        listening = {
-            server.provider: gevent.spawn(_listen, gateways, reach, server, host, models)
-            for server in asked
+        jobs = {
+            server.provider: gevent.spawn(_ask_server, gateways, reach, server, host, models)
+            for server in elsewhere
         }
         try:
-            told = Told(_look(stack, host, there, models), datetime.now(UTC))
-            return told, {name: job.get() for name, job in listening.items()}
+            answer = HostAnswer(_look(stack, host, connected, models), datetime.now(UTC))
+            return answer, {name: job.get() for name, job in jobs.items()}
         finally:
-            gevent.killall(list(listening.values()), block=False)
+            gevent.killall(list(jobs.values()), block=False)
 
     patience = PATIENCE_FOR_MODELS if models else PATIENCE
-    answers = gateways.ask(question, hosts, patience, keep)
-    told, heard = {}, {}
-    for name, answer in answers.items():
+    of_hosts: dict[str, HostAnswer] = {}
+    of_servers: dict[str, dict[str, ServerAnswer]] = {}
+    for name, answer in gateways.ask(question, hosts, patience, keep).items():
         if isinstance(answer, Unreached):
             now = datetime.now(UTC)
-            told[name], heard[name] = Told(answer, now), dict[str, Heard]()
-            for server in _elsewhere(gateways, declared.host(name)):
-                heard[name][server.provider] = Heard(now, answer)
+            of_hosts[name] = HostAnswer(answer, now)
+            of_servers[name] = {
+                server.provider: ServerAnswer(now, answer)
+                for server in _elsewhere(gateways, declared.host(name))
+            }
         else:
-            told[name], heard[name] = answer
-    health = [_health(host, told[host.name]) for host in gateways.hosts]
-    rows = [gateway_row(host, told[host.name]) for host in gateways.hosts]
+            of_hosts[name], of_servers[name] = answer
+    health = [_health(host, of_hosts[host.name]) for host in gateways.hosts]
+    found = [gateway_status(host, of_hosts[host.name]) for host in gateways.hosts]
     for host in hosts:
         if is_engine(stack, host):
-            its = told[host.name]
-            rows += [instance_row(stack, host, each, its, health) for each in instances(host)]
+            found += [
+                instance_status(stack, host, instance, of_hosts[host.name], health)
+                for instance in instances(host)
+            ]
     for name, provider in stack.providers.items():
         if not isinstance(provider, OllamaProvider):
-            by = {host.name: heard[host.name][name] for host in gateways.hosts if provider.enabled}
-            rows.append(elsewhere_row(name, provider, by, health))
-    return Status(tuple(rows))
+            by = {
+                host.name: of_servers[host.name][name]
+                for host in gateways.hosts
+                if provider.enabled
+            }
+            found.append(elsewhere_status(name, provider, by, health))
+    return Status(tuple(found))
 
 
 def _is_gateway(host: Host) -> bool:
     return GATEWAY_GROUP in host.groups
 
 
-def _look(stack: Stack, host: Host, there: PyinfraHost, models: bool) -> Mapping[str, Any]:
-    """What ``status_script`` sees on a host. Raises OSError."""
-    home = Home(host.settings.service_user, host.settings.service_home)
+def _look(stack: Stack, host: Host, connected: PyinfraHost, models: bool) -> Mapping[str, Any]:
+    """What ``shipped/host/status.py`` sees on a host. Raises OSError."""
+    home = host.home
     question = {
         "instances": [
             {
-                "name": instance_name(host, each),
-                "unit": unit(each.name),
-                "url": instance_url(host, each, host),
+                "name": instance_name(host, instance),
+                "unit": unit(instance.name),
+                "url": instance_url(host, instance, host),
             }
-            for each in (instances(host) if is_engine(stack, host) else ())
+            for instance in (instances(host) if is_engine(stack, host) else ())
         ],
         "gateway": {"url": gateway_url(host), "venv": f"{home.gateway}/current/venv"}
         if _is_gateway(host)
@@ -118,14 +124,14 @@ def _look(stack: Stack, host: Host, there: PyinfraHost, models: bool) -> Mapping
     }
     user = quote(home.user)
     look = as_user(user, f"exec python3 -I - {quote(json.dumps(question))}")
-    # Before its first deploy there is nobody to be.
+    # Before the first deploy there is no such user.
     script = f"if id -u {user} >/dev/null 2>&1; then {look}; else echo '{{}}'; fi"
     program = Path(status_script.__file__).read_text(encoding="utf-8")
-    answer = run(there, sh(script), stdin=program)
+    answer = run(connected, sh(script), stdin=program)
     if not answer.succeeded:
         raise Unreached(f"it cannot be looked at: {answer.stderr or 'no reason given'}")
-    found: Mapping[str, Any] = json.loads(answer.stdout)
-    return found
+    seen: Mapping[str, Any] = json.loads(answer.stdout)
+    return seen
 
 
 def _elsewhere(gateways: Gateways, host: Host) -> list[Server]:
@@ -139,46 +145,49 @@ def _elsewhere(gateways: Gateways, host: Host) -> list[Server]:
     ]
 
 
-def _listen(gateways: Gateways, reach: Reach, server: Server, host: Host, models: bool) -> Heard:
+def _ask_server(
+    gateways: Gateways, reach: Reach, server: Server, host: Host, models: bool
+) -> ServerAnswer:
     """What a server elsewhere answers; nothing is generated, so it costs nothing."""
     declaration = gateways.declared.declaration
-    heard = Heard(datetime.now(UTC))
+    answer = ServerAnswer(datetime.now(UTC))
     try:
         with reach.talk(server) as talk:
             listed = talk.models()
-            heard = replace(
-                heard,
+            answer = replace(
+                answer,
                 latency=talk.seconds,
                 missing=tuple(map(str, not_listed(declaration, server, listed, host.name))),
             )
-            heard = _more(heard, server, talk)
+            answer = _with_version(answer, server, talk)
             if models:
-                found = tuple(_infos(gateways.declared.stack, server, talk, listed))
-                heard = replace(heard, models=found)
-            return heard
+                infos = tuple(_infos(gateways.declared.stack, server, talk, listed))
+                answer = replace(answer, models=infos)
+            return answer
     except NotAnswered as error:
-        return replace(heard, trouble=error.trouble)
+        return replace(answer, trouble=error.trouble)
     except FAILURES as error:
-        # Of the host's own connection, which gevent would print.
-        return replace(heard, trouble=Unreached(reason(error)))
+        # Raised by the host's own connection; gevent would print it.
+        return replace(answer, trouble=Unreached(reason(error)))
 
 
-def _more(heard: Heard, server: Server, talk: Talk) -> Heard:
-    """Its version, and what it has loaded, where servers of its kind tell."""
+def _with_version(answer: ServerAnswer, server: Server, talk: Talk) -> ServerAnswer:
+    """Add the server's version and what it has loaded, where servers of its kind tell."""
     provider = server.declared
     if isinstance(provider, VllmProvider):
         # Beside /v1 (vllm/entrypoints/openai/api_server.py).
-        return replace(heard, version=_said(talk, provider.url.removesuffix("/v1") + "/version"))
+        url = provider.url.removesuffix("/v1") + "/version"
+        return replace(answer, version=_version(talk, url))
     if isinstance(provider, OllamaRemoteProvider):
-        heard = replace(heard, version=_said(talk, provider.url + provider.paths.health))
+        answer = replace(answer, version=_version(talk, provider.url + provider.paths.health))
         with suppress(NotAnswered):
             listed = dig(talk.get(f"{provider.url}/api/ps"), "models")
-            heard = replace(heard, loaded=loaded_of(listed))
-    return heard
+            answer = replace(answer, loaded=loaded_of(listed))
+    return answer
 
 
-def _said(talk: Talk, url: str) -> str | None:
-    """A version; nobody owes us one."""
+def _version(talk: Talk, url: str) -> str | None:
+    """The version that a server answers at ``url``; None where it does not."""
     try:
         return str(dig(talk.get(url), "version") or "") or None
     except NotAnswered:
@@ -191,18 +200,18 @@ def _infos(
     declared = {
         stack.upstream(model, server.provider) for model in stack.models_of(server.provider)
     }
-    known = {normalised(each) for each in declared} if server.is_ollama else declared
-    for each in models_at(server, talk):
-        size = listed.get(each.name, {}).get("size")
+    known = {normalised(name) for name in declared} if server.is_ollama else declared
+    for model in models_at(server, talk):
+        size = listed.get(model.name, {}).get("size")
         yield ModelInfo(
-            each.name,
-            each.context_length,
-            each.capabilities or (),
+            model.name,
+            model.context_length,
+            model.capabilities or (),
             size if isinstance(size, int) else None,
-            (normalised(each.name) if server.is_ollama else each.name) in known,
+            (normalised(model.name) if server.is_ollama else model.name) in known,
         )
 
 
-def _health(host: Host, told: Told) -> GatewayHealth:
-    seen = {} if isinstance(told.seen, Unreached) else told.seen
+def _health(host: Host, answer: HostAnswer) -> GatewayHealth:
+    seen = {} if isinstance(answer.seen, Unreached) else answer.seen
     return parsed(host.name, dig(seen, "gateway", "told"), float(seen.get("now", 0)))

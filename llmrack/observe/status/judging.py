@@ -1,10 +1,9 @@
-"""From what hosts and servers said to rows: who is well, who is not, and why."""
+"""From the answers of hosts and servers to their state: which are well, which are not, and why."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,13 +12,19 @@ from llmrack.components.ollama.ollama import unit
 from llmrack.hosts.connection import Unreached
 from llmrack.observe.providers.discovery import capabilities_of, context_length_of
 from llmrack.observe.providers.gateway_health import GatewayHealth
-from llmrack.observe.status.rows import CardUse, Loaded, ModelInfo, Row, State
+from llmrack.observe.status.answers import HostAnswer, ServerAnswer
+from llmrack.observe.status.server_status import (
+    CardUse,
+    Loaded,
+    ModelInfo,
+    ServerState,
+    ServerStatus,
+)
 from llmrack.stack.engines import Instance, engine_models, instance_name
 from llmrack.stack.fleet import Host, bracketed, own_address
 from llmrack.stack.providers import OllamaProvider, RemoteProvider
 from llmrack.stack.schema import Stack, normalised
 from llmrack.stack.settings import is_loopback
-from llmrack.verify.causes import Trouble
 from llmrack.verify.exchange import dig
 from llmrack.verify.ollama.residency import needs_gpu
 
@@ -29,93 +34,66 @@ DEPLOY = "run: pyinfra inventory deploy.py"
 FOR_GOOD = timedelta(days=3650)
 
 
-@dataclass(frozen=True)
-class Told:
-    """What came of asking a host.
-
-    + seen: what ``status_script`` printed; empty where the service user is missing
-    + checked: when, in UTC
-    """
-
-    seen: Mapping[str, Any] | Unreached
-    checked: datetime
-
-
-@dataclass(frozen=True)
-class Heard:
-    """What came of asking a server elsewhere from one gateway.
-
-    + trouble: why it is of no use; None where it answers
-    + missing: a sentence for each declared model that it does not list
-    """
-
-    checked: datetime
-    trouble: Trouble | Unreached | None = None
-    latency: float | None = None
-    version: str | None = None
-    missing: tuple[str, ...] = ()
-    loaded: tuple[Loaded, ...] = ()
-    models: tuple[ModelInfo, ...] = ()
-
-
-def gateway_row(host: Host, told: Told) -> Row:
+def gateway_status(host: Host, answer: HostAnswer) -> ServerStatus:
     """The gateway of ``host``."""
     settings = host.settings
     url = _url(host, settings.gateway_bind, settings.gateway_port)
-    state, why = _unseen(host, told.seen)
-    said: Mapping[str, Any] = {}
-    if not isinstance(told.seen, Unreached) and not why:
-        said = dig(told.seen, "gateway") or {}
-        state, why = _gateway_state(said, told.seen["units"])
-    return Row(
+    state, why = _without_answer(host, answer.seen)
+    gateway: Mapping[str, Any] = {}
+    if not isinstance(answer.seen, Unreached) and not why:
+        gateway = dig(answer.seen, "gateway") or {}
+        state, why = _gateway_state(gateway, answer.seen["units"])
+    return ServerStatus(
         *(host.name, KIND_GATEWAY, host.name, url, True, None, state, why),
-        version=dig(said, "version"),
-        checked=told.checked,
-        latency=dig(said, "latency"),
+        version=dig(gateway, "version"),
+        checked=answer.checked,
+        latency=dig(gateway, "latency"),
     )
 
 
-def _gateway_state(said: Mapping[str, Any], units: Mapping[str, Any]) -> tuple[State, str]:
+def _gateway_state(gateway: Mapping[str, Any], units: Mapping[str, Any]) -> tuple[ServerState, str]:
     services = [units.get(service(colour), {}) for colour in COLOURS]
-    running = [each for each in services if each.get("ActiveState") == "active"]
+    running = [unit for unit in services if unit.get("ActiveState") == "active"]
     if not running:
-        states = ", ".join(f"{each.get('Id')} is {each.get('SubState')}" for each in services)
+        states = ", ".join(f"{unit.get('Id')} is {unit.get('SubState')}" for unit in services)
         return "trouble", f"it does not run ({states}); see its journal, or deploy"
     if dig(units, SOCKET, "ActiveState") != "active":
         return "trouble", f"{SOCKET} does not listen; start it, or deploy"
-    if "error" in said:
-        return "trouble", f"{said['error']}; see the journal of {running[0]['Id']}"
+    if "error" in gateway:
+        return "trouble", f"{gateway['error']}; see the journal of {running[0]['Id']}"
     return "ok", _restarts(running)
 
 
-def instance_row(
-    stack: Stack, host: Host, instance: Instance, told: Told, health: Sequence[GatewayHealth]
-) -> Row:
+def instance_status(
+    stack: Stack,
+    host: Host,
+    instance: Instance,
+    answer: HostAnswer,
+    health: Sequence[GatewayHealth],
+) -> ServerStatus:
     """An Ollama instance of our own.
 
-    + health: what each gateway thinks
+    + health: what each gateway thinks of it
     """
     name = instance_name(host, instance)
     providers = [
-        each
-        for each in stack.providers.values()
-        if isinstance(each, OllamaProvider) and each.group in host.groups
+        provider
+        for provider in stack.providers.values()
+        if isinstance(provider, OllamaProvider) and provider.group in host.groups
     ]
-    used = [each for each in providers if each.enabled]
-    state, why = _unseen(host, told.seen)
-    said: Mapping[str, Any] = {}
-    loaded: tuple[Loaded, ...] = ()
-    if not isinstance(told.seen, Unreached) and not why:
-        said = told.seen["instances"][name]
-        loaded = loaded_of(dig(said, "loaded"))
-        its_unit = told.seen["units"].get(unit(instance.name), {})
-        watched = any(each.health_check for each in used)
+    used = [provider for provider in providers if provider.enabled]
+    state, why = _without_answer(host, answer.seen)
+    ollama: Mapping[str, Any] = {}
+    if not isinstance(answer.seen, Unreached) and not why:
+        ollama = answer.seen["instances"][name]
+        unit_state = answer.seen["units"].get(unit(instance.name), {})
+        watched = any(provider.health_check for provider in used)
         wrong = [
-            *_wrong(stack, host, instance, said, its_unit, loaded),
+            *_wrong(stack, host, instance, ollama, unit_state),
             *_aside(name, health, watched),
         ]
-        state, why = ("trouble", "; ".join(wrong)) if wrong else ("ok", _restarts([its_unit]))
-    return Row(
+        state, why = ("trouble", "; ".join(wrong)) if wrong else ("ok", _restarts([unit_state]))
+    return ServerStatus(
         name,
         "ollama",
         host.name,
@@ -124,12 +102,12 @@ def instance_row(
         priority=host.settings.ollama_priority or (used or providers)[0].priority,
         state=state if used else "off",
         why=why,
-        version=dig(said, "version"),
-        checked=told.checked,
-        latency=dig(said, "latency"),
-        loaded=loaded,
-        cards=tuple(_cards(instance, told.seen)),
-        models=tuple(_models(stack, host, instance, dig(said, "models") or ())),
+        version=dig(ollama, "version"),
+        checked=answer.checked,
+        latency=dig(ollama, "latency"),
+        loaded=loaded_of(dig(ollama, "loaded")),
+        cards=tuple(_cards(instance, answer.seen)),
+        models=tuple(_models(stack, host, instance, dig(ollama, "models") or ())),
     )
 
 
@@ -137,85 +115,91 @@ def _wrong(
     stack: Stack,
     host: Host,
     instance: Instance,
-    said: Mapping[str, Any],
-    its_unit: Mapping[str, str],
-    loaded: Sequence[Loaded],
+    ollama: Mapping[str, Any],
+    unit_state: Mapping[str, str],
 ) -> Iterator[str]:
-    if its_unit.get("ActiveState") != "active":
-        yield f"{unit(instance.name)} is {its_unit.get('SubState', 'not there')}; {DEPLOY}"
+    """What is wrong with an instance; ``ollama``: what it answered."""
+    if unit_state.get("ActiveState") != "active":
+        yield f"{unit(instance.name)} is {unit_state.get('SubState', 'not there')}; {DEPLOY}"
         return
-    if "error" in said:
-        yield f"{said['error']}; see the journal of {unit(instance.name)}"
+    if "error" in ollama:
+        yield f"{ollama['error']}; see the journal of {unit(instance.name)}"
         return
-    has = {normalised(str(each["name"])) for each in said["models"]}
-    lacks = [each.name for each in engine_models(stack, host) if each.name not in has]
+    has = {normalised(str(model["name"])) for model in ollama["models"]}
+    lacks = [model.name for model in engine_models(stack, host) if model.name not in has]
     if lacks:
         yield f"not there: {', '.join(lacks)}; {DEPLOY}"
     if needs_gpu(host, instance):
         split = {
-            each.name
-            for each in engine_models(stack, host)
-            if any(stack.models[name].gpu_split for name in each.public)
+            model.name
+            for model in engine_models(stack, host)
+            if any(stack.models[name].gpu_split for name in model.public)
         }
-        for each in loaded:
-            if not each.on_gpu:
-                yield f"{each.model} runs on the CPU; llmrack status --gpus may tell why"
-            elif each.on_gpu < 1 and each.model not in split:
-                yield f"{each.model} is on the GPU with {each.on_gpu:.0%} of it; free its memory"
+        for loaded in loaded_of(ollama["loaded"]):
+            if not loaded.on_gpu:
+                yield f"{loaded.model} runs on the CPU; llmrack status --gpus may tell why"
+            elif loaded.on_gpu < 1 and loaded.model not in split:
+                share = f"{loaded.on_gpu:.0%}"
+                yield f"{loaded.model} is on the GPU with {share} of it; free its memory"
 
 
-def elsewhere_row(
-    name: str, provider: RemoteProvider, heard: Mapping[str, Heard], health: Sequence[GatewayHealth]
-) -> Row:
+def elsewhere_status(
+    name: str,
+    provider: RemoteProvider,
+    answers: Mapping[str, ServerAnswer],
+    health: Sequence[GatewayHealth],
+) -> ServerStatus:
     """A provider that runs elsewhere, as the gateway sees it that fares worst with it.
 
-    + heard: by gateway; empty where nobody asked
-    + health: what each gateway thinks
+    + answers: by gateway; empty where nobody asked
+    + health: what each gateway thinks of it
     """
-    state: State = "off"
-    why, said = "", Heard(datetime.now(UTC))
+    state: ServerState = "off"
+    why, shown = "", ServerAnswer(datetime.now(UTC))
     if provider.enabled:
         state, why = "unknown", "the inventory has no gateway to ask it from"
     judged = []
-    for gateway, each in heard.items():
-        own = [one for one in health if one.gateway == gateway]
-        its_state, its_why = _elsewhere_state(each, list(_aside(name, own, provider.health_check)))
-        by = f" (asked from {gateway})" if its_why and len(heard) > 1 else ""
-        judged.append((its_state, its_why + by, each))
+    for gateway, answer in answers.items():
+        of_gateway = [one for one in health if one.gateway == gateway]
+        aside = list(_aside(name, of_gateway, provider.health_check))
+        seen_state, seen_why = _elsewhere_state(answer, aside)
+        by = f" (asked from {gateway})" if seen_why and len(answers) > 1 else ""
+        judged.append((seen_state, seen_why + by, answer))
     if judged:
         # A gateway that cannot be asked says nothing against it.
-        state, why, said = max(judged, key=lambda one: ("unknown", "ok", "trouble").index(one[0]))
-    return Row(
+        state, why, shown = max(judged, key=lambda one: ("unknown", "ok", "trouble").index(one[0]))
+    return ServerStatus(
         *(name, provider.kind, None, provider.url, provider.enabled, provider.priority, state, why),
-        version=said.version,
-        checked=said.checked,
-        latency=said.latency,
-        loaded=said.loaded,
-        models=said.models,
+        version=shown.version,
+        checked=shown.checked,
+        latency=shown.latency,
+        loaded=shown.loaded,
+        models=shown.models,
     )
 
 
-def _elsewhere_state(heard: Heard, aside: Sequence[str]) -> tuple[State, str]:
-    if isinstance(heard.trouble, Unreached):
-        return "unknown", f"the gateway's host could not be asked: {heard.trouble}"
-    wrong = [str(heard.trouble)] if heard.trouble else [*heard.missing]
+def _elsewhere_state(answer: ServerAnswer, aside: Sequence[str]) -> tuple[ServerState, str]:
+    if isinstance(answer.trouble, Unreached):
+        return "unknown", f"the gateway's host could not be asked: {answer.trouble}"
+    wrong = [str(answer.trouble)] if answer.trouble else [*answer.missing]
     wrong += aside
     return ("trouble", "; ".join(wrong)) if wrong else ("ok", "")
 
 
 def loaded_of(listed: object) -> tuple[Loaded, ...]:
     """The models of an answer of ``/api/ps``."""
-    found = []
-    for each in listed if isinstance(listed, list) else ():
-        size, on_gpu = _whole(each, "size"), _whole(each, "size_vram")
+    loaded = []
+    for model in listed if isinstance(listed, list) else ():
+        size, on_gpu = _whole(model, "size"), _whole(model, "size_vram")
         share = on_gpu / size if size else 0.0
-        found.append(Loaded(str(dig(each, "name")), size, share, _until(dig(each, "expires_at"))))
-    return tuple(found)
+        until = _until(dig(model, "expires_at"))
+        loaded.append(Loaded(str(dig(model, "name")), size, share, until))
+    return tuple(loaded)
 
 
-def _until(said: object) -> str | None:
+def _until(text: object) -> str | None:
     try:
-        at = datetime.fromisoformat(str(said)).astimezone(UTC)
+        at = datetime.fromisoformat(str(text)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
     if at > datetime.now(UTC) + FOR_GOOD:
@@ -226,13 +210,13 @@ def _until(said: object) -> str | None:
 def _models(
     stack: Stack, host: Host, instance: Instance, listed: Sequence[object]
 ) -> Iterator[ModelInfo]:
-    declared = {each.name for each in engine_models(stack, host)}
+    declared = {model.name for model in engine_models(stack, host)}
     default = dict(instance.environment).get("OLLAMA_CONTEXT_LENGTH", "")
-    for each in listed:
-        shown = dig(each, "shown")
+    for model in listed:
+        shown = dig(model, "shown")
         if shown is None:
             continue
-        name = str(dig(each, "name"))
+        name = str(dig(model, "name"))
         trained = context_length_of(shown)
         baked = re.search(r"^num_ctx\s+(\d+)", str(dig(shown, "parameters")), re.MULTILINE)
         served = int(baked[1] if baked else default or 0) or trained
@@ -242,26 +226,27 @@ def _models(
             name,
             length,
             capabilities_of(shown) or (),
-            _whole(each, "size") or None,
+            _whole(model, "size") or None,
             normalised(name) in declared,
         )
 
 
 def _cards(instance: Instance, seen: Mapping[str, Any] | Unreached) -> Iterator[CardUse]:
-    """Those that the instance may use; slices of a card are not told apart from it."""
-    own = instance.gpus
-    for each in () if isinstance(seen, Unreached) else seen.get("cards", ()):
-        if own is None or each["uuid"] in own or any(name.startswith("MIG-") for name in own):
+    """The cards that the instance may use; a slice stands for the whole card it is part of."""
+    pinned = instance.gpus
+    for card in () if isinstance(seen, Unreached) else seen.get("cards", ()):
+        sliced = pinned is not None and any(uuid.startswith("MIG-") for uuid in pinned)
+        if pinned is None or sliced or card["uuid"] in pinned:
             yield CardUse(
-                each["name"],
-                each["use_percent"],
-                each["temperature"],
-                each["used_mib"] or 0,
-                each["memory_mib"] or 0,
+                card["name"],
+                card["use_percent"],
+                card["temperature"],
+                card["used_mib"] or 0,
+                card["memory_mib"] or 0,
             )
 
 
-def _unseen(host: Host, seen: Mapping[str, Any] | Unreached) -> tuple[State, str]:
+def _without_answer(host: Host, seen: Mapping[str, Any] | Unreached) -> tuple[ServerState, str]:
     """Why nothing is known of what runs on a host; no reason where something is."""
     if isinstance(seen, Unreached):
         return "unknown", f"{host.name} could not be asked: {seen}"
@@ -271,20 +256,21 @@ def _unseen(host: Host, seen: Mapping[str, Any] | Unreached) -> tuple[State, str
 
 
 def _aside(name: str, health: Sequence[GatewayHealth], watched: bool) -> Iterator[str]:
-    # Nobody but a client's request finds out whether one that is not watched is well again.
+    """The gateways that have put a server aside, and why."""
+    # Only a client's request finds out whether a server that is not watched is well again.
     until = "" if watched else "; the next request tries it again"
-    for each in health:
-        for rest in each.rests.get(name, ()):
-            yield f"gateway {each.gateway}: {rest}{until}"
+    for gateway in health:
+        for rest in gateway.rests.get(name, ()):
+            yield f"gateway {gateway.gateway}: {rest}{until}"
 
 
 def _restarts(units: Sequence[Mapping[str, str]]) -> str:
-    times = sum(int(each.get("NRestarts") or 0) for each in units)
+    times = sum(int(unit.get("NRestarts") or 0) for unit in units)
     return f"systemd has restarted it {times} time{'s' if times > 1 else ''}" if times else ""
 
 
 def _url(host: Host, bind: str, port: int) -> str:
-    """Where others reach it; only the host itself does where it is bound to loopback."""
+    """Where other hosts reach a server; only its own host does where it is bound to loopback."""
     return f"http://{bracketed(own_address(bind) if is_loopback(bind) else host.address)}:{port}"
 
 

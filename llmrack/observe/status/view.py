@@ -14,7 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from llmrack.observe.status.rows import CardUse, Loaded, ModelInfo, Row, Status
+from llmrack.observe.status.server_status import CardUse, Loaded, ModelInfo, ServerStatus, Status
 
 WIDTH = 80
 # The name, which is folded, gets what the others leave.
@@ -34,9 +34,9 @@ STYLES = {"ok": "green", "trouble": "bold red", "unknown": "yellow", "off": "dim
 def view(status: Status) -> RenderableType:
     """A line for each gateway and instance, and below it what does not fit there."""
     parts: list[RenderableType] = [_line(*(Text(head, "bold") for head in COLUMNS))]
-    for row in status.rows:
-        parts.append(_line(*_cells(row)))
-        parts += [Padding(Text(each, overflow="fold"), (0, 0, 0, 2)) for each in _details(row)]
+    for server in status.servers:
+        parts.append(_line(*_cells(server)))
+        parts += [Padding(Text(line, overflow="fold"), (0, 0, 0, 2)) for line in _details(server)]
     return Group(*parts, "", Text(_summary(status)))
 
 
@@ -63,25 +63,25 @@ def _line(*cells: Text) -> Table:
     return line
 
 
-def _cells(row: Row) -> Iterator[Text]:
-    yield Text(row.name)
-    yield Text(row.kind)
-    yield Text(row.state, STYLES[row.state])
-    yield Text("" if row.priority is None else str(row.priority))
-    yield Text(row.version or "")
-    yield Text("" if row.latency is None else f"{row.latency * 1000:.0f} ms")
-    yield Text(f"{row.checked:%H:%M:%S}")
+def _cells(server: ServerStatus) -> Iterator[Text]:
+    yield Text(server.name)
+    yield Text(server.kind)
+    yield Text(server.state, STYLES[server.state])
+    yield Text("" if server.priority is None else str(server.priority))
+    yield Text(server.version or "")
+    yield Text("" if server.latency is None else f"{server.latency * 1000:.0f} ms")
+    yield Text(f"{server.checked:%H:%M:%S}")
 
 
-def _details(row: Row) -> Iterator[str]:
-    yield row.url
-    if row.why:
-        yield row.why
-    for loaded in row.loaded:
+def _details(server: ServerStatus) -> Iterator[str]:
+    yield server.url
+    if server.why:
+        yield server.why
+    for loaded in server.loaded:
         yield f"loaded: {_loaded(loaded)}"
-    for card in row.cards:
+    for card in server.cards:
         yield f"GPU: {_card(card)}"
-    for model in row.models:
+    for model in server.models:
         yield f"model: {_model(model)}"
 
 
@@ -94,25 +94,25 @@ def _loaded(loaded: Loaded) -> str:
 
 
 def _card(card: CardUse) -> str:
-    told = [card.name]
+    parts = [card.name]
     if card.use_percent is not None:
-        told.append(f"{card.use_percent}% used")
+        parts.append(f"{card.use_percent}% used")
     if card.temperature is not None:
-        told.append(f"{card.temperature} °C")
-    told.append(f"{card.used_mib / 1024:.1f} of {card.memory_mib / 1024:.0f} GB")
-    return ", ".join(told)
+        parts.append(f"{card.temperature} °C")
+    parts.append(f"{card.used_mib / 1024:.1f} of {card.memory_mib / 1024:.0f} GB")
+    return ", ".join(parts)
 
 
 def _model(model: ModelInfo) -> str:
-    told = [model.name]
+    parts = [model.name]
     if model.context_length:
-        told.append(f"{model.context_length} tokens")
-    told += model.capabilities
+        parts.append(f"{model.context_length} tokens")
+    parts += model.capabilities
     if model.size:
-        told.append(_gigabytes(model.size))
+        parts.append(_gigabytes(model.size))
     if not model.declared:
-        told.append("not declared")
-    return ", ".join(told)
+        parts.append("not declared")
+    return ", ".join(parts)
 
 
 def _gigabytes(size: int) -> str:
@@ -121,18 +121,18 @@ def _gigabytes(size: int) -> str:
 
 
 def _summary(status: Status) -> str:
-    counts = {state: sum(row.state == state for row in status.rows) for state in STYLES}
-    told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    last = max((row.checked for row in status.rows), default=None)
-    return f"{told}; times are UTC, {last:%Y-%m-%d}" if last else "there is nothing to ask"
+    counts = {state: sum(server.state == state for server in status.servers) for state in STYLES}
+    shown = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    last = max((server.checked for server in status.servers), default=None)
+    return f"{shown}; times are UTC, {last:%Y-%m-%d}" if last else "there is nothing to ask"
 
 
 def as_json(status: Status, indent: int | None = 2) -> str:
     """The same for programs; sizes in bytes, cards' memory in MiB, latency in seconds."""
-    plain = {"exit_code": status.exit_code, "rows": [_plain(row) for row in status.rows]}
+    plain = {"exit_code": status.exit_code, "rows": [_plain(server) for server in status.servers]}
     return json.dumps(plain, indent=indent)
 
 
-def _plain(row: Row) -> dict[str, Any]:
-    checked = row.checked.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return asdict(row) | {"checked": checked}
+def _plain(server: ServerStatus) -> dict[str, Any]:
+    checked = server.checked.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return asdict(server) | {"checked": checked}

@@ -150,9 +150,12 @@ def cards() -> list[dict[str, Any]]:
     return found
 
 
-def card(uuid: str, name: str, use: str, heat: str, used: str, memory: str) -> dict[str, Any]:
-    """A card; None for what is not told (``[N/A]``)."""
-    numbers = [int(text) if text.isdigit() else None for text in (use, heat, used, memory)]
+def card(uuid: str, name: str, *figures: str) -> dict[str, Any]:
+    """A card; None for a figure that is not told (``[N/A]``).
+
+    + figures: use in percent, temperature in degrees Celsius, memory used and whole in MiB
+    """
+    numbers = [int(text) if text.isdigit() else None for text in figures]
     keys = ("use_percent", "temperature", "used_mib", "memory_mib")
     return {"uuid": uuid, "name": name} | dict(zip(keys, numbers, strict=True))
 

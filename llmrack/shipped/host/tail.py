@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from llmrack.shipped.host.lines import beginning, files, opened
 
@@ -70,20 +70,26 @@ class Following:
                     yield whole, line
 
 
-def wanted(
-    line: Mapping[str, Any],
-    model: str | None,
-    key: str | None,
-    provider: str | None,
-    errors: bool,
-    slow: float | None,
-) -> bool:
-    """Whether a line passes all filters.
+class Filters(NamedTuple):
+    """Which requests are wanted: those that pass all filters that are given.
 
-    + model: as asked for, or as it answered
-    + errors: also where an attempt failed and another one was answered
+    + model: the name that was asked for, or of the model that answered
+    + key: the name of the client's key
+    + provider: the name of the provider that answered
+    + errors: only those that failed, or where an attempt failed and another one was answered
     + slow: seconds that a request takes at least
     """
+
+    model: str | None = None
+    key: str | None = None
+    provider: str | None = None
+    errors: bool = False
+    slow: float | None = None
+
+
+def wanted(line: Mapping[str, Any], filters: Filters) -> bool:
+    """Whether a line passes all filters."""
+    model, key, provider, errors, slow = filters
     get = line.get
     failed = get("error") or get("attempts") or (get("status") or 0) >= 400
     return (
@@ -95,8 +101,11 @@ def wanted(
     )
 
 
-def main(folder: str, since: str | None, **filters: Any) -> None:  # noqa: ANN401  (JSON)
-    """Print the lines; an empty one is a sign of life, and what comes back is the answer to it."""
+def main(folder: str, since: str | None, filters: list[Any]) -> None:
+    """Print the lines that pass; an empty one is a sign of life, which is answered by another.
+
+    + filters: the values of ``Filters``
+    """
     out = sys.stdout.buffer
     following = Following(folder, since)
     threading.Thread(target=_end_with_the_connection, args=(out,), daemon=True).start()
@@ -107,7 +116,7 @@ def main(folder: str, since: str | None, **filters: Any) -> None:  # noqa: ANN40
             for text, line in following.new():
                 # A line may hold anything.
                 with suppress(TypeError):
-                    if wanted(line, **filters):
+                    if wanted(line, Filters(*filters)):
                         out.write(text.encode())
             if not begun:
                 # What was noted before is told.

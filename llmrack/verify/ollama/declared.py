@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from llmrack.stack.schema import normalised
-from llmrack.verify.exchange import Answer, Bounds, ask, dig, parse
+from llmrack.verify.exchange import Answer, Bounds, Request, ask, dig, parse
 from llmrack.verify.results import Failed, Result, one_line
 
 # What a build made by hand calls itself (ollama/ollama version/version.go).
@@ -32,7 +32,7 @@ def prove_engine(
     for check, path in (("version", "/api/version"), ("models present", "/api/tags")):
         latency = None
         try:
-            data, latency = ask_engine(client, instance, "GET", path)
+            data, latency = ask_engine(client, instance, path)
             if check == "version":
                 _check_version(data, version)
             else:
@@ -48,7 +48,6 @@ def prove_engine(
 def ask_engine(
     client: httpx.Client,
     instance: str,
-    method: str,
     path: str,
     body: Mapping[str, object] | None = None,
     bounds: Bounds = QUICK,
@@ -58,7 +57,7 @@ def ask_engine(
     Raises Failed, with Ollama's own words where it refuses.
     """
     who = f"Ollama on {instance}"
-    with ask(client, method, path, who=who, bounds=bounds, body=body) as answer:
+    with ask(client, Request(path, body), who, bounds) as answer:
         if answer.status != 200:
             raise Failed(
                 f"{path} answers {answer.status}: {one_line(_error(answer), 200)}; see its journal"

@@ -21,7 +21,7 @@ SHORT = {"prompt": "Say ok.", "stream": False, "options": {"num_predict": 8}}
 def loaded_models(client: httpx.Client, instance: str) -> set[str]:
     """The names of the models that an instance has loaded; none where it does not say so."""
     try:
-        listed = dig(ask_engine(client, instance, "GET", "/api/ps")[0], "models")
+        listed = dig(ask_engine(client, instance, "/api/ps")[0], "models")
     except Failed:
         return set()
     return {str(dig(each, "name")) for each in listed} if isinstance(listed, list) else set()
@@ -57,7 +57,7 @@ def _answers(
     path = "/api/embed" if embeds else "/api/generate"
     body |= {"input": ["ok"]} if embeds else SHORT
     try:
-        _, latency = ask_engine(client, instance, "POST", path, body, PATIENT)
+        _, latency = ask_engine(client, instance, path, body, PATIENT)
     except Failed as failed:
         return Result(host.name, model.name, "answers", False, instance, detail=failed.detail)
     return Result(host.name, model.name, "answers", True, instance, latency)

@@ -170,8 +170,8 @@ class _Served:
         if not re.search(r"[1-9]", self._environment.get("OLLAMA_KEEP_ALIVE", "5m")):
             # It would be gone before it could be looked at.
             body["keep_alive"] = "10s"
-        self._ask("POST", path, body, PATIENT)
-        listed = dig(self._ask("GET", "/api/ps"), "models")
+        self._ask(path, body, PATIENT)
+        listed = dig(self._ask("/api/ps"), "models")
         loaded = listed if isinstance(listed, list) else []
         entry = next((each for each in loaded if dig(each, "name") == self.engine.name), None)
         # Models with the same weights and options are loaded once, under the name that came first.
@@ -228,7 +228,7 @@ class _Served:
         # The first answer after a load may be slow.
         for _ in range(2):
             body = {"model": self.engine.name, **MEASURED}
-            rate = max(rate, _rate(self._ask("POST", "/api/generate", body, PATIENT)))
+            rate = max(rate, _rate(self._ask("/api/generate", body, PATIENT)))
             if rate >= floor:
                 return f"{rate:.1f} tokens/s", rate
         raise Failed(
@@ -238,16 +238,15 @@ class _Served:
         )
 
     def _show(self, name: str) -> object:
-        return self._ask("POST", "/api/show", {"model": name})
+        return self._ask("/api/show", {"model": name})
 
     def _ask(
         self,
-        method: str,
         path: str,
         body: Mapping[str, object] | None = None,
         bounds: Bounds = QUICK,
     ) -> object:
-        data, _ = ask_engine(self.client, self.instance_name, method, path, body, bounds)
+        data, _ = ask_engine(self.client, self.instance_name, path, body, bounds)
         return data
 
     @property

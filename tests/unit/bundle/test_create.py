@@ -11,12 +11,12 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from llmrack.bundle.cli import bundle as command
 from llmrack.bundle.create import create, package_names
 from llmrack.bundle.fetch import BundleError, fetch
 from llmrack.bundle.models import get_model
 from llmrack.bundle.targets import TARGETS, Target
 from llmrack.bundle.wheels import pins
+from llmrack.commands.bundle import bundle as command
 from llmrack.components.plan import by_component
 from llmrack.problems import DeclarationError
 from llmrack.resources.change import InstallBundled, Send, Upload
@@ -26,7 +26,7 @@ from llmrack.resources.releases import Archive, Venv
 from llmrack.stack.bundle import Bundle, BundledModel, Index, Listed, load_bundle
 from llmrack.stack.fleet import Fleet
 from llmrack.stack.offline import from_bundle, not_in_bundle
-from tests.unit.declare import host, stack, two_boxes
+from tests.unit.declare import host, site, stack, two_boxes
 
 BOOKWORM = Seen(facts={"os": "debian", "os_version": "12", "arch": "x86_64"})
 FILES = {
@@ -116,7 +116,7 @@ def test_driver_is_named_as_what_no_bundle_has(made):
 def changes(made: Bundle) -> dict[type, list[object]]:
     """The first action for everything that is fetched, on a Debian 12 without anything."""
     fleet = from_bundle(two_boxes(), made)
-    parts = by_component(stack(), fleet, fleet.hosts[0], {}, "n", "amd64")
+    parts = by_component(site(fleet=fleet), fleet.hosts[0], "amd64", "n")
     found: dict[type, list[object]] = {}
     for resource in (each for part in parts.values() for each in part):
         if isinstance(resource, Packages | Archive | Venv):
@@ -140,7 +140,7 @@ def test_everything_that_is_fetched_comes_from_the_bundle(made):
 def test_packages_of_a_host_do_not_depend_on_whether_its_cards_are_known(gpus):
     """A bundle is made where no host can be asked; what is found at the deploy must be in it."""
     box = replace(host(ollama_bind="0.0.0.0", ollama_instances="per-gpu"), gpus=gpus)
-    assert "nftables" in package_names(stack(), Fleet((box,)), "amd64")
+    assert "nftables" in package_names(site(fleet=Fleet((box,))), "amd64")
 
 
 def test_venv_from_a_bundle_asks_no_index():
@@ -177,7 +177,7 @@ def test_check_names_the_damaged_the_missing_and_the_extra_file(made):
 def test_folder_with_other_things_is_left_alone(tmp_path):
     (tmp_path / "mine").write_text("mine")
     with pytest.raises(BundleError, match="holds other things"):
-        create(stack(), two_boxes(), [Target("debian-12-amd64")], tmp_path, None, print)
+        create(site(), [Target("debian-12-amd64")], tmp_path, None, print)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 

@@ -9,7 +9,6 @@ import yaml
 
 import llmrack
 from llmrack.components.gateway import gateway
-from llmrack.components.gateway.client_keys import NO_KEYS
 from llmrack.components.ollama import ollama
 from llmrack.components.plan import by_component, plan_text
 from llmrack.components.render import render
@@ -19,9 +18,10 @@ from llmrack.resources.files import EnvironmentFile, File
 from llmrack.resources.look import DiskSeen, PathSeen, Seen
 from llmrack.resources.releases import Archive, Release
 from llmrack.secrets.value import Secret
+from llmrack.site import locks
 from llmrack.stack.deployments import deployments
 from llmrack.stack.fleet import Fleet
-from tests.unit.declare import STACK, host, stack, two_boxes
+from tests.unit.declare import STACK, host, site, stack, two_boxes
 
 SECRETS = {"LITELLM_MASTER_KEY": Secret("sk-canary-1"), "OLLAMA_API_KEY": Secret("canary-2")}
 
@@ -40,7 +40,9 @@ def unit(text: str) -> configparser.RawConfigParser:
 
 def resource(kind, component, fleet=None, **settings):
     fleet = fleet or Fleet((host(**settings),))
-    found = by_component(stack(), fleet, fleet.hosts[0], SECRETS, "n", "amd64")[component]
+    found = by_component(site(fleet=fleet, secrets=SECRETS), fleet.hosts[0], "amd64", "n")[
+        component
+    ]
     return [each for each in found if isinstance(each, kind)]
 
 
@@ -115,7 +117,7 @@ def test_a_models_timeout_overrides_the_providers():
 
 
 def test_plan_shows_files_and_no_secret():
-    text = plan_text(stack(), two_boxes(), two_boxes().hosts[0], SECRETS, NO_KEYS, files=True)
+    text = plan_text(site(secrets=SECRETS), two_boxes().hosts[0], files=True)
     assert "OLLAMA_API_KEY=********" in text and "canary" not in text
     assert "llmrack-ollama@main.service" in text and "model_list:" in text
 
@@ -224,8 +226,7 @@ def test_manifest_is_asked_from_the_registry(model, url):
 
 
 def test_a_host_knows_which_llmrack_deployed_it_and_nothing_restarts_for_that():
-    fleet = two_boxes()
-    parts = by_component(stack(), fleet, fleet.hosts[0], SECRETS, "n", "amd64")
+    parts = by_component(site(), two_boxes().hosts[0], "amd64", "n")
     everything = [each for part in parts.values() for each in part]
     (version,) = [each for each in everything if VERSION in repr(each)]
     assert version == File(VERSION, f"{llmrack.__version__}\n", "root", 0o644)
@@ -291,13 +292,13 @@ def test_template_with_a_missing_name_is_an_error():
 
 
 def test_pinned_litellm_is_accepted():
-    assert gateway.lock_problems() == []
+    assert locks.lock_problems() == []
 
 
 @pytest.mark.parametrize(("version", "why"), [("1.82.8", "is malicious"), ("1.83.9", "has known")])
 def test_bad_litellm_is_refused(monkeypatch, version, why):
-    monkeypatch.setattr(gateway, "litellm_version", lambda lock: version)
-    assert why in str(gateway.lock_problems()[0])
+    monkeypatch.setattr(locks, "litellm_version", lambda lock: version)
+    assert why in str(locks.lock_problems()[0])
 
 
 @pytest.mark.parametrize(
@@ -309,7 +310,8 @@ def test_bad_litellm_is_refused(monkeypatch, version, why):
 )
 def test_keys_are_a_credential_where_systemd_can(credentials, setting):
     box = host()
-    found = by_component(stack(), Fleet((box,)), box, SECRETS, "n", "amd64", credentials)["gateway"]
+    declared = site(fleet=Fleet((box,)), secrets=SECRETS)
+    found = by_component(declared, box, "amd64", "n", credentials)["gateway"]
     (unit_file,) = (each for each in found if each.name.endswith("llmrack-gateway@.service"))
     assert setting in unit_file.content.splitlines()
     (service,) = (each for each in found if each.name == "Gateway")
@@ -317,7 +319,7 @@ def test_keys_are_a_credential_where_systemd_can(credentials, setting):
 
 
 def test_the_plan_says_how_the_gateway_gets_its_keys():
-    text = plan_text(stack(), two_boxes(), two_boxes().hosts[0], SECRETS, NO_KEYS, files=False)
+    text = plan_text(site(secrets=SECRETS), two_boxes().hosts[0], files=False)
     assert "Gateway (its keys are a systemd credential" in text
     assert "as a systemd credential (systemd 257)" in gateway.way_of_keys(257)
     assert "in its environment" in gateway.way_of_keys(249)

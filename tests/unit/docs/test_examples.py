@@ -10,8 +10,8 @@ import pytest
 import trustme
 import yaml
 
-from llmrack.components.gateway.gateway import secret_names
 from llmrack.observe.report.graph_svg import svg
+from llmrack.site.secret_names import secret_names
 from llmrack.stack.checks.checks import check
 from llmrack.stack.load import load_settings, load_stack
 from llmrack.stack.schema import without_cloud

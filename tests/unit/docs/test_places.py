@@ -38,9 +38,7 @@ def rooms() -> dict[str, int]:
     """Each room of llmrack with its layer, from the top, as import-linter holds them."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
     (layers,) = (each["layers"] for each in contracts["contracts"] if each["type"] == "layers")
-    return {
-        room: place for place, layer in enumerate(layers) for room in re.findall(r"\w+", layer)
-    }
+    return {room: place for place, layer in enumerate(layers) for room in re.findall(r"\w+", layer)}
 
 
 def test_the_map_has_every_room() -> None:

@@ -16,6 +16,7 @@ from llmrack_lab.gpus import (
     ensure_declared,
     host_files,
     pretence,
+    ready_after,
 )
 from llmrack_lab.pretended_gpu import nvidia_smi
 from llmrack_lab.pretended_gpu.__main__ import booted
@@ -60,7 +61,7 @@ def test_unknown_state_is_refused_with_those_that_there_are() -> None:
 
 def test_seconds_are_for_not_ready_alone() -> None:
     with pytest.raises(LabError, match="seconds are for the state not-ready, not for fine"):
-        pretence("box1", 1, seconds=3)
+        ready_after(pretence("box1", 1), 3)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from llmrack.verify.exchange import Bounds, ask, dig
+from llmrack.verify.exchange import Bounds, Request, ask, dig
 from llmrack.verify.results import Failed, one_line
 
 
@@ -23,9 +23,7 @@ def failure(url: str, gap: float = 5, headers: dict[str, str] | None = None) -> 
     with (
         httpx.Client(base_url=url) as client,
         pytest.raises(Failed) as caught,
-        ask(
-            client, "GET", "/", who="the server", bounds=Bounds(gap, gap), headers=headers
-        ) as answer,
+        ask(client, Request("/", headers=headers), "the server", Bounds(gap, gap)) as answer,
     ):
         answer.text()
     return caught.value
@@ -57,7 +55,7 @@ def test_a_certificate_that_is_not_trusted_is_told() -> None:
     with (
         httpx.Client(transport=httpx.MockTransport(distrust), base_url="https://gw") as client,
         pytest.raises(Failed, match="certificate that is not trusted; install its CA"),
-        ask(client, "GET", "/", who="the server", bounds=Bounds(1, 1)),
+        ask(client, Request("/"), "the server", Bounds(1, 1)),
     ):
         pass
 

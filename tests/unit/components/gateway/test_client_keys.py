@@ -12,18 +12,18 @@ from datetime import date
 import pytest
 import yaml
 
-from llmrack.components.gateway.client_keys import ExtraKey, client_keys
 from llmrack.components.plan import by_component
 from llmrack.observe.keys import KeyRow, Keys, as_json, table
 from llmrack.problems import DeclarationError
 from llmrack.resources.releases import Release
+from llmrack.site.client_keys import ExtraKey, client_keys
 from llmrack.site.issued_keys import issue, read_issued, revoke
 from llmrack.stack.checks.checks import check
 from llmrack.stack.checks.host_checks import warnings
 from llmrack.stack.keys import IssuedKey
 from llmrack.stack.load import load_stack
 from tests import ROOT
-from tests.unit.declare import STACK, declaration, host, stack, two_boxes
+from tests.unit.declare import STACK, declaration, host, site, stack
 
 ISSUED = {"alice": IssuedKey(sha256="a" * 64, issued="2026-11-21T12:00:00Z")}
 INVENTORY = 'gpu = [("box1", {"ssh_hostname": "10.0.0.1"})]\ngateway = ["box1"]\n'
@@ -111,11 +111,12 @@ def test_an_extra_key_counts_as_master_until_its_time():
 
 
 def test_a_changed_key_is_a_new_release():
-    def release(text):
-        its = by_component(stack(), two_boxes(), host(), {}, "n", "amd64", client_keys=text)
-        return next(each for each in its["gateway"] if isinstance(each, Release))
+    def release(issued):
+        declared = site(stack(keys={"alice": {}}), issued=issued)
+        parts = by_component(declared, host(), "amd64")
+        return next(each for each in parts["gateway"] if isinstance(each, Release))
 
-    one, other = release("{}"), release(client_keys(stack(keys={"alice": {}}), ISSUED))
+    one, other = release({}), release(ISSUED)
     assert one.path != other.path
     assert "a" * 64 in dict(other.files)["keys.json"]
 

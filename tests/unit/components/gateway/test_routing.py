@@ -10,6 +10,7 @@ import yaml
 
 from llmrack.components.gateway import gateway
 from llmrack.components.gateway.routing import authorities, routing, strategy
+from llmrack.site.secret_names import secret_names
 from llmrack.stack.fleet import Fleet
 from llmrack.stack.load import load_settings
 from llmrack.stack.schema import Stack
@@ -74,12 +75,12 @@ def test_headers_of_a_provider_go_to_no_other():
 
 
 def test_secrets_of_headers_are_in_the_gateways_environment():
-    names = gateway.secret_names(with_office())
+    names = secret_names(with_office())
     assert {"OFFICE_KEY", "OFFICE_HEADER"} <= set(names)
 
 
 def test_secrets_of_a_disabled_provider_are_not():
-    names = gateway.secret_names(with_office(enabled=False))
+    names = secret_names(with_office(enabled=False))
     assert not {"OFFICE_KEY", "OFFICE_HEADER"} & set(names)
 
 

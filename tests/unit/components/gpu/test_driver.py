@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llmrack.components.gpu.driver import GpuDriver
-from llmrack.components.gpu.driver_packages import NoRecipeError, Recipe, recipe
+from llmrack.components.gpu.driver_packages import Machine, NoRecipeError, Recipe, recipe
 from llmrack.components.gpu.gpu import refusal
 from llmrack.resources.change import Change, Reboot, Shell
 from llmrack.resources.look import Look, Seen
@@ -24,11 +24,11 @@ def on(system: str, recorded: str, arch: str = "x86_64") -> Seen:
 
 
 def nvidia(system: str, card: int = ADA, arch: str = "x86_64") -> Recipe:
-    return recipe("nvidia", system, arch, DEBIAN_KERNEL, [card], headers=False)
+    return recipe("nvidia", Machine(system, arch, DEBIAN_KERNEL, [card], headers=False))
 
 
 def distribution(system: str, card: int = ADA, kernel: str = DEBIAN_KERNEL) -> Recipe:
-    return recipe("distribution", system, "x86_64", kernel, [card], headers=False)
+    return recipe("distribution", Machine(system, "x86_64", kernel, [card], headers=False))
 
 
 def names(made: Recipe) -> set[str]:
@@ -78,7 +78,7 @@ def test_older_cards_get_the_last_branch_that_drives_them(card: int) -> None:
 
 def test_headers_are_those_of_the_running_kernel() -> None:
     assert f"linux-headers-{DEBIAN_KERNEL}" in names(nvidia("debian12"))
-    there = recipe("nvidia", "debian12", "x86_64", DEBIAN_KERNEL, [ADA], headers=True)
+    there = recipe("nvidia", Machine("debian12", "x86_64", DEBIAN_KERNEL, [ADA], headers=True))
     assert not any("headers" in name for name in names(there))
 
 

@@ -19,7 +19,7 @@ from llmrack.secrets.value import Secret
 from llmrack.shipped.host import metrics
 from llmrack.stack.checks.checks import check
 from llmrack.stack.fleet import Fleet
-from tests.unit.declare import declaration, host, stack
+from tests.unit.declare import declaration, host, site, stack
 from tests.unit.gateway_modules import load
 
 MASTER = Secret("sk-canary-master")
@@ -32,9 +32,7 @@ ALONE = Fleet((host(groups=("gpu", "gateway", "monitor")),))
 
 
 def found(fleet, at, stack_=None):
-    return {
-        each.name: each for each in monitor.resources(stack_ or stack(), fleet, at, SECRETS, "")
-    }
+    return {each.name: each for each in monitor.resources(site(stack_, fleet, SECRETS), at, "")}
 
 
 def metrics_json(at, stack_=None, fleet=WATCHED):
@@ -112,7 +110,7 @@ def test_the_key_for_metrics_is_the_one_that_the_gateway_knows():
 
 
 def test_the_plan_shows_no_key_for_metrics():
-    text = plan_text(stack(), WATCHED, WATCH, SECRETS, "{}", files=True)
+    text = plan_text(site(fleet=WATCHED, secrets=SECRETS), WATCH, files=True)
     assert "Credentials /etc/llmrack/prometheus.key" in text and "job_name: gateway" in text
     assert monitor.metrics_key(MASTER).reveal() not in text and MASTER.reveal() not in text
 
@@ -208,7 +206,7 @@ def test_a_port_that_the_exporter_needs_is_not_free():
 
 def test_every_component_has_its_own_names():
     for each in WATCHED.hosts:
-        parts = by_component(stack(), WATCHED, each, SECRETS, "", "amd64")
+        parts = by_component(site(fleet=WATCHED, secrets=SECRETS), each, "amd64")
         names = [resource.name for part in parts.values() for resource in part]
         assert len(names) == len(set(names))
 

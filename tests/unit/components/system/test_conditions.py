@@ -21,7 +21,7 @@ from llmrack.resources.ownership import NOTES
 from llmrack.resources.packages import Packages
 from llmrack.stack.fleet import Fleet, Host
 from tests.unit.components.gpu.test_driver import on
-from tests.unit.declare import host, settings, stack
+from tests.unit.declare import host, settings, site
 
 HERE = "1795289000 2026-11-21 19:23"
 PULL = Change("OllamaModel m:latest", "missing", ())
@@ -99,7 +99,7 @@ def installing() -> list[Change]:
     resources = [
         resource
         for each in fleet.hosts
-        for part in by_component(stack(), fleet, each, {}, "n", "amd64").values()
+        for part in by_component(site(fleet=fleet), each, "amd64", "n").values()
         for resource in part
         if isinstance(resource, Packages)
     ]

@@ -19,7 +19,7 @@ from llmrack.observe import figures
 from llmrack.observe.report.page import Findings, page
 from llmrack.observe.report.report import write_report
 from llmrack.observe.report.usage import by_group, trends
-from llmrack.observe.status.rows import Status
+from llmrack.observe.status.server_status import Status
 from llmrack.verify.last_report import KEPT, keep_proof, last_proof
 from tests.page.made_up import GROUPS, NOW, ROWS, findings, results
 
@@ -248,7 +248,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[timedelta]:
     """Hosts that answer with the made-up day; the periods that they were asked for."""
     periods = []
 
-    def answer(gateways: object, inventory: str, folder: Path, last: timedelta) -> Findings:
+    def answer(gateways: object, folder: Path, last: timedelta) -> Findings:
         periods.append(last)
         return findings()
 

@@ -13,17 +13,15 @@ from gevent.queue import Queue
 
 from llmrack.commands.tail import _doubts
 from llmrack.observe.requests.on_host import BEGIN, program
-from llmrack.observe.requests.tail import Filters, merged
+from llmrack.observe.requests.tail import merged
 from llmrack.observe.requests.tail_print import HEAD, rows
 from llmrack.observe.requests.usage import stamp
 from llmrack.shipped.host import lines as host_lines
 from llmrack.shipped.host import tail as host_tail
-from llmrack.shipped.host.tail import Following, wanted
+from llmrack.shipped.host.tail import Filters, Following, wanted
 from llmrack.stack.schema import Stack
 from tests.unit.declare import STACK
 from tests.unit.request_lines import FAILED, NOW, line, unanswered, write
-
-ALL = vars(Filters())
 
 
 @pytest.fixture
@@ -127,7 +125,7 @@ def test_the_past_begins_where_it_is_wanted(tmp_path):
     ],
 )
 def test_filters_pass_what_they_name(asked, passes):
-    assert wanted(line(1, served="other", duration=1.0), **ALL | asked) is passes
+    assert wanted(line(1, served="other", duration=1.0), Filters(**asked)) is passes
 
 
 @pytest.mark.parametrize(
@@ -136,7 +134,7 @@ def test_filters_pass_what_they_name(asked, passes):
     ids=["nobody answered", "another one answered", "the client left"],
 )
 def test_errors_are_of_requests_and_of_attempts(failed):
-    assert wanted(failed, **ALL | {"errors": True})
+    assert wanted(failed, Filters(errors=True))
 
 
 def read(*told, awaited=(), count):
@@ -174,8 +172,8 @@ def follower(folder):
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", BEGIN], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
-    asked = {"folder": str(folder), "since": None} | ALL
-    process.stdin.write(program((host_lines, host_tail), **asked).encode() + b"\n")
+    sent = program((host_lines, host_tail), folder=str(folder), since=None, filters=Filters())
+    process.stdin.write(sent.encode() + b"\n")
     process.stdin.flush()
     # It has looked at what is there.
     assert process.stdout.readline() == b"\n"

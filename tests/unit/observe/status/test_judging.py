@@ -12,15 +12,14 @@ import pytest
 from llmrack.hosts.connection import Unreached
 from llmrack.observe.providers.gateway_health import GatewayHealth, Rest
 from llmrack.observe.status import view as status_view
+from llmrack.observe.status.answers import HostAnswer, ServerAnswer
 from llmrack.observe.status.judging import (
-    Heard,
-    Told,
-    elsewhere_row,
-    gateway_row,
-    instance_row,
+    elsewhere_status,
+    gateway_status,
+    instance_status,
     loaded_of,
 )
-from llmrack.observe.status.rows import CardUse, Loaded, ModelInfo, Row, Status
+from llmrack.observe.status.server_status import CardUse, Loaded, ModelInfo, ServerStatus, Status
 from llmrack.stack.engines import instances
 from llmrack.verify.causes import Trouble
 from tests.unit.declare import host, stack
@@ -62,8 +61,8 @@ def seen(
     units: Mapping[str, Mapping[str, str]] | None = None,
     gateway: Mapping[str, Any] | None = None,
     **said: object,
-) -> Told:
-    return Told(
+) -> HostAnswer:
+    return HostAnswer(
         {
             "units": SERVICES | dict(units or {}),
             "instances": {"box1": SAID | said},
@@ -75,8 +74,10 @@ def seen(
     )
 
 
-def instance(told: Told, health: list[GatewayHealth] = WELL, its_stack: Any = None) -> Row:
-    return instance_row(its_stack or stack(), BOX, instances(BOX)[0], told, health)
+def instance(
+    told: HostAnswer, health: list[GatewayHealth] = WELL, its_stack: Any = None
+) -> ServerStatus:
+    return instance_status(its_stack or stack(), BOX, instances(BOX)[0], told, health)
 
 
 def test_an_instance_that_is_well_says_what_it_has() -> None:
@@ -110,17 +111,17 @@ def test_an_instance_that_is_well_says_what_it_has() -> None:
             seen(loaded=[entry(60)]),
             "llama3.1:latest is on the GPU with 60% of it; free its memory",
         ),
-        (Told({}, NOW), f"there is no user 'llm' yet; {DEPLOY}"),
+        (HostAnswer({}, NOW), f"there is no user 'llm' yet; {DEPLOY}"),
     ],
 )
-def test_an_instance_in_trouble_says_why_and_the_way_out(told: Told, why: str) -> None:
+def test_an_instance_in_trouble_says_why_and_the_way_out(told: HostAnswer, why: str) -> None:
     row = instance(told)
     assert (row.state, row.why) == ("trouble", why)
 
 
 def test_a_model_on_the_cpu_is_fine_where_no_gpu_is_required() -> None:
     box = host(gpu_required=False)
-    row = instance_row(stack(), box, instances(box)[0], seen(loaded=[entry(0)]), WELL)
+    row = instance_status(stack(), box, instances(box)[0], seen(loaded=[entry(0)]), WELL)
     assert row.state == "ok"
 
 
@@ -138,8 +139,8 @@ def test_what_a_gateway_has_put_aside_is_in_trouble_and_who_says_so_is_said() ->
 
 
 def test_a_host_that_cannot_be_asked_leaves_its_rows_unknown() -> None:
-    told = Told(Unreached("no connection: late"), NOW)
-    rows = [instance(told), gateway_row(BOX, told)]
+    told = HostAnswer(Unreached("no connection: late"), NOW)
+    rows = [instance(told), gateway_status(BOX, told)]
     assert [row.state for row in rows] == ["unknown", "unknown"]
     assert rows[0].why == "box1 could not be asked: no connection: late"
 
@@ -175,7 +176,7 @@ def test_models_have_the_context_that_is_served() -> None:
 
 
 def test_a_gateway_that_is_well_has_version_and_latency() -> None:
-    row = gateway_row(BOX, seen())
+    row = gateway_status(BOX, seen())
     assert (row.state, row.why, row.url) == ("ok", "", "http://10.0.0.1:4000")
     assert (row.version, row.latency, row.priority) == ("1.106.2", 0.01, None)
 
@@ -194,8 +195,8 @@ def test_a_gateway_that_is_well_has_version_and_latency() -> None:
         ),
     ],
 )
-def test_a_gateway_in_trouble_says_why(told: Told, words: str) -> None:
-    row = gateway_row(BOX, told)
+def test_a_gateway_in_trouble_says_why(told: HostAnswer, words: str) -> None:
+    row = gateway_status(BOX, told)
     assert row.state == "trouble"
     assert words in row.why
 
@@ -203,18 +204,24 @@ def test_a_gateway_in_trouble_says_why(told: Told, words: str) -> None:
 REFUSED = Trouble("key", "cloud refuses the key (401)", "give a valid one")
 
 
-def elsewhere(heard: Mapping[str, Heard], health: list[GatewayHealth] = WELL) -> Row:
+def elsewhere(
+    heard: Mapping[str, ServerAnswer], health: list[GatewayHealth] = WELL
+) -> ServerStatus:
     provider = stack().providers["cloud"]
-    return elsewhere_row("cloud", provider, heard, health)  # type: ignore[arg-type]
+    return elsewhere_status("cloud", provider, heard, health)  # type: ignore[arg-type]
 
 
 def test_a_provider_that_answers_is_well() -> None:
-    row = elsewhere({"box1": Heard(NOW, latency=0.2)})
+    row = elsewhere({"box1": ServerAnswer(NOW, latency=0.2)})
     assert (row.state, row.why, row.latency, row.host) == ("ok", "", 0.2, None)
 
 
 def test_a_provider_is_as_the_gateway_sees_it_that_fares_worst() -> None:
-    heard = {"a": Heard(NOW, latency=0.2), "b": Heard(NOW, REFUSED), "c": Heard(NOW, latency=0.1)}
+    heard = {
+        "a": ServerAnswer(NOW, latency=0.2),
+        "b": ServerAnswer(NOW, REFUSED),
+        "c": ServerAnswer(NOW, latency=0.1),
+    }
     row = elsewhere(heard)
     assert row.state == "trouble"
     assert row.why == "cloud refuses the key (401); give a valid one (asked from b)"
@@ -222,20 +229,20 @@ def test_a_provider_is_as_the_gateway_sees_it_that_fares_worst() -> None:
 
 def test_a_provider_that_is_not_watched_is_tried_by_the_next_request() -> None:
     health = [GatewayHealth("box1", {"cloud": (Rest("", 12.3, "it answers 401"),)})]
-    row = elsewhere({"box1": Heard(NOW)}, health)
+    row = elsewhere({"box1": ServerAnswer(NOW)}, health)
     assert row.why == (
         "gateway box1: put aside 12 s ago: it answers 401; the next request tries it again"
     )
 
 
 def test_a_gateway_that_cannot_be_asked_says_nothing_against_a_provider() -> None:
-    lost = Heard(NOW, Unreached("no connection"))
-    assert elsewhere({"a": lost, "b": Heard(NOW)}).state == "ok"
+    lost = ServerAnswer(NOW, Unreached("no connection"))
+    assert elsewhere({"a": lost, "b": ServerAnswer(NOW)}).state == "ok"
     assert elsewhere({"a": lost, "b": lost}).state == "unknown"
 
 
 def test_a_provider_without_a_declared_model_is_in_trouble() -> None:
-    row = elsewhere({"box1": Heard(NOW, missing=("stack.yaml: it does not list it",))})
+    row = elsewhere({"box1": ServerAnswer(NOW, missing=("stack.yaml: it does not list it",))})
     assert (row.state, row.why) == ("trouble", "stack.yaml: it does not list it")
 
 
@@ -253,13 +260,13 @@ def test_when_a_model_is_unloaded_is_told_in_utc(said: str | None, until: str | 
     assert (found.until, found.on_gpu) == (until, 0.5)
 
 
-def row(state: str = "ok", **changes: Any) -> Row:
+def row(state: str = "ok", **changes: Any) -> ServerStatus:
     fields: dict[str, Any] = {
         **{"name": "box1", "kind": "ollama", "host": "box1", "url": "http://10.0.0.1:11434"},
         **{"enabled": True, "priority": 1, "state": state, "why": "", "version": "0.34.4"},
         **{"checked": NOW, "latency": 0.0021},
     }
-    return Row(**fields | changes)
+    return ServerStatus(**fields | changes)
 
 
 @pytest.mark.parametrize(

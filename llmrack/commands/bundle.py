@@ -7,9 +7,8 @@ from pathlib import Path
 
 import click
 
-from llmrack.bundle.create import create as create_bundle
-from llmrack.bundle.fetch import BundleError
 from llmrack.bundle.targets import TARGETS, Target
+from llmrack.commands.declared import inventory_option
 from llmrack.problems import DeclarationError
 from llmrack.site.declared import read_inventory
 from llmrack.stack.bundle import INDEX, load_bundle
@@ -22,14 +21,7 @@ def bundle() -> None:
 
 @bundle.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option(
-    "--inventory",
-    "-i",
-    default="inventory",
-    show_default=True,
-    metavar="FILE",
-    help="The inventory, as pyinfra reads it.",
-)
+@inventory_option
 @click.option(
     "--for",
     "names",
@@ -50,15 +42,17 @@ def create(folder: Path, inventory: str, names: tuple[str, ...], registry: str |
 
     Touches no host. Exit code: 0 the bundle is whole, 1 it is not.
     """
+    # Downloads need httpx, which costs 0.2 s to import.
+    from llmrack.bundle.create import create as create_bundle
+    from llmrack.bundle.fetch import BundleError
+
     targets = [Target(name) for name in TARGETS if name in names]
     try:
         declared = read_inventory(inventory, Path.cwd(), with_bundle=False)
-        made = create_bundle(
-            declared.stack, declared.fleet, targets, folder, registry, lambda t: click.echo(t)
-        )
+        gathered = create_bundle(declared, targets, folder, registry, click.echo)
     except (FileNotFoundError, DeclarationError, BundleError) as error:
         raise click.ClickException(str(error)) from None
-    files = made.index.files.values()
+    files = gathered.index.files.values()
     size = sum(file.size for file in files)
     click.echo(f"{folder}: {len(files)} files, {size / 1e6:,.0f} MB; deploy with bundle = {folder}")
 
@@ -71,16 +65,16 @@ def check(folder: Path) -> None:
     Exit code: 0 all are right, 1 something is damaged, missing or not part of the bundle.
     """
     try:
-        made = load_bundle(folder, str(folder))
+        gathered = load_bundle(folder, str(folder))
     except DeclarationError as error:
         raise click.ClickException(str(error)) from None
-    findings = [f"{name} {why}" for name in made.index.files if (why := made.damage(name))]
-    there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    extra = there - set(made.index.files) - {INDEX}
+    findings = [f"{name} {why}" for name in gathered.index.files if (why := gathered.damage(name))]
+    present = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    extra = present - set(gathered.index.files) - {INDEX}
     findings += [f"{name} is not part of the bundle" for name in sorted(extra)]
     for finding in findings:
         click.echo(f"{folder}/{finding}")
     if findings:
         click.echo("run `llmrack bundle create` again where there is internet: it mends them")
         sys.exit(1)
-    click.echo(f"{folder}: {len(made.index.files)} files, all as they were made")
+    click.echo(f"{folder}: {len(gathered.index.files)} files, all as they were made")

@@ -1,13 +1,12 @@
-"""What is served, by whom and how well: every gateway and instance, asked at once."""
+"""How a gateway or an instance is: what `llmrack status` shows and the report draws."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Literal
 
-State = Literal["ok", "trouble", "unknown", "off"]
+ServerState = Literal["ok", "trouble", "unknown", "off"]
 
 
 @dataclass(frozen=True)
@@ -57,10 +56,10 @@ class ModelInfo:
 
 
 @dataclass(frozen=True)
-class Row:
+class ServerStatus:
     """A gateway or an instance.
 
-    + name: of a gateway its host, of an instance what gateways and ``--instance`` call it
+    + name: a gateway's host; an instance's name for gateways and for ``--instance``
     + kind: ``gateway``, or the kind of its provider
     + host: None for what runs elsewhere
     + priority: None for a gateway
@@ -77,7 +76,7 @@ class Row:
     url: str
     enabled: bool
     priority: int | None
-    state: State
+    state: ServerState
     why: str
     version: str | None
     checked: datetime
@@ -89,26 +88,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Status:
-    """All of them: gateways, then instances, in the order declared."""
+    """Every gateway, then every instance, in the order declared."""
 
-    rows: tuple[Row, ...]
+    servers: tuple[ServerStatus, ...]
 
     @property
     def exit_code(self) -> int:
         """1 when something is in trouble, else 2 when something is not known, else 0."""
-        states = {row.state for row in self.rows}
+        states = {server.state for server in self.servers}
         return 1 if "trouble" in states else 2 if "unknown" in states else 0
-
-
-def ask_status(inventory: str, folder: Path, models: bool = False) -> Status:
-    """Ask all hosts at once; a dead one costs its own deadline.
-
-    + models: also which models each instance has
-
-    Raises FileNotFoundError and DeclarationError, as ``read_inventory`` does.
-    """
-    # The requests need httpx, which costs 0.2 s to import.
-    from llmrack.hosts.asking import Gateways
-    from llmrack.observe.status.asking import status_of
-
-    return status_of(Gateways(inventory, folder), models)

@@ -1,4 +1,4 @@
-"""Where things lie in the service user's home."""
+"""Where things lie in the home of the service user."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Home:
-    """The folders of the service user ``user`` below ``home``."""
+    """The folders of the service user ``user`` below ``folder``."""
 
     user: str
-    home: str
+    folder: str
 
     @property
     def units(self) -> str:
-        """Its user units."""
-        return f"{self.home}/.config/systemd/user"
+        """Units of its systemd."""
+        return f"{self.folder}/.config/systemd/user"
 
     @property
     def config(self) -> str:
         """What llmrack keeps of its own: environment files."""
-        return f"{self.home}/.config/llmrack"
+        return f"{self.folder}/.config/llmrack"
 
     @property
     def cache(self) -> str:
         """Downloads on their way."""
-        return f"{self.home}/.cache/llmrack"
+        return f"{self.folder}/.cache/llmrack"
 
     @property
     def ollama(self) -> str:
         """Releases of Ollama, and ``current``."""
-        return f"{self.home}/.local/opt/ollama"
+        return f"{self.folder}/.local/opt/ollama"
 
     @property
     def ollama_data(self) -> str:
         """What Ollama writes: a home an instance, and the models unless they are elsewhere."""
-        return f"{self.home}/.ollama"
+        return f"{self.folder}/.ollama"
 
     @property
     def instances(self) -> str:
@@ -50,9 +50,9 @@ class Home:
     @property
     def gateway(self) -> str:
         """Releases of the gateway, ``blue``, ``green`` and ``current``."""
-        return f"{self.home}/.local/opt/llmrack-gateway"
+        return f"{self.folder}/.local/opt/llmrack-gateway"
 
     @property
     def requests(self) -> str:
         """The gateway's log of requests."""
-        return f"{self.home}/.local/state/llmrack/requests"
+        return f"{self.folder}/.local/state/llmrack/requests"

@@ -1,0 +1,45 @@
+"""The lock files of what gateways install, and what must not stand in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from llmrack.problems import Problem
+from llmrack.stack.bundle import LOCK, UV_LOCK, Bundle
+
+OLDEST_LITELLM = (1, 84, 0)
+_TEMPLATES = Path(__file__).parents[2] / "templates"
+
+
+def locks(bundle: Bundle | None) -> tuple[str, str]:
+    """The lock files of the gateway and of uv: the bundle's, or else this project's."""
+    return bundle.locks if bundle else (_own(LOCK), _own(UV_LOCK))
+
+
+def _own(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def litellm_version(lock: str) -> str:
+    """The LiteLLM version that a lock file pins."""
+    for line in lock.splitlines():
+        if line.startswith("litellm=="):
+            return line.split("==")[1].split()[0]
+    raise ValueError("templates/gateway/requirements.txt pins no litellm: run make lock")
+
+
+def lock_problems(bundle: Bundle | None = None) -> list[Problem]:
+    """A LiteLLM that must not be deployed: malicious releases, and known holes below 1.84.0.
+
+    Sources: BerriAI/litellm#24518; CVE-2026-42208, 42271, 40217, 49468.
+    """
+    version = litellm_version(locks(bundle)[0])
+    numbers = tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
+    if numbers >= OLDEST_LITELLM:
+        return []
+    known = "is malicious" if version in ("1.82.7", "1.82.8") else "has known holes"
+    way_out = "choose 1.84.0 or later in requirements.in, then run make lock"
+    if bundle:
+        way_out += " and llmrack bundle create"
+    place = str(bundle.folder / LOCK) if bundle else f"templates/{LOCK}"
+    return [Problem(place, "litellm", f"{version} {known}", way_out)]
