@@ -28,6 +28,11 @@ def test_files_and_folders_that_a_page_names_exist(page: Path) -> None:
             assert list(ROOT.glob(name.removesuffix("/"))), name
 
 
+def test_pictures_of_the_readme_exist() -> None:
+    pictures = re.findall(r'<img src="([^"]+)"', PAGES[0].read_text())
+    assert pictures and all((ROOT / each).exists() for each in pictures)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_headings_that_a_page_links_to_exist(page: Path) -> None:
     for target, anchor in re.findall(r"\]\(([\w./-]*)#([\w-]+)\)", page.read_text()):
