@@ -20,7 +20,11 @@ in_labs = printf '%s\n' $(1) | \
 	LLMRACK_TEST_KEEP=1 xargs -P 4 -d '\n' -n 1 --process-slot-var=SLOT sh -c \
 	'LLMRACK_TEST_LAB=test$$SLOT LLMRACK_TEST_SUBNET=10.7$$SLOT.0.0/24 $(BIN)/pytest $(2) $$0'; \
 	ended=$$?; for slot in 0 1 2 3; do $(BIN)/llmrack lab --lab test$$slot down; done; exit $$ended
+# What runs in a shell, on hosts and for CI.
+SCRIPTS := $(shell find templates -name '*.sh') templates/gpu/gpu-devices templates/gpu/gpu-resume .ci/run
 LOCKS := requirements.lock templates/gateway/requirements.txt templates/gateway/uv.txt
+AUDIT := $(BIN)/uv tool run --from pip-audit==2.10.1 pip-audit --disable-pip --require-hashes \
+	--progress-spinner off
 # What the tests of pages look at them with.
 CHROMIUM := chromium fonts-dejavu-core
 
@@ -73,26 +77,23 @@ soak: faults
 lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy llmrack llmrack_lab
+	$(BIN)/mypy llmrack llmrack_lab tools
+	$(BIN)/mypy --python-version 3.10 llmrack/shipped
+	$(BIN)/shellcheck $(SCRIPTS)
 	$(BIN)/lint-imports
 
 # Known vulnerabilities of what is pinned, by pypi.org; it fails where that has no word of a package.
 audit: .venv/installed
-	$(BIN)/uv tool run --from pip-audit==2.10.1 pip-audit --strict --disable-pip --require-hashes \
-		--progress-spinner off $(addprefix -r ,$(LOCKS))
+	$(AUDIT) --strict $(addprefix -r ,$(LOCKS))
 
 bench: .venv/installed
 	$(BIN)/python -m bench.noop
 	$(BIN)/python -m bench.fleet_pull
 
-# Upgrade what is pinned: edit pyproject.toml or templates/gateway/requirements.in, then `make lock`.
+# Upgrade what is pinned: edit pyproject.toml or templates/gateway/requirements.in, then `make lock`. A
+# release that is too young, yanked, or has a known vulnerability is refused (tools/lock.py).
 lock: .venv/installed
-	$(BIN)/uv pip compile -q --no-header --generate-hashes --universal --python-version 3.11 \
-		--all-extras -o requirements.lock pyproject.toml
-	cd templates/gateway && ../../$(BIN)/uv pip compile -q --no-header --generate-hashes --universal \
-		--python-version 3.10 --only-binary :all: -o requirements.txt requirements.in
-	cd templates/gateway && ../../$(BIN)/uv pip compile -q --no-header --generate-hashes --universal \
-		--python-version 3.10 --only-binary :all: -o uv.txt uv.in
+	$(BIN)/python -m tools.lock $(AUDIT)
 
 # The environment, from the lock file; Debian keeps venv in a package of its own.
 .venv/installed: requirements.lock pyproject.toml

@@ -20,6 +20,7 @@ from dotenv import dotenv_values
 
 from bench.gateway_python import CACHE, gateway_python
 from bench.load import Spoilt, chat, resident_mb
+from bench.release import write
 from llmrack.components.gateway import gateway
 from llmrack.resources.releases import Release
 from llmrack.secrets.places import MASTER_KEY, Places
@@ -177,9 +178,8 @@ class Deployed(Contender):
         """Start it as systemd does: on a socket that is passed in; wait until each is READY."""
         files = release(self.monitored)
         if not self.logged:
-            files["config.yaml"] = files["config.yaml"].replace(", request_log.callback", "")
-        for name, text in files.items():
-            (self.folder / name).write_text(text, encoding="utf-8")
+            files["config.yaml"] = files["config.yaml"].replace(", gateway.hooks.request_log", "")
+        write(self.folder, files)
         address = self.folder / "notify"
         address.unlink(missing_ok=True)
         env = {

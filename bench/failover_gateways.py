@@ -17,9 +17,9 @@ import yaml
 
 from bench.gateway_python import gateway_python
 from bench.load import Spoilt
-from llmrack.components.gateway.gateway import PROGRAMS, configuration
+from bench.release import write
+from llmrack.components.gateway.gateway import configuration, programs
 from llmrack.components.gateway.routing import authorities, routing
-from llmrack.components.render import verbatim
 from llmrack.secrets.places import MASTER_KEY
 from llmrack.site.client_keys import NO_KEYS
 from llmrack.stack.fleet import GATEWAY_GROUP, Fleet, Host
@@ -105,14 +105,14 @@ def ours(names: Names, watched: bool) -> dict[str, str]:
     stack = Stack.model_validate({"providers": providers, "models": models})
     host = Host("gateway", frozenset({GATEWAY_GROUP}), "127.0.0.1", Settings())
     fleet = Fleet((host,))
-    listed = "callbacks: [routing.callback"
+    listed = "callbacks: [gateway.hooks.routing"
     config = configuration(stack, fleet, host).replace(listed, f"{listed}, attempts.callback")
     return {
         "config.yaml": config,
         "routing.json": routing(stack, fleet, host),
         "keys.json": NO_KEYS,
         **authorities(stack),
-        **{name: verbatim(f"gateway/{name}") for name in PROGRAMS},
+        **programs(),
     }
 
 
@@ -121,10 +121,8 @@ class Gateway:
 
     def __init__(self, folder: Path, files: Mapping[str, str]) -> None:
         """Write ``files``, and the callback that notes attempts."""
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            (folder / name).write_text(text, encoding="utf-8")
-        (folder / "attempts.py").write_text((ROOT / "bench" / "attempts.py").read_text())
+        attempts = (ROOT / "bench" / "attempts.py").read_text()
+        write(folder, {**files, "attempts.py": attempts})
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self._port = probe.getsockname()[1]
         self._folder = folder
@@ -140,6 +138,9 @@ class Gateway:
                 env={
                     "PATH": os.environ["PATH"],
                     "HOME": str(self._folder),
+                    # Where LiteLLM's own command line finds the package "gateway".
+                    "PYTHONPATH": str(self._folder),
+                    "CONFIG_FILE_PATH": str(self._folder / "config.yaml"),
                     "LITELLM_MODE": "PRODUCTION",
                     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
                     MASTER_KEY: KEY,

@@ -131,6 +131,26 @@ def reset(lab: Lab, host: str) -> None:
 
 
 @lab.command()
+@click.argument("state", metavar="NAME")
+@_with_lab
+def save(lab: Lab, state: str) -> None:
+    """Save the disks of all hosts as NAME; the hosts reboot."""
+    started = time.monotonic()
+    lab.saved.save(state, _progress(lab.name))
+    click.echo(f"{_names(lab)} saved as {state} ({time.monotonic() - started:.1f} s)")
+
+
+@lab.command()
+@click.argument("state", metavar="NAME")
+@_with_lab
+def back(lab: Lab, state: str) -> None:
+    """Bring all hosts back to what was saved as NAME, and boot them."""
+    started = time.monotonic()
+    lab.saved.go_back(state, _progress(lab.name))
+    click.echo(f"{_names(lab)} back at {state} ({time.monotonic() - started:.1f} s)")
+
+
+@lab.command()
 @click.argument("host")
 @click.argument("count", type=int)
 @click.option("--state", default="fine", show_default=True, help="; ".join(_STATES))
@@ -204,6 +224,10 @@ def lose(lab: Lab, target: str, others: tuple[str, ...]) -> None:
     click.echo(f"{target}: cut off from {', '.join(others) or 'nobody'}")
 
 
+def _names(lab: Lab) -> str:
+    return ", ".join(host.name for host in lab.hosts())
+
+
 def _act(lab: Lab, name: str, action: str) -> None:
     started = time.monotonic()
     getattr(lab.host(name), action)()
@@ -227,6 +251,8 @@ def _show(lab: Lab, *, as_json: bool = False) -> None:
     for line in lines:
         table.add_row(line.name, line.address, line.state, line.what)
     Console(width=min(80, shutil.get_terminal_size().columns), highlight=False).print(table)
+    if names := lab.saved.names:
+        click.echo(f"saved states: {', '.join(names)} ({lab.saved.mebibytes} MiB)")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import shlex
-import shutil
 import signal
 import socket
 import struct
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmrack_lab import gpus, processes
+from llmrack_lab.disk import Disk
 from llmrack_lab.files import HostFiles, write_archive
 from llmrack_lab.shell import LabError, Progress, run, wait_until
 
@@ -28,6 +28,9 @@ CGROUPS = tuple(
 """Where systemd keeps its tree: the last of these in a unified layout, the others in a hybrid."""
 
 BOOT_DEADLINE = 60.0
+POWER_OFF = signal.SIGRTMIN + 4
+"""What systemd takes as the request to switch a machine off (systemd(1), signals)."""
+
 CACHES = ("uv", "pip", "apt")
 
 OPEN_TO_ALL = struct.pack("<I" + 3 * "HHI", 2, 1, 7, 2**32 - 1, 4, 7, 2**32 - 1, 32, 7, 2**32 - 1)
@@ -36,31 +39,8 @@ OPEN_TO_ALL = struct.pack("<I" + 3 * "HHI", 2, 1, 7, 2**32 - 1, 4, 7, 2**32 - 1,
 So root and a service user can share one cache of uv.
 """
 
-# It runs as the first process of a process namespace, in a mount namespace of its own: whichever
-# process is killed, all of the host ends, and its mounts with it. nspawn ends with exit code 133
-# when the host reboots (systemd-nspawn(1)). Each host gets a cgroup of its own, else all of them
-# would share one tree and stop each other's units.
-KEEPER = """
-set -u
-folder=$1 base=$2 cache=$3 groups=$4 network=$5; shift 5
-mkdir -p /run/systemd/nspawn && mount -t tmpfs tmpfs /run/systemd/nspawn || exit
-# Relative names: a path may hold what the mount options use as separators.
-cd "$folder" && ln -sfn "$base" base || exit
-mount -t overlay overlay -o lowerdir=base,upperdir=upper,workdir=work root || exit
-if [ -e files.tar ]; then tar -xpf files.tar -C root && rm files.tar || exit; fi
-cp -u "$cache"/apt/*.deb root/var/cache/apt/archives/ 2>/dev/null
-while :; do
-    # The network outlives the host, its firewall must not.
-    nsenter --net="$network" nft flush ruleset || exit
-    (
-        IFS=:
-        for group in $groups; do echo 0 > "$group/cgroup.procs"; done
-        exec systemd-nspawn "$@"
-    )
-    code=$?
-    [ $code = 133 ] || exit $code
-done
-"""
+KEEPER = Path(__file__).with_name("keeper.sh")
+"""What boots a host, and boots it again when it reboots."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +66,7 @@ class LabHost:
     def __init__(self, name: str, address: str, place: HostPlace) -> None:
         self.name = name
         self.address = address
+        self.disk = Disk(place.folder)
         self._place = place
 
     def ssh(
@@ -141,20 +122,16 @@ class LabHost:
         Nothing of an earlier boot may run any more: see `kill`.
         """
         place = self._place
-        is_new = not (place.folder / "upper" / "etc").exists()
-        for name in ("upper", "work", "root"):
-            (place.folder / name).mkdir(parents=True, exist_ok=True)
-        # The upper folder's mode is that of the host's /.
-        (place.folder / "upper").chmod(0o755)
-        if is_new:
+        if self.disk.is_new:
             write_archive(place.folder / "files.tar", place.files())
+        lower = self.disk.prepare()
         groups = [self._cgroup(tree) for tree in CGROUPS]
         for group in groups:
             group.mkdir(exist_ok=True)
         alone = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-        keeper = [*alone, "sh", "-c", KEEPER, "sh"]
+        keeper = [*alone, "sh", str(KEEPER)]
         joined = ":".join(map(str, groups))
-        places = [place.folder, place.base, place.cache, joined, place.namespace]
+        places = [place.folder, place.base, lower, place.cache, joined, place.namespace]
         nspawn = [
             f"--directory={place.folder / 'root'}",
             f"--machine={place.machine}",
@@ -174,16 +151,17 @@ class LabHost:
 
     def reboot(self, deadline: float = BOOT_DEADLINE) -> None:
         """Reboot in good order, as Ctrl-Alt-Del does, and wait until it is ready again."""
-        init = self._init()
-        handle = processes.send(init, self._place.lab_id, signal.SIGINT) if init else None
-        if handle is None:
+        if not self._go_down(signal.SIGINT, deadline):
             raise LabError(f"{self.name} does not run: `llmrack lab up` boots it")
-        try:
-            if not wait_until(lambda: processes.has_ended(handle), deadline):
-                raise self._not_ready(f"it did not go down within {deadline:.0f} s")
-        finally:
-            os.close(handle)
         self.wait_ready(deadline)
+
+    def switch_off(self, deadline: float = BOOT_DEADLINE) -> None:
+        """End it in good order and wait until it is off; no error where it does not run.
+
+        `deadline` is in seconds; LabError when it passes.
+        """
+        self._go_down(POWER_OFF, deadline)
+        self.kill()
 
     def power_cut(self, deadline: float = BOOT_DEADLINE) -> None:
         """End every process of the host at once, boot it from the same disk, wait until ready."""
@@ -194,8 +172,7 @@ class LabHost:
     def reset(self, deadline: float = BOOT_DEADLINE) -> None:
         """Make it a fresh host: cut the power, wipe the disk, boot, wait until ready."""
         self.kill()
-        for name in ("upper", "work"):
-            shutil.rmtree(self._place.folder / name, ignore_errors=True)
+        self.disk.wipe()
         self.boot()
         self.wait_ready(deadline)
 
@@ -272,6 +249,19 @@ class LabHost:
 
     def _init(self) -> processes.Process | None:
         return next((process for process in self._keepers() if process.is_init), None)
+
+    def _go_down(self, request: int, deadline: float) -> bool:
+        """Ask systemd to shut the host down and wait; False where there is nothing to shut down."""
+        init = self._init()
+        handle = processes.send(init, self._place.lab_id, request) if init else None
+        if handle is None:
+            return False
+        try:
+            if not wait_until(lambda: processes.has_ended(handle), deadline):
+                raise self._not_ready(f"it did not go down within {deadline:.0f} s")
+        finally:
+            os.close(handle)
+        return True
 
     def _has_booted(self) -> bool:
         done = self.ssh("systemctl is-system-running", check=False, timeout=30)

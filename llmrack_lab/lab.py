@@ -14,7 +14,8 @@ from llmrack_lab.host import HostPlace, LabHost
 from llmrack_lab.machine import mount_points
 from llmrack_lab.network import MACHINE, Network, check_lab_name
 from llmrack_lab.owned import Owned, locked
-from llmrack_lab.shell import LabError, Progress
+from llmrack_lab.saved import SavedStates
+from llmrack_lab.shell import LabError, Progress, silent
 from llmrack_lab.state import State
 
 FIRST_HOST = 10
@@ -30,10 +31,6 @@ class Line:
     address: str
     state: str
     what: str
-
-
-def _silent(message: str) -> None:
-    del message
 
 
 class Lab:
@@ -52,7 +49,7 @@ class Lab:
         self._subnet = subnet
 
     def up(
-        self, count: int = 2, progress: Progress = _silent, gpu_count: int | None = None
+        self, count: int = 2, progress: Progress = silent, gpu_count: int | None = None
     ) -> list[LabHost]:
         """Boot the hosts box1 … box`count` and the stand-ins; what runs already is kept.
 
@@ -94,7 +91,7 @@ class Lab:
             self._write_ssh(self._hosts(its))
             return self._up_hosts([self.host(name) for name in names], network, its, progress)
 
-    def down(self, progress: Progress = _silent) -> None:
+    def down(self, progress: Progress = silent) -> None:
         """Remove the lab: processes, namespaces, bridge, firewall table, folder. No lab, no error.
 
         Works from what was written down beforehand and from the lab's mark on its processes, so it
@@ -119,6 +116,11 @@ class Lab:
                     raise LabError(f"{mounted} is mounted, and not by the lab: unmount it first")
             shutil.rmtree(self.folder)
             self._lock.unlink()
+
+    @property
+    def saved(self) -> SavedStates:
+        """The saved states of its hosts."""
+        return SavedStates(self.folder, self._lock, self.hosts)
 
     def status(self) -> list[Line]:
         """One line for each host and service; empty when there is no lab."""

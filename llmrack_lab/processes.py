@@ -98,7 +98,7 @@ def kill(lab_id: str, role: str | None = None, namespaces: Sequence[Path] = ()) 
             _kill_one(pid, lab_id, namespaces)
 
 
-def send(process: Process, lab_id: str, number: signal.Signals) -> int | None:
+def send(process: Process, lab_id: str, number: int) -> int | None:
     """Send a signal to that very process.
 
     Returns its pidfd, which the caller closes; None if the process is gone.

@@ -12,6 +12,12 @@ from pathlib import Path
 Progress = Callable[[str], None]
 """Told what is going on, in a few words; called at least every few seconds."""
 
+
+def silent(message: str) -> None:
+    """The progress of who wants to hear none."""
+    del message
+
+
 TALK_EVERY = 2.0
 """Seconds between two progress lines of one long command."""
 

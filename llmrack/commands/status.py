@@ -17,6 +17,7 @@ from llmrack.commands.declared import inventory_option
 from llmrack.problems import DeclarationError
 
 if TYPE_CHECKING:
+    from llmrack.hosts.asking import Gateways
     from llmrack.observe.status.server_status import Status
 
 COULD_NOT_ASK = 2
@@ -47,32 +48,33 @@ def status(  # noqa: PLR0913  (click passes each option)
     """
     if gpus and (models or watch):
         raise click.UsageError("--gpus is a look of its own: without --models and --watch")
+    from llmrack.hosts.asking import Gateways
+
     try:
+        gateways = Gateways(inventory, Path.cwd())
         if gpus:
-            _gpus(inventory, uuids, as_json)
-        _status(inventory, models, watch, as_json)
+            _gpus(gateways, uuids, as_json)
+        _status(gateways, models, watch, as_json)
     except (FileNotFoundError, DeclarationError, PyinfraError) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(COULD_NOT_ASK)
 
 
-def _gpus(inventory: str, uuids: bool, as_json: bool) -> NoReturn:
+def _gpus(gateways: Gateways, uuids: bool, as_json: bool) -> NoReturn:
     from llmrack.observe.status import gpus as host_status
 
-    rows = host_status.ask_gpus(inventory, Path.cwd())
+    rows = host_status.ask_gpus(gateways)
     click.echo(host_status.as_json(rows) if as_json else host_status.table(rows, uuids), nl=as_json)
     sys.exit(host_status.exit_code(rows))
 
 
-def _status(inventory: str, models: bool, watch: float | None, as_json: bool) -> NoReturn:
+def _status(gateways: Gateways, models: bool, watch: float | None, as_json: bool) -> NoReturn:
     # The requests need httpx, which costs 0.2 s to import.
     from rich.console import Console
 
-    from llmrack.hosts.asking import Gateways
     from llmrack.observe.status import view as status_view
     from llmrack.observe.status.asking import status_of
 
-    gateways = Gateways(inventory, Path.cwd())
     console = Console(highlight=False)
 
     def show(found: Status) -> None:

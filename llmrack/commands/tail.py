@@ -14,9 +14,9 @@ import click
 from llmrack.commands.declared import inventory_option
 from llmrack.commands.logged import Last, gateways, last_option
 from llmrack.problems import nearest
+from llmrack.shipped.host.tail import Filters
 
 if TYPE_CHECKING:
-    from llmrack.shipped.host.tail import Filters
     from llmrack.stack.schema import Stack
 
 
@@ -45,7 +45,6 @@ def tail(  # noqa: PLR0913  (click passes each option)
     """
     from llmrack.observe.requests import tail as observed
     from llmrack.observe.requests import tail_print
-    from llmrack.shipped.host.tail import Filters
 
     asked = gateways(inventory)
     least = slow.total_seconds() if slow else None

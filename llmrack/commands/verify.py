@@ -15,7 +15,8 @@ from pyinfra.api.exceptions import PyinfraError
 from llmrack.commands.declared import inventory_option
 from llmrack.hosts.guard import INTERRUPTED
 from llmrack.problems import DeclarationError
-from llmrack.verify.report import as_junit, from_json, table
+from llmrack.verify.report import as_junit, table
+from llmrack.verify.report_json import from_json
 
 COULD_NOT_RUN = 2
 

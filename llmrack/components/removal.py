@@ -8,6 +8,7 @@ from llmrack.components.gpu.driver import GpuDriverFilesGone
 from llmrack.components.monitor import monitor
 from llmrack.components.monitor.prometheus import SERVICE
 from llmrack.components.ollama import ollama
+from llmrack.components.ollama.models_seen import seen_models
 from llmrack.components.system.account_removal import AccountGone
 from llmrack.components.system.system import VERSION
 from llmrack.resources.absent import (
@@ -137,9 +138,9 @@ def stays(host: Host, seen: Seen) -> list[str]:
     """What a removal leaves on ``host``, and why: a sentence each."""
     settings = host.settings
     user, found = settings.service_user, []
-    if seen.models and not settings.remove_models:
+    if seen_models(seen) and not settings.remove_models:
         found.append(
-            f"{len(seen.models)} models stay in {models_folder(settings)}: "
+            f"{len(seen_models(seen))} models stay in {models_folder(settings)}: "
             "--data remove_models=true removes them, too"
         )
     if user in seen.users and f"user {user}" not in seen.made:

@@ -25,12 +25,13 @@ def explained(rack: Rack, reason: str) -> str:
     """``reason``; where something could not be written, with the filesystems as they are now."""
     if not _SAID.search(reason):
         return reason
-    places = {rack.host.settings.service_home, rack.models_folder, UPLOADS, NOTED, PROGRAMS}
+    home = rack.host.settings.service_home
+    look = Look(disks={home, rack.models_folder, UPLOADS, NOTED, PROGRAMS})
     try:
         lines = rack.pyinfra_host.get_fact(
-            Snapshot, look=Look(disks=places), nonce=rack.run.nonce, _sudo=rack.sudo
+            Snapshot, look=look, nonce=rack.run.nonce, _sudo=rack.sudo
         )
-        disks = {each.mount: each for each in parse(lines).disks.values()}
+        disks = {each.mount: each for each in parse(lines, look).disks.values()}
     except (PyinfraError, ValueError):
         return reason
     # What was half written is gone by now, so there may be more room than there was.

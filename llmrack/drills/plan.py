@@ -20,7 +20,8 @@ from llmrack.stack.providers import (
 from llmrack.stack.schema import Stack, is_wildcard
 
 # Seconds until a gateway itself finds out that one is silent that it watches: three signs of life
-# are missed, each asked for a second after the last and waited for a second (routing_health.py).
+# are missed, each asked for a second after the last and waited for a second (routing/health.py of
+# llmrack/shipped/gateway).
 NOTICED = 6.0
 # Seconds that an unwatched one may be silent where no first_token_timeout says how long.
 EXPECTED = 5.0

@@ -14,7 +14,7 @@ from rich.text import Text
 from llmrack.drills.asking import AGAIN, BACK, PLAIN, STREAM, steps
 from llmrack.drills.plan import Cause, Drill, Plan, paid_requests
 from llmrack.stack.schema import Stack
-from llmrack.verify.report import as_json
+from llmrack.verify.report_json import as_json
 from llmrack.verify.results import Report, Result
 
 WIDTH = 80

@@ -10,7 +10,8 @@ from shlex import quote
 from llmrack.resources.change import Change, Shell, as_user
 from llmrack.resources.files import Line
 from llmrack.resources.look import Look, Seen
-from llmrack.resources.ownership import KEPT, MADE, NOTES
+from llmrack.resources.ownership import KEPT
+from llmrack.resources.script import script_file
 
 # Seconds for what is removed file by file: models are large.
 REMOVAL_TIMEOUT = 600
@@ -64,19 +65,10 @@ class UnitsGone:
         found = [path for path in _matching(seen, self._paths) if not path.endswith(".d")]
         if not found:
             return None
-        manager = " --user" if self.user else ""
-        names = " ".join(map(quote, self.patterns))
-        wants = sorted({path.rpartition("/")[0] for path in found} - {self.folder})
-        stop = (
-            f"systemctl{manager} stop {names} || exit 1; "
-            f"rm -rf {' '.join(map(quote, found))} || exit 1; "
-            f"rmdir {' '.join(map(quote, wants))} 2>/dev/null; systemctl{manager} daemon-reload; "
-            f"systemctl{manager} reset-failed {names} 2>/dev/null; {self.after}"
-        )
-        if self.user:
-            # Without linger and without a login there is no manager.
-            if_there = '[ ! -S "$XDG_RUNTIME_DIR/bus" ] || command systemctl "$@"'
-            stop = f"systemctl() {{ {if_there}; }}; {stop}"
+        manager = "--user" if self.user else "--system"
+        count = len(self.patterns)
+        stop = script_file("resources/stop-units.sh", manager, count, *self.patterns, *found)
+        stop = f"{stop} || exit 1; {self.after}"
         units = sorted({path.rpartition("/")[2] for path in found if ".wants" not in path})
         script = _as(self.user, seen, stop)
         return Change(
@@ -143,12 +135,7 @@ class LineGone:
         """Write the file without it beside, then rename."""
         if self.line.path not in seen.lines:
             return None
-        path = quote(self.line.path)
-        script = (
-            f"b=$(mktemp {path}.XXXXXX) && trap 'rm -f \"$b\"' EXIT && "
-            f'{{ grep -vxF -e {quote(self.line.line)} {path} >"$b"; '
-            f'chmod --reference={path} "$b" && mv -fT "$b" {path}; }}'
-        )
+        script = script_file("resources/remove-line.sh", self.line.path, self.line.line)
         return Change(self.name, "to be removed", (Shell(_as(self.line.owner, seen, script)),))
 
 
@@ -207,12 +194,7 @@ class PackagesGone:
         if not seen.removable:
             return None
         names = sorted(seen.removable)
-        script = (
-            f"{NOTES}export DEBIAN_FRONTEND=noninteractive\n"
-            "apt-get -y -q -o DPkg::Lock::Timeout=300 -o APT::Get::AutomaticRemove=false "
-            f"purge {' '.join(names)} </dev/null || exit 1\n"
-            f'for p in {" ".join(names)}; do forget "package $p"; done'
-        )
+        script = script_file("resources/purge-packages.sh", *names)
         return Change(
             self.name, f"to be removed: {', '.join(names)}", (Shell(script, timeout=1800),)
         )
@@ -237,12 +219,5 @@ class NotesGone:
         noted = [line for line in seen.made if not line.startswith(KEPT)]
         if not (changed or noted or "/run/llmrack" in seen.paths):
             return None
-        folder = MADE.rpartition("/")[0]
-        script = (
-            f"kept=$(sed -n 's/^{KEPT}//p' {MADE} 2>/dev/null | while IFS= read -r p; do "
-            f'[ ! -e "$p" ] || echo "{KEPT}$p"; done)\n'
-            f'if [ -n "$kept" ]; then umask 022; echo "$kept" >{MADE}.new && '
-            f"mv -f {MADE}.new {MADE} && find {folder} -mindepth 1 ! -path {MADE} -delete\n"
-            f"else rm -rf {folder}; fi && rm -rf /run/llmrack"
-        )
+        script = script_file("resources/remove-notes.sh")
         return Change(self.name, "to be removed", (Shell(script),))

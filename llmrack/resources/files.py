@@ -10,6 +10,7 @@ from shlex import quote
 from llmrack.resources.change import Change, Shell, as_user
 from llmrack.resources.last_written import Note, noted
 from llmrack.resources.look import Look, Seen
+from llmrack.resources.script import script_file
 from llmrack.secrets.value import Secret
 
 
@@ -101,27 +102,9 @@ class File:
     @property
     def write(self) -> Shell:
         """What writes it, without a note of it."""
-        script = _write(self.path, self.mode, len(self.content.encode()))
+        size = len(self.content.encode())
+        script = script_file("resources/write-file.sh", self.path, f"{self.mode:o}", size)
         return Shell(owned(self.owner, script), stdin=self.content)
-
-
-def received(word: str, size: int) -> str:
-    """Script that takes ``size`` bytes of standard input into a file, and fails if there are fewer.
-
-    There are when the connection breaks: to who reads them that looks like their end.
-
-    + word: the file's path, quoted for the shell
-    """
-    return f'head -c {size} >{word} && [ "$(stat -c %s {word})" = {size} ]'
-
-
-def _write(path: str, mode: int, size: int) -> str:
-    """Script that writes standard input to ``path``: whole or not at all, closed from the start."""
-    target, beside = quote(path), '"$b"'
-    return (
-        f"umask 077; b=$(mktemp {target}.XXXXXX) && trap 'rm -f \"$b\"' EXIT && "
-        f"{received(beside, size)} && chmod {mode:o} {beside} && mv -fT {beside} {target}"
-    )
 
 
 @dataclass(frozen=True)
@@ -227,7 +210,8 @@ class EnvironmentFile:
         names = ", ".join(f"{k} (edited by hand)" if k in edited else k for k in differ)
         why = "missing" if found is None else (f"keys {names}" if differ else "mode")
         notes = [Note(self.path, self._digest(real[k]), k, self.nonce) for k in differ]
-        merge = _merge(self.path, self.mode, len(lines.encode()))
+        size = len(lines.encode())
+        merge = script_file("resources/merge-environment.sh", self.path, f"{self.mode:o}", size)
         script = noted(notes, owned(self.owner, merge))
         return Change(self.name, why, (Shell(script, stdin=lines),), tuple(differ))
 
@@ -242,22 +226,3 @@ def quote_value(secret: Secret) -> str:
         return value
     escaped = "".join(f"\\{c}" if c in '"\\`$' else c for c in value)
     return f'"{escaped}"'
-
-
-def _merge(path: str, mode: int, size: int) -> str:
-    """Script that merges ``KEY=value`` lines from standard input into an environment file.
-
-    + size: bytes of the lines; the file stays as it is where fewer arrive
-    """
-    target, lines = quote(path), '"$i"'
-    program = (
-        '{k=$0; sub(/=.*/,"",k)} FILENAME==ARGV[1] {new[k]=$0; order[++n]=k; next} '
-        "k in new {if (!(k in done)) print new[k]; done[k]=1; next} {print} "
-        "END {for (j=1;j<=n;j++) if (!(order[j] in done)) print new[order[j]]}"
-    )
-    return (
-        f'umask 077; b=$(mktemp {target}.XXXXXX) && trap \'rm -f "$b" "$i"\' EXIT && '
-        f"i=$(mktemp {target}.XXXXXX) && {received(lines, size)} && "
-        f'{{ test -e {target} || : >{target}; }} && awk {quote(program)} {lines} {target} >"$b" && '
-        f'chmod {mode:o} "$b" && mv -fT "$b" {target}'
-    )

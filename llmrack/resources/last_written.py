@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from shlex import quote
+
+from llmrack.resources.script import script_file
 
 WRITTEN = "/var/lib/llmrack/written"
 WHOLE = "-"
@@ -28,23 +29,9 @@ class Note:
     salt: str = WHOLE
 
 
-# New lines come first, from standard input; of older ones about the same the last four stay.
-_REPLACE = (
-    'BEGIN {FS="\\t"} {k=$1 FS $2} FILENAME=="-" {new[k]=$0; next} '
-    "k in new {if ($0 != new[k]) old[k, ++n[k]]=$0; next} {print} "
-    "END {for (k in new) {for (j=n[k]-3; j<=n[k]; j++) if (j>0) print old[k,j]; print new[k]}}"
-)
-
-
 def noted(notes: Sequence[Note], script: str) -> str:
     """``script``, after ``notes`` were made; both for ``sh`` as root."""
     if not notes:
         return script
-    lines = " ".join(
-        quote("\t".join((each.path, each.key, each.salt, each.digest))) for each in notes
-    )
-    return (
-        f"( umask 022; mkdir -p {WRITTEN.rpartition('/')[0]}; umask 077; touch {WRITTEN} && "
-        f"printf '%s\\n' {lines} | awk {quote(_REPLACE)} - {WRITTEN} >{WRITTEN}.new && "
-        f"mv -f {WRITTEN}.new {WRITTEN} ) || exit 1\n{script}"
-    )
+    lines = ["\t".join((each.path, each.key, each.salt, each.digest)) for each in notes]
+    return f"{script_file('resources/note-written.sh', WRITTEN, *lines)} || exit 1\n{script}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Any
 
 TAG = "llmrack"
 
@@ -46,18 +47,6 @@ class DiskSeen:
 
 
 @dataclass(frozen=True)
-class ModelSeen:
-    """A model in the models directory: its manifest's SHA-256 (hex), its layers' bytes.
-
-    + damaged: those of its blobs that are missing or of another size: SHA-256 (hex), right size
-    """
-
-    digest: str
-    size: int = 0
-    damaged: tuple[tuple[str, int], ...] = ()
-
-
-@dataclass(frozen=True)
 class ListenerSeen:
     """A process that listens on a TCP port, or may do so by a socket that it holds.
 
@@ -72,6 +61,21 @@ class ListenerSeen:
     unit: str = ""
 
 
+@dataclass(frozen=True)
+class Part:
+    """Something that one component alone wants to see, with a script of its own.
+
+    + tag: the first field of each line that the script prints; ``Seen.parts`` has it by that
+    + script: a path below ``templates/``
+    + read: makes of those lines, each its fields after the tag, what is seen
+    """
+
+    tag: str
+    script: str
+    read: Callable[[list[list[str]]], Any]
+    arguments: tuple[str | int, ...] = ()
+
+
 @dataclass
 class Look:
     """What the snapshot must ask for; resources add to it.
@@ -81,10 +85,10 @@ class Look:
     + secret_files: files that are a secret as a whole, seen by a salted digest
     + access: pairs of a user and a folder that this user must reach and write to
     + controllers: users whose manager's cgroup controllers are wanted
-    + models: a models directory of Ollama
     + ports: TCP ports of which it is wanted who listens there
     + made: whether what llmrack itself made there is wanted (``made``)
     + removable: whether those of the packages among it are that can go
+    + parts: what components want to see beside, by tag (see ``ask``)
     """
 
     disks: set[str] = field(default_factory=set)
@@ -103,11 +107,14 @@ class Look:
     mounts: set[str] = field(default_factory=set)
     access: set[tuple[str, str]] = field(default_factory=set)
     controllers: set[str] = field(default_factory=set)
-    models: str = ""
     ports: set[int] = field(default_factory=set)
-    gpus: bool = False
     made: bool = False
     removable: bool = False
+    parts: dict[str, Part] = field(default_factory=dict)
+
+    def ask(self, part: Part) -> None:
+        """Ask for what one component alone wants to see; once, however many ask for it."""
+        self.parts[part.tag] = part
 
 
 @dataclass
@@ -117,6 +124,7 @@ class Seen:
     + edited: paths of files that are not as llmrack wrote them last
     + edited_keys: the same for keys, by the path of their environment file
     + kept: paths of files whose edits stay (the setting ``keep_edits``)
+    + parts: what components asked for beside, by the tag of its ``Part``
     """
 
     facts: dict[str, str] = field(default_factory=dict)
@@ -137,23 +145,24 @@ class Seen:
     disks: dict[str, DiskSeen] = field(default_factory=dict)
     mounts: set[str] = field(default_factory=set)
     access: dict[str, tuple[str, str]] = field(default_factory=dict)
-    models: dict[str, ModelSeen] = field(default_factory=dict)
     listeners: list[ListenerSeen] = field(default_factory=list)
-    gpu_lines: list[list[str]] = field(default_factory=list)
     made: set[str] = field(default_factory=set)
     removable: set[str] = field(default_factory=set)
+    parts: dict[str, Any] = field(default_factory=dict)
 
     def fact(self, name: str) -> str:
         """A fact about the host itself, empty when it is not known."""
         return self.facts.get(name, "")
 
 
-def parse(lines: Iterable[str], kept: Collection[str] = ()) -> Seen:
+def parse(lines: Iterable[str], look: Look, kept: Collection[str] = ()) -> Seen:
     """What the script printed, read. Raises ValueError when it was cut short.
 
+    + look: what was asked
     + kept: paths of files whose edits stay
     """
     seen = Seen(kept=frozenset(kept))
+    of_parts: dict[str, list[list[str]]] = {tag: [] for tag in look.parts}
     whole = False
     for line in lines:
         tag, *rest = line.split("\t")
@@ -185,8 +194,6 @@ def parse(lines: Iterable[str], kept: Collection[str] = ()) -> Seen:
                 seen.packages.add(name)
             case "unit", [name, active, enabled, fresh]:
                 seen.units[name] = UnitSeen(active, enabled, fresh == "fresh")
-            case "gpu", fields:
-                seen.gpu_lines.append(fields)
             case "note", [path, text]:
                 seen.notes[path] = text
             case "disk", [path, mount, free, state]:
@@ -201,28 +208,10 @@ def parse(lines: Iterable[str], kept: Collection[str] = ()) -> Seen:
                 seen.mounts.add(path)
             case "access", [path, verdict, where]:
                 seen.access[path] = (verdict, where)
-            case "model", [path, digest]:
-                seen.models[model_name(path)] = ModelSeen(digest)
-            case "model_size", [path, size]:
-                name = model_name(path)
-                seen.models[name] = replace(seen.models[name], size=int(size))
-            case "model_damage", [path, digest, size]:
-                name = model_name(path)
-                damaged = (*seen.models[name].damaged, (digest, int(size)))
-                seen.models[name] = replace(seen.models[name], damaged=damaged)
+            case _ if tag in of_parts:
+                of_parts[tag].append(rest)
         whole = whole or line == TAG
     if not whole:
         raise ValueError("the host's answer was cut short")
+    seen.parts = {tag: part.read(of_parts[tag]) for tag, part in look.parts.items()}
     return seen
-
-
-def model_name(path: str) -> str:
-    """A model's name from its manifest's path below ``manifests/``.
-
-    ``registry.ollama.ai/library/llama3.2/1b`` is ``llama3.2:1b`` (ollama/ollama
-    types/model/name.go).
-    """
-    host, namespace, model, tag = path.split("/")
-    if host != "registry.ollama.ai":
-        return f"{host}/{namespace}/{model}:{tag}"
-    return f"{model}:{tag}" if namespace == "library" else f"{namespace}/{model}:{tag}"

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from shlex import quote
 
 from llmrack.resources.change import Change, Shell
 from llmrack.resources.files import owned
 from llmrack.resources.look import Look, Seen
-from llmrack.resources.releases import STAMP
+from llmrack.resources.script import script_file
 
 
 @dataclass(frozen=True)
@@ -50,21 +49,6 @@ class OldReleases:
         }
         if not set(self.after) <= set(changed) or len(there | {self.new}) <= self.keep:
             return None
-        script = Shell(owned(self.user, self._prune()), timeout=300)
+        prune = script_file("resources/prune-releases.sh", self.folder, self.keep, *self.links)
+        script = Shell(owned(self.user, prune), timeout=300)
         return Change(self.name, f"more than {self.keep}", (script,))
-
-    def _prune(self) -> str:
-        # A release without its stamp counts as absent: so that goes first, and what is left by an
-        # interruption is nobody's release.
-        return (
-            f"cd -P {quote(self.folder)} || exit 1; "
-            f"used=$({{ readlink -f {' '.join(self.links)}; "
-            "readlink /proc/[0-9]*/cwd /proc/[0-9]*/exe; } 2>/dev/null | "
-            'sed -n "s|^$PWD/\\([^/]*\\).*|\\1|p" | sort -u); '
-            'n=$(echo "$used" | grep -c .); [ $n -gt 0 ] || exit 0; '
-            "for each in $(ls -1t); do "
-            '[ -d "$each" ] && [ ! -L "$each" ] || continue; '
-            'echo "$used" | grep -qxF -- "$each" && continue; '
-            f'if [ -e "$each/{STAMP}" ]; then n=$((n+1)); [ $n -gt {self.keep} ] || continue; fi; '
-            f'rm -f "$each/{STAMP}" && rm -rf "./$each"; done'
-        )

@@ -9,13 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from shlex import quote
 
 from llmrack.resources.change import Change, Shell, as_user
 from llmrack.resources.look import Look, Seen, UnitSeen
-
-# A unit that was restarted so often before it answered even once is not going to.
-RESTARTS = 3
+from llmrack.resources.script import script_file
 
 
 @dataclass(frozen=True)
@@ -24,7 +21,7 @@ class Unit:
 
     + user: whose user manager runs it; None for the system's
     + depends: names of the resources whose change makes a restart due
-    + ready: script that exits 0 once the service answers, or empty
+    + ready: the URL that answers once the service does, or empty
     + deadline: seconds it may take to get ready
     """
 
@@ -51,22 +48,10 @@ class Unit:
         why = self._why(seen, changed)
         if not why:
             return None
-        manager = " --user" if self.user else ""
-        systemctl, unit = f"systemctl{manager}", quote(self.unit)
-        script = (
-            f'fail() {{ echo "{self.unit} $1; its journal ends with:"; '
-            f"journalctl{manager} -q -n 15 --no-pager -o cat -u {unit}; exit 1; }}\n"
-            f"{systemctl} daemon-reload && {systemctl} -q enable {unit} && "
-            f"{systemctl} reset-failed {unit} 2>/dev/null; "
-            f"{systemctl} restart {unit} || fail 'does not start'\n"
+        manager = "--user" if self.user else "--system"
+        script = script_file(
+            "resources/start-unit.sh", manager, self.unit, self.deadline, self.ready
         )
-        if self.ready:
-            script += (
-                f"end=$(($(date +%s) + {self.deadline})); until {self.ready}; do "
-                f'[ "$(date +%s)" -lt $end ] || fail "did not answer within {self.deadline} s"; '
-                f'[ "$({systemctl} show -P NRestarts {unit})" -lt {RESTARTS} ] || '
-                'fail "ends again and again"; sleep 0.2; done'
-            )
         if self.user:
             script = as_user(self.user, script)
         return Change(self.name, why, (Shell(script, timeout=self.deadline + 60),))

@@ -1,6 +1,6 @@
 """What the gateway knows of keys: ``keys.json`` beside LiteLLM's config.yaml.
 
-Its readers are ``templates/gateway/auth*.py``; no key stands in it, only their hashes.
+``llmrack/shipped/gateway/auth.py`` reads it. It holds the keys' hashes and no key.
 """
 
 from __future__ import annotations

@@ -29,17 +29,16 @@ def litellm_version(lock: str) -> str:
 
 
 def lock_problems(bundle: Bundle | None = None) -> list[Problem]:
-    """A LiteLLM that must not be deployed: malicious releases, and known holes below 1.84.0.
+    """A LiteLLM that must not be deployed: below 1.84.0 there are known holes.
 
-    Sources: BerriAI/litellm#24518; CVE-2026-42208, 42271, 40217, 49468.
+    Sources: CVE-2026-42208, 42271, 40217, 49468. Which releases are locked at all: tools/lock.py.
     """
     version = litellm_version(locks(bundle)[0])
     numbers = tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
     if numbers >= OLDEST_LITELLM:
         return []
-    known = "is malicious" if version in ("1.82.7", "1.82.8") else "has known holes"
     way_out = "choose 1.84.0 or later in requirements.in, then run make lock"
     if bundle:
         way_out += " and llmrack bundle create"
     place = str(bundle.folder / LOCK) if bundle else f"templates/{LOCK}"
-    return [Problem(place, "litellm", f"{version} {known}", way_out)]
+    return [Problem(place, "litellm", f"{version} has known holes", way_out)]

@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 
 from llmrack.stack.types import Closed
 
-# From least to most (templates/gateway/request_thinking.py knows the same order).
+# From least to most (shipped/gateway/requests/thinking.py knows the same order).
 Level = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 # A parameter of a request, in the words of its API.
 ParameterName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]

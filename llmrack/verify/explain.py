@@ -23,7 +23,7 @@ KEY_REFUSED = "the gateway refuses its own master key; deploy it again, so that 
 # "Connection error." is all that the openai prefix says, for TLS and unknown names as well.
 _UNREACHABLE = (
     *("cannot connect", "connect call failed", "connection refused", "connection error"),
-    # It has given no sign of life while it was asked (routing_errors.py).
+    # It has given no sign of life while it was asked (shipped/gateway/routing/errors.py).
     " is lost",
 )
 

@@ -1,24 +1,47 @@
-"""The report of the last proof, kept beside the inventory for pages that show it."""
+"""The report of the last proof, kept beside the inventory, and the last one of the whole fleet."""
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from llmrack.files import replace_file
-from llmrack.verify.report import as_json, from_json
+from llmrack.verify.report_json import as_plain, from_json
 from llmrack.verify.results import Report
 
 KEPT = Path(".llmrack/proof.json")
+# Where the table of the last proof of the whole fleet was kept before 2026-12.
+_BEFORE = Path(".llmrack/proof.txt")
 
 
-def keep_proof(folder: Path, report: Report, standins: list[str]) -> None:
+class WholeProof(NamedTuple):
+    """A proof of the whole fleet that all of it has passed.
+
+    + digest: of what it was about, see ``Run.digest``
+    + text: its time and table, as they were shown. To draw the table anew takes 60 ms for four
+      hosts, which a run without changes does not have.
+    """
+
+    digest: str
+    text: str
+
+
+def keep_proof(
+    folder: Path, report: Report, standins: list[str], whole: WholeProof | None = None
+) -> None:
     """Keep ``report`` in place of the one before, 0600: it names hosts and what they answered.
 
     + standins: names of those who answered in the place of the real ones (a lab's)
+    + whole: the same, where it proves the whole fleet; None keeps the last one that did
     """
     file = folder / KEPT
     file.parent.mkdir(exist_ok=True)
-    replace_file(file, as_json(report, standins) + "\n", 0o600)
+    whole = whole or last_whole_proof(folder)
+    kept = as_plain(report, standins) | {"whole": whole._asdict() if whole else None}
+    replace_file(file, json.dumps(kept, indent=2) + "\n", 0o600)
+    (folder / _BEFORE).unlink(missing_ok=True)
 
 
 def last_proof(folder: Path) -> tuple[Report, list[str]] | None:
@@ -27,3 +50,10 @@ def last_proof(folder: Path) -> tuple[Report, list[str]] | None:
         return from_json((folder / KEPT).read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError, KeyError):
         return None
+
+
+def last_whole_proof(folder: Path) -> WholeProof | None:
+    """The last proof of the whole fleet; None: there is none to be read."""
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        return WholeProof(**json.loads((folder / KEPT).read_text(encoding="utf-8"))["whole"])
+    return None

@@ -1,11 +1,8 @@
-"""A report for people (a table), for programs (JSON) and for CI (JUnit XML)."""
+"""A report for people (a table) and for CI (JUnit XML); for programs see report_json."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
-from datetime import datetime
 from io import StringIO
 from typing import TypeVar
 from xml.etree import ElementTree
@@ -50,29 +47,6 @@ def table(report: Report, standins: Sequence[str] = ()) -> str:
     file = console.file
     assert isinstance(file, StringIO)  # noqa: S101  (given above)
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
-
-
-def as_json(report: Report, standins: Sequence[str] = ()) -> str:
-    """The report as one JSON object; times in seconds."""
-    return json.dumps(
-        {
-            "ok": report.ok,
-            "exit_code": report.exit_code,
-            "started_at": report.started_at.isoformat(),
-            "standins": list(standins),
-            "not_run": list(report.not_run),
-            "results": [asdict(result) for result in report.results],
-        },
-        indent=2,
-    )
-
-
-def from_json(text: str) -> tuple[Report, list[str]]:
-    """What ``as_json`` wrote, read: the report and the names of the stand-ins."""
-    data = json.loads(text)
-    results = tuple(Result(**result) for result in data["results"])
-    started = datetime.fromisoformat(data["started_at"])
-    return Report(results, started, tuple(data["not_run"])), data["standins"]
 
 
 def as_junit(report: Report, standins: Sequence[str] = ()) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,8 @@ from typing import Any
 from llmrack.components.gateway.service import COLOURS, service
 from llmrack_lab.shell import wait_until
 from tests.lab.load import Load
-from tests.lab.site import ROOT, STACK, Run, Site
+from tests.lab.other_version import edit, other_version
+from tests.lab.site import STACK, Run, Site
 
 HOST = "box1"
 BOX: dict[str, tuple[str, ...]] = {HOST: ("gpu", "gateway")}
@@ -70,23 +70,15 @@ class Gateway:
                 deploy.kill()
             assert reached, deploy.communicate()[0]
 
-    def deploy_broken(self, template: str, old: str, new: str) -> Run:
-        """Try to deploy a version with ``new`` in a template (a path below templates/)."""
-        self.declare()
-        return self.site.deploy(PYTHONPATH=str(self.broken(template, old, new)))
+    def deploy_broken(self, file: str, old: str, new: str) -> Run:
+        """Try to deploy a version of this project with ``new`` in a file that goes to hosts.
 
-    def broken(self, template: str, old: str, new: str) -> str:
-        """The folder of such a version of this program."""
-        program = self.site.folder / "broken"
-        shutil.rmtree(program, ignore_errors=True)
-        shutil.copytree(ROOT / "templates", program / "templates")
-        # Its templates are those beside the package.
-        (program / "llmrack").symlink_to(ROOT / "llmrack")
-        file = program / "templates" / template
-        text = file.read_text()
-        assert old in text
-        file.write_text(text.replace(old, new))
-        return str(program)
+        + file: its path in the project
+        """
+        self.declare()
+        program = other_version(self.site.folder / "broken")
+        edit(program / file, old, new)
+        return self.site.deploy(PYTHONPATH=str(program))
 
     def load(self, **how: Any) -> Load:
         """Constant requests, of such a ``Load``."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from llmrack.components.gateway.service import COLOURS, service
 from tests.lab.load import Load
+from tests.lab.other_version import edit, other_version
 from tests.lab.site import ROOT, Run, Site
 
 GATEWAY = "box1"
@@ -97,13 +97,13 @@ class Changes:
         (found,) = (colour for colour, state in states.items() if state == "active")
         return found
 
-    def broken(self, template: str, old: str, new: str) -> Run:
-        """Try to deploy a version with ``new`` in a template (a path below templates/)."""
-        program = self._copy("broken")
-        file = program / "templates" / template
-        text = file.read_text()
-        assert old in text
-        file.write_text(text.replace(old, new))
+    def broken(self, file: str, old: str, new: str) -> Run:
+        """Try to deploy a version of this project with ``new`` in a file that goes to hosts.
+
+        + file: its path in the project
+        """
+        program = other_version(self.site.folder / "broken")
+        edit(program / file, old, new)
         self.site.only = GATEWAY
         return self.site.deploy(PYTHONPATH=str(program))
 
@@ -147,19 +147,11 @@ class Changes:
 
     def _other_program(self) -> Path:
         """This project with another version of a package in the gateway's lock file."""
-        program = self._copy("other")
+        program = other_version(self.site.folder / "other")
         lock = program / "templates" / LOCK
         text, count = re.subn(
             r"^prometheus-client==.*\n(?: .*--hash.*\n)+", OTHER_PIN, lock.read_text(), flags=re.M
         )
         assert count == 1 and text != lock.read_text()
         lock.write_text(text)
-        return program
-
-    def _copy(self, name: str) -> Path:
-        program = self.site.folder / name
-        shutil.rmtree(program, ignore_errors=True)
-        shutil.copytree(ROOT / "templates", program / "templates")
-        # Its templates are those beside the package.
-        (program / "llmrack").symlink_to(ROOT / "llmrack")
         return program

@@ -76,7 +76,7 @@ class Front:
         self._folder = folder
         (folder / "attempts.py").write_text((ROOT / "bench" / "attempts.py").read_text())
         config = folder / "config.yaml"
-        ours = "callbacks: [routing.callback"
+        ours = "callbacks: [gateway.hooks.routing"
         assert ours in config.read_text()
         config.write_text(config.read_text().replace(ours, f"{ours}, attempts.callback"))
 

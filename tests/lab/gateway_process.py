@@ -15,9 +15,10 @@ from typing import Any
 
 import httpx
 
-from llmrack.components.gateway.gateway import PROGRAMS, configuration
+from bench.release import write
+from llmrack.components.gateway.gateway import configuration, programs
 from llmrack.components.gateway.routing import authorities, routing
-from llmrack.components.render import render, verbatim
+from llmrack.components.render import render
 from llmrack.site.client_keys import NO_KEYS
 from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.schema import Stack
@@ -55,10 +56,9 @@ class GatewayProcess:
             "routing.json": routing(stack, fleet, host),
             "keys.json": client_keys,
             **authorities(stack),
-            **{name: verbatim(f"gateway/{name}") for name in PROGRAMS},
+            **programs(),
         }
-        for name, text in files.items():
-            (folder / name).write_text(text)
+        write(folder, files)
         variables = render("gateway/litellm.env.j2", drain=10)
         self._environment = {
             **os.environ,

@@ -57,7 +57,10 @@ class Run:
 
 @dataclass
 class Site:
-    """Hosts of ``lab`` and what is declared for them, in ``folder``."""
+    """Hosts of ``lab`` and what is declared for them, in ``folder``.
+
+    + root: the folder of the project that commands are run in
+    """
 
     lab: Lab
     folder: Path
@@ -67,6 +70,7 @@ class Site:
     only: str = ""
     # Settings of single hosts, above those of all.
     own: dict[str, dict[str, object]] = field(default_factory=dict)
+    root: Path = ROOT
 
     def declare(
         self,
@@ -121,7 +125,7 @@ class Site:
         program, *rest = arguments
         return subprocess.Popen(
             [Path(sys.executable).parent / program, *rest],
-            cwd=ROOT,
+            cwd=self.root,
             env={
                 **os.environ,
                 "LLMRACK_LAB": self.lab.name,

@@ -17,6 +17,8 @@ import httpx
 import pytest
 import yaml
 
+from bench.release import write
+from llmrack.components.gateway.gateway import programs
 from llmrack_lab.shell import wait_until
 from llmrack_lab.standins.answers import Model
 from llmrack_lab.standins.program import StandIn
@@ -24,7 +26,6 @@ from llmrack_lab.standins.provider import Fault
 from llmrack_lab.standins.vllm import VLLM
 from tests import DEADLINE
 
-SERVE = Path(__file__).parents[2] / "templates" / "gateway" / "serve.py"
 KEY = "sk-only-for-this-test"
 START_DEADLINE = 240.0
 ANYWHERE = ("127.0.0.1", 0)
@@ -50,11 +51,11 @@ def config(tmp_path: Path, vllm: StandIn) -> Path:
     file = tmp_path / "config.yaml"
     file.write_text(yaml.safe_dump({"model_list": [{"model_name": "m", "litellm_params": params}]}))
     # What it tells of models lies beside it.
-    file.with_name("routing.json").write_text('{"groups": {}, "aliases": {}}')
+    write(tmp_path, programs() | {"routing.json": '{"groups": {}, "aliases": {}}'})
     return file
 
 
-def environment(config: Path | str) -> dict[str, str]:
+def environment(config: Path) -> dict[str, str]:
     return os.environ | {
         "CONFIG_FILE_PATH": str(config),
         "LITELLM_MODE": "PRODUCTION",
@@ -64,9 +65,9 @@ def environment(config: Path | str) -> dict[str, str]:
     }
 
 
-def refused(gateway_python: Path, config: Path | str, *arguments: str) -> str:
+def refused(gateway_python: Path, config: Path, *arguments: str) -> str:
     """Start in vain and return what it said."""
-    command = [gateway_python, "-I", SERVE, *arguments]
+    command = [gateway_python, "-I", config.with_name("serve.py"), *arguments]
     env = environment(config)
     result = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert result.returncode == 1
@@ -87,6 +88,7 @@ def test_it_needs_the_socket_of_systemd(gateway_python: Path, config: Path) -> N
 
 
 def test_it_names_a_configuration_that_is_missing(gateway_python: Path, tmp_path: Path) -> None:
+    write(tmp_path, programs())
     said = refused(gateway_python, tmp_path / "none.yaml", "--listen", "127.0.0.1:1")
     assert f"cannot read {tmp_path / 'none.yaml'}" in said
 
@@ -110,7 +112,7 @@ def started(python: Path, config: Path, tmp_path: Path, **variables: str) -> Ite
     fd = str(listener.fileno())
     with states, listener, (tmp_path / "log").open("w+") as log:
         process = subprocess.Popen(
-            [sys.executable, "-c", PASS_SOCKET, fd, python, "-I", SERVE],
+            [sys.executable, "-c", PASS_SOCKET, fd, python, "-I", config.with_name("serve.py")],
             env=environment(config) | {"NOTIFY_SOCKET": str(tmp_path / "notify")} | variables,
             pass_fds=[listener.fileno()],
             stdout=log,
@@ -216,7 +218,14 @@ def test_a_mistake_in_the_configuration_is_found_before_a_candidate_starts(
     gateway_python: Path, config: Path
 ) -> None:
     config.write_text(config.read_text() + "router_settings: {num_retrys: 3}\n")
-    command = [gateway_python, "-I", SERVE, "--strict", "--listen", "127.0.0.1:0"]
+    command = [
+        gateway_python,
+        "-I",
+        config.with_name("serve.py"),
+        "--strict",
+        "--listen",
+        "127.0.0.1:0",
+    ]
     result = subprocess.run(
         command, env=environment(config), capture_output=True, text=True, check=False
     )

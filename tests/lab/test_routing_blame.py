@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
 from email.utils import formatdate
@@ -11,13 +12,14 @@ from typing import Any
 
 import pytest
 
-GATEWAY = Path(__file__).parents[2] / "templates" / "gateway"
+from llmrack import shipped
+
+SHIPPED = Path(shipped.__file__).parent
 # Raises each of the given errors as LiteLLM does: its own above that of httpx.
 PROGRAM = """
 import json, sys
 import httpx, litellm
-sys.path.insert(0, sys.argv[1])
-from routing_blame import blame, retry_after, why
+from gateway.routing.blame import blame, retry_after, why
 
 def chained(case):
     own = getattr(litellm, case["own"])("said", llm_provider="", model="m")
@@ -31,7 +33,7 @@ def chained(case):
         own.__context__ = getattr(httpx, case["beneath"])("said")
     return own
 
-cases = json.loads(sys.argv[2])
+cases = json.loads(sys.argv[1])
 told = [(case.get("engine", "vllm"), case.get("sent", True)) for case in cases]
 errors = [chained(case) for case in cases]
 print(json.dumps([[blame(e, *t), retry_after(e), why(e)] for e, t in zip(errors, told)]))
@@ -76,8 +78,9 @@ def judged(gateway_python: Path) -> list[list[Any]]:
     for text in AFTER:
         headers = {"Retry-After": text.replace("DATE", date)} if text else {}
         given.append({"own": "RateLimitError", "status": 429, "headers": headers})
-    command = [gateway_python, "-c", PROGRAM, GATEWAY, json.dumps(given)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    command = [gateway_python, "-c", PROGRAM, json.dumps(given)]
+    env = os.environ | {"PYTHONPATH": str(SHIPPED)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
     found: list[list[Any]] = json.loads(done.stdout.splitlines()[-1])
     return found
 

@@ -63,7 +63,7 @@ def test_a_release_that_never_gets_ready_leaves_the_old_one_serving(changes: Cha
     (other,) = set(COLOURS) - {before}
     with changes.load() as load:
         run = changes.broken(
-            "gateway/serve.py",
+            "llmrack/shipped/gateway/serve.py",
             "    listener = bind(args.listen) if args.listen else passed_socket()",
             "    listener = bind(args.listen) if args.listen else __import__('signal').pause()",
         )

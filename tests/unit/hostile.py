@@ -13,12 +13,13 @@ import yaml
 from hypothesis import strategies as st
 
 from llmrack.components.monitor.prometheus import PrometheusConfiguration
+from llmrack.components.ollama.models_seen import ModelSeen
 from llmrack.components.plan import by_component
 from llmrack.components.removal import removals
 from llmrack.components.system import system
 from llmrack.resources.change import Build, Resource, Shell
 from llmrack.resources.files import File
-from llmrack.resources.look import Look, ModelSeen, Seen
+from llmrack.resources.look import Look, Seen
 from llmrack.resources.look_script import script
 from llmrack.resources.releases import Release
 from llmrack.secrets.value import Secret
@@ -98,7 +99,7 @@ def texts_of(stack: Stack, fleet: Fleet) -> Iterator[tuple[str, str]]:
         user = host.settings.service_user
         seen = Seen(
             facts={"arch": "x86_64", "os": "debian", "os_version": "12", "known_groups": "render"},
-            models={"old:latest": ModelSeen("a" * 64, 1)},
+            parts={"model": {"old:latest": ModelSeen("a" * 64, 1)}},
             made={f"user {user}", f"linger {user}"},
         )
         look = Look()

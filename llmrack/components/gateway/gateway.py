@@ -7,11 +7,12 @@ from typing import Any
 
 from llmrack.components.gateway.routing import authorities, engine, routing
 from llmrack.components.gateway.service import SOCKET, GatewayService, gateway_releases
-from llmrack.components.render import TEMPLATES, record, render, verbatim
+from llmrack.components.render import record, render
 from llmrack.resources.change import Resource
 from llmrack.resources.files import Directory, EnvironmentFile, File, Line
 from llmrack.resources.releases import STAMP, Release, Venv
 from llmrack.resources.units import Unit
+from llmrack.shipped import package
 from llmrack.site.locks import litellm_version, locks
 from llmrack.site.secret_names import OLLAMA_KEY, secret_names
 from llmrack.site.site import Site
@@ -24,8 +25,9 @@ from llmrack.stack.providers import OllamaProvider, OpenAICompatibleProvider, Pr
 from llmrack.stack.schema import Stack
 
 SERVICE = "llmrack-gateway@.service"
-# What runs there lies beside the templates.
-PROGRAMS = tuple(sorted(each.name for each in (TEMPLATES / "gateway").glob("*.py")))
+# The programs that a release has at its top, as every version's has: the unit starts the first one,
+# a deploy and a rollback the other.
+STARTED = ("serve", "gate")
 # The oldest that LoadCredential= was seen to work with in a user unit (Debian 12; 257 does too).
 # LoadCredentialEncrypted= does not there: the user manager may not read the host's key (257.13).
 CREDENTIALS_SYSTEMD = 252
@@ -124,7 +126,7 @@ def resources(site: Site, host: Host, nonce: str, credentials: bool) -> list[Res
         "keys.json": site.client_keys,
         **authorities(stack),
         "litellm.env": render("gateway/litellm.env.j2", drain=settings.gateway_drain),
-        **{name: verbatim(f"gateway/{name}") for name in PROGRAMS},
+        **programs(),
     }
     directory = f"{home.gateway}/releases/{_short(venv.path + repr(sorted(files.items())))}"
     release = Release(directory, home.user, tuple(files.items()), links=(("venv", venv.path),))
@@ -158,6 +160,13 @@ def resources(site: Site, host: Host, nonce: str, credentials: bool) -> list[Res
         ),
         *gateway_releases(settings, home, release, venv),
     ]
+
+
+def programs() -> dict[str, str]:
+    """The Python files of a release, by their paths in it."""
+    return package("gateway") | {
+        f"{module}.py": render("gateway/program.py.j2", module=module) for module in STARTED
+    }
 
 
 def _units(host: Host, home: Home, env_file: str, keys: str) -> list[File]:

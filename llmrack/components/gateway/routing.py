@@ -1,6 +1,7 @@
 """What the gateway's own part of routing works by: ``routing.json`` beside LiteLLM's config.yaml.
 
-Its readers are ``templates/gateway/routing*.py``; no secret stands in it, only names of variables.
+The programs in ``llmrack/shipped/gateway/routing`` read it. It holds no secret, only the names of
+variables that do.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ def _instance(provider: Provider, deployment: Deployment) -> dict[str, Any]:
     }
     if isinstance(provider, OllamaProvider):
         found |= {"url": deployment.url.removesuffix("/v1"), "loaded": LOADED}
-        # The server as a whole: templates/gateway/routing_watch.py.
+        # The server as a whole: shipped/gateway/routing/watch.py.
         health = "*"
     else:
         found["url"], health = _health(provider)
@@ -171,7 +172,7 @@ def _deployment(stack: Stack, deployment: Deployment) -> dict[str, Any]:
 
 
 def _rules(stack: Stack, deployment: Deployment, provider: Provider) -> dict[str, Any]:
-    """What is said of requests to it (templates/gateway/request_rules.py)."""
+    """What is said of requests to it (shipped/gateway/requests/rules.py)."""
     model, name = stack.models[deployment.model], deployment.name
     thinking = model.thinking
     return {

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from shlex import quote
 
 from llmrack.resources.change import Change, Shell, as_user
-from llmrack.resources.files import switch
 from llmrack.resources.look import Look, Seen
 from llmrack.resources.old_releases import OldReleases
 from llmrack.resources.releases import Release, Venv
+from llmrack.resources.script import script_file
 from llmrack.resources.units import due
 from llmrack.stack.home import Home
 from llmrack.stack.settings import Settings
@@ -64,7 +63,7 @@ class GatewayService:
     def look(self, look: Look) -> None:
         """The colours' links and units, and the release that each was last started with."""
         look.paths.update(f"{self.base}/{link}" for link in (*COLOURS, "current"))
-        look.paths.update(f"{self._started(colour)}/release" for colour in COLOURS)
+        look.paths.update(f"{self.base}/started/{colour}/release" for colour in COLOURS)
         look.user_units.update((self.user, service(colour)) for colour in COLOURS)
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
@@ -76,7 +75,7 @@ class GatewayService:
         if why:
             return self._swap(why, old, _other(old), self.release)
         if _is_active(seen, _other(old)):
-            stop = as_user(self.user, _stop(service(_other(old))))
+            stop = as_user(self.user, script_file("gateway/stop.sh", service(_other(old))))
             return Change(self.name, "two releases run", (Shell(stop),))
         return None
 
@@ -125,13 +124,13 @@ class GatewayService:
             return "another release runs"
         return due(seen.units[service(old)], self.depends, changed)
 
-    def _started(self, colour: str) -> str:
-        return f"{self.base}/started/{colour}"
-
     def _swap(self, why: str, old: str, new: str, release: str, returning: bool = False) -> Change:
-        back = self._back(old, new)
-        gate = f"{back}{self._gate(new, release, returning)}"
-        swap = f"{back}{self._start(old, new, release)}"
+        # Each name with a blank before and after it.
+        names = f" {' '.join(self.names)} "
+        words = (self.base, self.environment, names, self.unit_file, old, new, release)
+        how = "again" if returning else "anew"
+        gate = script_file("gateway/gate.sh", *words, self.keys, how)
+        swap = script_file("gateway/swap.sh", *words, ALONE, BESIDE)
         return Change(
             self.name,
             why,
@@ -142,100 +141,6 @@ class GatewayService:
             ),
         )
 
-    def _gate(self, new: str, release: str, returning: bool) -> str:
-        """Try the release as the unit would run it; nothing that serves is touched."""
-        take = ""
-        if returning:
-            take = (
-                f"[ -e {release}/RELEASE ] || {{ echo '{release} is no longer there'; exit 1; }}; "
-                f"take {new} || {{ back; exit 1; }}; "
-            )
-        return (
-            f"{take}systemctl --user daemon-reload; "
-            f"systemctl --user stop {service(new)} 2>/dev/null; "
-            "systemd-run --user --quiet --wait --pipe --collect --unit=llmrack-gateway-candidate "
-            f"--property={self.keys} --property=KillMode=control-group "
-            f"--property=RuntimeMaxSec=150 --working-directory={release} "
-            f"{release}/venv/bin/python -I {release}/gate.py {release}/config.yaml || "
-            "{ back; exit 1; }"
-        )
-
-    def _back(self, old: str, new: str) -> str:
-        """Functions that restore what a colour was started with; other people's keys stay.
-
-        The unit's file is written by whoever started it, so it is taken as it was.
-        """
-        awk = (
-            '{k=$0; sub(/=.*/,"",k); own=index(names," " k " ")} '
-            "FILENAME==ARGV[1] {if (own) was[k]=$0; next} "
-            "own {if (k in was) print was[k]; next} {print}"
-        )
-        take = (
-            "put() { chmod $2 $3 && mv -fT $3 $1; }; "
-            f"take() {{ s={self.base}/started/$1; [ -e $s/gateway.env ] || return 0; "
-            f"b=$(mktemp {self.environment}.XXXXXX) && "
-            f"awk -v names=' {' '.join(self.names)} ' {quote(awk)} $s/gateway.env "
-            f"{self.environment} >$b && put {self.environment} 600 $b && "
-            f"b=$(mktemp {self.unit_file}.XXXXXX) && cat $s/unit >$b && "
-            f"put {self.unit_file} 644 $b && systemctl --user daemon-reload || "
-            '{ rm -f "$b"; false; }; }; '
-        )
-        if not old:
-            return f"{take}back() {{ :; }}; "
-        return (
-            f"{take}lead() {{ ln -sfn $2 {self.base}/$1.new && "
-            f"mv -fT {self.base}/$1.new {self.base}/$1; }}; "
-            f"back() {{ with='with the configuration and the keys it had'; take {old} || "
-            "with='but its configuration and keys could not be put back: deploy what it had'; "
-            f"l=$(readlink {self.base}/{old}); lead current $l; "
-            f"systemctl --user -q disable {service(new)}; systemctl --user start {service(old)} && "
-            'echo "release $(basename $l) serves on, $with"; '
-            f"l=$(readlink {self._started(new)}/release) && lead {new} $l; }}; "
-        )
-
-    def _start(self, old: str, new: str, release: str) -> str:
-        """Start it, watch it, note it, stop the old one; where that fails, all the way back."""
-        unit, started = service(new), self._started(new)
-        private = f"$XDG_RUNTIME_DIR/llmrack/gateway-{new}"
-        again = f'[ "$(systemctl --user show -P MainPID {unit})" = $pid ]'
-        ready = (
-            f"curl -fs -o /dev/null --max-time 5 --unix-socket {private}.sock "
-            "http://gateway/health/readiness"
-        )
-        alone = after = stop = ""
-        if old:
-            # Or it would be tried again and again, and one day serve beside the old one. Alone it
-            # shall be.
-            stop = _stop(unit)
-            # Held back, it takes no request from the socket (serve.py).
-            alone = f"if [ -e {private}.hold ]; then watch {ALONE}; rm {private}.hold; fi; "
-            after = f"systemctl --user -q disable {service(old)}; {_stop(service(old))}"
-        hold = f"systemctl --user -q is-active {service(old)} && : >{private}.hold; " if old else ""
-        return (
-            f'fail() {{ echo "{unit} $1; its journal ends with:"; '
-            f"journalctl --user -q -n 15 --no-pager -o cat -u {unit}; rm -f {private}.hold; "
-            f"{stop}back; exit 1; }}; "
-            # In milliseconds: whole seconds would cut the first one short.
-            f"watch() {{ end=$(($(date +%s%3N) + ${{1}}000)); "
-            f"while {again} || fail 'ended by itself'; "
-            f"{ready} || {{ {again} && fail 'does not answer' || fail 'ended by itself'; }}; "
-            "[ $(date +%s%3N) -lt $end ]; do sleep 0.2; done; }; "
-            f"{switch(f'{self.base}/{new}', release)} || fail 'cannot be given its release'; "
-            f"rm -f {private}.hold; {hold}"
-            f"systemctl --user reset-failed {unit} 2>/dev/null; "
-            f"systemctl --user start {unit} || fail 'does not start'; "
-            f"pid=$(systemctl --user show -P MainPID {unit}); {alone}watch {BESIDE}; "
-            # Keys are in it.
-            f"(umask 077; rm -rf {started}.new && mkdir -p {started}.new && "
-            f"ln -s {release} {started}.new/release && "
-            f"cp {self.environment} {started}.new/gateway.env && "
-            f"cp {self.unit_file} {started}.new/unit && sync -f {started}.new && "
-            f"rm -rf {started} && mv -T {started}.new {started}) || fail 'cannot be noted'; "
-            f"{switch(f'{self.base}/current', release)} && "
-            f"systemctl --user -q enable {unit} || fail 'cannot be made the current one'; "
-            f"{after}"
-        )
-
 
 def _other(colour: str) -> str:
     return COLOURS[1] if colour == COLOURS[0] else COLOURS[0]
@@ -244,19 +149,6 @@ def _other(colour: str) -> str:
 def _is_active(seen: Seen, colour: str) -> bool:
     unit = seen.units.get(service(colour))
     return unit is not None and unit.active in ("active", "reloading")
-
-
-def _stop(unit: str) -> str:
-    """Script that stops a unit and waits until it accepts no more (serve.py).
-
-    It finishes its requests on its own, but what is asked from now on (the proof is, for one) goes
-    to the other one.
-    """
-    shown = f"$(systemctl --user show -P ActiveState -P StatusText {unit} | xargs)"
-    return (
-        f"systemctl --user stop --no-block {unit}; n=0; "
-        f'while [ "{shown}" = deactivating ] && [ $n -lt 100 ]; do n=$((n+1)); sleep 0.1; done; '
-    )
 
 
 def gateway_releases(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from shlex import quote
 
 from llmrack.components.gpu.driver_packages import (
     KEYRING,
@@ -15,11 +14,12 @@ from llmrack.components.gpu.driver_packages import (
     recipe,
 )
 from llmrack.components.gpu.gpus import Gpus, gpus
+from llmrack.components.gpu.lines import LOOK
 from llmrack.components.gpu.states import Cure
 from llmrack.resources.change import Action, Change, Reboot, Shell
 from llmrack.resources.files import File
 from llmrack.resources.look import Look, Seen
-from llmrack.resources.packages import GET
+from llmrack.resources.script import script_file
 
 SOURCES = "/etc/apt/sources.list.d/llmrack-gpu.sources"
 NOUVEAU = "/etc/modprobe.d/llmrack-nouveau.conf"
@@ -50,7 +50,7 @@ class GpuDriver:
 
     def look(self, look: Look) -> None:
         """The cards and their driver; the user for its groups."""
-        look.gpus = True
+        look.ask(LOOK)
         look.users.add(self.user)
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
@@ -137,37 +137,12 @@ def _install(made: Recipe) -> tuple[Action, ...]:
     """Sources, packages, and what is loaded at boot."""
     files = [File(MODULES, "# Managed by llmrack.\nnvidia\nnvidia-uvm\n").write]
     if made.key_url:
-        fetch = (
-            f"test -s {KEYRING} && exit 0; b=$(mktemp {KEYRING}.XXXXXX) && "
-            f'curl -fsS --max-time 60 -o "$b" {quote(made.key_url)} && chmod 644 "$b" && '
-            f'mv -fT "$b" {KEYRING} && exit 0; rm -f "$b"; '
-            f"echo \"the key of NVIDIA's packages cannot be fetched: give the host a way to "
-            f'{made.key_url}, or put that file at {KEYRING}"; exit 1'
-        )
+        fetch = script_file("gpu/fetch-key.sh", KEYRING, made.key_url)
         files.append(Shell(fetch, timeout=90))
     if made.sources:
         files.append(File(SOURCES, made.sources).write)
     groups = [" ".join(group) for group in made.packages if group]
-    apt = "apt-get -y -q --no-install-recommends -o DPkg::Lock::Timeout=300 install"
-    script = "\n".join(
-        [
-            GET,
-            "export DEBIAN_FRONTEND=noninteractive",
-            # A source that is out of reach is no obstacle as long as another one has the packages.
-            "apt-get -q update",
-            *(f"get {apt} {names} || exit 1" for names in groups),
-            "k=$(uname -r)",
-            "if find /lib/modules/ -name 'nouveau.ko*' | grep -q .; then",
-            f"printf 'blacklist nouveau\\noptions nouveau modeset=0\\n' > {NOUVEAU}",
-            "command -v update-initramfs >/dev/null && { update-initramfs -u -k all || exit 1; }",
-            "fi",
-            "find \"/lib/modules/$k/\" -name 'nvidia*.ko*' | grep -q . || "
-            '{ echo "no module was built for the running kernel $k: '
-            '`dkms status` and /var/lib/dkms/nvidia*/*/build/make.log say why"; exit 1; }',
-            # It fails as long as the module is not loaded; at the next boot it starts.
-            "systemctl -q enable nvidia-persistenced.service 2>/dev/null; :",
-        ]
-    )
+    script = script_file("gpu/install-driver.sh", NOUVEAU, *groups)
     return (*files, Shell(script, timeout=INSTALL_TIMEOUT))
 
 
@@ -182,15 +157,5 @@ def _answers(rebooted: bool) -> Shell:
             "`gpu_reboot = True`, and deploy again. For now it says: "
         )
         deadline = 0
-    script = (
-        f"end=$(($(date +%s) + {deadline})); modprobe nvidia 2>/dev/null\n"
-        "until said=$(nvidia-smi -L 2>&1); do\n"
-        f'[ "$(date +%s)" -lt $end ] || {{ echo "{_quoted(failed)}$said"; exit 1; }}; sleep 1\n'
-        "done"
-    )
+    script = script_file("gpu/await-driver.sh", deadline, failed)
     return Shell(script, timeout=deadline + 60)
-
-
-def _quoted(text: str) -> str:
-    """``text`` as it stands between double quotes."""
-    return text.replace("`", "\\`")

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from llmrack.components.gpu.lines import Card, Device, Told, amd_cards, nvidia_cards
+from llmrack.components.gpu.lines import LOOK, Card, Device, Told, amd_cards, nvidia_cards
 from llmrack.components.gpu.states import NO_CARD, Finding, State, amd_finding, nvidia_finding
 from llmrack.resources.look import Seen
 
@@ -51,11 +51,11 @@ class Gpus:
 
 
 def gpus(seen: Seen, user: str) -> Gpus:
-    """What ``seen`` tells of the host's GPUs; ``Look.gpus`` must have been set for it.
+    """What ``seen`` tells of the host's GPUs; ``LOOK`` must have been asked.
 
     + user: the service user, whose groups decide on AMD cards; ``Look.users`` must name it
     """
-    told = Told(seen.gpu_lines)
+    told = Told(seen.parts.get(LOOK.tag, []))
     if told.nvidia:
         cards = nvidia_cards(told)
         return Gpus(

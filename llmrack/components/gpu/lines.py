@@ -5,8 +5,25 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from llmrack.components.gpu.script import COLUMNS
+from llmrack.resources.look import Part
 
+# Columns of ``nvidia-smi --query-gpu``, in the order in which they are read.
+COLUMNS = (
+    "index",
+    "uuid",
+    "name",
+    "driver_version",
+    "compute_cap",
+    "memory.total",
+    "memory.used",
+    "pci.bus_id",
+    "persistence_mode",
+    "mig.mode.current",
+)
+# Seconds. Without persistence mode nvidia-smi wakes each card first, which takes seconds a card.
+SMI_DEADLINE = 10
+# What the look asks a host about its GPUs; the lines are read when they are needed (``Told``).
+LOOK = Part("gpu", "gpu/look.sh", list, (",".join(COLUMNS), SMI_DEADLINE))
 # Drivers that keep a card for a virtual machine; such a card is none of ours.
 GIVEN_AWAY = ("vfio-pci", "pciback")
 
@@ -56,7 +73,7 @@ class Device:
 
 
 class Told:
-    """The lines of ``gpu_script`` (fields after the tag), by what they are about."""
+    """The lines of ``LOOK`` (fields after the tag), by what they are about."""
 
     def __init__(self, lines: list[list[str]]) -> None:
         self._lines = lines

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from llmrack.components.gpu.lines import Card, Told
-from llmrack.components.gpu.script import SMI_DEADLINE
+from llmrack.components.gpu.lines import SMI_DEADLINE, Card, Told
 
 # What Ollama's CUDA libraries need: this driver, and a later one for cards older than compute
 # capability 7.0. With less it serves from the CPU, silently.

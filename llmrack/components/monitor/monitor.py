@@ -86,7 +86,7 @@ def targets(fleet: Fleet, monitor: Host) -> list[Target]:
 
 
 def metrics_key(master: Secret) -> Secret:
-    """The key for a gateway's /metrics; templates/gateway/auth_rules.py derives the same."""
+    """The key for a gateway's /metrics; shipped/gateway/auth_rules.py derives the same."""
     digest = hmac.new(master.reveal().encode(), b"llmrack /metrics", hashlib.sha256)
     return Secret(digest.hexdigest())
 
@@ -128,7 +128,7 @@ def _exporter(fleet: Fleet, host: Host) -> list[Resource]:
             EXPORTER,
             None,
             depends=(drop_in.name,),
-            ready=f"curl -fs -o /dev/null --noproxy '*' --max-time 2 http://127.0.0.1:{EXPORTER_PORT}/",
+            ready=f"http://127.0.0.1:{EXPORTER_PORT}/",
         ),
     ]
 
@@ -258,7 +258,7 @@ def _prometheus(site: Site, host: Host, nonce: str) -> list[Resource]:
     ]
     if MASTER_KEY in site.secrets:
         found.append(Credentials(KEY_FILE, metrics_key(site.secrets[MASTER_KEY]), nonce))
-    ready = f"curl -fs -o /dev/null --noproxy '*' --max-time 2 {prometheus_url(host)}/-/ready"
+    ready = f"{prometheus_url(host)}/-/ready"
     return [*found, config, Unit(SERVICE, None, (drop_in.name,), ready, deadline=300)]
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from shlex import quote
 
 from llmrack.resources.change import Change, Shell
-from llmrack.resources.files import File, received
+from llmrack.resources.files import File
 from llmrack.resources.last_written import Note, noted
 from llmrack.resources.look import Look, Seen
+from llmrack.resources.script import script_file
 from llmrack.secrets.value import Secret
 
 SERVICE = "prometheus.service"
@@ -48,12 +48,7 @@ class Credentials:
         same = seen.secret_files.get(self.path) == digest
         if found and same and (found.kind, found.owner, found.mode) == ("f", "root", 0o640):
             return None
-        path, beside = quote(self.path), '"$b"'
-        script = (
-            f"umask 077; b=$(mktemp {path}.XXXXXX) && trap 'rm -f {beside}' EXIT && "
-            f"{received(beside, len(line.encode()))} && "
-            f'chgrp prometheus "$b" && chmod 640 "$b" && mv -fT "$b" {path}'
-        )
+        script = script_file("monitor/write-credentials.sh", self.path, len(line.encode()))
         why = "missing" if found is None else "the key differs" if not same else "mode"
         return Change(self.name, why, (Shell(script, stdin=line),))
 
@@ -90,22 +85,17 @@ class PrometheusConfiguration:
         differ = [name for name in differ if name not in kept]
         if not differ:
             return None
-        beside = f"{self.folder}/new"
-        steps = [f"umask 022 && rm -rf {beside} && mkdir {beside}"]
-        # One file follows the other on standard input, each of a known number of bytes.
+        reload = "" if set(self.restarts) & set(changed) else SERVICE
+        words: list[str | int] = [self.folder, reload]
         for name, content in self.files:
-            steps.append(received(f"{beside}/{quote(name)}", len(content.encode())))
-        steps += [f"cp -p {quote(paths[name])} {beside}/" for name in kept]
-        steps.append(f"promtool check config {beside}/prometheus.yml")
-        steps.append(f"mv -f {beside}/* {self.folder}/ && rmdir {beside}")
-        if not set(self.restarts) & set(changed):
-            steps.append(f"{{ ! systemctl -q is-active {SERVICE} || systemctl reload {SERVICE}; }}")
+            words += [name, "kept" if name in kept else "new", len(content.encode())]
+        script = script_file("monitor/replace-configuration.sh", *words)
         stdin = "".join(content for _, content in self.files)
         notes = [Note(paths[name], digests[name]) for name in differ]
         told = [f"{name} (edited by hand)" if name in edited else name for name in differ]
         return Change(
             self.name,
             f"differs: {', '.join(told)}",
-            (Shell(noted(notes, " && ".join(steps)), stdin=stdin),),
+            (Shell(noted(notes, script), stdin=stdin),),
             edited=tuple(paths[name] for name in differ if name in edited),
         )

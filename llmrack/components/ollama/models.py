@@ -12,9 +12,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from shlex import quote
 
+from llmrack.components.ollama.models_seen import ModelSeen, models_part, seen_models
 from llmrack.resources.change import Build, Change, Pull, Shell
 from llmrack.resources.files import owned
-from llmrack.resources.look import Look, ModelSeen, Seen
+from llmrack.resources.look import Look, Seen
 
 GB = 1e9
 COMPARED = "Models before and after the restart"
@@ -42,11 +43,11 @@ class OllamaModel:
 
     def look(self, look: Look) -> None:
         """The models directory."""
-        look.models = self.folder
+        look.ask(models_part(self.folder))
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
         """Pull it when it is not there, or not whole."""
-        found = seen.models.get(self.model)
+        found = seen_models(seen).get(self.model)
         pull = Pull(self.model, self.url, self.stall)
         if found is None:
             return Change(self.name, "missing", (pull,))
@@ -92,7 +93,7 @@ class CreatedModel:
 
     def look(self, look: Look) -> None:
         """The models directory, and the note."""
-        look.models = self.folder
+        look.ask(models_part(self.folder))
         look.notes.add(self.note)
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
@@ -110,12 +111,12 @@ class CreatedModel:
         path = "/api/copy" if self.is_copy else "/api/create"
         request = json.dumps(body, sort_keys=True)
         build = Build(self.model, self.url, path, request, self.files, self.stall)
-        found = seen.models.get(self.model)
+        found = seen_models(seen).get(self.model)
         remove = [_remove_damaged(found, self.folder, self.user)] if found and found.damaged else []
         return Change(self.name, why, (*remove, build, Shell(self._write_note())))
 
     def _why(self, seen: Seen, changed: Collection[str]) -> str:
-        found = seen.models.get(self.model)
+        found = seen_models(seen).get(self.model)
         if found is None:
             return "missing"
         if found.damaged:
@@ -127,7 +128,7 @@ class CreatedModel:
             return "changed on the host"
         if not self.source:
             return ""
-        base = seen.models.get(self.source)
+        base = seen_models(seen).get(self.source)
         made_anew = {f"OllamaModel {self.source}", f"CreatedModel {self.source}"} & set(changed)
         if made_anew or base is None or base.digest != source:
             return f"{self.source} is another one now"
@@ -176,14 +177,14 @@ class DeclaredModelsOnly:
 
     def look(self, look: Look) -> None:
         """The models directory."""
-        look.models = self.folder
+        look.ask(models_part(self.folder))
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
         """Ask the server to delete them: it keeps what other models share."""
-        gone = sorted(name for name in seen.models if name not in self.keep)
+        gone = sorted(name for name in seen_models(seen) if name not in self.keep)
         if not gone:
             return None
-        names = [f"{name} ({seen.models[name].size / GB:,.1f} GB)" for name in gone]
+        names = [f"{name} ({seen_models(seen)[name].size / GB:,.1f} GB)" for name in gone]
         delete = [
             f"curl -fsS --noproxy '*' --max-time 60 -X DELETE {self.url}/api/delete "
             f"-H 'Content-Type: application/json' -d {quote(json.dumps({'model': name}))}"
@@ -214,13 +215,13 @@ class ModelsKept:
 
     def look(self, look: Look) -> None:
         """The models directory."""
-        look.models = self.folder
+        look.ask(models_part(self.folder))
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
         """Compare what was there with what the new server lists."""
-        if self.unit not in changed or not seen.models:
+        if self.unit not in changed or not seen_models(seen):
             return None
-        names = " ".join(quote(name) for name in sorted(seen.models))
+        names = " ".join(quote(name) for name in sorted(seen_models(seen)))
         script = (
             f"l=$(curl -fsS --noproxy '*' --max-time 30 {self.url}/api/tags) || exit 1\n"
             f'for n in {names}; do case $l in *"\\"name\\":\\"$n\\""*|*"\\"name\\": \\"$n\\""*) ;; '
@@ -228,11 +229,11 @@ class ModelsKept:
             f'are still below {self.folder}; go back to the release before"; e=1;; esac; done\n'
             "exit ${e:-0}"
         )
-        return Change(self.name, f"{len(seen.models)} to compare", (Shell(script),))
+        return Change(self.name, f"{len(seen_models(seen))} to compare", (Shell(script),))
 
 
 def manifest_path(model: str) -> str:
-    """Where a model's manifest lies below ``manifests/``; see ``look.model_name``."""
+    """Where a model's manifest lies below ``manifests/``; see ``models_seen.model_name``."""
     if not model:
         return ""
     name, _, tag = model.rpartition(":")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from shlex import quote
 
 from llmrack.resources.change import Change, Shell
 from llmrack.resources.look import Look, Seen
-from llmrack.resources.ownership import KEPT, MADE, NOTES
+from llmrack.resources.ownership import KEPT
+from llmrack.resources.script import script_file
 
 
 @dataclass(frozen=True)
@@ -49,46 +49,23 @@ class User:
         lacking = [g for g in self.groups if g in known and g not in seen.groups[self.user]]
         if not lacking:
             return None
-        user = quote(self.user)
-        join = "; ".join(
-            f"note {quote(f'group {group} {self.user}')} && usermod -aG {quote(group)} {user}"
-            for group in lacking
-        )
-        return Change(self.name, f"not in {', '.join(lacking)}", (Shell(f"{NOTES}{join}; :"),))
+        join = script_file("system/join-noted.sh", self.user, *lacking)
+        return Change(self.name, f"not in {', '.join(lacking)}", (Shell(join),))
 
     def _create(self) -> str:
-        user, noted = quote(self.user), quote(f"user {self.user}")
-        return (
-            f"{NOTES}note {noted} || exit 1\n"
-            f"useradd --create-home --home-dir {quote(self.home)} --shell /bin/bash {user} || "
-            f"{{ forget {noted}; exit 1; }}\n"
-            f"{self._equip()}"
-        )
+        create = script_file("system/create-user.sh", self.user, self.home)
+        return f"{create} || exit 1\n{self._equip()}"
 
     def _finish(self) -> str:
-        """What useradd does last, by the rules that it has (login.defs(5))."""
-        user, home = quote(self.user), quote(self.home)
-        return (
-            f"mkdir -p {home} && cp -rn /etc/skel/. {home}/ && chown -hR {user}: {home} && "
-            "chmod \"$(sed -n 's/^HOME_MODE[[:space:]]*//p' /etc/login.defs | grep . || "
-            f'echo 755)" {home} || exit 1\n{self._equip()}'
-        )
+        finish = script_file("system/finish-home.sh", self.user, self.home)
+        return f"{finish} || exit 1\n{self._equip()}"
 
     def _equip(self) -> str:
-        join = "; ".join(
-            f"getent group {group} >/dev/null && usermod -aG {group} {quote(self.user)}"
-            for group in map(quote, self.groups)
-        )
-        return f"{self._take_back()}\n{join or ':'}; :"
+        join = script_file("system/join-groups.sh", self.user, *self.groups)
+        return f"{self._take_back()}\n{join}"
 
     def _take_back(self) -> str:
-        """Of a home that is there useradd makes nothing, and below it there are but the models."""
-        user, home = quote(self.user), quote(self.home)
-        return (
-            f"sed -n 's/^{KEPT}//p' {MADE} | while IFS= read -r kept; do\n"
-            f"case $kept in {home}/*) cp -rn /etc/skel/. {home}/; kept={home};; esac\n"
-            f"chown -hR {user}: \"$kept\" || exit 1; done && sed -i '/^{KEPT}/d' {MADE}"
-        )
+        return script_file("system/take-back-models.sh", self.user, self.home)
 
 
 @dataclass(frozen=True)
@@ -110,13 +87,5 @@ class Linger:
         """Enable it and wait for the bus: enabling is asynchronous."""
         if self.user in seen.linger:
             return None
-        noted = quote(f"linger {self.user}")
-        wait = (
-            f"{NOTES}note {noted} || exit 1; "
-            f"loginctl enable-linger {self.user} || {{ forget {noted}; exit 1; }}; "
-            f"b=/run/user/$(id -u {self.user})/bus; "
-            "n=0; until [ -S $b ]; do n=$((n+1)); [ $n -gt 300 ] && "
-            f'{{ echo "the user manager of {self.user} did not start within 30 s"; exit 1; }}; '
-            "sleep 0.1; done"
-        )
+        wait = script_file("system/enable-linger.sh", self.user)
         return Change(self.name, "not enabled", (Shell(wait),))

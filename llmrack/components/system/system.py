@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from llmrack import __version__
+from llmrack.components.gpu.lines import LOOK
 from llmrack.components.system.account import Linger, User
 from llmrack.components.system.clock import wrong_clock
 from llmrack.resources.change import Change, Resource
@@ -94,7 +95,7 @@ def look(stack: Stack, host: Host, look: Look) -> None:
     look.disks |= {settings.service_home, models_folder(settings), UPLOADS, PROGRAMS, NOTED}
     if not is_engine(stack, host):
         return
-    look.gpus = True
+    look.ask(LOOK)
     look.access.add((settings.service_user, models_folder(settings)))
     if settings.ollama_models_mount:
         look.mounts.add(settings.ollama_models_mount)

@@ -20,21 +20,20 @@ from llmrack.components.ollama.ollama import unit
 from llmrack.deploy.operations import Carry
 from llmrack.deploy.run.rack import Rack
 from llmrack.deploy.run.scripts import shell
-from llmrack.files import replace_file
 from llmrack.hosts.commands import run
 from llmrack.hosts.progress import say, signs_of_life
 from llmrack.resources.change import Shell
 from llmrack.secrets.value import redact
 from llmrack.stack.engines import instances
 from llmrack.stack.fleet import GATEWAY_GROUP, MONITOR_GROUP, is_engine
+from llmrack.verify.last_report import WholeProof, keep_proof, last_whole_proof
+from llmrack.verify.report_json import as_json
 from llmrack.verify.results import Report, Result
 
 # Where `llmrack verify` finds the report of the run that it started.
 REPORT_FILE = "LLMRACK_REPORT_FILE"
 # LiteLLM logs a whole traceback in one line; its beginning says what happened.
 LONGEST_LINE = 240
-# The table of the last proof of the whole fleet, with the digest of what it was about.
-KEPT = ".llmrack/proof.txt"
 
 
 @operation()
@@ -162,27 +161,24 @@ class ReportAtEnd(BaseStateCallback):
         if rack is None:
             return
         folder = Path(state.cwd or ".")
-        kept = folder / KEPT
         if not self._results:
-            digest, _, text = kept.read_text().partition("\n") if kept.exists() else ("", "", "")
-            if digest == rack.run.digest:
-                click.echo(f"\nNothing has changed since this was proven:\n{text}")
+            proof = last_whole_proof(folder)
+            if proof and proof.digest == rack.run.digest:
+                click.echo(f"\nNothing has changed since this was proven:\n{proof.text}")
             return
-        from llmrack.verify.last_report import keep_proof
-        from llmrack.verify.report import as_json, table
+        # It needs rich, which costs 20 ms to import; a run that changes nothing does without.
+        from llmrack.verify.report import table
 
         report, standins = self._finish(state), sorted(self._standins)
-        keep_proof(folder, report, standins)
+        text = f"Proven at {self._started:%Y-%m-%d %H:%M} UTC:\n\n{table(report, standins)}"
+        asked, fleet = {result.host for result in report.results}, state.inventory
+        is_whole = report.ok and asked >= {host.name for host in fleet}
+        whole = WholeProof(rack.run.digest, text) if is_whole else None
+        keep_proof(folder, report, standins, whole)
         if path := os.environ.get(REPORT_FILE):
             Path(path).write_text(as_json(report, standins), encoding="utf-8")
             return
-        text = f"Proven at {self._started:%Y-%m-%d %H:%M} UTC:\n\n{table(report, standins)}"
         click.echo("\n" + text)
-        if report.ok and {result.host for result in report.results} >= {
-            host.name for host in state.inventory
-        }:
-            # As the report that was kept above, it names hosts and what they answered.
-            replace_file(kept, f"{rack.run.digest}\n{text}", 0o600)
 
     def _finish(self, state: State) -> Report:
         asked = {result.host for result in self._results}

@@ -1,6 +1,6 @@
 """An Ollama instance gets no new requests from any gateway while it is restarted.
 
-The gateways are told by a file, and answer with another (templates/gateway/routing_drain.py). What
+The gateways are told by a file, and answer with another (shipped/gateway/routing/drain.py). What
 is told holds for a minute, and is told again and again: when this run dies, it is forgotten.
 """
 

@@ -14,6 +14,7 @@ from pyinfra import logger
 from llmrack.components.ollama.engine_switch import EngineSwitch
 from llmrack.components.ollama.instances import UndeclaredInstances
 from llmrack.components.ollama.models import COMPARED
+from llmrack.components.ollama.models_seen import seen_models
 from llmrack.components.ollama.ollama import unit
 from llmrack.deploy.rollout.draining import drained
 from llmrack.deploy.run.rack import Rack
@@ -191,7 +192,7 @@ class _HostInTurn:
 
     def _models(self, had: Collection[str]) -> list[EngineModel]:
         """Those that were loaded, or else the smallest one that is there and served."""
-        there = self._rack.seen.models
+        there = seen_models(self._rack.seen)
         served = [
             model
             for model in engine_models(self._rack.run.declared.stack, self._rack.host)

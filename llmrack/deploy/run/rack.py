@@ -19,6 +19,7 @@ from llmrack.components import listeners
 from llmrack.components.gateway import gateway
 from llmrack.components.gpu.gpus import Gpus, gpus, uuids
 from llmrack.components.gpu.states import State
+from llmrack.components.ollama.models_seen import ModelSeen, seen_models
 from llmrack.components.plan import COMPONENTS, plan_text
 from llmrack.components.system import system
 from llmrack.deploy.run.held import LAST_RUN, Lock
@@ -30,7 +31,7 @@ from llmrack.hosts.snapshot import Snapshot
 from llmrack.problems import DeclarationError
 from llmrack.resources.change import Change, Resource, plan
 from llmrack.resources.files import File
-from llmrack.resources.look import Look, ModelSeen, Seen, parse
+from llmrack.resources.look import Look, Seen, parse
 from llmrack.resources.packages import ARCHITECTURES
 from llmrack.site.declared import Declared
 from llmrack.site.known_cards import remember_cards
@@ -233,7 +234,7 @@ class Rack:
             lines = self.pyinfra_host.get_fact(
                 Snapshot, look=look, nonce=self.run.nonce, _sudo=self.sudo
             )
-            seen = parse(lines, settings.keep_edits)
+            seen = parse(lines, look, settings.keep_edits)
             self.run.last_runs.setdefault(self.host.name, seen.notes.get(LAST_RUN, ""))
             return seen
         except EOFError:
@@ -270,7 +271,7 @@ class Rack:
     @property
     def models(self) -> Mapping[str, ModelSeen]:
         """The models that are known to be there by name, from what was seen and what was done."""
-        return {**(self._seen.models if self._seen else {}), **self._brought}
+        return {**(seen_models(self._seen) if self._seen else {}), **self._brought}
 
     def note_model(self, name: str) -> None:
         """Note that this run has brought a model here."""

@@ -15,35 +15,8 @@ from llmrack.hosts.guard import Refusal
 from llmrack.hosts.progress import Meter, transfer
 from llmrack.resources.change import Change, InstallBundled, Pull, Send, Upload
 from llmrack.resources.files import owned
-from llmrack.resources.packages import GET
+from llmrack.resources.script import script_file
 from llmrack.stack.bundle import PACKAGES_INDEX, Bundle
-
-# apt gets lists, archives and a source of its own, so that nothing of the host's is asked or
-# changed, and says what it would fetch.
-PLACE = "/var/tmp/llmrack-"  # noqa: S108  (mktemp makes it)
-ASK = f"""
-set -e; p=$(mktemp -d {PLACE}XXXXXXXX); trap '[ $? = 0 ] || rm -rf $p' EXIT; echo $p
-mkdir -p $p/lists/partial $p/archives/partial; cat > $p/{PACKAGES_INDEX}
-echo "deb [trusted=yes] file:$p ./" > $p/sources.list
-cat > $p/apt.conf <<END
-Dir::State::lists "$p/lists";
-Dir::Cache "$p";
-Dir::Cache::archives "$p/archives";
-Dir::Etc::SourceList "$p/sources.list";
-Dir::Etc::SourceParts "-";
-APT::Sandbox::User "root";
-APT::Install-Recommends "false";
-DPkg::Lock::Timeout "300";
-END
-apt-get -c $p/apt.conf -q update
-apt-get -c $p/apt.conf -y -qq --print-uris install {{names}}
-"""
-# apt takes what lies among its archives under the right name for downloaded.
-INSTALL = """
-tar --no-same-owner -xf - -C {place}/archives || exit 1
-export DEBIAN_FRONTEND=noninteractive
-get apt-get -c {place}/apt.conf -y -q --no-download install {names}
-"""
 
 
 def insist_on_sound_files(changes: Iterable[Change], bundle: Bundle) -> None:
@@ -93,15 +66,15 @@ def install(rack: Rack, action: InstallBundled) -> str:
 
     The host's apt says which of them it lacks; only those are sent. Nothing of it stays.
     """
-    names = " ".join(action.packages)
     index = (action.folder / PACKAGES_INDEX).read_bytes()
     place = ""
     try:
-        place, *lines = feed(rack, ASK.format(names=names), lambda to: to.write(index)).splitlines()
+        ask = script_file("transfer/ask-packages.sh", PACKAGES_INDEX, *action.packages)
+        place, *lines = feed(rack, ask, lambda to: to.write(index)).splitlines()
         # As in: 'file:/var/tmp/…/curl_7.88.1-10%2bdeb12u15_amd64.deb' curl_7.88.1-10+… 315000 …
         files = [action.folder / line.split()[1] for line in lines if line.startswith("'file:")]
         with transfer(rack.pyinfra_host, "packages") as meter:
-            script = GET + INSTALL.format(place=place, names=names)
+            script = script_file("transfer/install-packages.sh", place, *action.packages)
             feed(rack, script, _tar(files, meter))
     except FeedError as error:
         return str(error)
@@ -136,22 +109,11 @@ def put_model(rack: Rack, action: Pull) -> str:
 def _put_blob(rack: Rack, bundle: Bundle, name: str) -> None:
     """Send what the host lacks of a blob; only a whole and right one gets its name."""
     listed, models, user = bundle.index.files[name], rack.models_folder, rack.home.user
-    # Where copies from other hosts keep what they have of it, too.
-    part, blob = f".llmrack/sha256-{listed.sha256}.part", f"blobs/sha256-{listed.sha256}"
-    ask = (
-        f"mkdir -p {models}/blobs {models}/.llmrack && cd {models} || exit 1; "
-        f"if [ -e {blob} ]; then echo there; exit; fi; touch {part}; s=$(stat -c %s {part}); "
-        f"[ $s -lt {listed.size} ] || {{ rm -f {part}; s=0; }}; echo $s"
-    )
-    have = feed(rack, owned(user, ask), nothing)
+    blob = models, listed.sha256, listed.size
+    have = feed(rack, owned(user, script_file("transfer/ask-blob.sh", *blob)), nothing)
     if have == "there":
         return
-    script = (
-        f"cd {models} && cat >> {part} || exit 1; "
-        f"[ $(stat -c %s {part}) -ge {listed.size} ] || {{ echo 'it broke off'; exit 1; }}; "
-        f"echo '{listed.sha256}  {part}' | sha256sum -c --status && mv -f {part} {blob} || "
-        f"{{ rm -f {part}; echo 'it arrived damaged'; exit 1; }}"
-    )
+    take = script_file("transfer/take-blob.sh", *blob)
 
     def write(to: IO[bytes]) -> None:
         done = int(have)
@@ -163,7 +125,7 @@ def _put_blob(rack: Rack, bundle: Bundle, name: str) -> None:
                 meter(done, listed.size)
 
     with transfer(rack.pyinfra_host, Path(name).name[:19]) as meter:
-        feed(rack, owned(user, script), write)
+        feed(rack, owned(user, take), write)
 
 
 def _tar(files: list[Path], meter: Meter) -> Write:

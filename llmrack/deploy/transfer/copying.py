@@ -25,8 +25,8 @@ from llmrack.components.ollama.models import manifest_path
 from llmrack.deploy.run.rack import Rack
 from llmrack.deploy.transfer.copy_scripts import (
     ABOUT_CONTENT,
-    KEY,
-    NO_KEY,
+    MAKE_KEY,
+    REMOVE_KEY,
     accept_key,
     fetch,
     refuse_key,
@@ -126,7 +126,7 @@ def _copy(source: Rack, target: Rack, cargo: _Cargo, stall: float) -> None:
             _on(target, script, "\n".join([known_host, cargo.manifest[1], *blobs]))
     finally:
         with suppress(CopyError):
-            _on(target, NO_KEY)
+            _on(target, REMOVE_KEY)
 
 
 def _known_host(source: Rack) -> str:
@@ -140,7 +140,7 @@ def _known_host(source: Rack) -> str:
 
 def _make_key(target: Rack) -> tuple[str, str]:
     """A new public key of the target, and the addresses that it may come from."""
-    lines = _on(target, KEY).splitlines()
+    lines = _on(target, MAKE_KEY).splitlines()
     key, addresses = lines[0].strip(), lines[1].split()
     if not _PUBLIC_KEY.fullmatch(key) or not all(map(_ADDRESS.fullmatch, addresses)):
         raise CopyError(f"{target.host.name} made no key that can be used")

@@ -1,4 +1,7 @@
-"""What gateways think of the servers they ask; each writes it down itself (routing_told.py)."""
+"""What gateways know of the servers they ask.
+
+Each gateway writes it into a file (``llmrack/shipped/gateway/routing/health_file.py``).
+"""
 
 from __future__ import annotations
 

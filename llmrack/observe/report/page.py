@@ -10,13 +10,13 @@ from functools import cache
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from llmrack.components.render import TEMPLATES
 from llmrack.observe import figures
 from llmrack.observe.report.graph import rows, where
 from llmrack.observe.report.graph_svg import svg
 from llmrack.observe.report.usage import by_group, over_time, table_over_time, trends
 from llmrack.observe.requests.usage import Usage
 from llmrack.observe.status.server_status import ServerStatus, Status
+from llmrack.resources.script import TEMPLATES
 from llmrack.stack.fleet import GATEWAY_GROUP, Fleet, is_engine
 from llmrack.stack.schema import Stack
 from llmrack.verify.results import Report, Result

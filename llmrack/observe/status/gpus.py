@@ -1,4 +1,4 @@
-"""What the hosts say about themselves: one question to each, all at once, nothing is changed."""
+"""Every host's GPUs: asked at once, nothing is changed."""
 
 from __future__ import annotations
 
@@ -7,45 +7,38 @@ import secrets as random
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from io import StringIO
-from pathlib import Path
 
-import gevent
-from paramiko import SSHException
-from pyinfra.api.config import Config
-from pyinfra.api.exceptions import ConnectError, PyinfraError
 from pyinfra.api.host import Host as PyinfraHost
-from pyinfra.api.state import State as PyinfraState
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from llmrack.components.gpu.gpus import Gpus, gpus, grouped, uuids
+from llmrack.components.gpu.lines import LOOK
 from llmrack.components.gpu.states import State
-from llmrack.hosts.connection import tune
+from llmrack.hosts.asking import Gateways
+from llmrack.hosts.connection import Unreached
 from llmrack.hosts.snapshot import Snapshot
 from llmrack.resources.look import Look, parse
-from llmrack.site.declared import open_inventory, read
 from llmrack.stack.fleet import Host, is_engine
 
 WIDTH = 80
-# Seconds a host may take to let us in, and to answer: nvidia-smi may need ten of them.
-CONNECT_DEADLINE, ANSWER_DEADLINE = 10, 30
+# Seconds a host may take to answer: nvidia-smi may need ten of them.
+ANSWER_DEADLINE = 30
 FINE, NOT_FINE, NOT_ASKED = 0, 1, 2
 
 
 @dataclass(frozen=True)
 class HostGpus:
-    """What a host said of its GPUs.
+    """What a host answered about its GPUs.
 
     + engine: whether it runs models
-    + gpus: None when it could not be asked; ``unreachable`` then says why
     """
 
     host: Host
     engine: bool
-    gpus: Gpus | None
-    unreachable: str = ""
+    answer: Gpus | Unreached
 
     @property
     def needed(self) -> bool:
@@ -55,46 +48,27 @@ class HostGpus:
     @property
     def code(self) -> int:
         """Its part in the exit code."""
-        if self.gpus is None:
+        if isinstance(self.answer, Unreached):
             return NOT_ASKED
-        return NOT_FINE if self.needed and self.gpus.state is not State.FINE else FINE
+        return NOT_FINE if self.needed and self.answer.state is not State.FINE else FINE
 
 
-def ask_gpus(inventory: str, folder: Path) -> list[HostGpus]:
-    """Ask every host of an inventory, in its order.
+def ask_gpus(gateways: Gateways) -> list[HostGpus]:
+    """Ask every host of an inventory, in its order."""
+    stack, hosts = gateways.declared.stack, gateways.declared.fleet.hosts
 
-    Raises FileNotFoundError and DeclarationError, as ``read_inventory`` does.
-    """
-    found = open_inventory(inventory, folder)
-    declared = read(found, folder)
-    config = Config(CONNECT_TIMEOUT=CONNECT_DEADLINE)  # type: ignore[no-untyped-call]
-    state = PyinfraState(found, config)
-    asked = [
-        state.pool.spawn(_ask, found.get_host(host.name), host, is_engine(declared.stack, host))
-        for host in declared.fleet.hosts
-    ]
-    gevent.joinall(asked)
-    return [greenlet.get() for greenlet in asked]
+    def question(host: Host, connected: PyinfraHost) -> Gpus:
+        user = host.settings.service_user
+        look = Look(users={user})
+        look.ask(LOOK)
+        lines = connected.get_fact(Snapshot, look=look, nonce=random.token_hex(8))
+        try:
+            return gpus(parse(lines, look), user)
+        except ValueError as error:
+            raise Unreached(str(error)) from None
 
-
-def _ask(pyinfra_host: PyinfraHost, host: Host, engine: bool) -> HostGpus:
-    user = host.settings.service_user
-    try:
-        with gevent.Timeout(CONNECT_DEADLINE + ANSWER_DEADLINE):
-            pyinfra_host.connect(show_errors=False, raise_exceptions=True)
-            tune(pyinfra_host)
-            look = Look(gpus=True, users={user})
-            lines = pyinfra_host.get_fact(Snapshot, look=look, nonce=random.token_hex(8))
-            pyinfra_host.disconnect()
-            seen = parse(lines)
-    except gevent.Timeout:
-        limit = CONNECT_DEADLINE + ANSWER_DEADLINE
-        return HostGpus(host, engine, None, f"no answer within {limit} s")
-    except ConnectError as error:
-        return HostGpus(host, engine, None, f"no connection: {error}")
-    except (PyinfraError, SSHException, OSError, EOFError, ValueError) as error:
-        return HostGpus(host, engine, None, str(error) or type(error).__name__)
-    return HostGpus(host, engine, gpus(seen, user))
+    answers = gateways.ask(question, hosts, ANSWER_DEADLINE)
+    return [HostGpus(host, is_engine(stack, host), answers[host.name]) for host in hosts]
 
 
 def exit_code(rows: Sequence[HostGpus]) -> int:
@@ -124,28 +98,28 @@ def table(rows: Sequence[HostGpus], every_card: bool = False) -> str:
 
 
 def _cells(row: HostGpus) -> tuple[str, str, str, str]:
-    if row.gpus is None:
+    if isinstance(row.answer, Unreached):
         return "no answer", "", "", ""
-    cards = row.gpus.cards
+    cards = row.answer.cards
     used, total = sum(card.used_mib for card in cards), sum(card.memory_mib for card in cards)
     memory = f"{used / 1024:.1f} of {total / 1024:.0f} GB" if total else ""
     # Whose they are is known; 80 columns are few.
     names = grouped(cards).replace("NVIDIA ", "").replace("GeForce ", "")
-    return str(row.gpus.state), row.gpus.driver, names, memory
+    return str(row.answer.state), row.answer.driver, names, memory
 
 
 def _sentences(rows: Sequence[HostGpus]) -> Iterator[str]:
     for row in rows:
-        if row.gpus is None:
-            yield f"{row.host.name}: {row.unreachable}"
-        elif row.needed and row.gpus.reason:
-            yield f"{row.host.name}: {row.gpus.reason}"
-        elif row.engine and row.gpus.state is not State.FINE:
+        if isinstance(row.answer, Unreached):
+            yield f"{row.host.name}: {row.answer}"
+        elif row.needed and row.answer.reason:
+            yield f"{row.host.name}: {row.answer.reason}"
+        elif row.engine and row.answer.state is not State.FINE:
             yield f"{row.host.name}: serves from its CPU, as declared (`gpu_required = False`)"
 
 
 def _cards(row: HostGpus) -> Iterator[str]:
-    for card in row.gpus.cards if row.gpus else ():
+    for card in () if isinstance(row.answer, Unreached) else row.answer.cards:
         for uuid in card.mig or (card.uuid,):
             yield f"{row.host.name} {card.bus} {uuid or 'no UUID'} {card.name}"
 
@@ -157,20 +131,22 @@ def as_json(rows: Sequence[HostGpus]) -> str:
             "host": row.host.name,
             "engine": row.engine,
             "gpu_required": row.host.settings.gpu_required,
-            "unreachable": row.unreachable or None,
         }
-        | (_plain(row.gpus) if row.gpus else {})
+        | _plain(row.answer)
         for row in rows
     ]
     return json.dumps({"exit_code": exit_code(rows), "hosts": hosts}, indent=2)
 
 
-def _plain(found: Gpus) -> dict[str, object]:
+def _plain(answer: Gpus | Unreached) -> dict[str, object]:
+    if isinstance(answer, Unreached):
+        return {"unreachable": str(answer)}
     return {
-        "state": str(found.state),
-        "reason": found.reason,
-        "vendor": found.vendor,
-        "driver": found.driver,
-        "uuids": uuids(found),
-        "cards": [asdict(card) for card in found.cards],
+        "unreachable": None,
+        "state": str(answer.state),
+        "reason": answer.reason,
+        "vendor": answer.vendor,
+        "driver": answer.driver,
+        "uuids": uuids(answer),
+        "cards": [asdict(card) for card in answer.cards],
     }

@@ -1,6 +1,6 @@
 """A gateway's logs, read on its host from a moment on.
 
-It is sent to hosts: Python 3.10 and its standard library. ``templates/gateway/log_file.py`` writes
+It is sent to hosts: Python 3.10 and its standard library. ``shipped/gateway/log_file.py`` writes
 ``NAME.jsonl``, and renames it to ``NAME-20261121T152529.123Z.jsonl``: no line in it is younger.
 """
 

@@ -44,7 +44,7 @@ def serving(module_site: Site, fresh: Callable[[str], None]) -> Serving:
     fresh(HOST)
     made = Gateway(module_site)
     made.deployed()
-    run = made.deploy_broken("gateway/serve.py", BEGUN, TRAPS)
+    run = made.deploy_broken("llmrack/shipped/gateway/serve.py", BEGUN, TRAPS)
     assert run.code == 0, run.output
     return Serving(made)
 
@@ -188,7 +188,7 @@ def test_a_gateway_that_cannot_start_is_told_of_and_tried_for_ever(serving: Serv
         serving.signal("KILL")
         assert wait_until(lambda: int(serving.show("NRestarts")) >= 3, DEADLINE)
         status = serving.site.run("llmrack", "status", "-i", serving.site.inventory)
-        run = serving.gateway.deploy_broken("gateway/serve.py", BEGUN, TRAPS)
+        run = serving.gateway.deploy_broken("llmrack/shipped/gateway/serve.py", BEGUN, TRAPS)
     began = time.monotonic()
     assert status.code == 1
     assert re.search(r"box1 +gateway +trouble", status.output)

@@ -13,7 +13,7 @@ import pytest
 
 from llmrack.components.monitor.monitor import METRICS
 from llmrack.resources.ownership import MADE
-from llmrack.resources.packages import REMOVABLE
+from llmrack.resources.script import script_file
 from tests.lab.faults.table import record
 from tests.lab.site import STACK, Run, Site
 
@@ -211,7 +211,8 @@ def test_packages_that_others_need_or_that_were_edited_are_not_removable(course:
     told = course.site.on(
         HOST,
         "apt-get -qq -y install zstd >/dev/null; echo '# mine' >>/etc/nftables.conf; "
-        f"mkdir -p /var/lib/llmrack; printf 'package %s\\n' {noted} >{MADE}\n{REMOVABLE}",
+        f"mkdir -p /var/lib/llmrack; printf 'package %s\\n' {noted} >{MADE}\n"
+        + script_file("resources/look/removable.sh"),
     )
     course.site.on(HOST, f"rm -r {MADE.rpartition('/')[0]}")
     assert told.splitlines() == [

@@ -20,6 +20,7 @@ from tests.lab.faults.table import record
 from tests.lab.load import lost
 from tests.lab.site import Site, held
 
+SERVE, GATE = (f"llmrack/shipped/gateway/{name}.py" for name in ("serve", "gate"))
 # Where serve.py has just begun to answer as the unit that serves, not as a candidate.
 BEGUN = "        if private:\n"
 ACCEPTS = "        if not self.should_exit:\n"
@@ -38,7 +39,7 @@ def test_a_release_that_ends_soon_after_its_start_is_taken_back(gateway: Gateway
     with gateway.load() as load:
         gateway.key = "another-key"
         ends = f"{BEGUN}            asyncio.get_running_loop().call_later(2, os._exit, 9)\n"
-        run = gateway.deploy_broken("gateway/serve.py", BEGUN, ends)
+        run = gateway.deploy_broken(SERVE, BEGUN, ends)
         load.wait_for(10)
     assert run.code == 1
     assert "ended by itself; its journal ends with:" in run.output
@@ -88,7 +89,7 @@ def test_a_release_that_fails_is_taken_back_and_loses_no_request(
 ) -> None:
     before = gateway.state()
     with gateway.load() as load:
-        run = gateway.deploy_broken("gateway/serve.py", old, new)
+        run = gateway.deploy_broken(SERVE, old, new)
         load.wait_for(10)
     assert run.code == 1
     assert reason in run.output
@@ -105,7 +106,7 @@ def test_a_release_that_fails_is_taken_back_and_loses_no_request(
 def test_a_bad_declaration_is_tried_again_by_the_next_deploy(gateway: Gateway) -> None:
     before = gateway.state()
     for _ in range(2):
-        run = gateway.deploy_broken("gateway/gate.py", "DEADLINE = 120.0", "raise OSError('bad')")
+        run = gateway.deploy_broken(GATE, "DEADLINE = 120.0", "raise OSError('bad')")
         assert run.code == 1
         assert "OSError: bad" in run.output
         assert gateway.state() == before
@@ -114,7 +115,7 @@ def test_a_bad_declaration_is_tried_again_by_the_next_deploy(gateway: Gateway) -
 def test_a_key_added_by_hand_outlives_a_release_that_is_taken_back(gateway: Gateway) -> None:
     gateway.on("echo BY_HAND=mine >>.config/llmrack/gateway.env")
     gateway.key = "yet-another-key"
-    run = gateway.deploy_broken("gateway/gate.py", "DEADLINE = 120.0", "raise OSError('bad')")
+    run = gateway.deploy_broken(GATE, "DEADLINE = 120.0", "raise OSError('bad')")
     assert run.code == 1
     environment = gateway.on("cat .config/llmrack/gateway.env").splitlines()
     assert "BY_HAND=mine" in environment

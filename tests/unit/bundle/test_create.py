@@ -143,14 +143,6 @@ def test_packages_of_a_host_do_not_depend_on_whether_its_cards_are_known(gpus):
     assert "nftables" in package_names(site(fleet=Fleet((box,))), "amd64")
 
 
-def test_venv_from_a_bundle_asks_no_index():
-    venv = Venv("/v", "a==1\n", "uv==1\n", "root", Path("/b"))
-    script = venv.change(BOOKWORM, ()).actions[1].script
-    assert script.count("--no-index --find-links /v.wheels --require-hashes") == 0
-    assert script.count("--no-index --find-links /v.wheels") == 2
-    assert script.count("--require-hashes") == 2
-
-
 @pytest.mark.parametrize(("machine", "name"), [("x86_64", "amd64"), ("aarch64", "arm64")])
 def test_host_is_named_as_bundles_do(machine, name):
     seen = Seen(facts={"os": "ubuntu", "os_version": "24.04", "arch": machine})

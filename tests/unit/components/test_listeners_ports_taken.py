@@ -75,7 +75,7 @@ def test_the_look_sees_who_listens() -> None:
         port = here.getsockname()[1]
         look = Look(ports={port, 1})
         done = subprocess.run(["sh", "-c", script(look, "n")], capture_output=True, text=True)
-    (found,) = parse(done.stdout.splitlines()).listeners
+    (found,) = parse(done.stdout.splitlines(), look).listeners
     program = Path("/proc/self/comm").read_text().strip()
     assert (found.address, found.pid, found.program) == (
         f"127.0.0.1:{port}",

@@ -121,5 +121,5 @@ def test_a_command_that_shall_ignore_interrupts_does() -> None:
 
 
 def test_the_installed_command_begins_there() -> None:
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
     assert project["project"]["scripts"] == {"llmrack": "llmrack.__main__:main"}

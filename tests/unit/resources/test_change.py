@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +16,7 @@ from llmrack.resources.look import Look, PathSeen, Seen, UnitSeen, parse
 from llmrack.resources.look_script import script
 from llmrack.resources.packages import Packages
 from llmrack.resources.releases import Archive, Release, Venv
+from llmrack.resources.script import script_file
 from llmrack.resources.units import Unit
 from llmrack.secrets.value import Secret
 
@@ -28,7 +31,7 @@ def seen_of(*resources) -> Seen:
     for resource in resources:
         resource.look(look)
     done = subprocess.run(["sh", "-c", script(look, "n")], capture_output=True, text=True)
-    return parse(done.stdout.splitlines())
+    return parse(done.stdout.splitlines(), look)
 
 
 def carry_out(change) -> subprocess.CompletedProcess[str]:
@@ -161,10 +164,11 @@ def test_environment_value_is_read_back_by_systemd_rules(value):
 
 
 def test_release_appears_whole_and_once(tmp_path, root):
-    files = (("config.yaml", "a: 1\n"), ("serve.py", "print('é')\n"))
+    files = (("config.yaml", "a: 1\n"), ("serve.py", "print('é')\n"), ("a/b/c.py", "d = 1\n"))
     release = Release(str(tmp_path / "r1"), me(), files, links=(("venv", "/opt/venv"),))
     twice(release)
     assert (tmp_path / "r1" / "serve.py").read_text() == "print('é')\n"
+    assert (tmp_path / "r1" / "a" / "b" / "c.py").read_text() == "d = 1\n"
     assert (tmp_path / "r1" / "venv").readlink().as_posix() == "/opt/venv"
 
 
@@ -214,9 +218,37 @@ def test_local_archive_is_uploaded_instead_of_fetched():
     assert isinstance(change.actions[0], Upload)
 
 
-def test_venv_is_installed_from_hashes_only():
-    change = Venv("/v", "a==1\n", "uv==1\n", "llm").change(Seen(), ())
-    assert change.actions[0].script.count("--require-hashes") == 2
+# Makes an environment whose programs note what they are asked.
+PYTHON3 = """#!/bin/sh
+mkdir -p "$3/bin"
+for name in pip uv; do
+  printf '#!/bin/sh\\necho "%s $*" >>%s\\n' "$name" "{log}" >"$3/bin/$name"
+  chmod +x "$3/bin/$name"
+done
+"""
+
+
+@pytest.mark.parametrize("bundle", [None, "bundle"])
+def test_venv_is_installed_from_hashes_only_and_out_of_a_bundle_alone(
+    tmp_path, root, monkeypatch, bundle
+):
+    (tmp_path / "python3").write_text(PYTHON3.format(log=tmp_path / "log"))
+    (tmp_path / "python3").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    path = f"{tmp_path}/v"
+    (tmp_path / "v.wheels").mkdir()
+    venv = Venv(path, "a==1\n", "uv==1\n", me(), tmp_path / bundle if bundle else None)
+    change = venv.change(Seen(), ())
+    done = carry_out(replace(change, actions=change.actions[-1:]))
+    assert done.returncode == 0, done.stderr
+    pip, make, uv = (tmp_path / "log").read_text().splitlines()
+    assert "--require-hashes" in pip and "--require-hashes" in uv and make.startswith("uv venv")
+    for line in (pip, uv):
+        assert (f"--no-index --find-links {path}.wheels" in line) == bool(bundle)
+    assert ("--offline" in uv) == bool(bundle)
+    # Both lock files came in one, and what was only needed on the way is gone.
+    assert (tmp_path / "v" / "RELEASE").read_text().split() == ["a==1"]
+    assert {each.name for each in tmp_path.iterdir()} == {"log", "python3", "v"}
 
 
 def running(fresh=True, enabled="enabled", active="active") -> Seen:
@@ -286,14 +318,13 @@ def test_gateway_is_swapped_when_due(seen, changed, why):
 def test_gateway_swaps_to_the_idle_colour_and_gates_it_first():
     seen = gateway_seen(["green"], {"green": "/g/releases/1"})
     gate, swap = GATEWAY.change(seen, ()).actions
-    assert "gate.py" in gate.script and f"stop {service('green')}" not in gate.script
-    assert f"start {service('blue')}" in swap.script
-    assert f"stop --no-block {service('green')}" in swap.script
+    assert "green blue /g/releases/2 LoadCredential=k:/env anew\n" in gate.script
+    assert "green blue /g/releases/2 3 4\n" in swap.script
 
 
 def test_only_missing_packages_are_installed():
     change = Packages(("curl", "zstd")).change(Seen(packages={"curl"}), ())
-    assert "install zstd" in change.actions[0].script
+    assert change.actions[0].script == script_file("resources/install-packages.sh", "zstd")
     assert Packages(("curl",)).change(Seen(packages={"curl"}), ()) is None
 
 
@@ -317,4 +348,4 @@ def test_plan_knows_what_this_run_changes():
 
 def test_answer_that_was_cut_short_is_refused():
     with pytest.raises(ValueError, match="cut short"):
-        parse(["fact\tarch\tx86_64"])
+        parse(["fact\tarch\tx86_64"], Look())

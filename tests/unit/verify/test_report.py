@@ -6,7 +6,8 @@ import json
 from datetime import UTC, datetime
 from xml.etree import ElementTree
 
-from llmrack.verify.report import as_json, as_junit, from_json, table
+from llmrack.verify.report import as_junit, table
+from llmrack.verify.report_json import as_json, from_json
 from llmrack.verify.results import Report, Result
 
 LONG = "an-organisation/some-model-with-a-rather-long-name:671b-q4_K_M"

@@ -159,7 +159,7 @@ def test_tiers_and_mixes_are_names_that_clients_can_ask_for():
 
 def test_the_routing_callback_is_loaded_and_cooldowns_left_to_it():
     its = config(stack())
-    assert "routing.callback" in its["litellm_settings"]["callbacks"]
+    assert "gateway.hooks.routing" in its["litellm_settings"]["callbacks"]
     assert its["router_settings"]["disable_cooldowns"] is True
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from llmrack.components.gateway.service import GatewayService, service
+from llmrack.components.gateway.service import ALONE, BESIDE, GatewayService, service
 from llmrack.deploy.rollout.rollback import parse
-from llmrack.resources.change import Shell
+from llmrack.resources.change import Action, Change, Shell, as_user
 from llmrack.resources.look import PathSeen, Seen, UnitSeen
 from llmrack.resources.old_releases import OldReleases
+from llmrack.resources.script import script_file
 
 GATEWAY = GatewayService(
     "llm", "/g", "/g/2", "LoadCredential=k:/env", "/env", ("KEY",), "/unit", 300, ("E",)
@@ -35,8 +36,8 @@ def test_the_idle_colour_is_what_ran_before():
     found = seen(blue="/g/2", green="/g/1", current="/g/2", started_green="/g/1")
     assert GATEWAY.previous(found) == "/g/1"
     gate, swap = GATEWAY.rollback(found).actions
-    assert "take green" in gate.script and "/g/1/gate.py" in gate.script
-    assert f"start {service('green')}" in swap.script
+    assert "blue green /g/1 LoadCredential=k:/env again\n" in gate.script
+    assert f"blue green /g/1 {ALONE} {BESIDE}\n" in swap.script
 
 
 def test_without_a_note_of_it_there_is_nothing_to_go_back_to():
@@ -55,48 +56,206 @@ def test_of_two_that_run_the_current_one_serves_and_the_other_is_stopped():
     assert GATEWAY.serving(found) == "green"
     change = GATEWAY.change(found, ())
     assert change.why == "two releases run"
-    assert f"stop --no-block {service('blue')}" in change.actions[0].script
+    assert change.actions[0].script == as_user(
+        "llm", script_file("gateway/stop.sh", service("blue"))
+    )
 
 
 def test_one_that_was_only_watched_when_a_run_broke_off_is_tried_anew():
     found = seen("blue green", blue="/g/1", green="/g/2", current="/g/1")
     assert GATEWAY.serving(found) == "blue"
     gate, _ = GATEWAY.change(found, ()).actions
-    assert f"stop {service('green')}" in gate.script
+    assert "blue green /g/2 LoadCredential=k:/env anew\n" in gate.script
 
 
 def test_what_is_down_starts_in_its_own_colour_and_keeps_the_way_back():
     found = seen("", blue="/g/1", green="/g/2", current="/g/2", started_blue="/g/1")
     _, swap = GATEWAY.change(found, ()).actions
-    assert f"start {service('green')}" in swap.script
-    # Nobody serves meanwhile, so it is not held back.
-    assert ": >" not in swap.script
+    assert f" green /g/2 {ALONE} {BESIDE}\n" in swap.script
+    assert "blue green" not in swap.script
+
+
+# What the scripts ask of a host: systemctl notes what it does, the other one answers with an exit
+# code where a file says so.
+PROGRAMS = {
+    "systemctl": """case $* in
+*"show -P MainPID"*) echo 4711;;
+*"show -P ActiveState"*) echo inactive;;
+*"-q is-active"*) [ -e {folder}/serves ];;
+*) echo "$*" >>{folder}/log;;
+esac""",
+    "systemd-run": 'echo "$*" >{folder}/tried; [ ! -e {folder}/refused ]',
+    "curl": "[ ! -e {folder}/silent ] && ls {folder}/llmrack >{folder}/asked",
+    "journalctl": "echo the journal",
+}
+
+
+class Home:
+    """A host on which blue serves release 1; before that green served release 0.
+
+    In the environment there are other keys by now than both were started with.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for colour, release in (("blue", "1"), ("green", "0")):
+            started = folder / "started" / colour
+            started.mkdir(parents=True)
+            (folder / release).mkdir()
+            (folder / release / "RELEASE").touch()
+            for link in (started / "release", folder / colour):
+                link.symlink_to(folder / release)
+            (started / "gateway.env").write_text(f"# ours\nKEY={colour}\nHAND=first\n")
+            (started / "unit").write_text(f"unit of {colour}\n")
+        (folder / "current").symlink_to(folder / "1")
+        (folder / "env").write_text("# ours\nKEY=new\nHAND=second\nOTHER=new\n")
+        (folder / "unit").write_text("new unit\n")
+        (folder / "llmrack").mkdir()
+        (folder / "bin").mkdir()
+        for name, text in PROGRAMS.items():
+            (folder / "bin" / name).write_text(f"#!/bin/sh\n{text.format(folder=folder)}\n")
+            (folder / "bin" / name).chmod(0o755)
+        self.serve("blue")
+
+    def serve(self, *active: str) -> None:
+        """What runs; one that does takes requests."""
+        self.active = active
+        (self.folder / "serves").touch()
+        if not active:
+            (self.folder / "serves").unlink()
+
+    def change(self, release: str, returning: bool = False) -> Change:
+        env, unit = str(self.folder / "env"), str(self.folder / "unit")
+        its = GatewayService(
+            "llm",
+            str(self.folder),
+            str(self.folder / release),
+            "LoadCredential=k:/env",
+            env,
+            ("KEY", "OTHER"),
+            unit,
+            300,
+            (),
+        )
+        links = {
+            str(link): PathSeen("l", "llm", 0o777, str(link.readlink()))
+            for link in self.folder.rglob("*")
+            if link.is_symlink()
+        }
+        units = {service(each): UnitSeen("active", "enabled", True) for each in self.active}
+        found = Seen(units=units, paths=links)
+        change = its.rollback(found) if returning else its.change(found, ())
+        assert change
+        return change
+
+    def run(self, action: Action) -> tuple[int, str]:
+        """The exit code, and what is printed."""
+        assert isinstance(action, Shell)
+        done = subprocess.run(
+            ["sh", "-c", action.script],
+            env={
+                "PATH": f"{self.folder}/bin:{os.environ['PATH']}",
+                "XDG_RUNTIME_DIR": str(self.folder),
+            },
+            capture_output=True,
+            text=True,
+        )
+        assert not done.stderr, done.stderr
+        return done.returncode, done.stdout
+
+    def links(self, *names: str) -> list[str]:
+        return [(self.folder / name).readlink().name for name in names]
+
+    @property
+    def log(self) -> list[str]:
+        lines = (self.folder / "log").read_text().splitlines()
+        return [line.removeprefix("--user ") for line in lines]
 
 
 @pytest.fixture
-def at_home(tmp_path: Path) -> GatewayService:
-    """A gateway whose blue one was started with other keys than those that are there now."""
-    started = tmp_path / "started" / "blue"
-    started.mkdir(parents=True)
-    (started / "release").symlink_to("/g/1")
-    (started / "gateway.env").write_text("# ours\nKEY=old\nHAND=first\n")
-    (started / "unit").write_text("old unit\n")
-    (tmp_path / "env").write_text("# ours\nKEY=new\nHAND=second\nOTHER=new\n")
-    (tmp_path / "unit").write_text("new unit\n")
-    (tmp_path / "systemctl").write_text("#!/bin/sh\n")
-    (tmp_path / "systemctl").chmod(0o755)
-    env, unit = str(tmp_path / "env"), str(tmp_path / "unit")
-    return GatewayService("root", str(tmp_path), "/g/2", "", env, ("KEY", "OTHER"), unit, 300, ())
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    for name, value in {"as_user": lambda _, text: text, "ALONE": 0, "BESIDE": 0}.items():
+        monkeypatch.setattr(f"llmrack.components.gateway.service.{name}", value)
+    return Home(tmp_path)
 
 
-def test_declared_keys_go_back_and_those_of_others_stay(at_home: GatewayService, tmp_path: Path):
-    script = f"{at_home._back('blue', 'green')} take blue"
-    path = f"{tmp_path}:{os.environ['PATH']}"
-    subprocess.run(["sh", "-c", script], check=True, env={"PATH": path})
-    assert (tmp_path / "env").read_text() == "# ours\nKEY=old\nHAND=second\n"
-    assert (tmp_path / "env").stat().st_mode & 0o777 == 0o600
-    assert (tmp_path / "unit").read_text() == "old unit\n"
-    assert not list(tmp_path.glob("env.*"))
+def test_declared_keys_go_back_and_those_of_others_stay(home: Home) -> None:
+    gate, _ = home.change("1", returning=True).actions
+    assert home.run(gate) == (0, "")
+    assert (home.folder / "env").read_text() == "# ours\nKEY=green\nHAND=second\n"
+    assert (home.folder / "env").stat().st_mode & 0o777 == 0o600
+    assert (home.folder / "unit").read_text() == "unit of green\n"
+    assert not list(home.folder.glob("env.*"))
+
+
+def test_a_release_is_tried_as_its_unit_would_run_it(home: Home) -> None:
+    gate, _ = home.change("2").actions
+    assert home.run(gate) == (0, "")
+    tried = (home.folder / "tried").read_text()
+    release = home.folder / "2"
+    assert "--property=LoadCredential=k:/env " in tried
+    assert tried.endswith(f"-I {release}/gate.py {release}/config.yaml\n")
+    # What was the idle one is stopped, and the keys stay as they are.
+    assert home.log[:2] == ["daemon-reload", f"stop {service('green')}"]
+    assert "KEY=new" in (home.folder / "env").read_text()
+
+
+def test_a_release_that_fails_its_gate_leaves_everything_as_it_was(home: Home) -> None:
+    (home.folder / "refused").touch()
+    gate, _ = home.change("2").actions
+    assert home.run(gate) == (
+        1,
+        "release 1 serves on, with the configuration and the keys it had\n",
+    )
+    assert "KEY=blue" in (home.folder / "env").read_text()
+    assert home.links("blue", "green", "current") == ["1", "0", "1"]
+
+
+def test_a_release_that_is_gone_is_not_gone_back_to(home: Home) -> None:
+    (home.folder / "0" / "RELEASE").unlink()
+    gate, _ = home.change("1", returning=True).actions
+    assert home.run(gate) == (1, f"{home.folder}/0 is no longer there\n")
+    assert "KEY=new" in (home.folder / "env").read_text()
+
+
+def test_a_release_starts_beside_the_old_one_is_noted_and_takes_over(home: Home) -> None:
+    _, swap = home.change("2").actions
+    assert home.run(swap) == (0, "")
+    assert home.links("blue", "green", "current", "started/green/release") == ["1", "2", "2", "2"]
+    noted = home.folder / "started" / "green"
+    assert (noted / "gateway.env").read_text() == (home.folder / "env").read_text()
+    assert noted.stat().st_mode & 0o777 == 0o700
+    # The last time it was asked it was no longer held back.
+    assert (home.folder / "asked").read_text() == ""
+    assert home.log == [
+        f"reset-failed {service('green')}",
+        f"start {service('green')}",
+        f"-q enable {service('green')}",
+        f"-q disable {service('blue')}",
+        f"stop --no-block {service('blue')}",
+    ]
+
+
+def test_a_release_that_does_not_answer_gives_way_to_the_old_one(home: Home) -> None:
+    (home.folder / "silent").touch()
+    _, swap = home.change("2").actions
+    assert home.run(swap) == (
+        1,
+        f"{service('green')} does not answer; its journal ends with:\nthe journal\n"
+        "release 1 serves on, with the configuration and the keys it had\n",
+    )
+    assert home.links("blue", "green", "current", "started/green/release") == ["1", "0", "1", "0"]
+    assert "KEY=blue" in (home.folder / "env").read_text()
+    assert list((home.folder / "llmrack").iterdir()) == []
+    assert f"stop --no-block {service('green')}" in home.log
+
+
+def test_what_starts_alone_is_not_held_back(home: Home) -> None:
+    home.serve()
+    _, swap = home.change("1").actions
+    assert home.run(swap) == (0, "")
+    assert (home.folder / "asked").read_text() == ""
+    assert not any("disable" in line for line in home.log)
 
 
 @pytest.fixture

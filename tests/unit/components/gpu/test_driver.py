@@ -130,7 +130,7 @@ def test_unknown_system_is_told_what_is_known() -> None:
 def test_look_asks_for_the_cards() -> None:
     asked = Look()
     GpuDriver("llm", None, False).look(asked)
-    assert asked.gpus
+    assert "gpu" in asked.parts
     assert asked.users == {"llm"}
 
 
@@ -196,17 +196,19 @@ def test_driver_that_cannot_be_installed_is_refused_with_the_reason() -> None:
 
 def test_secure_boot_is_named_before_unsigned_modules_are_built() -> None:
     secure = on("debian12", "no_driver")
-    secure.gpu_lines = [
-        ["secureboot", "1"] if fields[0] == "secureboot" else fields for fields in secure.gpu_lines
+    secure.parts["gpu"] = [
+        ["secureboot", "1"] if fields[0] == "secureboot" else fields
+        for fields in secure.parts["gpu"]
+        for fields in secure.parts["gpu"]
     ]
     found = refusal(host(gpu_driver="nvidia"), secure)
     assert found
     assert "Secure Boot is on and would refuse the modules" in found
-    secure.gpu_lines.append(["enrolled", "yes"])
+    secure.parts["gpu"].append(["enrolled", "yes"])
     assert refusal(host(gpu_driver="nvidia"), secure) is None
 
 
 def test_signed_modules_need_no_enrolled_key() -> None:
     secure = on("ubuntu24.04", "no_driver")
-    secure.gpu_lines.append(["secureboot", "1"])
+    secure.parts["gpu"].append(["secureboot", "1"])
     assert refusal(host(gpu_driver="distribution"), secure) is None

@@ -5,15 +5,14 @@ The first line of each file in tests/unit/components/gpu/recorded/ says where it
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from llmrack.components.gpu.gpu import refusal
 from llmrack.components.gpu.gpus import Gpus, gpus, line, uuids
-from llmrack.components.gpu.script import gpu_script
-from llmrack.resources.look import Seen, parse
+from llmrack.components.gpu.lines import LOOK
+from llmrack.resources.look import Look, Seen, parse
 from tests.unit.declare import host
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -56,7 +55,9 @@ STATES = {
 
 def seen(recorded: str, groups: set[str] | None = None) -> Seen:
     text = (RECORDED / f"{recorded}.txt").read_text()
-    found = parse([*text.splitlines(), "llmrack"])
+    look = Look()
+    look.ask(LOOK)
+    found = parse([*text.splitlines(), "llmrack"], look)
     if groups is not None:
         found.users["llm"], found.groups["llm"] = ["llm"], groups
     return found
@@ -157,10 +158,3 @@ def test_instance_with_cards_of_the_host_is_accepted(cards: list[str]) -> None:
 def test_cards_that_a_driver_is_yet_to_show_are_not_judged() -> None:
     declared = host(gpu_reboot=True, ollama_instances=[{"name": "big", "gpus": [FIRST]}])
     assert refusal(declared, seen("mismatch")) is None
-
-
-def test_script_is_shell_that_runs_anywhere() -> None:
-    done = subprocess.run(
-        ["sh", "-eu", "-n"], input="\n".join(gpu_script()), text=True, capture_output=True
-    )
-    assert (done.returncode, done.stderr) == (0, "")

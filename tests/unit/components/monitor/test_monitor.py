@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 
 import pytest
 import yaml
@@ -16,11 +18,11 @@ from llmrack.components.render import verbatim
 from llmrack.resources.files import File
 from llmrack.resources.look import PathSeen, Seen
 from llmrack.secrets.value import Secret
+from llmrack.shipped.gateway import auth_rules
 from llmrack.shipped.host import metrics
 from llmrack.stack.checks.checks import check
 from llmrack.stack.fleet import Fleet
 from tests.unit.declare import declaration, host, site, stack
-from tests.unit.gateway_modules import load
 
 MASTER = Secret("sk-canary-master")
 SECRETS = {"LITELLM_MASTER_KEY": MASTER, "OLLAMA_API_KEY": Secret("canary-2")}
@@ -106,7 +108,7 @@ def test_how_a_package_is_run_is_said_before_it_is_installed(unit):
 
 
 def test_the_key_for_metrics_is_the_one_that_the_gateway_knows():
-    assert monitor.metrics_key(MASTER).reveal() == load("auth_rules").metrics_key(MASTER.reveal())
+    assert monitor.metrics_key(MASTER).reveal() == auth_rules.metrics_key(MASTER.reveal())
 
 
 def test_the_plan_shows_no_key_for_metrics():
@@ -137,18 +139,58 @@ def test_a_key_that_is_there_is_left_alone():
 
 
 CONFIG = PrometheusConfiguration("/p", (("prometheus.yml", "a\n"), ("rules.yml", "b\n")), ("Drop",))
+# promtool finds what it reads right unless there is a mistake in it.
+PROGRAMS = {
+    "promtool": '! grep -q mistake "$3"',
+    "systemctl": 'echo "$*" >>{folder}/log',
+}
 
 
-def test_a_configuration_is_checked_before_it_replaces_the_old_one():
-    script = CONFIG.change(Seen(), ()).actions[0].script
-    assert script.index("promtool check config /p/new/prometheus.yml") < script.index(
-        "mv -f /p/new"
-    )
+@pytest.fixture
+def prometheus(tmp_path, monkeypatch):
+    """A host's folder with an old configuration, and what is asked of systemd (``log``)."""
+    (tmp_path / "p").mkdir()
+    for name in ("prometheus.yml", "rules.yml"):
+        (tmp_path / "p" / name).write_text("old\n")
+    for name, text in PROGRAMS.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text.format(folder=tmp_path)}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr("llmrack.resources.last_written.WRITTEN", f"{tmp_path}/notes/written")
+    return tmp_path
 
 
-def test_prometheus_reads_a_new_configuration_unless_it_is_restarted_anyway():
-    assert "systemctl reload" in CONFIG.change(Seen(), ()).actions[0].script
-    assert "systemctl reload" not in CONFIG.change(Seen(), ("Drop",)).actions[0].script
+def configure(folder, content="new\n", changed=(), seen=None):
+    files = (("prometheus.yml", content), ("rules.yml", content))
+    its = PrometheusConfiguration(f"{folder}/p", files, ("Drop",))
+    (action,) = its.change(seen or Seen(), changed).actions
+    return subprocess.run(["sh", "-c", action.script], input=action.stdin, text=True).returncode
+
+
+def configured(folder):
+    return [(folder / "p" / name).read_text() for name in ("prometheus.yml", "rules.yml")]
+
+
+def test_a_configuration_is_checked_before_it_replaces_the_old_one(prometheus):
+    assert configure(prometheus, "mistake\n") == 1
+    assert configured(prometheus) == ["old\n", "old\n"]
+    assert configure(prometheus) == 0
+    assert configured(prometheus) == ["new\n", "new\n"]
+    assert not (prometheus / "p" / "new").exists()
+
+
+def test_a_file_that_was_edited_and_is_kept_stays_beside_the_new_ones(prometheus):
+    path = f"{prometheus}/p/rules.yml"
+    seen = Seen(hashes={path: "x"}, edited={path}, kept=frozenset({path}))
+    assert configure(prometheus, seen=seen) == 0
+    assert configured(prometheus) == ["new\n", "old\n"]
+
+
+def test_prometheus_reads_a_new_configuration_unless_it_is_restarted_anyway(prometheus):
+    assert configure(prometheus, changed=("Drop",)) == 0
+    assert not (prometheus / "log").exists()
+    assert configure(prometheus) == 0
+    assert "reload prometheus.service" in (prometheus / "log").read_text()
 
 
 def test_a_configuration_that_is_there_is_left_alone():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Mapping
 
 import pytest
 
@@ -15,8 +16,14 @@ from llmrack.components.ollama.models import (
     manifest_path,
     note_name,
 )
+from llmrack.components.ollama.models_seen import (
+    ModelSeen,
+    model_name,
+    models_part,
+    seen_models,
+)
 from llmrack.resources.change import Build, Pull, Shell
-from llmrack.resources.look import Look, ModelSeen, Seen, model_name, parse
+from llmrack.resources.look import Look, Seen, parse
 from llmrack.resources.look_script import script
 
 FOLDER, URL = "/home/llm/.ollama/models", "http://127.0.0.1:11434"
@@ -26,13 +33,15 @@ NOTE = "/home/llm/.config/llmrack/models/note"
 def seen(note: str = "", **models: str) -> Seen:
     """A host with models (their digests by name, ``_`` for ``:``) and a note."""
     there = {name.replace("_", ":"): ModelSeen(digest, 10**9) for name, digest in models.items()}
-    return Seen(models=there, notes={NOTE: note} if note else {})
+    return Seen(parts={"model": there}, notes={NOTE: note} if note else {})
 
 
-def look_at(look: Look) -> Seen:
+def models_in(folder: str) -> Mapping[str, ModelSeen]:
     """What this machine's own shell says, by the script that hosts run."""
+    look = Look()
+    look.ask(models_part(folder))
     done = subprocess.run(["sh", "-c", script(look, "n")], capture_output=True, text=True)
-    return parse(done.stdout.splitlines())
+    return seen_models(parse(done.stdout.splitlines(), look))
 
 
 def created(**changes) -> CreatedModel:
@@ -124,7 +133,7 @@ def test_prune_removes_by_exact_name():
 
 def test_prune_quotes_what_it_finds_on_a_host():
     only = DeclaredModelsOnly(frozenset(), FOLDER, URL)
-    there = Seen(models={"a'; reboot #:x": ModelSeen("d")})
+    there = Seen(parts={"model": {"a'; reboot #:x": ModelSeen("d")}})
     assert '\'{"model": "a\'"\'"\'; reboot #:x"}\'' in only.change(there, ()).actions[0].script
 
 
@@ -157,11 +166,11 @@ def test_snapshot_sees_models_and_their_sizes(tmp_path):
     manifest = tmp_path / "models/manifests" / manifest_path("llama3.2:1b")
     manifest.parent.mkdir(parents=True)
     manifest.write_text('{"config":{"size":5},"layers":[{"size": 3000000000},{"size":2}]}')
-    found = look_at(Look(models=str(tmp_path / "models"))).models
+    found = models_in(str(tmp_path / "models"))
     assert found["llama3.2:1b"].size == 3000000007
     assert len(found["llama3.2:1b"].digest) == 64
 
 
 def test_snapshot_of_a_host_without_models_is_empty(tmp_path):
-    assert look_at(Look(models=str(tmp_path / "none"))).models == {}
+    assert models_in(str(tmp_path / "none")) == {}
     assert "sha256sum" not in script(Look(), "n")

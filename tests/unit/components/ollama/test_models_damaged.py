@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from llmrack.components.ollama.models import CreatedModel, OllamaModel
+from llmrack.components.ollama.models_seen import ModelSeen, models_part, seen_models
 from llmrack.resources.change import Build, Pull, Shell
-from llmrack.resources.look import Look, ModelSeen, Seen, parse
+from llmrack.resources.look import Look, Seen, parse
 from llmrack.resources.look_script import script
 
 MODEL = "llama3.2:1b"
@@ -32,9 +33,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 def seen(folder: Path) -> ModelSeen:
-    look = Look(models=str(folder))
+    look = Look()
+    look.ask(models_part(str(folder)))
     done = subprocess.run(["sh", "-c", script(look, "n")], capture_output=True, text=True)
-    return parse(done.stdout.splitlines()).models[MODEL]
+    return seen_models(parse(done.stdout.splitlines(), look))[MODEL]
+
+
+def damaged(model: str, size: int) -> Seen:
+    return Seen(parts={"model": {model: ModelSeen("d", 1, ((WEIGHTS, size),))}})
 
 
 def test_a_whole_model_is_not_damaged(folder):
@@ -60,7 +66,7 @@ def test_a_folder_without_any_blob_is_seen(folder):
 
 def test_a_damaged_model_is_pulled_after_what_is_damaged_was_removed():
     model = OllamaModel(MODEL, "/m", "http://u", 60, "llm")
-    change = model.change(Seen(models={MODEL: ModelSeen("d", 1, ((WEIGHTS, 3_000),))}), ())
+    change = model.change(damaged(MODEL, 3_000), ())
     assert change
     assert change.why == f"blobs are missing or of another size: {WEIGHTS[:12]}"
     remove, pull = change.actions
@@ -74,7 +80,7 @@ def test_a_blob_that_was_mended_for_another_model_stays(folder, content, stays):
     blob = folder / f"blobs/sha256-{WEIGHTS}"
     blob.write_bytes(content)
     model = OllamaModel(MODEL, str(folder), "http://u", 60, "root")
-    change = model.change(Seen(models={MODEL: ModelSeen("d", 1, ((WEIGHTS, 3_000),))}), ())
+    change = model.change(damaged(MODEL, 3_000), ())
     assert change
     (remove, _) = change.actions
     assert isinstance(remove, Shell)
@@ -86,7 +92,7 @@ def test_a_damaged_model_of_our_own_is_made_anew():
     model = CreatedModel(
         *("own:latest", "/m", "http://u", "", False, "r", "{}", WEIGHTS, (), "/n", "llm", 60)
     )
-    change = model.change(Seen(models={"own:latest": ModelSeen("d", 1, ((WEIGHTS, 9),))}), ())
+    change = model.change(damaged("own:latest", 9), ())
     assert change
     remove, build, _ = change.actions
     assert isinstance(remove, Shell)

@@ -17,8 +17,8 @@ from llmrack.hosts.snapshot import Snapshot
 from llmrack.resources.change import Change
 from llmrack.resources.look import DiskSeen, Look, Seen, parse
 from llmrack.resources.look_script import script
-from llmrack.resources.ownership import NOTES
 from llmrack.resources.packages import Packages
+from llmrack.resources.script import script_text
 from llmrack.stack.fleet import Fleet, Host
 from tests.unit.components.gpu.test_driver import on
 from tests.unit.declare import host, settings, site
@@ -62,7 +62,7 @@ def test_a_clock_that_is_right_or_not_known_is_no_matter(there):
 
 def test_the_look_tells_both_clocks():
     done = subprocess.run(["sh", "-c", script(Look(), "n")], capture_output=True, text=True)
-    seen = parse(Snapshot().process(done.stdout.splitlines()))
+    seen = parse(Snapshot().process(done.stdout.splitlines()), Look())
     assert seen.fact("time")
     assert wrong_clock(seen) + slow_or_fast(seen) == []
 
@@ -138,7 +138,7 @@ def test_the_look_tells_what_is_mounted_read_only():
     look = script(Look(disks={"/mnt/a/b/c", "/mnt/d"}), "n")
     words = ["unshare", "--mount", "--map-root-user", "sh", "-c", there + look]
     done = subprocess.run(words, capture_output=True, text=True)
-    seen = parse(done.stdout.splitlines())
+    seen = parse(done.stdout.splitlines(), Look())
     assert seen.disks["/mnt/a/b/c"] == DiskSeen("/mnt/a", 1024 * 1024, True)
     assert (seen.disks["/mnt/d"].mount, seen.disks["/mnt/d"].read_only) == ("/mnt", False)
 
@@ -191,7 +191,7 @@ def test_another_reason_is_left_as_it_is():
 def test_a_full_disk_loses_no_note_of_what_was_made(tmp_path):
     # A filesystem of one page: the notes, and no room for another file.
     made = "".join(f"package p{number}\n" for number in range(300))
-    notes = NOTES.replace("/var/lib/llmrack", "/mnt/n")
+    notes = script_text("resources/notes.sh").replace("/var/lib/llmrack", "/mnt/n")
     steps = (
         f"mount -t tmpfs -o size=4k tmpfs /mnt && mkdir /mnt/n && cat >/mnt/n/made || exit 9\n"
         f"{notes}\nforget 'package p1'; echo $?; cat /mnt/n/made"

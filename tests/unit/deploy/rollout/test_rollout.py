@@ -13,13 +13,14 @@ from gevent.event import Event
 
 from llmrack.components.ollama import ollama
 from llmrack.components.ollama.engine_switch import EngineSwitch
+from llmrack.components.ollama.models_seen import ModelSeen
 from llmrack.deploy.rollout import rollout
 from llmrack.deploy.rollout.draining import only_here
 from llmrack.deploy.rollout.rollout import Means, Parts, parts, roll_out
 from llmrack.deploy.run import turns as turns_module
 from llmrack.deploy.run.turns import Turns
 from llmrack.resources.change import Change, Shell, plan
-from llmrack.resources.look import ModelSeen, PathSeen, Seen, UnitSeen
+from llmrack.resources.look import PathSeen, Seen, UnitSeen
 from llmrack.stack.fleet import Fleet
 from tests import DEADLINE
 from tests.unit.declare import host, stack, two_boxes
@@ -127,7 +128,7 @@ def serving(**more: Any) -> Seen:
     """A host that runs an older release and has a model."""
     link = PathSeen("l", "llm", 0o777, "/home/llm/.local/opt/ollama/0.34.3-aaaaaaaa")
     return Seen(
-        models={"llama3.1:latest": ModelSeen("")},
+        parts={"model": {"llama3.1:latest": ModelSeen("")}},
         paths={"/home/llm/.local/opt/ollama/current": link, **more},
         units={UNIT: UnitSeen("active", "enabled", True)},
     )

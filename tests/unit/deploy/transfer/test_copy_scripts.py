@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import shlex
 import subprocess
 
 import pytest
 
-from llmrack.deploy.transfer.copy_scripts import accept_key, refuse_key, send
+from llmrack.deploy.transfer.copy_scripts import accept_key, fetch, refuse_key, send
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHIGOk9SiKWA5/7PdHM1GQ4rZQ1YVDzUJ7sTaWgTbhsA"
 CONTENT = b"0123456789"
@@ -105,3 +106,74 @@ def test_keys_of_the_same_run_stay_and_those_of_a_killed_one_go(tmp_path, keys):
         change_keys(tmp_path, accept_key(run, own, "10.0.0.2", "/models"), KEY)
     names = [line.split()[-1] for line in keys.read_text().splitlines()]
     assert names == ["llmrack-copy-run2-a", "llmrack-copy-run2-b"]
+
+
+# What sshd makes of it: the command that is asked for is handed to the one program of the key.
+SSH = """#!/bin/sh
+for last; do :; done
+[ ! -e {folder}/broken ] || { rm {folder}/broken; echo refused >&2; exit 255; }
+SSH_ORIGINAL_COMMAND=$last exec sh -c '{send}'
+"""
+MANIFEST = "registry.ollama.ai/library/llama3.2/1b"
+
+
+@pytest.fixture
+def target(tmp_path, models):
+    """A folder with nothing in it, and an ssh that leads to ``models``."""
+    (tmp_path / "llmrack-copy").mkdir()
+    (tmp_path / "bin").mkdir()
+    text = SSH.replace("{folder}", str(tmp_path)).replace("{send}", send(str(models)))
+    (tmp_path / "bin" / "ssh").write_text(text)
+    (tmp_path / "bin" / "ssh").chmod(0o755)
+    made = tmp_path / "target"
+    made.mkdir()
+    return made
+
+
+def fetched(target, digest=DIGEST, manifest=MANIFEST):
+    content = base64.b64encode(b"{}").decode() if manifest else ""
+    folder = target.parent
+    return subprocess.run(
+        ["sh", "-c", fetch("llm@source", 22, str(target), manifest, 60)],
+        env={"PATH": f"{folder}/bin:/usr/bin:/bin", "XDG_RUNTIME_DIR": str(folder)},
+        input=f"known host\n{content}\n{digest} {len(CONTENT)}\n",
+        capture_output=True,
+        text=True,
+    )
+
+
+def files(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize("come", [b"", CONTENT[:4]])
+def test_blobs_come_before_their_manifest_and_nothing_else_stays(target, come):
+    (target / ".llmrack").mkdir()
+    (target / ".llmrack" / f"sha256-{DIGEST}.part").write_bytes(come)
+    done = fetched(target)
+    assert done.returncode == 0, done.stderr
+    assert files(target) == {
+        f"blobs/sha256-{DIGEST}": CONTENT,
+        f"manifests/{MANIFEST}": b"{}",
+    }
+    assert not (target.parent / "llmrack-copy").exists() and not (target / ".llmrack").exists()
+
+
+def test_a_blob_alone_has_no_manifest(target):
+    assert fetched(target, manifest="").returncode == 0
+    assert list(files(target)) == [f"blobs/sha256-{DIGEST}"]
+
+
+def test_a_blob_that_is_not_what_it_is_called_is_no_fault_of_the_way(target, models):
+    (models / "blobs" / f"sha256-{DIGEST}").write_bytes(b"x" * len(CONTENT))
+    done = fetched(target)
+    assert done.returncode == 1 and "about content" in done.stdout.splitlines()
+    assert done.stderr.splitlines()[-1] == f"its blob {DIGEST} is damaged there"
+    assert files(target) == {}
+
+
+def test_a_way_that_breaks_is_no_fault_of_the_blob(target):
+    (target.parent / "broken").touch()
+    done = fetched(target)
+    assert done.returncode == 1 and "about content" not in done.stdout
+    assert done.stderr.splitlines()[-1] == "refused"

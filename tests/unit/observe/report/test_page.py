@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 from datetime import timedelta
@@ -20,7 +19,7 @@ from llmrack.observe.report.page import Findings, page
 from llmrack.observe.report.report import write_report
 from llmrack.observe.report.usage import by_group, trends
 from llmrack.observe.status.server_status import Status
-from llmrack.verify.last_report import KEPT, keep_proof, last_proof
+from llmrack.verify.last_report import last_proof
 from tests.page.made_up import GROUPS, NOW, ROWS, findings, results
 
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror='alert(2)'>{{ 7*7 }}"
@@ -226,21 +225,6 @@ def test_page_appears_whole_and_readable_by_others(tmp_path: Path):
     assert file.read_text().endswith("</html>")
     assert file.stat().st_mode & 0o777 == 0o644
     assert [each.name for each in file.parent.iterdir()] == ["index.html"]
-
-
-def test_last_proof_is_kept_for_its_owner_alone(tmp_path: Path):
-    proof = findings().proof
-    assert proof
-    keep_proof(tmp_path, proof, ["vllm"])
-    assert last_proof(tmp_path) == (proof, ["vllm"])
-    assert (tmp_path / KEPT).stat().st_mode & 0o777 == 0o600
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", json.dumps({"results": [{"no": 1}]})])
-def test_damaged_proof_counts_as_none(tmp_path: Path, content: str):
-    (tmp_path / KEPT).parent.mkdir()
-    (tmp_path / KEPT).write_text(content)
-    assert last_proof(tmp_path) is None
 
 
 @pytest.fixture

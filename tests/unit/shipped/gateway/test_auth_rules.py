@@ -6,9 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.unit.gateway_modules import load
-
-rules = load("auth_rules")
+from llmrack.shipped.gateway import auth_rules as rules
 
 ENTRY = {"name": "alice", "models": None, "until": None, "rpm": None, "master": False}
 

@@ -10,9 +10,8 @@ from typing import ClassVar
 
 import pytest
 
-from tests.unit.gateway_modules import load
+from llmrack.shipped.gateway import garbage
 
-garbage = load("garbage")
 OLD = sys.version_info < (3, 12)
 
 

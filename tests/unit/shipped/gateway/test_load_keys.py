@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from llmrack import shipped
 from llmrack.resources.files import quote_value
 from llmrack.secrets.value import Secret
-from tests.unit.gateway_modules import GATEWAY, load
+from llmrack.shipped.gateway import load_keys
 
-load_keys = load("load_keys")
+SHIPPED = Path(shipped.__file__).parent
 
 
 @pytest.mark.parametrize(
@@ -42,10 +43,10 @@ def test_a_line_that_a_person_wrote_is_read_as_systemd_does(
 def test_no_environment_that_others_see_has_the_key(tmp_path: Path) -> None:
     (tmp_path / "gateway.env").write_text("A_KEY=canary-4711\n")
     program = (
-        f"import os, sys; sys.path.append({str(GATEWAY)!r}); import load_keys as l; l.load_keys(); "
+        "import os; from gateway.load_keys import load_keys; load_keys(); "
         "print(os.environ['A_KEY']); print(b'canary' in open('/proc/self/environ', 'rb').read())"
     )
-    environment = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    environment = {"CREDENTIALS_DIRECTORY": str(tmp_path), "PYTHONPATH": str(SHIPPED)}
     done = subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
     )
@@ -54,10 +55,10 @@ def test_no_environment_that_others_see_has_the_key(tmp_path: Path) -> None:
 
 def test_no_child_is_started_later_for_what_libraries_ask_of_the_platform(tmp_path: Path) -> None:
     program = (
-        f"import sys; sys.path.insert(0, {str(GATEWAY)!r}); import load_keys as l; l.load_keys(); "
+        "from gateway.load_keys import load_keys; load_keys(); "
         "import platform, subprocess; subprocess.check_output = None; platform.processor(); "
         "platform.platform()"
     )
-    environment = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    environment = {"CREDENTIALS_DIRECTORY": str(tmp_path), "PYTHONPATH": str(SHIPPED)}
     (tmp_path / "gateway.env").write_text("A_KEY=canary-4711\n")
     subprocess.run([sys.executable, "-c", program], env=environment, check=True)

@@ -12,9 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.gateway_modules import GATEWAY, load
+from llmrack.shipped.gateway import log_file
 
-log_file = load("log_file")
 YESTERDAY = time.time() - log_file.DAY
 
 
@@ -105,10 +104,9 @@ def test_a_full_disk_is_said_once_and_its_end_with_what_was_lost(
 HELD_UP = """
 import os, sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-import log_file
+from llmrack.shipped.gateway import log_file
 log_file.MOST_WAITING = 10
-path = Path(sys.argv[2])
+path = Path(sys.argv[1])
 # Opening it waits for a reader.
 os.mkfifo(path)
 file = log_file.LogFile(path, 30)
@@ -121,7 +119,7 @@ print(os.read(reader, 100_000).decode(), end="")
 
 
 def test_who_adds_does_not_wait_for_a_disk_that_does_not_answer(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", HELD_UP, str(GATEWAY), str(tmp_path / "requests.jsonl")]
+    command = [sys.executable, "-c", HELD_UP, str(tmp_path / "requests.jsonl")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     found = [json.loads(line)["number"] for line in done.stdout.splitlines()]
     assert 0 < len(found) < 100

@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.gateway_modules import load
-
-watchdog = load("watchdog")
+from llmrack.shipped.gateway import watchdog
 
 
 @contextmanager

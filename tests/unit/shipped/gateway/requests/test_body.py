@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.gateway_modules import load
+from llmrack.shipped.gateway.requests import body as request_body
 
-request_body = load("request_body")
 MIB = 1024 * 1024
 # A JSON text of one MiB begins so; what follows does not matter here.
 PIECE = b"{" + bytes(MIB - 1)

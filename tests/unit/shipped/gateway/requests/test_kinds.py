@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.gateway_modules import load
+from llmrack.shipped.gateway.requests.kinds import Kinds
 
-kinds = load("request_kinds").Kinds(
+kinds = Kinds(
     {"talks": {"kind": "chat"}, "embeds": {"kind": "embedding"}, "any/*": {"kind": "chat"}},
     {"short": "talks"},
 )

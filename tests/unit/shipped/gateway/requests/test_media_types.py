@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.unit.gateway_modules import load
+from llmrack.shipped.gateway.requests import media_types as media
+from llmrack.shipped.gateway.requests import types
 
-types = load("request_types")
-media = load("request_media_types")
 SPOKEN = {"input": "Hello.", "voice": "alloy"}
 
 

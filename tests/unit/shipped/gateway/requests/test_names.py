@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from llmrack.shipped.gateway.requests.names import Names
 from tests.unit.declare import stack
-from tests.unit.gateway_modules import load
 
 LLAMA, CLOUD = "llama3.1:latest", "gpt-oss:20b-cloud"
 ALIASES = {"gpt": LLAMA, "claude-*": LLAMA, "claude-opus-*": CLOUD}
@@ -20,7 +20,7 @@ MEANT = [
 
 @pytest.mark.parametrize(("asked", "meant"), MEANT)
 def test_the_gateway_knows_which_name_is_meant(asked: str, meant: str) -> None:
-    names = load("request_names").Names({LLAMA: {}, CLOUD: {}}, ALIASES)
+    names = Names({LLAMA: {}, CLOUD: {}}, ALIASES)
     assert names.meant(asked) == meant
 
 
@@ -30,5 +30,5 @@ def test_the_stack_knows_the_same(asked: str, meant: str) -> None:
 
 
 def test_a_name_that_is_declared_means_itself_whatever_begins_so() -> None:
-    names = load("request_names").Names({"claude-3": {}}, {"claude-*": "x"})
+    names = Names({"claude-3": {}}, {"claude-*": "x"})
     assert names.meant("claude-3") == "claude-3"

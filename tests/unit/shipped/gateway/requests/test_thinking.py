@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.gateway_modules import load
+from llmrack.shipped.gateway.requests import thinking
 
-thinking = load("request_thinking")
 USUAL = ("low", "medium", "high")
 
 

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.gateway_modules import load
+from llmrack.shipped.gateway.requests import tools
 
-tools = load("request_tools")
 FUNCTION = {"type": "function", "name": "now"}
 OF_ANTHROPIC = {"name": "now", "input_schema": {"type": "object"}}
 

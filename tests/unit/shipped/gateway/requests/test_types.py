@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.gateway_modules import load
+from llmrack.shipped.gateway.requests.types import mistake
 
-mistake = load("request_types").mistake
 CHAT, MESSAGES, RESPONSES = "/v1/chat/completions", "/v1/messages", "/v1/responses"
 EMBEDDINGS, COMPLETIONS = "/v1/embeddings", "/v1/completions"
 HELLO = [{"role": "user", "content": "Hello."}]

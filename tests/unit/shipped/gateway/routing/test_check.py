@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,13 +11,12 @@ import pytest
 import trustme
 import yaml
 
-from llmrack.components.gateway.gateway import configuration
+from bench.release import write
+from llmrack.components.gateway.gateway import configuration, programs
 from llmrack.components.gateway.routing import authorities, routing
-from llmrack.components.render import verbatim
-from tests import ROOT
+from llmrack.shipped.gateway.routing.check import callbacks
 from tests.unit.declare import STACK, stack, two_boxes
 
-CHECK = ROOT / "templates" / "gateway" / "routing_check.py"
 OFFICE = {
     "kind": "vllm",
     "url": "https://office:8000/v1",
@@ -27,14 +25,6 @@ OFFICE = {
     "tls_ca": trustme.CA().cert_pem.bytes().decode(),
 }
 Problems = list[tuple[str, str]]
-
-
-def check() -> Any:
-    spec = importlib.util.spec_from_file_location("routing_check", CHECK)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
@@ -51,12 +41,10 @@ def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     files = {
         "config.yaml": configuration(declared, fleet, host),
         "routing.json": routing(declared, fleet, host),
-        "routing.py": verbatim("gateway/routing.py"),
-        "request_log.py": verbatim("gateway/request_log.py"),
+        **programs(),
         **authorities(declared),
     }
-    for name, text in files.items():
-        (tmp_path / name).write_text(text)
+    write(tmp_path, files)
     for name in ("OLLAMA_API_KEY", "OFFICE_KEY", "OFFICE_HEADER"):
         monkeypatch.setenv(name, "x")
     return tmp_path
@@ -64,7 +52,7 @@ def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def problems(release: Path) -> Problems:
     config = yaml.safe_load((release / "config.yaml").read_text())
-    return list(check().callbacks(config, release))
+    return list(callbacks(config, release))
 
 
 def edit(release: Path, change: Callable[[dict[str, Any]], object]) -> None:
@@ -80,7 +68,7 @@ def test_what_is_rendered_from_a_stack_passes(release: Path) -> None:
 
 def test_integrations_of_litellms_own_pass(release: Path) -> None:
     config = {"litellm_settings": {"callbacks": ["prometheus"]}}
-    assert list(check().callbacks(config, release)) == []
+    assert list(callbacks(config, release)) == []
 
 
 @pytest.mark.parametrize(
@@ -93,7 +81,7 @@ def test_integrations_of_litellms_own_pass(release: Path) -> None:
         (lambda d: d["instances"].pop("vllm"), "vllm/coder", "no instance 'vllm'"),
         (lambda d: d["instances"]["vllm"].update(key="GONE"), "instances.vllm", "GONE, which is"),
         (lambda d: d["instances"]["vllm"].update(verify="x.pem"), "vllm.verify", "No such file"),
-        (lambda d: d["instances"]["vllm"].update(verify="routing.py"), "vllm.verify", "not PEM"),
+        (lambda d: d["instances"]["vllm"].update(verify="serve.py"), "vllm.verify", "not PEM"),
         (lambda d: d["instances"]["vllm"].pop("verify"), "routing.json", "KeyError"),
         (lambda d: d.update(groups=[]), "routing.json", "AttributeError"),
     ],
@@ -116,15 +104,13 @@ def test_a_secret_of_a_header_that_is_not_set_is_named(
 
 @pytest.mark.parametrize(
     ("source", "reason"),
-    [(None, "cannot be read"), ("callback =", "not Python (line 1)"), ("x = 1", "'callback'")],
+    [(None, "cannot be read"), ("callback =", "not Python (line 1)"), ("x = 1", "'routing'")],
 )
 def test_a_callback_that_cannot_be_loaded_is_named(
     release: Path, source: str | None, reason: str
 ) -> None:
-    if source is None:
-        (release / "routing.py").unlink()
-    else:
-        (release / "routing.py").write_text(source)
+    file = release / "gateway" / "hooks.py"
+    file.unlink() if source is None else file.write_text(source)
     where, text = problems(release)[0]
     assert where == "litellm_settings.callbacks[0]" and reason in text
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from tests.unit.gateway_modules import load
+from llmrack.shipped.gateway.routing import choice
 
-choice = load("routing_choice")
 Candidate, Turns, choose = choice.Candidate, choice.Turns, choice.choose
 
 

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.unit.gateway_modules import load
+from llmrack.shipped.gateway.routing import drain as module
+from llmrack.shipped.gateway.routing import health
 
-health = load("routing_health")
 NAMES = ("box1", "box2/big one")
 UPTIME = 5000.0
 
 
 @pytest.fixture
 def drain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    monkeypatch.setitem(sys.modules, "routing_health", health)
-    module = load("routing_drain")
     uptime = tmp_path / "uptime"
     uptime.write_text(f"{UPTIME} 1.0\n")
     monkeypatch.setattr(module, "UPTIME", uptime)

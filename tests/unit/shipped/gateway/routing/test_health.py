@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.gateway_modules import load
+from llmrack.shipped.gateway.routing import health
 
-health = load("routing_health")
 Instance, Rest = health.Instance, health.Rest
 
 

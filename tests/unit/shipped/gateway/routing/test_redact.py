@@ -8,9 +8,8 @@ import zlib
 import httpx
 import pytest
 
-from tests.unit.gateway_modules import load
+from llmrack.shipped.gateway.routing import redact
 
-redact = load("routing_redact")
 KEYS = {"OFFICE_API_KEY": "canary-4711", "OFFICE_HEADER": "canary-4712"}
 
 

@@ -5,22 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.unit.gateway_modules import GATEWAY, load
-
-health = load("routing_health")
-
-
-@pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setitem(sys.modules, "routing_health", health)
-    return load("routing_told")
+from llmrack.shipped.gateway.routing import health
+from llmrack.shipped.gateway.routing.health_file import HealthFile
 
 
 @pytest.fixture
@@ -43,15 +35,13 @@ def after(change: Any, teller: Any) -> None:
     asyncio.run(run())
 
 
-def test_at_its_start_all_are_well(told: Any, instances: dict[str, Any], tmp_path: Path) -> None:
-    told.Told(instances, str(tmp_path))
+def test_at_its_start_all_are_well(instances: dict[str, Any], tmp_path: Path) -> None:
+    HealthFile(instances, str(tmp_path))
     assert read(tmp_path) == {name: {"rest": None, "models": {}} for name in instances}
 
 
-def test_what_rests_is_told_with_its_reason(
-    told: Any, instances: dict[str, Any], tmp_path: Path
-) -> None:
-    teller, box1 = told.Told(instances, str(tmp_path)), instances["box1"]
+def test_what_rests_is_told_with_its_reason(instances: dict[str, Any], tmp_path: Path) -> None:
+    teller, box1 = HealthFile(instances, str(tmp_path)), instances["box1"]
     after(lambda: box1.put_aside(health.Rest(0.0, "401"), "box1"), teller)
     rest = read(tmp_path)["box1"]["rest"]
     assert rest["why"] == "401" and abs(rest["since"] - time.time()) < 5
@@ -59,15 +49,15 @@ def test_what_rests_is_told_with_its_reason(
     assert read(tmp_path)["box1"]["rest"] is None
 
 
-def test_a_model_rests_alone(told: Any, instances: dict[str, Any], tmp_path: Path) -> None:
-    teller, model = told.Told(instances, str(tmp_path)), instances["box2"].model("m")
+def test_a_model_rests_alone(instances: dict[str, Any], tmp_path: Path) -> None:
+    teller, model = HealthFile(instances, str(tmp_path)), instances["box2"].model("m")
     after(lambda: model.put_aside(health.Rest(0.0, "404"), "box2/m"), teller)
     there = read(tmp_path)["box2"]
     assert there["rest"] is None and there["models"]["m"]["why"] == "404"
 
 
-def test_a_newer_process_has_the_word(told: Any, instances: dict[str, Any], tmp_path: Path) -> None:
-    teller = told.Told(instances, str(tmp_path))
+def test_a_newer_process_has_the_word(instances: dict[str, Any], tmp_path: Path) -> None:
+    teller = HealthFile(instances, str(tmp_path))
     newer = {"pid": os.getpid(), "started": time.time() + 60, "instances": {}}
     (tmp_path / "health.json").write_text(json.dumps(newer))
     after(lambda: instances["box1"].put_aside(health.Rest(0.0, "500"), "box1"), teller)
@@ -76,18 +66,21 @@ def test_a_newer_process_has_the_word(told: Any, instances: dict[str, Any], tmp_
 
 @pytest.mark.parametrize("text", ['{"pid": 0, "started": 1e12, "instances": {}}', "not JSON"])
 def test_neither_a_process_that_is_gone_nor_a_damaged_file_has(
-    told: Any, instances: dict[str, Any], tmp_path: Path, text: str
+    instances: dict[str, Any], tmp_path: Path, text: str
 ) -> None:
     (tmp_path / "health.json").write_text(text)
-    told.Told(instances, str(tmp_path))
+    HealthFile(instances, str(tmp_path))
     assert set(read(tmp_path)) == set(instances)
 
 
-def test_without_a_folder_nobody_is_told(told: Any, instances: dict[str, Any]) -> None:
-    told.Told(instances, None)
+def test_without_a_folder_nobody_is_told(
+    instances: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    HealthFile(instances, None)
     instances["box1"].put_aside(health.Rest(0.0, "500"), "box1")
-    assert not (GATEWAY / "health.json").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_is_gone_is_no_error(told: Any, instances: dict[str, Any]) -> None:
-    told.Told(instances, "/nowhere")
+def test_a_folder_that_is_gone_is_no_error(instances: dict[str, Any]) -> None:
+    HealthFile(instances, "/nowhere")

@@ -1,0 +1,60 @@
+"""The models that a host's Ollama has, as the look sees them on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from llmrack.resources.look import Part, Seen
+
+_TAG = "model"
+
+
+@dataclass(frozen=True)
+class ModelSeen:
+    """A model in the models directory: its manifest's SHA-256 (hex), its layers' bytes.
+
+    + damaged: those of its blobs that are missing or of another size: SHA-256 (hex), right size
+    """
+
+    digest: str
+    size: int = 0
+    damaged: tuple[tuple[str, int], ...] = ()
+
+
+def models_part(folder: str) -> Part:
+    """What the look asks about a models directory."""
+    return Part(_TAG, "ollama/look-models.sh", _read, (folder,))
+
+
+def seen_models(seen: Seen) -> Mapping[str, ModelSeen]:
+    """The models that were seen, by their names with tags; none where nobody asked."""
+    found: Mapping[str, ModelSeen] = seen.parts.get(_TAG, {})
+    return found
+
+
+def _read(lines: list[list[str]]) -> Mapping[str, ModelSeen]:
+    found: dict[str, ModelSeen] = {}
+    for kind, path, *fields in lines:
+        name = model_name(path)
+        match kind, fields:
+            case "digest", [digest]:
+                found[name] = ModelSeen(digest)
+            case "size", [size]:
+                found[name] = replace(found[name], size=int(size))
+            case "damage", [digest, size]:
+                damaged = (*found[name].damaged, (digest, int(size)))
+                found[name] = replace(found[name], damaged=damaged)
+    return found
+
+
+def model_name(path: str) -> str:
+    """A model's name from its manifest's path below ``manifests/``.
+
+    ``registry.ollama.ai/library/llama3.2/1b`` is ``llama3.2:1b`` (ollama/ollama
+    types/model/name.go).
+    """
+    host, namespace, model, tag = path.split("/")
+    if host != "registry.ollama.ai":
+        return f"{host}/{namespace}/{model}:{tag}"
+    return f"{model}:{tag}" if namespace == "library" else f"{namespace}/{model}:{tag}"

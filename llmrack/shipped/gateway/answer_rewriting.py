@@ -1,0 +1,51 @@
+"""Holds some answers back until they are whole, and sends them in another form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, MutableMapping, Sequence
+from typing import Any
+
+from .requests.body import App, Message, Receive, Send
+
+# From the message that begins an answer and its whole body to both of them anew; None: as it was.
+Form = Callable[[Message, bytes], tuple[Message, bytes] | None]
+
+
+def rewriting(
+    app: App, paths: str | tuple[str, ...], applies: Callable[[Message], bool], form: Form
+) -> App:
+    """``app`` (ASGI), with answers at ``paths`` (their ends) in another form.
+
+    + applies: whether an answer is rewritten, by the message that begins it
+    """
+
+    async def behind(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not str(scope["path"]).endswith(paths):
+            await app(scope, receive, send)
+            return
+        held: list[Message] = []
+
+        async def rewritten(message: Message) -> None:
+            begins = message["type"] == "http.response.start"
+            if not held and not (begins and applies(message)):
+                await send(message)
+                return
+            held.append(message)
+            if not begins and not message.get("more_body"):
+                for each in _messages(held, form):
+                    await send(each)
+
+        await app(scope, receive, rewritten)
+
+    return behind
+
+
+def _messages(held: Sequence[Message], form: Form) -> Sequence[Message]:
+    body = b"".join(each.get("body", b"") for each in held[1:])
+    made = form(held[0], body)
+    if made is None:
+        return held
+    start, body = made
+    kept = [each for each in start["headers"] if each[0].lower() != b"content-length"]
+    headers = [*kept, (b"content-length", b"%d" % len(body))]
+    return [{**start, "headers": headers}, {"type": "http.response.body", "body": body}]

@@ -1,0 +1,154 @@
+"""Who may ask the gateway for what: LiteLLM's custom authentication, without a database.
+
+The master key may do everything; clients' keys are known by their hashes (auth_rules).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import time
+
+from fastapi import Request
+
+from .auth_rules import METRICS, Key, Refused, metrics_key
+from .litellm_parts import (
+    LitellmUserRoles,
+    ProxyException,
+    UserAPIKeyAuth,
+    fallback_target_model_name,
+    get_model_from_request,
+    get_request_route,
+    iter_request_fallback_targets,
+    read_request_body,
+    router,
+)
+from .release import read_json
+from .requests.kinds import Kinds
+from .requests.media_types import form_mistake
+from .requests.types import mistake
+
+# Those that LiteLLM reads as such (http_parsing_utils.py, 1.106.2).
+FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+MASTER = "master"
+# Whoever has this key is Prometheus.
+MONITOR = "monitor"
+ROUTING = read_json("routing.json")
+KINDS = Kinds(ROUTING["groups"], ROUTING["aliases"])
+KEYS = {digest: Key(entry) for digest, entry in read_json("keys.json").items()}
+
+
+async def user_api_key_auth(request: Request, api_key: str) -> UserAPIKeyAuth:
+    """Whom a key belongs to, as LiteLLM asks it; ProxyException where the request may not be.
+
+    A request that is wrong is refused here, too: nothing of LiteLLM's has looked at it before.
+    """
+    found = await _whose(request, api_key)
+    if request.method == "POST":
+        await _well_formed(request, found)
+    return found
+
+
+async def _well_formed(request: Request, asks: UserAPIKeyAuth) -> None:
+    path = get_request_route(request)
+    body = await read_request_body(request)
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    said = (form_mistake if kind in FORMS else mistake)(path, body)
+    said = said or KINDS.mistake(path, body.get("model"), asks.models or None)
+    if said:
+        _forget(request, body)
+        raise _Answer(Refused(400, said), asks.key_alias)
+
+
+def _forget(request: Request, body: object) -> None:
+    """Leave of a body what the log of requests has a field for.
+
+    LiteLLM works on it also where it only notes that it was refused, and what is wrong in it would
+    make it fail (seen with 1.106.2).
+    """
+    known = {"model": str, "stream": bool}
+    given = body if isinstance(body, dict) else {}
+    kept = {name: given[name] for name, of in known.items() if isinstance(given.get(name), of)}
+    _, parsed = request.scope["parsed_body"]
+    parsed.clear()
+    parsed.update(kept)
+    request.scope["parsed_body"] = (tuple(kept), parsed)
+
+
+async def _whose(request: Request, api_key: str) -> UserAPIKeyAuth:
+    shown = (api_key or "").removeprefix("Bearer ").encode()
+    if hmac.compare_digest(shown, os.environ["LITELLM_MASTER_KEY"].encode()):
+        return _administrator(MASTER)
+    if _is_monitor(shown):
+        if request.method == "GET" and get_request_route(request) in METRICS:
+            # LiteLLM shows /metrics to nobody less; this key gets nowhere else.
+            return _administrator(MONITOR)
+        raise _Answer(Refused(403, "this key is for GET /metrics alone"), None)
+    digest = hashlib.sha256(shown).hexdigest()
+    key = KEYS.get(digest)
+    try:
+        if key is None:
+            raise Refused(401, "there is no such key; see whether it is whole, or ask for one")
+        key.is_good(time.time())
+        if key.master:
+            return _administrator(key.name)
+        if key.may_go(request.method, get_request_route(request)):
+            key.may_ask(await _models(request))
+            key.count(time.monotonic())
+    except Refused as refused:
+        raise _Answer(refused, key.name if key else None) from None
+    return UserAPIKeyAuth(
+        api_key=digest,
+        key_alias=key.name,
+        user_id=key.name,
+        models=key.models or [],
+        user_role=LitellmUserRoles.INTERNAL_USER,
+    )
+
+
+def _is_monitor(shown: bytes) -> bool:
+    return hmac.compare_digest(shown, metrics_key(os.environ["LITELLM_MASTER_KEY"]).encode())
+
+
+class _Answer(ProxyException):
+    """A refusal in OpenAI's form; `key_alias` is for the log of requests."""
+
+    def __init__(self, refused: Refused, key_alias: str | None) -> None:
+        wait = refused.retry_after
+        kinds = {
+            400: "invalid_request_error",
+            401: "authentication_error",
+            403: "permission_error",
+            429: "rate_limit_error",
+        }
+        super().__init__(
+            message=refused.reason,
+            type=kinds[refused.status],
+            param=None,
+            code=refused.status,
+            headers={"Retry-After": str(wait)} if wait else None,
+        )
+        self.key_alias = key_alias
+        # What the log calls it; 400 is the request's own class.
+        self.refused = refused.status != 400
+
+
+def _administrator(name: str) -> UserAPIKeyAuth:
+    # The name stands for the key: not even its hash goes into logs or metrics.
+    return UserAPIKeyAuth(
+        api_key=name, key_alias=name, user_id=name, user_role=LitellmUserRoles.PROXY_ADMIN
+    )
+
+
+async def _models(request: Request) -> list[object]:
+    """Every model that a request may lead to, as far as it says so itself."""
+    path, body = get_request_route(request), await read_request_body(request)
+    found = get_model_from_request(
+        body, path, dict(request.headers), dict(request.query_params), router(), request
+    )
+    named = [part["model"] for part in (request.path_params, body) if "model" in part]
+    named += found if isinstance(found, list) else [found] if found else []
+    # A target that LiteLLM finds no name in is none that can be allowed.
+    targets = iter_request_fallback_targets(body)
+    return [*named, *(fallback_target_model_name(target) for target in targets)]

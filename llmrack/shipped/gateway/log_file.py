@@ -1,0 +1,136 @@
+"""A file of lines that grows while requests are served: none of them waits for it, or fails by it.
+
+A thread of its own writes. A file that has grown too large, or is of another day (UTC), is renamed
+to NAME-20261121T152529.123Z.jsonl, after the moment, and such files are removed when they are old.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import queue
+import sys
+import threading
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+LOG = logging.getLogger("llmrack.log_file")
+# Apart from LiteLLM's, whose level is warnings.
+LOG.propagate = False
+LOG.addHandler(logging.StreamHandler(sys.stderr))
+
+# Bytes after which a file is put aside.
+LARGEST = 64 * 2**20
+# Lines that may wait for a disk that does not answer; further ones are lost.
+MOST_WAITING = 100_000
+DAY = 86_400.0
+
+
+# Every file of this process.
+_files: list[LogFile] = []
+
+
+class LogFile:
+    """Lines of JSON, readable by their owner alone.
+
+    + path: NAME.jsonl; it is made when the first line is written
+    + days: how long what was put aside is kept
+    """
+
+    def __init__(self, path: Path, days: float) -> None:
+        """Nothing is opened yet."""
+        self._path = path
+        self._days = days
+        self._waiting: queue.Queue[bytes | threading.Event] = queue.Queue(MOST_WAITING)
+        self._lost = 0
+        self._why = ""
+        self._cut = False
+        _files.append(self)
+        threading.Thread(target=self._run, name=path.name, daemon=True).start()
+
+    def add(self, **fields: Any) -> None:  # noqa: ANN401  (what JSON can hold)
+        """Have a line written, with the time of now before everything else."""
+        line = json.dumps({"time": stamp("-", ":"), **fields}, separators=(",", ":")) + "\n"
+        try:
+            self._waiting.put_nowait(line.encode())
+        except queue.Full:
+            self._lose(1, "the disk does not answer")
+
+    def flush(self, seconds: float) -> None:
+        """Wait until everything that was added is written, or ``seconds`` have gone by."""
+        written = threading.Event()
+        with contextlib.suppress(queue.Full):
+            self._waiting.put_nowait(written)
+            written.wait(seconds)
+
+    def _run(self) -> None:
+        while True:
+            waiting = [self._waiting.get()]
+            with contextlib.suppress(queue.Empty):
+                while len(waiting) < 1000:
+                    waiting.append(self._waiting.get_nowait())
+            lines = [each for each in waiting if isinstance(each, bytes)]
+            if lines:
+                self._write(lines)
+            for each in waiting:
+                if isinstance(each, threading.Event):
+                    each.set()
+
+    def _write(self, lines: list[bytes]) -> None:
+        # The rest of a line that the disk had no room for is nobody else's beginning.
+        text = (b"\n" if self._cut else b"") + b"".join(lines)
+        try:
+            # Opened each time, so that it may be moved aside by anybody; O_APPEND keeps lines whole
+            # when two releases write.
+            self._put_aside_if_due(len(text))
+            file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            try:
+                written = os.write(file, text)
+            finally:
+                os.close(file)
+        except OSError as error:
+            self._lose(len(lines), str(error.strerror))
+            return
+        self._cut = written < len(text)
+        if self._cut:
+            self._lose(text[written:].count(b"\n"), "no space left on device")
+        elif self._lost:
+            LOG.warning("requests are noted again: %s; %d were lost", self._path, self._lost)
+            self._lost, self._why = 0, ""
+
+    def _lose(self, lines: int, why: str) -> None:
+        self._lost += lines
+        if why != self._why:
+            LOG.error("requests are not noted: %s: %s", self._path, why)
+        self._why = why
+
+    def _put_aside_if_due(self, more: int) -> None:
+        """Before another file is begun: remove those that are too old."""
+        with contextlib.suppress(FileNotFoundError):
+            found = self._path.stat()
+            of_today = int(found.st_mtime // DAY) == int(time.time() // DAY)
+            aside = self._path.with_name(f"{self._path.stem}-{stamp()}.jsonl")
+            due = found.st_size and (found.st_size + more > LARGEST or not of_today)
+            if not due or aside.exists():
+                return
+            self._path.rename(aside)
+        for old in self._path.parent.glob(f"{self._path.stem}-*.jsonl"):
+            if time.time() - old.stat().st_mtime > self._days * DAY:
+                old.unlink(missing_ok=True)
+
+
+def flush_all(seconds: float) -> None:
+    """Wait until everything that was added is written; at most ``seconds`` for each file."""
+    for each in _files:
+        each.flush(seconds)
+
+
+def stamp(dash: str = "", colon: str = "") -> str:
+    """The time of now in UTC (ISO 8601, with milliseconds), with these between its parts."""
+    now = datetime.now(timezone.utc)
+    form = f"%Y{dash}%m{dash}%dT%H{colon}%M{colon}%S"
+    return f"{now.strftime(form)}.{now.microsecond // 1000:03d}Z"

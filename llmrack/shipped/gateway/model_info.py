@@ -1,0 +1,61 @@
+"""``/v1/model/info`` and ``/model/info``: what editors want to know of models, for every key.
+
+LiteLLM's own pages of these names also tell where the instances are and how they are set up, which
+is no client's affair. Form: model_name, litellm_params.model and model_info, as its page has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import Depends, FastAPI
+from fastapi.routing import APIRoute
+
+from .litellm_parts import UserAPIKeyAuth, user_api_key_auth
+
+PATHS = ("/v1/model/info", "/model/info")
+
+
+def add_to(app: FastAPI, declared: Mapping[str, Any]) -> None:
+    """Answer these paths, instead of LiteLLM.
+
+    + declared: routing.json
+    """
+    known = {name: _entry(name, declared) for name in declared["groups"]}
+    known |= {a: known[to] | {"model_name": a} for a, to in declared["aliases"].items()}
+
+    async def model_info(key: UserAPIKeyAuth = Depends(user_api_key_auth)) -> dict[str, Any]:  # noqa: B008
+        names = key.models or known
+        return {"data": [entry for name, entry in known.items() if _may(name, names)]}
+
+    for path in PATHS:
+        app.router.routes.insert(0, APIRoute(path, model_info, methods=["GET"]))
+
+
+def _entry(name: str, declared: Mapping[str, Any]) -> dict[str, Any]:
+    group = declared["groups"][name]
+    rules = [declared["deployments"][each]["rules"] for each in group["deployments"]]
+    can = [set(each["capabilities"] or ()) for each in rules]
+    every = set.intersection(*can) if can else set()
+    most = [each["max_tokens"] for each in rules if each["max_tokens"]]
+    return {
+        "model_name": name,
+        "litellm_params": {"model": name},
+        "model_info": {
+            "id": name,
+            "mode": group["mode"],
+            "max_tokens": min(most, default=None),
+            "max_output_tokens": min(most, default=None),
+            "max_input_tokens": group["context_length"],
+            "supports_vision": "vision" in every,
+            "supports_function_calling": "tools" in every,
+            "supports_reasoning": "thinking" in every,
+        },
+    }
+
+
+def _may(name: str, allowed: Any) -> bool:  # noqa: ANN401  (a list of names, or all of them)
+    return any(
+        name.startswith(each[:-1]) if each.endswith("*") else name == each for each in allowed
+    )

@@ -1,0 +1,158 @@
+"""A chat in OpenAI's form as Ollama's ``/api/chat`` takes it.
+
+LiteLLM's own translation loses or turns round what it does not know (with 1.106.2: a stop text, the
+penalties, ``tool_choice``, the levels of thinking), and puts what it knows nothing of among the
+options. So the body's parts are made here and laid over what LiteLLM sends. Source of names and
+types: api/types.go and openai/openai.go of ollama/ollama at v0.33.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .refusals import Refusal
+from .rules import Rules
+
+# Ours → Ollama's option, and how it is written there.
+_OPTIONS = {
+    "temperature": ("temperature", float),
+    "top_p": ("top_p", float),
+    "min_p": ("min_p", float),
+    "typical_p": ("typical_p", float),
+    "top_k": ("top_k", int),
+    "seed": ("seed", int),
+    "presence_penalty": ("presence_penalty", float),
+    "frequency_penalty": ("frequency_penalty", float),
+    "repeat_penalty": ("repeat_penalty", float),
+    "repetition_penalty": ("repeat_penalty", float),
+    "repeat_last_n": ("repeat_last_n", int),
+    "max_tokens": ("num_predict", int),
+    "stop": ("stop", list),
+}
+# What only the server of some other kind can do.
+_CANNOT = {
+    "logprobs": "cannot be had from Ollama by this gateway",
+    "top_logprobs": "cannot be had from Ollama by this gateway",
+    "logit_bias": "is nothing that Ollama knows",
+    "functions": "is the older form: send tools",
+    "function_call": "is the older form: send tools",
+    "web_search_options": "is nothing that Ollama knows",
+    "audio": "is nothing that Ollama can answer with",
+    "suffix": "is nothing that /api/chat knows",
+    "echo": "is nothing that Ollama knows",
+    "best_of": "is nothing that Ollama knows",
+}
+# Fields of a message that are texts.
+_MESSAGE = ("role", "tool_call_id", "name", "reasoning_content")
+
+
+def body(rules: Rules, given: dict[str, Any], level: str | None) -> dict[str, Any]:
+    """What is laid over LiteLLM's body; what it takes is taken out of ``given``.
+
+    + given: parameters of the request
+    + level: of thinking; None: the model's own affair
+
+    Refusal where Ollama cannot do what is asked.
+    """
+    for name, why in _CANNOT.items():
+        if given.pop(name, None):
+            raise Refusal(f"{name} {why}; leave it out", name)
+    if (given.pop("n", None) or 1) > 1:
+        raise Refusal("n must be 1: Ollama gives one answer at a time", "n")
+    if "audio" in (given.pop("modalities", None) or ()):
+        raise Refusal("modalities: Ollama answers in text alone", "modalities")
+    found: dict[str, Any] = {"options": {}, "truncate": False}
+    for name, (option, made) in _OPTIONS.items():
+        if (value := given.pop(name, None)) is not None:
+            found["options"][option] = made(value)
+    for name in rules.client_options:
+        if (value := given.pop(name, None)) is not None:
+            # The one that is a field of the body's own.
+            (found if name == "keep_alive" else found["options"])[name] = value
+    if level is not None:
+        found["think"] = level if rules.levels else level != "none"
+    _format(given.pop("response_format", None), found)
+    return found
+
+
+def tools(given: dict[str, Any]) -> None:
+    """Take the choice of a tool out of ``given``: Ollama's models choose themselves."""
+    choice = given.pop("tool_choice", None)
+    if choice == "none":
+        given.pop("tools", None)
+    elif choice not in (None, "auto"):
+        raise Refusal(
+            "tool_choice must be auto or none: Ollama cannot be made to call a tool; leave it out, "
+            "or have it left out (drop: [tool_choice] of the model)",
+            "tool_choice",
+        )
+    for number, tool in enumerate(given.get("tools") or ()):
+        if tool.get("type", "function") != "function":
+            kind = str(tool["type"])[:40]
+            raise Refusal(
+                f"tools[{number}] is of type {kind}, and Ollama knows functions alone", "tools"
+            )
+
+
+def message(number: int, given: dict[str, Any]) -> dict[str, Any]:
+    """What ``/api/chat`` has a place for of a message; Refusal for what it has none for.
+
+    LiteLLM leaves the rest out, and comes to grief by it when it counts tokens.
+    """
+    found = {n: given[n] for n in _MESSAGE if isinstance(given.get(n), str)}
+    content = given.get("content")
+    found["content"] = content if isinstance(content, str) else ""
+    if isinstance(content, list):
+        found["content"] = [_part(number, part) for part in content]
+    blocks = given.get("thinking_blocks")
+    if isinstance(blocks, list) and "reasoning_content" not in found:
+        thoughts = [each.get("thinking") for each in blocks if isinstance(each, dict)]
+        if any(thoughts):
+            found["reasoning_content"] = "".join(str(each or "") for each in thoughts)
+    calls = given.get("tool_calls") or ()
+    for call in calls:
+        if call.get("type", "function") != "function":
+            raise Refusal(
+                f"messages[{number}] has a call of type {call['type'][:40]}, and Ollama knows "
+                "functions alone",
+                "messages",
+            )
+    if calls:
+        found["tool_calls"] = [
+            {
+                "id": str(call.get("id") or ""),
+                "type": "function",
+                "function": {n: call["function"][n] for n in ("name", "arguments")},
+            }
+            for call in calls
+        ]
+    return found
+
+
+def _part(number: int, part: dict[str, Any]) -> dict[str, Any]:
+    kind = part.get("type")
+    if kind == "text":
+        return {"type": kind, "text": part["text"]}
+    if kind == "image_url":
+        url = part["image_url"]
+        return {"type": kind, "image_url": {"url": url["url"] if isinstance(url, dict) else url}}
+    raise Refusal(
+        f"messages[{number}] has a part of type {str(kind)[:40]}, and Ollama takes text and "
+        "images; send one of these",
+        "messages",
+    )
+
+
+def _format(wanted: dict[str, Any] | None, found: dict[str, Any]) -> None:
+    kind = (wanted or {}).get("type")
+    if kind == "json_object":
+        found["format"] = "json"
+    elif kind == "json_schema":
+        schema = (wanted or {}).get("json_schema")
+        found["format"] = schema.get("schema") if isinstance(schema, dict) else None
+        if not isinstance(found["format"], dict):
+            raise Refusal("response_format.json_schema.schema must be an object", "response_format")
+    elif kind not in (None, "text"):
+        raise Refusal(
+            "response_format.type must be text, json_object or json_schema", "response_format"
+        )

@@ -1,0 +1,192 @@
+"""An attempt: one request to one instance, with its deadlines.
+
+LiteLLM's router asks a deployment through ``litellm.acompletion`` (for chats, and for the dialects
+that become chats), and through a function for each other kind; those are wrapped here.
+LiteLLM itself bounds a connection, the first token and the gaps between tokens with one number
+(seen with 1.106.2).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from ..litellm_parts import Call, call, replace_call
+from ..requests import adapt, media
+from ..requests.refusals import Refusal
+from . import completions
+from .blame import blame
+from .chunks import text
+from .clients import Clients
+from .health import Deployment
+from .outcome import Outcomes, measured_from
+from .proof import PROOFS
+from .refusal import refused
+from .stream import Streams
+from .trail import trails
+
+# Makes a request what a deployment takes, as ``adapt.chat`` does.
+Form = Callable[[Any, dict[str, Any], dict[str, Any]], list[str]]
+
+# Parameters of a plain chat that LiteLLM cannot put together from a stream.
+_PLAIN_ONLY = ("logprobs", "top_logprobs", "audio", "modalities")
+# LiteLLM's calls whose answers come whole, and the form of each.
+_WHOLE: dict[str, Form] = {
+    "aembedding": adapt.embedding,
+    "atranscription": media.transcription,
+    "aspeech": media.speech,
+    "arerank": media.rerank,
+    "aimage_generation": media.image,
+    "aimage_edit": media.edit,
+}
+
+
+class Attempts:
+    """Every attempt of this gateway.
+
+    + deployments: by id
+    + cooldown: seconds that one rests whose failure does not say for how long
+    """
+
+    def __init__(
+        self, deployments: dict[str, Deployment], clients: Clients, cooldown: float
+    ) -> None:
+        """Nothing is wrapped before install()."""
+        self._deployments = deployments
+        self._clients = clients
+        self._outcomes = Outcomes(cooldown, self.ask_briefly)
+        self._chat: Call = call("acompletion")
+        self._streams = Streams(self._chat, self._outcomes, cooldown)
+        self._text: Call = call("atext_completion")
+        self._calls: dict[str, Call] = {"acompletion": self.chat, "atext_completion": self.text}
+        self._calls |= {name: self._whole(name, form) for name, form in _WHOLE.items()}
+
+    def install(self) -> None:
+        """Wrap LiteLLM's calls."""
+        for name, function in self._calls.items():
+            replace_call(name, function)
+
+    async def chat(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  (as LiteLLM's own)
+        """``litellm.acompletion``."""
+        deployment = self._deployment(kwargs)
+        if deployment is None:
+            return await self._chat(*args, **kwargs)
+        return await self._ask(deployment, adapt.chat, kwargs)
+
+    async def _ask(self, deployment: Deployment, form: Form, kwargs: dict[str, Any]) -> Any:  # noqa: ANN401
+        whole = self._bound(deployment, kwargs)
+        self._adapt(deployment, form, kwargs)
+        first = deployment.first_token_timeout
+        if kwargs.get("stream"):
+            return await self._streams.begin(deployment, kwargs, whole)
+        if first and kwargs.get("n") in (None, 1) and not any(map(kwargs.get, _PLAIN_ONLY)):
+            return await self._streams.put_together(deployment, kwargs, whole)
+        return await self._plain(deployment, self._chat, (), kwargs, whole)
+
+    def _whole(self, name: str, form: Form) -> Call:
+        """A call of LiteLLM's whose answer comes whole, with what is ours around it."""
+        original = call(name)
+
+        @wraps(original)
+        async def asked(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  (as LiteLLM's own)
+            deployment = self._deployment(kwargs)
+            if deployment is None:
+                return await original(*args, **kwargs)
+            whole = self._bound(deployment, kwargs)
+            if name == "aimage_edit":
+                # The one of OpenAI's form that LiteLLM sends without OpenAI's SDK.
+                kwargs["client"] = self._clients.http(deployment.instance.name)
+            self._adapt(deployment, form, kwargs)
+            response = await self._plain(deployment, original, args, kwargs, whole)
+            if name == "arerank":
+                # LiteLLM asks nobody for headers of this one, but takes those of the provider.
+                hidden = response._hidden_params
+                known = hidden.get("additional_headers") or {}
+                hidden["additional_headers"] = known | trails.of(kwargs).headers
+            return response
+
+        return asked
+
+    async def text(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  (as LiteLLM's own)
+        """``litellm.atext_completion``; vLLM's stream is bounded until it begins, no longer."""
+        deployment = self._deployment(kwargs)
+        if deployment is None:
+            return await self._text(*args, **kwargs)
+        if deployment.rules.engine != "vllm":
+            answer = await self._ask(deployment, completions.as_chat, dict(kwargs))
+            return completions.as_completion(answer, kwargs)
+        asked = dict(kwargs)
+        whole = self._bound(deployment, kwargs, sdk=True)
+        self._adapt(deployment, adapt.chat, kwargs)
+        completions.count(kwargs)
+        answer = await self._plain(deployment, self._text, args, kwargs, whole)
+        return completions.as_completion(answer, asked)
+
+    async def ask_briefly(self, deployment: Deployment) -> None:
+        """A short request of the gateway's own, of the kind that the model answers.
+
+        Raises what LiteLLM raises when it fails, and KeyError for a kind that has no such request.
+        """
+        proof = PROOFS[deployment.kind]
+        kwargs = dict(deployment.params or {}) | {"model_info": {"id": deployment.id}}
+        # It is nobody's request: it stands in no log of requests.
+        kwargs |= {"no-log": True, "num_retries": 0, "max_retries": 0}
+        try:
+            await self._calls[proof.call](**kwargs, **proof.asked)
+        except Exception as error:
+            if not proof.or_refused or blame(error, deployment.rules.engine, True):
+                raise
+            deployment.instance.well(deployment.upstream)
+
+    def _deployment(self, kwargs: dict[str, Any]) -> Deployment | None:
+        if kwargs.get("mock_response"):
+            # Nobody is asked.
+            return None
+        return self._deployments.get(str((kwargs.get("model_info") or {}).get("id")))
+
+    def _adapt(self, deployment: Deployment, form: Form, kwargs: dict[str, Any]) -> None:
+        """Make the request what the deployment takes. Raises what refused() gives."""
+        trail = trails.of(kwargs)
+        trail.asked = True
+        # LiteLLM leads some requests to OpenAI's /v1/responses by the model's name.
+        kwargs["model"] = str(kwargs["model"]).replace("openai/responses/", "openai/", 1)
+        try:
+            trail.left_out = form(deployment.rules, deployment.params or {}, kwargs)
+        except Refusal as refusal:
+            raise refused(deployment, refusal, trail, time.monotonic()) from None
+
+    def _bound(self, deployment: Deployment, kwargs: dict[str, Any], *, sdk: bool = False) -> float:
+        """Seconds for the whole attempt: as declared, or as the client asks.
+
+        + sdk: LiteLLM asks with OpenAI's SDK, whoever it is
+        """
+        given = kwargs.get("timeout")
+        declared = (None, deployment.timeout, deployment.stream_timeout)
+        whole = float(deployment.timeout if given in declared else given)
+        kwargs["timeout"] = whole
+        # By way of /v1/responses the prefix is gone.
+        model = str((deployment.params or kwargs)["model"])
+        sdk = sdk or model.startswith("openai/")
+        self._clients.choose(deployment.instance.name, kwargs, sdk=sdk)
+        return whole
+
+    async def _plain(
+        self,
+        deployment: Deployment,
+        function: Call,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        whole: float,
+    ) -> Any:  # noqa: ANN401  (as LiteLLM's own)
+        began, trail = measured_from(kwargs), trails.of(kwargs)
+        async with self._outcomes.attempt(deployment, whole, deployment.timeout, trail):
+            response = await function(*args, **kwargs)
+        trail.answered = deployment
+        if deployment.keeps_answers:
+            trail.said = [text(response)]
+        usage = getattr(response, "usage", None)
+        tokens = getattr(usage, "completion_tokens", None) or 1
+        self._outcomes.well(deployment, began, tokens)
+        return response

@@ -1,0 +1,245 @@
+"""Which instance answers: the gateway's own part of routing, as a callback of LiteLLM.
+
+LiteLLM's router asks ``callback`` who of a name's deployments may serve and gets the one to ask;
+when that fails it asks again without it (``enable_weighted_failover``), then goes along the
+chain (``fallbacks``). What is declared stands in routing.json beside config.yaml. The parts:
+choice (who is next), health (who rests), watch (signs of life), attempt (deadlines), outcome (who
+is put aside), proof (who is back), blame (who failed), refusal (requests that are wrong), clients
+(how an instance is reached), drain (who is about to be restarted), redact (errors without keys),
+health_file (what others are told of all this), metrics (the same for Prometheus, where there is
+one); requests.adapt and requests.media make the request what an engine takes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Coroutine
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from .. import transcript_form
+from ..litellm_parts import CustomLogger
+from ..log_file import LogFile
+from ..release import folder, read_json
+from ..requests import tools
+from ..requests.adapt import needs_eyes
+from ..requests.media import of_form
+from ..requests.names import Names
+from ..requests.rules import rules
+from . import refusal
+from .attempt import Attempts
+from .choice import Candidate, Turns, choose
+from .clients import Clients
+from .drain import Drains
+from .health import LOG, Deployment, Instance
+from .health_file import HealthFile
+from .trail import Trail, trails
+from .watch import Watch
+
+# Seconds from the choice of who tries to its attempt: a request may still end in between.
+BEGIN = 2.0
+# LiteLLM's names of the calls whose tools are no functions of a chat.
+_IN_OTHER_FORMS = ("anthropic_messages", "aresponses", "responses")
+
+
+class Routing(CustomLogger):
+    """Chooses for every request, by what is declared and by what is known of the instances."""
+
+    def __init__(self, declared: dict[str, Any]) -> None:
+        """Take over ``routing.json``; nothing is asked or watched yet."""
+        super().__init__()
+        specs: dict[str, dict[str, Any]] = declared["instances"]
+        for spec in specs.values():
+            if isinstance(spec["verify"], str):
+                spec["verify"] = str(folder() / spec["verify"])
+        instances = {name: Instance(name, bool(spec["health"])) for name, spec in specs.items()}
+        noted = os.environ.get("LLMRACK_REQUEST_LOG")
+        if noted:
+            days = float(os.environ.get("LLMRACK_LOG_DAYS") or 30)
+            events = LogFile(Path(noted).with_name("events.jsonl"), days)
+            for name, each in instances.items():
+                each.noted = partial(events.add, instance=name, model="")
+        self._health_file = HealthFile(instances, os.environ.get("RUNTIME_DIRECTORY"))
+        self._drains = Drains(instances, os.environ.get("RUNTIME_DIRECTORY"))
+        self._deployments = {
+            key: Deployment(
+                key, instances[spec.pop("instance")], rules=rules(spec.pop("rules")), **spec
+            )
+            for key, spec in declared["deployments"].items()
+        }
+        self._groups: dict[str, dict[str, Any]] = declared["groups"]
+        self._names = Names(self._groups, declared["aliases"])
+        self._by_name: dict[str, list[Deployment]] = {
+            name: [self._deployments[key] for key in group["deployments"]]
+            for name, group in self._groups.items()
+        }
+        self._with_eyes = sorted(
+            name
+            for name, group in self._by_name.items()
+            if any("vision" in (each.rules.capabilities or ()) for each in group)
+        )
+        self._turns = {name: Turns() for name in self._groups}
+        cooldown = float(declared["cooldown"])
+        self._attempts = Attempts(self._deployments, Clients(specs), cooldown)
+        self._attempts.install()
+        refusal.install()
+        self._watches = [
+            Watch(instance, specs[name], cooldown)
+            for name, instance in instances.items()
+            if instance.watched
+        ]
+        self._tasks: set[asyncio.Task[None]] = set()
+        if declared.get("metrics"):
+            from .metrics import register
+
+            register(instances)
+
+    async def async_pre_call_hook(
+        self,
+        user_api_key_dict: Any,  # noqa: ANN401  (LiteLLM's interface)
+        cache: Any,  # noqa: ANN401  (LiteLLM's interface)
+        data: dict[str, Any],
+        call_type: str,
+    ) -> dict[str, Any]:
+        """The request with the name that is meant, and the tools that a model can be given.
+
+        LiteLLM knows no alias for many names.
+        """
+        if isinstance(data.get("model"), str):
+            # LiteLLM's record of the request gets the other name, too.
+            trails.of(data).model = data["model"]
+            data["model"] = self._names.meant(data["model"])
+        if call_type in _IN_OTHER_FORMS and isinstance(data.get("tools"), list):
+            data["tools"], trails.of(data).no_tools = tools.split(data["tools"])
+        if "file" in data:
+            of_form(data)
+        return data
+
+    async def async_filter_deployments(
+        self,
+        model: str,
+        healthy_deployments: list[dict[str, Any]],
+        messages: Any,  # noqa: ANN401  (LiteLLM's interface)
+        request_kwargs: dict[str, Any] | None = None,
+        parent_otel_span: Any = None,  # noqa: ANN401  (LiteLLM's interface)
+    ) -> list[dict[str, Any]]:
+        """The one deployment to ask; nobody, when somebody along the chain is better off."""
+        if not self._tasks:
+            for coroutine in (*(watch.run() for watch in self._watches), self._drains.run()):
+                self._begin(coroutine)
+        if (request_kwargs or {}).get("mock_response"):
+            # Nobody is asked, so it is nobody's turn (warm_up in serve.py).
+            return healthy_deployments[:1]
+        offered = {
+            str((each.get("model_info") or {}).get("id")): each for each in healthy_deployments
+        }
+        if not offered.keys() <= self._deployments.keys():
+            return healthy_deployments
+        for key, each in offered.items():
+            self._deployments[key].params = each["litellm_params"]
+        tried = set((request_kwargs or {}).get("_excluded_deployment_ids") or ())
+        trail = trails.of(request_kwargs or {})
+        said = messages or (request_kwargs or {}).get("messages")
+        said = said or (request_kwargs or {}).get("input")
+        fitting = self._fitting(trail, [self._deployments[key] for key in offered], said)
+        chosen = self._choose(model, [each for each in fitting if each.id not in tried])
+        if chosen is None and not tried and not self._anybody(model):
+            chosen = self._best_of(fitting)
+        if chosen is None:
+            return []
+        trail.chosen = True
+        chosen.instance.tried(chosen.upstream, time.monotonic() + BEGIN)
+        return [offered[chosen.id]]
+
+    def _fitting(
+        self,
+        trail: Trail,
+        offered: list[Deployment],
+        said: Any,  # noqa: ANN401  (of any dialect)
+    ) -> list[Deployment]:
+        """Those to whom the request may be put; Refusal where it goes to nobody any more."""
+        if trail.final:
+            raise trail.final
+        left = [each for each in offered if each.served not in trail.refusals]
+        if not left or not needs_eyes(said):
+            return left
+        able = [each for each in left if each.rules.can("vision")]
+        return able or refusal.without_eyes(trail, left, self._with_eyes)
+
+    def _choose(self, name: str, offered: list[Deployment]) -> Deployment | None:
+        now = time.monotonic()
+        candidates = [
+            Candidate(
+                each.id,
+                each.level,
+                each.weight,
+                each.model.running,
+                each.model.known_pace(now),
+                each.instance.has_loaded(each.upstream, now),
+            )
+            for each in offered
+            if each.can_be_asked(now)
+        ]
+        group = self._groups.get(name)
+        strategy = group["strategy"] if group else "weighted"
+        chosen, loading = choose(candidates, strategy, self._turns.get(name, Turns()))
+        if loading:
+            self._load(self._deployments[loading])
+        return self._deployments[chosen] if chosen else None
+
+    def _anybody(self, name: str) -> bool:
+        """Whether somebody along the chain of ``name`` can be asked."""
+        group, now = self._groups.get(name), time.monotonic()
+        return group is not None and any(
+            each.can_be_asked(now) for other in group["chain"] for each in self._by_name[other]
+        )
+
+    def _best_of(self, offered: list[Deployment]) -> Deployment | None:
+        """Whoever may be back first: a true answer, or a true error, is better than none."""
+
+        def until(each: Deployment) -> float:
+            rests = (each.instance.rest, each.model.rest)
+            return max((rest.until for rest in rests if rest), default=0.0)
+
+        return min(offered, key=lambda each: (until(each), each.level), default=None)
+
+    def _load(self, deployment: Deployment) -> None:
+        """Have an instance load a model, while others answer."""
+        if deployment.model.loading or not deployment.params:
+            return
+        deployment.model.loading = True
+
+        async def load() -> None:
+            try:
+                await self._attempts.ask_briefly(deployment)
+            except Exception as error:
+                LOG.info("%s did not load: %s", deployment.id, type(error).__name__)
+            finally:
+                deployment.model.loading = False
+
+        self._begin(load())
+
+    async def async_post_call_response_headers_hook(
+        self,
+        data: dict[str, Any],
+        user_api_key_dict: Any,  # noqa: ANN401  (LiteLLM's interface)
+        response: Any,  # noqa: ANN401  (LiteLLM's interface)
+        request_headers: dict[str, str] | None = None,
+        litellm_call_info: dict[str, Any] | None = None,
+    ) -> dict[str, str]:
+        """What is told beside the answer (Trail), and what transcript_form needs."""
+        found = trails.seen(data.get("litellm_call_id")).headers
+        if "file" in data and data.get("response_format") in transcript_form.FORMS:
+            found[transcript_form.MARK] = "1"
+        return found
+
+    def _begin(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+callback = Routing(read_json("routing.json"))

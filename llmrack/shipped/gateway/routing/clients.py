@@ -1,0 +1,131 @@
+"""HTTP clients: one an instance, with its deadlines, its certificate and its path for chats.
+
+LiteLLM knows no connect timeout of its own, verifies by its own settings when it connects again,
+waits for as long as a request may take where a connection has gone dead, and always asks Ollama at
+/api/chat (seen with 1.106.2); but it takes a client for each request.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from typing import Any
+
+import httpx
+import openai
+from aiohttp import ClientSession, DummyCookieJar, TCPConnector
+
+from ..litellm_parts import AsyncHTTPHandler, LiteLLMAiohttpTransport
+from .redact import shown_keys, without
+from .watch import headers, tls
+
+_OLLAMA_CHAT = "/api/chat"
+# Of the attempt under way: gets an entry when its request begins to be sent.
+sending: ContextVar[list[bool]] = ContextVar("sending")
+
+
+class _Transport(LiteLLMAiohttpTransport):
+    def __init__(self, session: Callable[[], ClientSession], keys: Mapping[str, str]) -> None:
+        super().__init__(session)
+        self._keys = keys
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return await without(self._keys, await super().handle_async_request(request))
+        except httpx.ConnectError as error:
+            # LiteLLM would send the request once more and wait as long again.
+            if getattr(error.__cause__, "errno", None) == errno.ETIMEDOUT:
+                raise httpx.ConnectTimeout(str(error), request=request) from error
+            raise
+
+
+class _Client(AsyncHTTPHandler):
+    """LiteLLM's client, as an instance needs it also where LiteLLM makes it anew."""
+
+    def __init__(self, spec: dict[str, Any]) -> None:
+        self._spec = spec
+        self._tls: ssl.SSLContext = tls(spec["verify"])
+        self._host = httpx.URL(spec["url"]).host
+        self._declared = headers(spec)
+        super().__init__()
+
+    def create_client(self, timeout: Any, *_: Any, **__: Any) -> httpx.AsyncClient:  # noqa: ANN401
+        return httpx.AsyncClient(
+            transport=_Transport(self._session, shown_keys(self._spec)),
+            event_hooks={"request": [self._prepare]},
+            timeout=timeout,
+        )
+
+    def _session(self) -> ClientSession:
+        # No limit of its own: that is max_parallel_requests.
+        connector = TCPConnector(ssl=self._tls, limit=0, socket_factory=self._socket)
+        return ClientSession(connector=connector, cookie_jar=DummyCookieJar())
+
+    def _socket(self, address: tuple[Any, ...]) -> socket.socket:
+        """One that fails when the other side has not been heard of for the connect timeout.
+
+        Not when it is silent while it works: its kernel answers then (tcp(7)).
+        """
+        seconds = self._spec["connect_timeout"]
+        made = socket.socket(*address[:3])
+        made.setblocking(False)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL):
+            made.setsockopt(socket.IPPROTO_TCP, option, max(1, int(seconds)))
+        return made
+
+    async def _prepare(self, request: httpx.Request) -> None:
+        if (sent := sending.get(None)) is not None:
+            sent.append(True)
+        timeouts = request.extensions.get("timeout", {})
+        request.extensions["timeout"] = {**timeouts, "connect": self._spec["connect_timeout"]}
+        if request.url.host == self._host:
+            # LiteLLM sends no headers of the declaration with some kinds of requests.
+            request.headers.update(self._declared)
+        path = self._spec["chat"]
+        if path and request.url.path.endswith(_OLLAMA_CHAT):
+            begin = request.url.path.removesuffix(_OLLAMA_CHAT)
+            request.url = request.url.copy_with(path=begin + path)
+
+
+class Clients:
+    """The clients of all instances; each is made when it is first needed.
+
+    + specs: routing.json's instances, by name
+    """
+
+    def __init__(self, specs: dict[str, dict[str, Any]]) -> None:
+        """Opens nothing."""
+        self._specs = specs
+        self._http: dict[str, _Client] = {}
+        self._openai: dict[str, openai.AsyncOpenAI] = {}
+
+    def choose(self, instance: str, kwargs: dict[str, Any], *, sdk: bool) -> None:
+        """Give a call of LiteLLM the client of the instance that it asks.
+
+        + sdk: OpenAI's; otherwise LiteLLM's own
+        """
+        http = self.http(instance)
+        if not sdk:
+            kwargs["client"] = http
+            return
+        if instance not in self._openai:
+            self._openai[instance] = openai.AsyncOpenAI(
+                api_key=kwargs["api_key"],
+                base_url=kwargs["api_base"],
+                max_retries=0,
+                # LiteLLM hands on no timeout of speech; each attempt has its own (attempt.py).
+                timeout=None,
+                http_client=http.client,
+            )
+        kwargs["client"] = self._openai[instance]
+
+    def http(self, instance: str) -> _Client:
+        """That of an instance, without OpenAI's SDK."""
+        if instance not in self._http:
+            self._http[instance] = _Client(self._specs[instance])
+        return self._http[instance]

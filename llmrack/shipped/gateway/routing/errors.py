@@ -1,0 +1,45 @@
+"""Failures that LiteLLM does not see itself, in its own words, and with theirs for the log."""
+
+from __future__ import annotations
+
+import math
+
+import anyio
+
+from ..litellm_parts import InternalServerError, Timeout
+from .health import Deployment
+
+
+def is_lost(scope: anyio.CancelScope) -> bool:
+    """Whether an attempt ended because its instance is lost (see Instance.lost)."""
+    return scope.deadline == -math.inf
+
+
+def silent(deployment: Deployment, scope: anyio.CancelScope, seconds: float) -> Timeout:
+    """Nothing has come for ``seconds``, or the instance is lost."""
+    lost = is_lost(scope)
+    error = late(deployment, "is lost" if lost else f"said nothing for {seconds:g} s")
+    error.failure = "connection" if lost else "timeout"
+    return error
+
+
+def late(deployment: Deployment, said: str) -> Timeout:
+    """A deadline is over; ``said`` is what the instance did."""
+    said = f"{deployment.instance.name} {said}"
+    return Timeout(message=said, model=deployment.upstream, llm_provider="")
+
+
+def broken(deployment: Deployment, error: Exception | None = None) -> InternalServerError:
+    """An answer that ended before its end."""
+    said = f"{deployment.instance.name} broke off before its answer was whole"
+    if str(error or ""):
+        said += f" ({error})"
+    made = InternalServerError(message=said, model=deployment.upstream, llm_provider="")
+    made.failure = "broken off"
+    return made
+
+
+def stamped(error: Exception, deployment: Deployment) -> Exception:
+    """With the word by which LiteLLM asks the others of a name; it gives it to chats alone."""
+    error.failed_deployment_id = deployment.id  # type: ignore[attr-defined]
+    return error

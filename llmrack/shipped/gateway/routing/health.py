@@ -1,0 +1,257 @@
+"""How instances are: who rests after a failure, since when and why, and what ends it.
+
+An instance that is watched gives a sign of life each second while it is in use. One that failed is
+used again when it has answered a short request of the gateway's own, so no client's request has to
+find out; one that is not watched (a paid provider) when its time is over, by one request alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import anyio
+
+from ..requests.rules import Rules
+
+LOG = logging.getLogger("llmrack")
+LOG.setLevel(logging.INFO)
+# Apart from LiteLLM's, which has its own idea of levels and form.
+LOG.propagate = False
+LOG.addHandler(logging.StreamHandler(sys.stderr))
+
+# Seconds from one sign of life to the next, and until one is missed.
+INTERVAL = 1.0
+SIGN_TIMEOUT = 1.0
+# Missed signs until a silent instance counts as lost. A busy one may be slow to give one.
+SILENT = 3
+# Seconds after the last request in which an instance counts as in use. Others are left alone: the
+# engines note each sign of life in their logs.
+IN_USE = 30.0
+# Seconds between looks at what is loaded.
+LOADED_EVERY = 5.0
+# Seconds from a failure to its proof, where one failure follows another in spite of proofs.
+LONGEST_DOUBT = 10.0
+# Seconds for which a measured pace holds, and share of a new measurement in it.
+PACE_HOLDS, PACE_SHARE = 60.0, 0.3
+# Seconds for which a model that answered counts as loaded. Ollama's own default is five minutes.
+ANSWERED_HOLDS = 240.0
+
+
+@dataclass
+class Rest:
+    """Why something is not asked, and until when.
+
+    + until: monotonic time; before it nobody tries
+    + why: for the log
+    + proof: a short request that must be answered first, where somebody watches; None: a sign of
+      life is enough
+    + since: monotonic time
+    + pause: seconds from one proof in vain to the next
+    + trying: monotonic time until which somebody tries: the gateway itself, or one request
+    """
+
+    until: float
+    why: str
+    proof: Callable[[], Awaitable[None]] | None = None
+    since: float = field(default_factory=time.monotonic)
+    pause: float = INTERVAL
+    trying: float = 0.0
+
+    def may_be_tried(self, now: float) -> bool:
+        """Whether it is time to see if it is over, and nobody does already."""
+        return now >= self.until and now >= self.trying
+
+
+@dataclass(kw_only=True)
+class Resting:
+    """What is put aside when it fails.
+
+    + rest: while it is
+    + doubt: seconds from its next failure to a proof, while it has answered nothing but a proof
+    + changed: is called when it begins to rest, or wakes
+    + noted: is called then, too, with what the log of events shall say
+    """
+
+    rest: Rest | None = None
+    doubt: float = 0.0
+    changed: Callable[[], None] = lambda: None
+    noted: Callable[..., None] = lambda **_: None
+
+    def put_aside(self, rest: Rest, what: str) -> None:
+        """Begin to rest, or go on; ``what`` is its name in the log."""
+        present = self.rest
+        if self.doubt:
+            rest.until = max(rest.until, rest.since + self.doubt)
+        if present is None:
+            LOG.warning("%s is put aside: %s", what, rest.why)
+            self.noted(event="aside", why=rest.why)
+            rest.pause = max(rest.pause, self.doubt)
+            self.rest = rest
+            self.changed()
+            return
+        # The same one, for somebody may be trying it.
+        finite = present.until < math.inf
+        present.until = max(present.until, rest.until) if finite else rest.until
+        present.why, present.proof = rest.why, rest.proof
+
+    def wake(self, what: str) -> None:
+        """It has answered; what rests is well again."""
+        self.doubt = 0.0
+        if self.rest:
+            rested = time.monotonic() - self.rest.since
+            LOG.info("%s is back after %.1f s", what, rested)
+            self.noted(event="back", seconds=round(rested, 1))
+            self.doubt = min(self.rest.pause * 2, LONGEST_DOUBT)
+            self.rest = None
+            self.changed()
+
+
+@dataclass
+class Model(Resting):
+    """A model on an instance, as it is known there."""
+
+    running: int = 0
+    answered: float = -ANSWERED_HOLDS
+    pace: float | None = None
+    measured: float = 0.0
+    loading: bool = False
+
+    def measure(self, seconds: float, tokens: int) -> None:
+        """Note how long an answer took."""
+        now, new = time.monotonic(), seconds / max(tokens, 1)
+        old = self.known_pace(now)
+        self.pace = new if old is None else old + PACE_SHARE * (new - old)
+        self.measured = now
+
+    def known_pace(self, now: float) -> float | None:
+        """Seconds a token, unless that was long ago."""
+        return self.pace if now - self.measured < PACE_HOLDS else None
+
+
+@dataclass
+class Instance(Resting):
+    """A server, what is known of it, and the requests that wait for its next word."""
+
+    name: str
+    watched: bool
+    models: dict[str, Model] = field(default_factory=dict)
+    used: float = 0.0
+    loaded: frozenset[str] | None = None
+    waiting: set[anyio.CancelScope] = field(default_factory=set)
+    missed: int = 0
+    # Whether somebody is about to restart it (drain.py).
+    drained: bool = False
+
+    def model(self, upstream: str) -> Model:
+        """What is known of one of its models."""
+        if upstream not in self.models:
+            noted = partial(self.noted, model=upstream)
+            self.models[upstream] = Model(changed=self.changed, noted=noted)
+        return self.models[upstream]
+
+    def has_loaded(self, upstream: str, now: float) -> bool | None:
+        """Whether a model is in its memory; None where nobody knows."""
+        if self.loaded is None:
+            return None
+        model = self.model(upstream)
+        if now - model.answered < ANSWERED_HOLDS:
+            return True
+        # Ollama lists a model from the moment in which it begins to load it (PsHandler in
+        # server/routes.go): where requests wait for a first answer, that may be still going on.
+        return _full(upstream) in self.loaded and not model.running
+
+    def see_loaded(self, names: frozenset[str], now: float) -> None:
+        """Take over what it lists; what it has put out of its memory counts as answered no more."""
+        self.loaded = names
+        for upstream, model in self.models.items():
+            # Not at once, for it may list the same weights under another of their names.
+            if _full(upstream) not in names and now - model.answered > 2 * LOADED_EVERY:
+                model.answered = -ANSWERED_HOLDS
+
+    def can_be_asked(self, upstream: str, now: float) -> bool:
+        """Whether neither it nor the model rests; or one request may try."""
+        return not self.drained and all(
+            rest is None or (not self.watched and rest.may_be_tried(now))
+            for rest in (self.rest, self.model(upstream).rest)
+        )
+
+    def tried(self, upstream: str, until: float) -> list[Rest]:
+        """A request is chosen for it: until it has ended, nobody else tries. Gives what it tries.
+
+        Nothing where somebody watches: there the gateway's own request tries.
+        """
+        rests = [rest for rest in (self.rest, self.model(upstream).rest) if rest]
+        if self.watched:
+            return []
+        for rest in rests:
+            rest.trying = until
+        return rests
+
+    def well(self, upstream: str) -> None:
+        """It has answered, so it and the model are well."""
+        model = self.model(upstream)
+        self.wake(self.name)
+        model.wake(f"{self.name}/{upstream}")
+        self.missed = 0
+        model.answered = time.monotonic()
+
+    def lost(self) -> None:
+        """It is gone: what waits for it stops waiting, and nothing is loaded there any more."""
+        for scope in list(self.waiting):
+            scope.deadline = -math.inf
+        if self.loaded is not None:
+            self.loaded = frozenset()
+        for model in self.models.values():
+            model.answered = -ANSWERED_HOLDS
+
+
+@dataclass
+class Deployment:
+    """A deployment's entry in routing.json, with its instance.
+
+    + kind: of answers: chat, embedding, transcription, speech, rerank or image
+    + served: the declared model
+    + place: among the members of its tier, from 0 on
+    + keeps_answers: whether what is asked and answered is kept
+    + rules: for requests to it
+    + params: LiteLLM's own parameters of it, once a request has been routed
+    """
+
+    id: str
+    instance: Instance
+    upstream: str
+    level: int
+    weight: float
+    kind: str
+    first_token_timeout: float | None
+    timeout: float
+    stream_timeout: float
+    served: str
+    provider: str
+    place: int
+    keeps_answers: bool
+    rules: Rules
+    params: dict[str, Any] | None = None
+
+    @property
+    def model(self) -> Model:
+        """What is known of its model."""
+        return self.instance.model(self.upstream)
+
+    def can_be_asked(self, now: float) -> bool:
+        """Whether nothing of it rests, and it may have one more request."""
+        limit = (self.params or {}).get("max_parallel_requests")
+        full = limit is not None and self.model.running >= limit
+        return not full and self.instance.can_be_asked(self.upstream, now)
+
+
+def _full(upstream: str) -> str:
+    """A model's name as Ollama lists it."""
+    return upstream if ":" in upstream.rsplit("/", 1)[-1] else f"{upstream}:latest"

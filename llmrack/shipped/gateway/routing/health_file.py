@@ -1,0 +1,89 @@
+"""Tells others how instances are: a small file that is written anew whenever one rests or wakes.
+
+It lies in the unit's runtime directory, which two releases share while one follows the other: then
+the newer process has the word. Nobody waits for the file: it is written in a thread of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .health import LOG, Instance, Resting
+
+FILE = "health.json"
+
+
+class HealthFile:
+    """What is told of ``instances``.
+
+    + folder: where; None: nobody is told (systemd sets RUNTIME_DIRECTORY, a candidate has none)
+    """
+
+    def __init__(self, instances: Mapping[str, Instance], folder: str | None) -> None:
+        """Tell at once, so that an older process's word does not stay."""
+        self._instances = instances
+        self._file = Path(folder) / FILE if folder else None
+        self._started = time.time()
+        self._due = False
+        self._task: asyncio.Task[None] | None = None
+        if self._file:
+            for instance in instances.values():
+                instance.changed = self._changed
+            _write(self._file, self._text(), self._started)
+
+    def _changed(self) -> None:
+        """Have it written; many changes at a time are written once."""
+        self._due = True
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._tell())
+
+    async def _tell(self) -> None:
+        while self._due and self._file:
+            self._due = False
+            await asyncio.to_thread(_write, self._file, self._text(), self._started)
+
+    def _text(self) -> str:
+        instances = {
+            name: {
+                "rest": _rest(each),
+                "models": {
+                    upstream: _rest(model) for upstream, model in each.models.items() if model.rest
+                },
+            }
+            for name, each in self._instances.items()
+        }
+        return json.dumps({"pid": os.getpid(), "started": self._started, "instances": instances})
+
+
+def _rest(resting: Resting) -> dict[str, Any] | None:
+    """Since when, in seconds since 1970, and why; None for what is well."""
+    rest = resting.rest
+    if rest is None:
+        return None
+    return {"since": time.time() - (time.monotonic() - rest.since), "why": rest.why}
+
+
+def _write(file: Path, text: str, started: float) -> None:
+    """Replace the file, unless a newer process that still runs has written it."""
+    try:
+        if _newer(file, started):
+            return
+        beside = file.with_name(f"{file.name}.{os.getpid()}")
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(file)
+    except OSError as error:
+        LOG.error("%s cannot be written: %s", file, error)
+
+
+def _newer(file: Path, started: float) -> bool:
+    try:
+        there = json.loads(file.read_text(encoding="utf-8"))
+        return bool(there["started"] > started) and Path(f"/proc/{there['pid']}").exists()
+    except (OSError, ValueError, KeyError, TypeError):
+        return False

@@ -1,0 +1,164 @@
+"""Watches an instance: signs of life, what it has loaded, and whether a failure is over."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import httpx
+
+from .health import (
+    IN_USE,
+    INTERVAL,
+    LOADED_EVERY,
+    LOG,
+    SIGN_TIMEOUT,
+    SILENT,
+    Instance,
+    Rest,
+    Resting,
+)
+
+# The server as a whole, which is asked by OPTIONS (RFC 9110, 9.3.7). Go's server answers itself:
+# no route is asked, and Ollama's log stays quiet.
+SERVER = "*"
+
+
+class Watch:
+    """One instance's watch.
+
+    + spec: its entry in routing.json
+    + cooldown: most seconds from one proof in vain to the next
+    """
+
+    def __init__(self, instance: Instance, spec: dict[str, Any], cooldown: float) -> None:
+        """Nothing is asked before run()."""
+        self.instance = instance
+        self._spec = spec
+        self._cooldown = cooldown
+        self._looked_at_loaded = -math.inf
+        self._proofs: set[asyncio.Task[None]] = set()
+        self._client = httpx.AsyncClient(
+            headers=headers(spec), timeout=SIGN_TIMEOUT, verify=tls(spec["verify"])
+        )
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        while True:
+            try:
+                await self._look()
+            except Exception as error:
+                LOG.error("%s cannot be watched: %s", self.instance.name, type(error).__name__)
+            await asyncio.sleep(INTERVAL)
+
+    async def _look(self) -> None:
+        instance, now = self.instance, time.monotonic()
+        in_use = bool(instance.waiting) or now - instance.used < IN_USE
+        if not in_use and not any(self._resting()):
+            return
+        if await self._sign():
+            if instance.missed:
+                # It may have been started anew.
+                self._looked_at_loaded = -math.inf
+            instance.missed = 0
+            await self._see_loaded(now)
+            self._end_plain_rests(now)
+            self._prove(now)
+
+    async def _sign(self) -> bool:
+        """Whether it gives a sign of life; notes it when it does not."""
+        instance = self.instance
+        try:
+            answer = await self._ask_for_sign()
+            gone, why = False, f"its {self._spec['health']} answers {answer.status_code}"
+            if answer.status_code < 500:
+                return True
+        except httpx.ConnectTimeout:
+            gone, why = False, "no connection in time"
+        except httpx.ConnectError as error:
+            gone, why = True, f"no connection ({error})"
+        except httpx.HTTPError as error:
+            gone, why = False, f"no sign of life ({type(error).__name__})"
+        instance.missed += 1
+        if not instance.rest and (gone or instance.missed >= SILENT):
+            instance.put_aside(Rest(math.inf, why), instance.name)
+        # Once may be a restart that takes a moment.
+        if instance.missed >= (2 if gone else SILENT):
+            instance.lost()
+        return False
+
+    async def _ask_for_sign(self) -> httpx.Response:
+        url, path = self._spec["url"], self._spec["health"]
+        if path != SERVER:
+            return await self._client.get(url + path)
+        return await self._client.request("OPTIONS", url, extensions={"target": SERVER.encode()})
+
+    async def _see_loaded(self, now: float) -> None:
+        path = self._spec["loaded"]
+        if path is None or now - self._looked_at_loaded < LOADED_EVERY:
+            return
+        self._looked_at_loaded = now
+        try:
+            answer = await self._client.get(self._spec["url"] + path)
+            models = answer.raise_for_status().json()["models"]
+            self.instance.see_loaded(frozenset(str(model["name"]) for model in models), now)
+        except (httpx.HTTPError, ValueError, KeyError, TypeError):
+            # Who is busy loading may be slow to say so, and a proxy may not let us ask.
+            self.instance.loaded = None
+
+    def _resting(self) -> Iterator[Resting]:
+        for each in (self.instance, *self.instance.models.values()):
+            if each.rest:
+                yield each
+
+    def _end_plain_rests(self, now: float) -> None:
+        """End those for which a sign of life is proof enough."""
+        for each in self._resting():
+            rest = each.rest
+            if rest and rest.proof is None and (now >= rest.until or rest.until == math.inf):
+                each.wake(self.instance.name)
+
+    def _prove(self, now: float) -> None:
+        """Begin the proofs that are due, each by itself: one may take as long as a model loads."""
+        for each in self._resting():
+            rest = each.rest
+            if rest and rest.proof and rest.may_be_tried(now):
+                rest.trying = math.inf
+                task = asyncio.create_task(self._proof(rest, rest.proof))
+                self._proofs.add(task)
+                task.add_done_callback(self._proofs.discard)
+
+    async def _proof(self, rest: Rest, proof: Callable[[], Awaitable[None]]) -> None:
+        """Ask; who answers is well again, as after a client's request (attempt.py)."""
+        try:
+            await proof()
+        except Exception:
+            rest.pause = min(rest.pause * 2, self._cooldown)
+            rest.until = max(rest.until, time.monotonic() + rest.pause)
+        finally:
+            rest.trying = 0.0
+
+
+def headers(spec: dict[str, Any]) -> dict[str, str]:
+    """The headers that an instance is shown, its key among them."""
+    found = dict(spec["headers"])
+    found |= {name: os.environ[key] for name, key in spec["secret_headers"].items()}
+    if spec["key"]:
+        found["Authorization"] = f"Bearer {os.environ[spec['key']]}"
+    return found
+
+
+def tls(verify: bool | str) -> ssl.SSLContext:
+    """How an instance's certificate is verified: by a PEM file, by the host's list, or not."""
+    if isinstance(verify, str):
+        return ssl.create_default_context(cafile=verify)
+    context = ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE"))
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,259 @@
+"""Find the mistakes in a LiteLLM configuration that LiteLLM itself passes over in silence.
+
+It runs in the environment that LiteLLM is installed in, with the gateway's environment variables
+set. A problem names file, key path, cause and way out, and never a value, which may be a secret.
+What LiteLLM knows is asked of the installed version: of its models where it has them, else of the
+keys that its source looks up.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import os
+import re
+from collections.abc import Iterable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .litellm_parts import (
+    PACKAGE,
+    BadRequestError,
+    ConfigGeneralSettings,
+    ConfiguredDeployment,
+    ConfiguredModelInfo,
+    LiteLLM_Params,
+    ModelInfo,
+    Router,
+    all_litellm_params,
+    litellm,
+)
+from .routing.check import callbacks
+
+REFERENCE = "os.environ/"
+VERSION = version("litellm")
+SECONDS = {"timeout", "stream_timeout", "request_timeout", "cooldown_time"}
+FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
+
+Config = dict[str, Any]
+Problem = tuple[str, str]  # key path; cause and way out
+
+
+def mistakes_in(file: Path) -> list[str]:
+    """The problems of a configuration file, a line for each one."""
+    return [": ".join(part for part in (str(file), *found) if part) for found in check(file)]
+
+
+def check(file: Path) -> Iterator[Problem]:
+    """Yield every problem of a configuration file."""
+    try:
+        text = file.read_text()
+        root = yaml.compose(text, yaml.SafeLoader)
+        config = yaml.safe_load(text)
+    except OSError as error:
+        yield "", f"cannot be read ({error.strerror}); correct the path or its permissions"
+        return
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        # The parser's own message may quote a secret.
+        mark = getattr(error, "problem_mark", None)
+        place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        yield "", f"is not valid YAML{place}; correct it, or quote the value there"
+        return
+    yield from duplicate_keys(root, "")
+    if not isinstance(config, dict):
+        yield "", "holds no settings; start with model_list:"
+        return
+    yield from unknown_keys(config, "", top_level_keys())
+    yield from unset_references(config, "", config.get("environment_variables") or {})
+    deployments = config.get("model_list")
+    if not isinstance(deployments, list) or not deployments:
+        yield "model_list", "names no model, nothing would be served; list at least one"
+        deployments = []
+    for i, deployment in enumerate(deployments):
+        yield from check_deployment(deployment, f"model_list[{i}]")
+    names = {str(d.get("model_name")) for d in deployments if isinstance(d, dict)}
+    router = config.get("router_settings")
+    names |= set(router.get("model_group_alias") or {}) if isinstance(router, dict) else set()
+    for section, known in (
+        ("router_settings", set(Router.get_valid_args())),
+        ("litellm_settings", litellm_settings_keys()),
+        ("general_settings", general_settings_keys()),
+    ):
+        settings = config.get(section) or {}
+        if not isinstance(settings, dict):
+            yield section, "is not a mapping; write `key: value` lines under it"
+            continue
+        yield from unknown_keys(settings, section, known)
+        yield from seconds_that_are_none(settings, section)
+        yield from dangling_fallbacks(settings, section, names)
+    yield from callbacks(config, file.parent)
+
+
+def check_deployment(deployment: object, path: str) -> Iterator[Problem]:
+    """Yield the problems of one entry of model_list."""
+    if isinstance(deployment, dict):
+        yield from unknown_keys(deployment, path, set(ConfiguredDeployment.model_fields))
+    if not isinstance(deployment, dict) or not isinstance(deployment.get("litellm_params"), dict):
+        yield path, "is no deployment; give it model_name and litellm_params"
+        return
+    if not deployment.get("model_name"):
+        yield f"{path}.model_name", "is missing; name the model that clients ask for"
+    info = deployment.get("model_info") or {}
+    known = set(ConfiguredModelInfo.model_fields) | set(ModelInfo.__annotations__)
+    yield from unknown_keys(info, f"{path}.model_info", known)
+    params, path = deployment["litellm_params"], f"{path}.litellm_params"
+    yield from unknown_keys(params, path, litellm_params_keys())
+    yield from seconds_that_are_none(params, path)
+    provider = provider_of(params)
+    if provider is None:
+        yield (
+            f"{path}.model",
+            (
+                "starts with no provider that LiteLLM knows, the model would be dropped;"
+                " write provider/model, such as ollama_chat/llama3.2"
+            ),
+        )
+    base = str(params.get("api_base") or "").rstrip("/")
+    if provider in ("ollama", "ollama_chat") and base.endswith(("/api", "/v1")):
+        yield (
+            f"{path}.api_base",
+            (
+                f"ends in /{base.rpartition('/')[2]}, LiteLLM appends /api/chat itself;"
+                " give the address without a path"
+            ),
+        )
+    if not params.get("api_key"):
+        yield (
+            f"{path}.api_key",
+            (
+                "is missing or empty, LiteLLM would send OLLAMA_API_KEY or OPENAI_API_KEY from its"
+                " environment; set the server's own key, or the word none"
+            ),
+        )
+
+
+def provider_of(params: Config) -> str | None:
+    """Return LiteLLM's name of the provider that a deployment asks, None if it knows none."""
+    litellm.suppress_debug_info = True
+    try:
+        _, provider, _, _ = litellm.get_llm_provider(
+            str(params.get("model") or ""), params.get("custom_llm_provider")
+        )
+    except BadRequestError:
+        return None
+    return str(provider)
+
+
+def duplicate_keys(node: yaml.Node | None, path: str) -> Iterator[Problem]:
+    """Yield the keys that stand twice in one mapping: YAML's loader keeps the last one."""
+    if isinstance(node, yaml.SequenceNode):
+        for i, item in enumerate(node.value):
+            yield from duplicate_keys(item, f"{path}[{i}]")
+    if not isinstance(node, yaml.MappingNode):
+        return
+    lines: dict[str, int] = {}
+    for key, value in node.value:
+        place, line = join(path, key.value), key.start_mark.line + 1
+        if key.value in lines:
+            first = lines[key.value]
+            yield place, f"stands in line {first} and again in line {line}; keep one of them"
+        lines.setdefault(key.value, line)
+        yield from duplicate_keys(value, place)
+
+
+def unknown_keys(settings: Config, path: str, known: set[str]) -> Iterator[Problem]:
+    """Yield the keys that the installed LiteLLM would ignore, with the nearest known one."""
+    for key in settings:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, 1)
+            hint = f"did you mean {near[0]}?" if near else "remove it"
+            yield join(path, key), f"is not known to LiteLLM {VERSION}, it would be ignored; {hint}"
+
+
+def unset_references(value: object, path: str, declared: Config) -> Iterator[Problem]:
+    """Yield the `os.environ/NAME` whose variable is not set, or is empty."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from unset_references(item, join(path, key), declared)
+    elif isinstance(value, list):
+        for i, item in enumerate(value):
+            yield from unset_references(item, f"{path}[{i}]", declared)
+    elif isinstance(value, str) and value.startswith(REFERENCE):
+        name = value.removeprefix(REFERENCE)
+        if not os.environ.get(name) and not declared.get(name):
+            yield path, f"refers to {name}, which is not set; add it to the environment file"
+
+
+def seconds_that_are_none(settings: Config, path: str) -> Iterator[Problem]:
+    """Yield the times that are no numbers."""
+    for key in SECONDS & settings.keys():
+        value = settings[key]
+        reference = isinstance(value, str) and value.startswith(REFERENCE)
+        if isinstance(value, bool) or not (isinstance(value, int | float) or reference):
+            kind = type(value).__name__
+            yield join(path, key), f"is a {kind}, not a number of seconds; write one, such as 60"
+
+
+def dangling_fallbacks(settings: Config, path: str, names: set[str]) -> Iterator[Problem]:
+    """Yield the fallbacks from or to a model that model_list does not have."""
+    default = settings.get("default_fallbacks") or []
+    pairs = [(f"{path}.default_fallbacks", default)]
+    for kind in FALLBACKS:
+        for i, entry in enumerate(settings.get(kind) or []):
+            place = f"{path}.{kind}[{i}]"
+            if not isinstance(entry, dict):
+                yield place, "is no fallback; write `- model: [next, ...]`"
+                continue
+            # "*" stands for every model that has no entry of its own.
+            pairs += [(place, [source]) for source in entry if source != "*"]
+            pairs += [(join(place, source), targets or []) for source, targets in entry.items()]
+    for place, models in pairs:
+        for model in models if isinstance(models, list) else [models]:
+            name = model.get("model") if isinstance(model, dict) else model
+            if name not in names:
+                near = difflib.get_close_matches(str(name), names, 1)
+                hint = f"did you mean {near[0]}?" if near else "add it there, or remove it here"
+                yield place, f"{name!r} is no model of model_list; {hint}"
+
+
+def top_level_keys() -> set[str]:
+    """Return the sections that LiteLLM's proxy reads."""
+    return looked_up(r'\bconfig\.get\(\s*"(\w+)"', [PACKAGE / "proxy/proxy_server.py"])
+
+
+def litellm_params_keys() -> set[str]:
+    """Return the parameters of LiteLLM, of OpenAI's API and of Ollama's."""
+    calls = (litellm.completion, litellm.embedding)
+    accepted = {name for call in calls for name in inspect.signature(call).parameters}
+    ollama = looked_up(r'optional_params\.pop\(\s*"(\w+)"', (PACKAGE / "llms/ollama").rglob("*.py"))
+    ollama |= set(litellm.OllamaConfig.__annotations__)
+    return accepted | ollama | set(LiteLLM_Params.model_fields) | set(all_litellm_params)
+
+
+def litellm_settings_keys() -> set[str]:
+    """Return the attributes of the module, and the names handled apart from them."""
+    pattern = r'(?:\bkey == |litellm_settings\.get\(\s*)"(\w+)"'
+    return set(dir(litellm)) | looked_up(pattern, [PACKAGE / "proxy/proxy_server.py"])
+
+
+def general_settings_keys() -> set[str]:
+    """Return the documented settings, and those that the proxy's source looks up."""
+    pattern = r'general_settings(?:\.get\(|\[)\s*"(\w+)"'
+    read = looked_up(pattern, (PACKAGE / "proxy").rglob("*.py"))
+    return read | set(ConfigGeneralSettings.model_fields)
+
+
+def looked_up(pattern: str, files: Iterable[Path]) -> set[str]:
+    """Return what the group of `pattern` matches in source files."""
+    found: set[str] = set()
+    for file in files:
+        found.update(re.findall(pattern, file.read_text(errors="replace")))
+    return found
+
+
+def join(path: str, key: object) -> str:
+    """Return the path of `key` under `path`."""
+    return f"{path}.{key}" if path else str(key)
