@@ -1,20 +1,23 @@
 # The two commands of the README, and what a contributor needs beside them.
 BIN := .venv/bin
-# The longest tests on lab hosts begin first. Left to `make soak`: the scenarios that take longest (keys
-# rotated under load, every failure of a shared gateway), Prometheus beyond what docs/monitoring.md has
-# for commands, a box that deploys itself, and agents (1.7 GiB from the package registries).
-LONG := tests/scenarios/test_operations_centre.py tests/scenarios/test_shared_gateway.py \
-	$(addprefix tests/lab/test_,monitor.py local.py agents.py)
-FIRST := tests/lab/test_deploy.py tests/lab/test_docs.py tests/lab/test_secrets.py
+# Modules of tests on lab hosts that `make test` leaves to `make soak`. Long by nature:
+LONG := tests/soak/test_faults_under_load.py # ten minutes of requests
+LONG += tests/soak/test_changes_under_load.py tests/soak/test_failover_load.py # many of one kind
+LONG += tests/scenarios/test_operations_centre.py # keys rotated under load
+LONG += tests/lab/test_agents.py # 1.7 GiB from the package registries
+# Every fault of docs/reliability.md; the lock's belong to every change.
+OFTEN := tests/lab/faults/test_lock.py
+FAULTS := $(wildcard tests/lab/faults/test_*.py) tests/lab/test_failover.py
+# Long because each deploys hosts anew.
+LATER := $(filter-out $(OFTEN),$(FAULTS)) $(filter-out $(LONG),$(wildcard tests/soak/test_*.py)) \
+	tests/scenarios/test_shared_gateway.py tests/lab/test_monitor.py tests/lab/test_local.py
 # These have one lab of their own between them: one after the other.
 OF_LABS := $(wildcard tests/lab/test_lab*.py)
-# All faults take half an hour: `make faults`. The lock's belong to every change.
-FIRST_FAULTS := $(addprefix tests/lab/faults/test_,rollback.py killed.py power.py)
-FAULTS := $(FIRST_FAULTS) $(filter-out $(FIRST_FAULTS),$(wildcard tests/lab/faults/test_*.py)) \
-	tests/lab/test_failover.py
-OFTEN := tests/lab/faults/test_lock.py
-ON_HOSTS := $(FIRST) "$(OF_LABS)" $(OFTEN) $(filter-out $(FIRST) $(OF_LABS) $(LONG) $(FAULTS),\
-	$(wildcard tests/scenarios/test_*.py) $(wildcard tests/lab/test_*.py))
+# Those that take longest begin first, so that no lab works on alone at the end.
+FIRST := $(addprefix tests/lab/test_,deploy.py docs.py secrets_failing.py secrets_commands.py) \
+	$(addprefix tests/lab/faults/test_,rollback.py killed.py power.py)
+ON_HOSTS := $(wildcard $(addsuffix /test_*.py,tests/scenarios tests/lab tests/lab/faults tests/soak))
+first = $(filter $(FIRST),$(1)) $(filter-out $(FIRST),$(1))
 # Four labs at once; each takes the next module when it has done one.
 in_labs = printf '%s\n' $(1) | \
 	LLMRACK_TEST_KEEP=1 xargs -P 4 -d '\n' -n 1 --process-slot-var=SLOT sh -c \
@@ -59,18 +62,18 @@ test-rest:
 test-page:
 	$(BIN)/pytest tests/page tests/contract
 test-hosts:
-	$(call in_labs,$(ON_HOSTS),-m "not soak")
+	$(call in_labs,"$(OF_LABS)" $(call first,$(filter-out $(OF_LABS) $(LONG) $(LATER),$(ON_HOSTS))),\
+		-m "not soak")
 
 # Every fault that llmrack promises to outlive, and the table of them in docs/reliability.md.
 faults: .venv/installed
 	rm -rf .lab/faults
-	$(call in_labs,$(FAULTS))
+	$(call in_labs,$(call first,$(FAULTS)))
 	$(BIN)/python -m tests.lab.faults.table
 
-# What takes long: a fleet under load while it is changed, while instances die, drills; refusals, drivers,
-# several instances a host, hosts without the internet, models copied from host to host.
+# All that `make test` leaves out: faults, what takes long, and what is marked so in other modules.
 soak: faults
-	$(call in_labs,$(LONG) $(wildcard tests/soak/test_*.py))
+	$(call in_labs,$(LONG) $(filter-out $(FAULTS),$(LATER)))
 	$(BIN)/python -m tests.lab.faults.table
 	$(call in_labs,$(shell grep -l mark.soak tests/lab/test_*.py tests/scenarios/test_*.py),-m soak)
 

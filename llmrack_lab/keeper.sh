@@ -17,6 +17,7 @@ mkdir -p /run/systemd/nspawn && mount -t tmpfs tmpfs /run/systemd/nspawn || exit
 cd "$folder/layers" && ln -sfn "$base" base || exit
 mount -t overlay overlay -o "lowerdir=$lower,upperdir=../upper,workdir=../work" ../root || exit
 cd ..
+nice rm -rf removed &
 if [ -e files.tar ]; then tar -xpf files.tar -C root && rm files.tar || exit; fi
 cp -u "$cache"/apt/*.deb root/var/cache/apt/archives/ 2>/dev/null
 while :; do

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,6 +29,10 @@ class SavedHost:
 
     layers: tuple[str, ...]
     gpus: str
+
+
+States = Mapping[str, Mapping[str, SavedHost]]
+"""By the name of the state and that of the host."""
 
 
 class SavedStates:
@@ -80,7 +84,10 @@ class SavedStates:
                 _together(LabHost.switch_off, hosts)
                 saved = {host.name: self._save_host(host) for host in hosts}
                 others = {other: state for other, state in self._read().items() if other != name}
-                self._write(others | {name: saved}, hosts)
+                states = others | {name: saved}
+                self._write(states)
+                for host in hosts:
+                    host.disk.remove_unused(_layers_of(host, states))
             finally:
                 progress("booting the hosts")
                 _together(_boot, [host for host in hosts if not host.is_running()])
@@ -99,20 +106,18 @@ class SavedStates:
                 saved = states[name][host.name]
                 host.kill()
                 host.disk.go_back(saved.layers)
+                host.disk.remove_unused(_layers_of(host, states))
                 gpus.declare(self._folder / host.name, Pretence.from_json(saved.gpus))
                 _boot(host)
 
             progress("booting the hosts from their saved disks")
             _together(replace, hosts)
-            self._write(states, hosts)
 
     def _save_host(self, host: LabHost) -> SavedHost:
         pretended = gpus.declared(self._folder / host.name)
         return SavedHost(host.disk.save(), pretended.to_json())
 
-    def _check_hosts(
-        self, name: str, states: dict[str, dict[str, SavedHost]], hosts: Sequence[LabHost]
-    ) -> None:
+    def _check_hosts(self, name: str, states: States, hosts: Sequence[LabHost]) -> None:
         lab = self._folder.name
         if name not in states:
             known = f"it has: {', '.join(states)}" if states else "`llmrack lab save` makes one"
@@ -125,7 +130,7 @@ class SavedStates:
                 "they are in its place"
             )
 
-    def _read(self) -> dict[str, dict[str, SavedHost]]:
+    def _read(self) -> States:
         file = self._folder / FILE
         states = json.loads(file.read_text()) if file.exists() else {}
         return {
@@ -133,15 +138,18 @@ class SavedStates:
             for name, saved in states.items()
         }
 
-    def _write(self, states: dict[str, dict[str, SavedHost]], hosts: Sequence[LabHost]) -> None:
-        """Remember these states, and remove what belongs to no state any more."""
+    def _write(self, states: States) -> None:
         content = {
-            name: {host: asdict(of) for host, of in saved.items()} for name, saved in states.items()
+            name: {host: asdict(saved) for host, saved in hosts.items()}
+            for name, hosts in states.items()
         }
         state.write(self._folder / FILE, json.dumps(content, indent=2) + "\n")
-        for host in hosts:
-            needed = (saved[host.name].layers for saved in states.values() if host.name in saved)
-            host.disk.remove_unused({layer for layers in needed for layer in layers})
+
+
+def _layers_of(host: LabHost, states: States) -> set[str]:
+    """The layers of its disk in all states."""
+    saved = [hosts[host.name].layers for hosts in states.values() if host.name in hosts]
+    return {layer for layers in saved for layer in layers}
 
 
 def _boot(host: LabHost) -> None:

@@ -13,6 +13,7 @@ import pytest
 from bench.gateway_python import gateway_python
 from llmrack_lab import gpus
 from llmrack_lab.lab import Lab
+from tests.lab.fleet import bring_back_fleet
 from tests.lab.site import ROOT, Site
 
 HOSTS = 4
@@ -118,6 +119,12 @@ def site(lab: Lab, tmp_path: Path) -> Site:
 def fresh(lab: Lab) -> Callable[[str], None]:
     """Make a host as new: its disk is wiped."""
     return lambda name: lab.host(name).reset()
+
+
+@pytest.fixture(scope="module")
+def fleet_deployed(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Begin with hosts on which a gateway and two engines are deployed; see `tests.lab.fleet`."""
+    bring_back_fleet(lab, tmp_path_factory.mktemp("fleet"))
 
 
 @pytest.fixture(scope="session", name="gateway_python")

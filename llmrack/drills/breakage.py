@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from llmrack.components.ollama.ollama import unit
 from llmrack.drills.plan import Cause, Drill
 from llmrack.resources.change import as_user
+from llmrack.resources.script import script_file
 
 # The transient timer that restores, and the table of packet rules.
 SWITCH = "llmrack-drill"
@@ -77,19 +78,6 @@ def breakage(drill: Drill) -> Breakage:
     verdict = "drop" if drill.cause is Cause.CUT_OFF else "reject with tcp reset"
     return Breakage(
         "command -v nft || { echo 'nftables is not installed there'; exit 1; }",
-        # Only what the gateway's own user sends: nobody else on the host shall notice.
-        f"""
-        found=$(getent ahosts {quote(address.hostname or "")} | cut -d' ' -f1 | sort -u)
-        [ "$found" ] || {{ echo 'no address of {address.hostname} is found'; exit 1; }}
-        for each in $found; do
-          case $each in *:*) family=ip6;; *) family=ip;; esac
-          echo "meta skuid {user} $family daddr $each tcp dport {port} {verdict}"
-        done | {{
-          echo 'table {TABLE} {{ chain output {{ type filter hook output priority -10;'
-          cat
-          echo '}}'
-          echo '}}'
-        }} | nft -f -
-        """,
+        script_file("drills/cut-off.sh", user, address.hostname or "", port, verdict, TABLE),
         f"{{ ! nft list table {TABLE} >/dev/null 2>&1 || nft delete table {TABLE}; }}",
     )

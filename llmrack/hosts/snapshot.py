@@ -6,11 +6,13 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from pyinfra.api import FactBase, QuoteString, StringCommand
+from pyinfra.api import FactBase, StringCommand
 from typing_extensions import override
 
+from llmrack.hosts.commands import sh
 from llmrack.resources.look import Look
 from llmrack.resources.look_script import script
+from llmrack.resources.script import script_file
 
 
 class Snapshot(FactBase[list[str]]):
@@ -21,7 +23,7 @@ class Snapshot(FactBase[list[str]]):
     @override
     def command(self, look: Look, nonce: str) -> StringCommand:
         """Run the script by plain ``sh``, whatever the login shell is."""
-        return StringCommand("sh", "-c", QuoteString(script(look, nonce)))
+        return sh(script(look, nonce))
 
     @override
     def process(self, output: Iterable[str]) -> list[str]:
@@ -43,21 +45,9 @@ class Sizes(FactBase[Any]):
     @override
     def command(self, models: dict[str, str], archives: tuple[str, ...]) -> StringCommand:
         """Ask for each manifest (``models``: name to URL) and the first archive that answers."""
-        curl = "curl -fsSL --max-time 10"
-        lines = [
-            f"printf 'model {name} %s\\n' \"$({curl} {url} 2>/dev/null | "
-            "grep -o '\"size\": *[0-9]*' | cut -d: -f2 | paste -sd+ | "
-            # dash takes a sum only as text, not as a variable's value.
-            '{ read -r s && echo "$(($s))"; })"'
-            for name, url in models.items()
-        ]
-        lines += [
-            f"s=$({curl} -I {url} 2>/dev/null | tr -d '\\r' | "
-            "sed -n 's/^[Cc]ontent-[Ll]ength: //p' | tail -n 1); "
-            'test -n "$s" && test "$s" -gt 0 && echo "archive release $s" && exit 0'
-            for url in archives
-        ]
-        return StringCommand("sh", "-c", QuoteString("\n".join([*lines, "exit 0"])))
+        words = [word for name, url in models.items() for word in ("model", name, url)]
+        words += [word for url in archives for word in ("archive", url)]
+        return sh(script_file("hosts/sizes.sh", *words))
 
     @override
     def process(self, output: Iterable[str]) -> dict[str, int]:

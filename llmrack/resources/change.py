@@ -145,10 +145,11 @@ def as_user(user: str, script: str) -> str:
     Neither su nor sudo reaches the user's bus; setpriv with XDG_RUNTIME_DIR does
     (facts of pyinfra and systemd 252).
     """
-    return (
-        f"i=$(id -u {user}) && exec setpriv --reuid=$i --regid=$(id -g {user}) --init-groups "
-        f"env -i HOME=$(getent passwd {user} | cut -d: -f6) USER={user} LANG=C.UTF-8 "
-        "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin XDG_RUNTIME_DIR=/run/user/$i "
-        # Not in root's home, where the user may read nothing.
-        f"sh -c {quote(f'cd; {script}')}"
+    # Not in root's home, where the user may read nothing.
+    words = quote(f"cd; {script}")
+    environment = (
+        f"HOME=$(getent passwd {user} | cut -d: -f6) USER={user} LANG=C.UTF-8 "
+        "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin XDG_RUNTIME_DIR=/run/user/$i"
     )
+    setpriv = f"setpriv --reuid=$i --regid=$(id -g {user}) --init-groups"
+    return f"i=$(id -u {user}) && exec {setpriv} env -i {environment} sh -c {words}"

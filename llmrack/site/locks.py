@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from llmrack.problems import Problem
+from llmrack.resources.script import TEMPLATES
 from llmrack.stack.bundle import LOCK, UV_LOCK, Bundle
 
 OLDEST_LITELLM = (1, 84, 0)
-_TEMPLATES = Path(__file__).parents[2] / "templates"
 
 
 def locks(bundle: Bundle | None) -> tuple[str, str]:
@@ -17,7 +15,7 @@ def locks(bundle: Bundle | None) -> tuple[str, str]:
 
 
 def _own(name: str) -> str:
-    return (_TEMPLATES / name).read_text(encoding="utf-8")
+    return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
 def litellm_version(lock: str) -> str:

@@ -25,6 +25,7 @@ from llmrack.stack.providers import (
     Provider,
     VllmProvider,
 )
+from llmrack.stack.removed import unknown
 from llmrack.stack.schema import Stack
 from llmrack.stack.settings import DeclaredInstance, Settings, is_own
 
@@ -137,7 +138,7 @@ def _setting_problem(name: str, host: str, where: str, detail: ErrorDetails) -> 
             cause = "is no known key of an instance"
             way_out = nearest(key, DeclaredInstance.model_fields)
         else:
-            cause, way_out = "is no known setting", nearest(key, Settings.model_fields)
+            cause, way_out = unknown([where], "setting", Settings.model_fields)
     return Problem(name, f"{where} (host {host})", cause, way_out)
 
 
@@ -237,7 +238,7 @@ def _explain(
         )
         cause, way_out = _say(detail)
         if detail["type"] == "extra_forbidden":
-            cause, way_out = "is no known key", nearest(path[-1], _valid_keys(data, path))
+            cause, way_out = unknown(path, "key", _valid_keys(data, path))
         if detail["type"] == "union_tag_invalid":
             kind = str(data["providers"][path[1]].get("kind"))
             path = (*path, "kind")

@@ -29,10 +29,14 @@ class State:
 
 
 class Gateway:
-    """The gateway of ``site``; ``timeout`` and ``key`` change what is declared."""
+    """The gateway of ``site``; ``timeout`` and ``key`` change what is declared.
 
-    def __init__(self, site: Site) -> None:
+    + hosts: their groups, by name
+    """
+
+    def __init__(self, site: Site, hosts: dict[str, tuple[str, ...]] = BOX) -> None:
         self.site = site
+        self.hosts = hosts
         self.timeout = 1000
         self.key = "a-key"
         self._master_key = f"sk-{secrets.token_hex(16)}"
@@ -48,7 +52,7 @@ class Gateway:
             "providers": {"local": STACK["providers"]["local"]},
             "models": {"llama3.2:1b": {"provider": "local", "timeout": self.timeout}},
         }
-        self.site.declare(BOX, stack, env_file=str(env_file), **self.settings)
+        self.site.declare(self.hosts, stack, env_file=str(env_file), **self.settings)
 
     def deploy(self, *options: str) -> Run:
         """Deploy what is declared."""

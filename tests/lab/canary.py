@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from llmrack_lab.keys import write_private
+from tests import DEADLINE
 from tests.lab.echo import MODEL
 from tests.lab.site import ROOT, Run, Site
 
@@ -190,4 +191,4 @@ def watched(evidence: Evidence) -> Iterator[None]:
         yield
     finally:
         for name, watcher in watchers.items():
-            evidence.seen[name] = json.loads(watcher.communicate(timeout=60)[0])
+            evidence.seen[name] = json.loads(watcher.communicate(timeout=DEADLINE)[0])

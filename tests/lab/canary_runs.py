@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shlex
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from llmrack_lab.base import host_architecture
 from llmrack_lab.shell import wait_until
+from tests import DEADLINE
 from tests.lab.canary import (
     BOX,
     CLIENT,
@@ -86,35 +88,53 @@ def start_echo(site: Site) -> None:
     site.lab.host(BOX).ssh("cat >/run/echo.py", input=program)
     url = f"http://127.0.0.1:{ECHO_PORT}"
     site.on(BOX, f"systemd-run -q --unit=echo python3 /run/echo.py {ECHO_PORT}")
-    assert wait_until(lambda: bool(site.on(BOX, f"curl -s {url}/v1/models", check=False)), 20)
+    assert wait_until(lambda: bool(site.on(BOX, f"curl -s {url}/v1/models", check=False)), DEADLINE)
 
 
 def tell_echo(site: Site, what: str) -> None:
     site.on(BOX, f"curl -s -X POST -H Content-Length:0 http://127.0.0.1:{ECHO_PORT}/{what}")
 
 
-def run_all(evidence: Evidence) -> None:
-    """Everything, in an order in which each deploy has something to do."""
+def first(evidence: Evidence, *options: str) -> None:
+    """The first deploy; then a client has a key, which the next one brings."""
+    evidence.declare(STACK, evidence.old_master)
+    evidence.runs["the first deploy"] = evidence.site.deploy(*options)
+    issued = evidence.llmrack("keys", "issue", CLIENT, mixed=False)
+    evidence.client_key = issued.output.strip()
+
+
+def last(evidence: Evidence) -> None:
+    """A deploy that mends whatever was broken, and brings the new master key."""
+    evidence.declare(STACK, evidence.new_master)
+    evidence.runs["the last deploy"] = evidence.site.deploy(*LOUD)
+
+
+def deploys(evidence: Evidence) -> None:
+    """Deploys that succeed, as loud as they can be."""
     site, runs = evidence.site, evidence.runs
     evidence.declare(STACK, evidence.old_master)
     runs["a plan of the first deploy"] = site.run(
         "pyinfra", site.inventory, "deploy.py", "--dry", *LOUD
     )
-    runs["the first deploy"] = site.deploy(*LOUD, "--debug-all")
-    commands(evidence)
-    issued = evidence.llmrack("keys", "issue", CLIENT, mixed=False)
-    evidence.client_key = issued.output.strip()
-    failing(evidence)
-    in_a_vault(evidence)
-    runs["the last deploy"] = site.deploy(*LOUD)
+    first(evidence, *LOUD, "--debug-all")
+    last(evidence)
     runs["nothing to do"] = site.deploy(*LOUD)
+
+
+def commands(evidence: Evidence) -> None:
+    """Every command there is."""
+    first(evidence)
+    shown(evidence)
+    evidence.declare(STACK, evidence.new_master)
+    evidence.runs["the first deploy of a key"] = evidence.site.deploy("-v")
+    in_a_vault(evidence)
+    last(evidence)
     drilled(evidence)
 
 
 def in_a_vault(evidence: Evidence) -> None:
     """The commands of `llmrack secrets`, then a deploy with keys that come from the vault."""
     site, runs, keys = evidence.site, evidence.runs, evidence.keys
-    evidence.declare(STACK, evidence.new_master)
     own = str(site.lab.folder / "ssh" / "id_ed25519.pub")
     lines = {
         "init": ("init", "--recipient", own),
@@ -164,12 +184,12 @@ def in_a_vault(evidence: Evidence) -> None:
     identity = {"LLMRACK_IDENTITY": str(site.lab.folder / "ssh" / "id_ed25519")}
     runs["the deploy from a vault"] = site.deploy(*LOUD, "--debug-all", **identity)
     evidence.env_file.with_name("secrets.age").unlink()
-    evidence.declare(STACK, evidence.new_master)
 
 
 def failing(evidence: Evidence) -> None:
     """Deploys that fail, the master key being changed; each step breaks after those before it."""
     site, runs = evidence.site, evidence.runs
+    first(evidence)
     evidence.declare(UNKNOWN_MODEL, evidence.old_master)
     runs["fails at a model"] = site.deploy(*LOUD)
     evidence.declare(OTHER_CHAIN, evidence.new_master)
@@ -197,12 +217,15 @@ def failing(evidence: Evidence) -> None:
             "verify": ("llmrack", "verify", "-i", site.inventory),
             "plan": ("llmrack", "plan", "--files", "-i", site.inventory),
         }[command]
+        # Beside what is in it already, so that it is this tree's llmrack that breaks.
+        path = f"{Path(__file__).with_name('break_here')}:{os.environ.get('PYTHONPATH', '')}"
         runs[f"fails by a mistake of ours in {what}"] = site.run(
-            *words, PYTHONPATH=str(Path(__file__).with_name("break_here")), BREAK_HERE=place
+            *words, PYTHONPATH=path, BREAK_HERE=place
         )
+    last(evidence)
 
 
-def commands(evidence: Evidence) -> None:
+def shown(evidence: Evidence) -> None:
     """Every command that shows or writes something of what is declared."""
     site = evidence.site
     bundle = str(site.folder / "bundle")

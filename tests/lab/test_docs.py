@@ -103,8 +103,8 @@ class Clone:
 
     def is_followed(self) -> bool:
         """Whether somebody follows the log of the gateway."""
-        found = self.lab.host("box1").ssh("pgrep -u llm -f module.main", check=False)
-        return bool(found.stdout.strip())
+        followers = self.lab.host("box1").ssh("pgrep -u llm -f module.main", check=False)
+        return bool(followers.stdout.strip())
 
 
 @pytest.fixture(scope="module")

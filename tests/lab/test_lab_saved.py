@@ -19,7 +19,7 @@ cat > /etc/systemd/system/clock.service <<'END'
 [Service]
 Type=notify
 NotifyAccess=all
-ExecStart=/bin/sh -c 'date +%s > /root/started; systemd-notify --ready; exec sleep 1000'
+ExecStart=/bin/sh -c 'date +%%s > /root/started; systemd-notify --ready; exec sleep 1000'
 [Install]
 WantedBy=multi-user.target
 END

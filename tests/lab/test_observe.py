@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +42,8 @@ OLLAMA = "llmrack-ollama@main.service"
 
 
 @pytest.fixture(scope="module")
-def site(module_site: Site, lab: Lab, fresh: Callable[[str], None]) -> Iterator[Site]:
+def site(module_site: Site, lab: Lab, fleet_deployed: None) -> Site:
     for name in HOSTS:
-        fresh(name)
         lab.host(name).set_gpus(1)
     module_site.declare(HOSTS, SERVED, gpu_required=True, gateway_cooldown=1)
     module_site.deployed()

@@ -102,6 +102,12 @@ def test_only_layers_that_nobody_needs_are_removed(tmp_path: Path) -> None:
     ]
 
 
+def test_what_is_removed_waits_for_the_boot_that_removes_it(tmp_path: Path) -> None:
+    written(tmp_path, "").wipe()
+    assert list((tmp_path / "removed").glob("*/etc/file"))
+    assert not (tmp_path / "upper" / "etc").exists()
+
+
 def test_a_disk_takes_no_more_layers_than_it_can_be_mounted_with(tmp_path: Path) -> None:
     for _ in range(MOST_LAYERS):
         written(tmp_path, "").save()

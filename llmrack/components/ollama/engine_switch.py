@@ -11,6 +11,7 @@ from llmrack.resources.change import Change, Shell, as_user
 from llmrack.resources.last_written import Note, noted
 from llmrack.resources.look import Look, Seen
 from llmrack.resources.old_releases import OldReleases
+from llmrack.resources.script import script_file
 from llmrack.stack.home import Home
 from llmrack.stack.settings import Settings
 
@@ -64,16 +65,7 @@ class EngineSwitch:
 
         What somebody has removed while it served is made anew, and cannot be kept.
         """
-        beside, unit = f"{self.kept}.new", quote(self.template)
-        return self._shell(
-            f"[ -e {self.kept} ] && exit; rm -rf {beside} && mkdir -p {beside}/env && "
-            # With + it fails where a copy does.
-            f"{{ [ ! -d {self.environments} ] || "
-            f"find {self.environments} -name '*.env' -exec cp -p -t {beside}/env/ {{}} +; }} && "
-            f"{{ [ ! -e {unit} ] || cp -p {unit} {beside}/unit; }} && "
-            f"{{ [ ! -L {self.current} ] || cp -P {self.current} {beside}/current; }} && "
-            f"mv -T {beside} {self.kept} || {{ rm -rf {beside}; exit 1; }}"
-        )
+        return self._shell(script_file("ollama/keep.sh", *self._places))
 
     @property
     def forget(self) -> Shell:
@@ -85,36 +77,8 @@ class EngineSwitch:
 
         + seen: before the change
         """
-        link = f"{self.current}.new"
-        script = self._shell(
-            f"cd {self.kept} || exit 1\n"
-            f'for e in {self.environments}/*.env; do n=$(basename "$e" .env); '
-            '[ ! -e "$e" ] || [ -e "env/$n.env" ] || '
-            '{ systemctl --user -q disable --now "llmrack-ollama@$n.service"; rm -f "$e"; }; done\n'
-            # What is as it was needs no room on the disk.
-            'put() { cmp -s "$1" "$2" || { cp -p "$1" "$2.new" && mv -fT "$2.new" "$2"; } || '
-            '{ rm -f "$2.new"; exit 1; }; }\n'
-            f"[ ! -e unit ] || put unit {quote(self.template)}\n"
-            f'[ ! -L current ] || {{ ln -sfn "$(readlink current)" {link} && '
-            f"mv -fT {link} {self.current}; }} || exit 1\n"
-            "systemctl --user daemon-reload\n"
-            'for e in env/*.env; do [ -e "$e" ] || continue; n=$(basename "$e" .env); '
-            f'put "$e" "{self.environments}/$n.env"; '
-            'u="llmrack-ollama@$n.service"; '
-            'systemctl --user -q is-active "$u" && '
-            'sha256sum -c --status "$XDG_RUNTIME_DIR/llmrack/$u" 2>/dev/null && continue; '
-            'systemctl --user reset-failed "$u" 2>/dev/null; systemctl --user -q enable "$u"; '
-            'systemctl --user restart "$u"; '
-            "port=$(sed -n 's/^OLLAMA_HOST=.*://p' \"$e\"); "
-            f"end=$(($(date +%s) + {BACK})); "
-            f"until curl -fs -o /dev/null --noproxy '*' --max-time 2 "
-            f'"http://{self.address}:$port/api/version"; do '
-            '[ "$(date +%s)" -lt "$end" ] || '
-            f'{{ echo "$u does not answer with what it had before, either"; exit 1; }}; '
-            "sleep 0.2; done; done\n"
-            f"rm -rf {self.kept}",
-            timeout=BACK * max(1, len(self.instances)) + 60,
-        )
+        back = script_file("ollama/bring-back.sh", *self._places, self.address, BACK)
+        script = self._shell(back, timeout=BACK * max(1, len(self.instances)) + 60)
         return replace(script, script=noted(self._notes(seen), script.script))
 
     def _notes(self, seen: Seen) -> list[Note]:
@@ -130,20 +94,12 @@ class EngineSwitch:
 
     def stands(self, unit: str, url: str) -> Shell:
         """Fails when an instance that has answered ends, or answers no more, within STANDS."""
-        show = f"$(systemctl --user show -P NRestarts -P MainPID {quote(unit)} | xargs)"
-        fail = f"echo '{unit} answered, and no longer does; its journal ends with:'"
-        return self._shell(
-            # In milliseconds: whole seconds would cut the first one short.
-            f'was="{show}"; end=$(($(date +%s%3N) + {STANDS}000)); '
-            'until [ "$(date +%s%3N)" -ge $end ]; do sleep 0.5; '
-            f'[ "{show}" = "$was" ] && '
-            f"curl -fs -o /dev/null --noproxy '*' --max-time 5 {url}/api/version || "
-            f"{{ {fail}; {_journal(unit)}; exit 1; }}; done"
-        )
+        return self._shell(script_file("ollama/watch.sh", unit, url, STANDS))
 
     def tells(self, unit: str) -> Shell:
         """Fails with the end of an instance's journal."""
-        return self._shell(f"echo 'the journal of {unit} ends with:'; {_journal(unit)}; exit 1")
+        journal = f"journalctl --user -q -n 15 --no-pager -o cat -u {quote(unit)}"
+        return self._shell(f"echo 'the journal of {unit} ends with:'; {journal}; exit 1")
 
     def previous(self, seen: Seen) -> str:
         """The release that it goes back to, as far as it was seen."""
@@ -153,12 +109,13 @@ class EngineSwitch:
         # Somebody has removed it while it served.
         return PurePosixPath(found.link).name if found else "what is left of what it had"
 
+    @property
+    def _places(self) -> tuple[str, ...]:
+        """The first arguments of its scripts."""
+        return self.kept, self.environments, self.template, self.current
+
     def _shell(self, script: str, timeout: int = 60) -> Shell:
         return Shell(as_user(self.user, script), timeout=timeout)
-
-
-def _journal(unit: str) -> str:
-    return f"journalctl --user -q -n 15 --no-pager -o cat -u {quote(unit)}"
 
 
 def engine_releases(settings: Settings, home: Home, archive: str) -> OldReleases:

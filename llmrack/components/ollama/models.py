@@ -16,6 +16,7 @@ from llmrack.components.ollama.models_seen import ModelSeen, models_part, seen_m
 from llmrack.resources.change import Build, Change, Pull, Shell
 from llmrack.resources.files import owned
 from llmrack.resources.look import Look, Seen
+from llmrack.resources.script import script_file
 
 GB = 1e9
 COMPARED = "Models before and after the restart"
@@ -135,15 +136,9 @@ class CreatedModel:
         return ""
 
     def _write_note(self) -> str:
-        manifests = f"{self.folder}/manifests"
-        own, source = (manifest_path(each) for each in (self.model, self.source))
-        digest = f"d() {{ sha256sum < {quote(manifests)}/\"$1\" | cut -d ' ' -f 1; }}"
-        second = f"$(d {quote(source)})" if self.source else "-"
-        line = f"{self.recipe} $(d {quote(own)}) {second}"
-        beside = f"{self.note}.new"
-        script = (
-            f'{digest}; echo "{line}" > {quote(beside)} && mv -f {quote(beside)} {quote(self.note)}'
-        )
+        models = [self.model, self.source] if self.source else [self.model]
+        manifests = [f"{self.folder}/manifests/{manifest_path(each)}" for each in models]
+        script = script_file("ollama/note-model.sh", self.note, self.recipe, *manifests)
         return owned(self.user, script)
 
 
@@ -153,13 +148,10 @@ def _damage(found: ModelSeen) -> str:
 
 
 def _remove_damaged(found: ModelSeen, folder: str, user: str) -> Shell:
-    """Ollama takes a blob that is there for a whole one (server/download.go of v0.34.4).
-
-    One that is whole by now stays: another model that shares it has been mended before.
-    """
-    blobs = [(quote(f"{folder}/blobs/sha256-{digest}"), size) for digest, size in found.damaged]
-    lines = [f'[ "$(stat -c %s {b} 2>/dev/null)" = {size} ] || rm -f {b}' for b, size in blobs]
-    return Shell(owned(user, "; ".join(lines)))
+    words: list[str | int] = []
+    for digest, size in found.damaged:
+        words += [f"{folder}/blobs/sha256-{digest}", size]
+    return Shell(owned(user, script_file("ollama/remove-damaged.sh", *words)))
 
 
 @dataclass(frozen=True)
@@ -221,14 +213,8 @@ class ModelsKept:
         """Compare what was there with what the new server lists."""
         if self.unit not in changed or not seen_models(seen):
             return None
-        names = " ".join(quote(name) for name in sorted(seen_models(seen)))
-        script = (
-            f"l=$(curl -fsS --noproxy '*' --max-time 30 {self.url}/api/tags) || exit 1\n"
-            f'for n in {names}; do case $l in *"\\"name\\":\\"$n\\""*|*"\\"name\\": \\"$n\\""*) ;; '
-            '*) echo "$n was there before the restart and Ollama no longer lists it: its files '
-            f'are still below {self.folder}; go back to the release before"; e=1;; esac; done\n'
-            "exit ${e:-0}"
-        )
+        names = sorted(seen_models(seen))
+        script = script_file("ollama/compare-models.sh", self.url, self.folder, *names)
         return Change(self.name, f"{len(seen_models(seen))} to compare", (Shell(script),))
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from shlex import quote as shell_quote
 from urllib.parse import quote
 
 import gevent
@@ -21,6 +20,7 @@ from llmrack.hosts.commands import ended_after, run, sh
 from llmrack.hosts.connection import Unreached, connect
 from llmrack.hosts.progress import say, signs_of_life
 from llmrack.resources.change import as_user
+from llmrack.resources.script import script_file
 from llmrack.stack.deployments import deployments
 from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.schema import Stack
@@ -118,7 +118,7 @@ class _Gateway:
 
     def end(self) -> None:
         """The instance is as any other again."""
-        self._run(f"rm -f drain/{self._name}")
+        self._run(f'rm -f "$XDG_RUNTIME_DIR/llmrack/drain/{self._name}"')
 
     def _wait(self, wanted: str, seconds: float) -> str:
         """Until every process of the gateway answers so; the requests that run there, if any."""
@@ -133,33 +133,18 @@ class _Gateway:
 
     def _script(self, wanted: str) -> str:
         """Tell it, wait some seconds for an answer; what was answered if it is not ``wanted``."""
-        return self._run(
-            "mkdir -p drain && read -r up rest < /proc/uptime && "
-            f"echo $((${{up%.*}} + {HOLDS})) > .drain-{self._name} && "
-            f"mv -f .drain-{self._name} drain/{self._name} || exit 1\n"
-            + (self._answer(wanted) if wanted else "")
-        )
-
-    def _answer(self, wanted: str) -> str:
-        units = " ".join(map(service, COLOURS))
-        line = f"^{self._name.replace('.', '[.]')} "
-        mine, good = shell_quote(line), shell_quote(f"{line}{wanted}$")
-        return (
-            f"n=0; while [ $n -lt {PATIENCE * 5} ]; do n=$((n+1)); left=\n"
-            f"for u in {units}; do\n"
-            "p=$(systemctl --user show -P MainPID $u); [ $p = 0 ] && continue\n"
-            f"said=$(grep {mine} drained/$p 2>/dev/null) || said='{self._name} none'\n"
-            f'echo "$said" | grep -q {good} || left=${{said#* }}; done\n'
-            '[ "$left" ] || exit 0; sleep 0.2; done; echo "${left% *}"'
-        )
+        words: list[str | int] = [self._name, HOLDS]
+        if wanted:
+            # A fifth of a second a try.
+            words += [wanted, PATIENCE * 5, *map(service, COLOURS)]
+        return self._run(script_file("deploy/tell-drained.sh", *words))
 
     def _run(self, script: str) -> str:
-        """What a script prints, in the gateway's runtime directory; empty where there is none."""
+        """What a script prints as the service user; empty where there is no such user."""
         if self._silent and not self._there.connected:
             return ""
         user = self._host.settings.service_user
-        its = f'cd "$XDG_RUNTIME_DIR/llmrack" 2>/dev/null || exit 0\n{script}'
-        script = f"id -u {user} >/dev/null 2>&1 || exit 0; {as_user(user, its)}"
+        script = f"id -u {user} >/dev/null 2>&1 || exit 0; {as_user(user, script)}"
         try:
             connect(self._there)
             answer = run(self._there, ended_after(ATTEMPT, sh(script)), deadline=ATTEMPT)

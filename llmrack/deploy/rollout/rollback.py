@@ -20,41 +20,12 @@ from llmrack.hosts.commands import run, sh
 from llmrack.hosts.connection import Unreached
 from llmrack.problems import nearest
 from llmrack.resources.change import Shell, as_user
-from llmrack.resources.releases import STAMP
+from llmrack.resources.script import script_file
 from llmrack.stack.fleet import Host, is_engine
 
 # Seconds for a rollback beside what open requests get: it starts the release twice.
 PATIENCE = 420
 CURRENT, PREVIOUS = "current", "previous"
-# A line a release, a line for each that was started, the size of all in KiB, and the llmrack that
-# deployed them. The time of a release's folder says when it came, that of a link since when it
-# serves.
-_SCRIPT = r"""
-releases() {{
-  for each in "$2"/*/{stamp}; do
-    [ -e "$each" ] || continue
-    each=${{each%/*}}
-    packages=$(echo "$each"/venv/lib/python*/site-packages)
-    version=$(basename "$packages"/litellm-[0-9]*.dist-info .dist-info)
-    size=$(du -sck "$each" "$each/venv/" 2>/dev/null | tail -n 1 | cut -f 1)
-    printf 'release\t%s\t%s\t%s\t%s\t%s\n' "$1" "${{each##*/}}" \
-      "$(stat -c %Y "$each")" "$size" "${{version#litellm-}}"
-  done
-}}
-links() {{
-  what=$1; shift
-  for link in "$@"; do
-    [ ! -L "$link" ] || printf 'link\t%s\t%s\t%s\n' "$what" \
-      "$(basename "$(readlink "$link")")" "$(stat -c %Y "$link")"
-  done
-}}
-releases gateway {gateway}/releases
-releases ollama {ollama}
-links gateway {gateway}/started/*/release
-links ollama {ollama}/current
-printf 'all\t%s\n' "$(du -sck {gateway} {ollama} 2>/dev/null | tail -n 1 | cut -f 1)"
-[ ! -e {version} ] || printf 'llmrack\t%s\n' "$(cat {version})"
-"""
 
 
 class NoSuchHost(Exception):
@@ -105,9 +76,7 @@ def ask_releases(gateways: Gateways) -> dict[str, Kept | Unreached]:
     def question(host: Host, there: PyinfraHost) -> Kept:
         user = host.settings.service_user
         home = host.home
-        script = _SCRIPT.format(
-            gateway=home.gateway, ollama=home.ollama, stamp=STAMP, version=VERSION
-        )
+        script = script_file("deploy/list-releases.sh", home.gateway, home.ollama, VERSION)
         script = f"id -u {user} >/dev/null 2>&1 || exit 0; {as_user(user, script)}"
         answer = run(there, sh(script))
         if not answer.succeeded:

@@ -25,38 +25,10 @@ from llmrack.deploy.run.held import BUSY, HELD, LAST_RUN, Lock
 from llmrack.deploy.run.rack import Rack
 from llmrack.hosts.connection import BROKEN, reason
 from llmrack.hosts.streams import start
+from llmrack.resources.script import script_text
 
 # Seconds between two signs of life, without one, and for scripts of a dead run to end.
 BEAT, PATIENCE, LEFTOVERS = 5, 60, 600
-
-# For bash, which Debian always has, as its read knows a timeout. Arguments: the id of this run,
-# who it is, its process, and LAST_RUN as this run saw it. Another host of this run may be the same
-# machine under another name.
-HOLD = f"""
-umask 022; mkdir -p /run/llmrack /var/lib/llmrack || exit 1
-note() {{
-  printf '%s %s %s %s %s\\n' "$run" "$who" "$process" "$since" "$1" >{LAST_RUN}.new &&
-  mv -f {LAST_RUN}.new {LAST_RUN}
-}}
-listen() {{ while read -r -t {PATIENCE}; do :; done; }}
-run=$1 who=$2 process=$3 seen=$4 since=$(date -u +%FT%TZ) by= last=
-umask 077; exec 9<>{HELD} || exit 1
-if ! flock -w 2 9; then
-  read -r by rest <{HELD}
-  [ "$by" = "$run" ] && {{ echo held; listen; exit; }}
-  echo "busy $(($(date +%s) - $(stat -c %Y {HELD}))) $rest"; exit 1
-fi
-umask 022; read -r last 2>/dev/null <{LAST_RUN}
-[ "$last" = "$seen" ] || [ "${{last%% *}}" = "$run" ] || {{ echo "stale ${{last#* }}"; exit 1; }}
-echo "$run $who $process $since" >{HELD}
-umask 077; exec 8<>{BUSY} || exit 1
-flock -n 8 || {{ echo waiting; flock -w {LEFTOVERS} 8; }} || {{ echo leftovers; exit 1; }}
-exec 8>&-; umask 022
-note running && echo held || exit 1
-listen
-# A removal takes all of this along.
-[ ! -e {LAST_RUN} ] || {{ : >{HELD}; note ended; }}
-"""
 
 
 def take(rack: Rack) -> str:
@@ -69,7 +41,7 @@ def take(rack: Rack) -> str:
         return ""
     run = rack.run.nonce[:8]
     words = (run, _who(), str(os.getpid()), rack.run.last_runs.get(rack.host.name, ""))
-    command = StringCommand("bash", "-c", QuoteString(HOLD), "llmrack", *map(QuoteString, words))
+    command = hold(*words)
     answer = "the host gave no answer"
     try:
         stream = start(rack.pyinfra_host, command)
@@ -92,6 +64,17 @@ def take(rack: Rack) -> str:
     except BROKEN as error:
         answer = reason(error)
     return f"its lock cannot be taken: {answer}"
+
+
+def hold(run: str, who: str, process: str, last_run: str) -> StringCommand:
+    """What holds the lock on the host, and says so in its first line.
+
+    + run: the id of this run
+    + last_run: what ``LAST_RUN`` had in it when this run first looked
+    """
+    words = (run, who, process, last_run, HELD, BUSY, LAST_RUN, str(PATIENCE), str(LEFTOVERS))
+    script = QuoteString(script_text("deploy/hold-lock.sh"))
+    return StringCommand("bash", "-c", script, "llmrack", *map(QuoteString, words))
 
 
 def _who() -> str:

@@ -124,8 +124,8 @@ def _look(stack: Stack, host: Host, connected: PyinfraHost, models: bool) -> Map
     }
     user = quote(home.user)
     look = as_user(user, f"exec python3 -I - {quote(json.dumps(question))}")
-    # Before the first deploy there is no such user.
-    script = f"if id -u {user} >/dev/null 2>&1; then {look}; else echo '{{}}'; fi"
+    # Before the first deploy there is no such user, and the program is read all the same.
+    script = f"if id -u {user} >/dev/null 2>&1; then {look}; else cat >/dev/null; echo '{{}}'; fi"
     program = Path(status_script.__file__).read_text(encoding="utf-8")
     answer = run(connected, sh(script), stdin=program)
     if not answer.succeeded:

@@ -120,8 +120,8 @@ class RequestLog(CustomLogger):
         traceback_str: str | None = None,
     ) -> None:
         """One that was refused, or that nobody could answer."""
-        # The refusals of auth.py come before LiteLLM knows whose the key is.
-        own = getattr(original_exception, "refused", False)
+        # auth.py refuses before LiteLLM knows whose the key is.
+        refused = getattr(original_exception, "refused", False)
         status = str(
             getattr(original_exception, "status_code", None)
             or getattr(original_exception, "code", None)
@@ -133,7 +133,7 @@ class RequestLog(CustomLogger):
                 request_data.get("proxy_server_request") or {},
                 request_data.get("model"),
                 int(status) if status.isdigit() else 500,
-                error="refused" if own else None,
+                error="refused" if refused else None,
             )
         )
 

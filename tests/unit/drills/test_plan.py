@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from llmrack.drills.breakage import breakage
 from llmrack.drills.plan import Asked, Cause, Drill, Plan, paid_requests, plan
 from llmrack.drills.report import drill_json, drill_table, intention
+from llmrack.resources.script import script_file
 from llmrack.stack.fleet import Fleet
 from llmrack.stack.schema import Stack
 from llmrack.verify.results import Report, Result
@@ -160,9 +161,9 @@ def test_an_embedding_model_is_asked_for_vectors() -> None:
 def test_the_way_to_a_provider_is_broken_for_the_gateways_user_alone() -> None:
     found = plan_of(stack(chains={"gpt": ["llama"]}))
     begin = breakage(one(found, "cloud", Cause.REFUSED)).begin
-    assert "getent ahosts ollama.com" in begin
-    assert "meta skuid llm " in begin and "tcp dport 443 reject with tcp reset" in begin
-    assert "tcp dport 11434 drop" in breakage(one(found, "box2", Cause.CUT_OFF)).begin
+    words = ("llm", "ollama.com", 443, "reject with tcp reset", "inet llmrack_drill")
+    assert begin == script_file("drills/cut-off.sh", *words)
+    assert " 11434 drop " in breakage(one(found, "box2", Cause.CUT_OFF)).begin
 
 
 def test_a_host_restores_by_the_same_script_as_we_do() -> None:

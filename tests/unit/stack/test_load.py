@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from llmrack.problems import DeclarationError
-from llmrack.stack.load import load_stack
+from llmrack.stack.load import load_settings, load_stack
+from llmrack.stack.removed import REMOVED
 
 GOOD = """\
 providers:
@@ -95,6 +96,28 @@ def test_a_pasted_key_is_refused_and_not_repeated(tmp_path):
     (found,) = mistakes(tmp_path, text)
     assert "name the secret here, never the key itself" in found
     assert "canary" not in found
+
+
+def test_a_key_that_was_removed_says_why(tmp_path):
+    text = """
+providers:
+  local: {kind: ollama, group: gpu}
+models:
+  mine: {provider: local, create: {from: llama3.2, parameters: {typical_p: 0.9}}}
+"""
+    (found,) = mistakes(tmp_path, text)
+    assert found == (
+        "stack.yaml:5: models.mine.create.parameters.typical_p: was removed, because Ollama makes "
+        "no new models with it (ollama/ollama#18448); leave it out; min_p and top_p also keep "
+        "unlikely words away"
+    )
+
+
+def test_a_setting_that_was_removed_says_where_it_went(monkeypatch):
+    monkeypatch.setitem(REMOVED, "ollama_old", ("is ollama_new now", "rename it"))
+    with pytest.raises(DeclarationError) as caught:
+        load_settings("box1", {"ollama_version": "0.34.4", "ollama_old": 1})
+    assert "ollama_old (host box1): is ollama_new now; rename it" in str(caught.value)
 
 
 def test_empty_file_says_how_to_start(tmp_path):

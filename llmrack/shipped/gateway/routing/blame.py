@@ -51,8 +51,8 @@ def blame(error: Exception, engine: str, sent: bool) -> str | None:
     if isinstance(error, Timeout):
         return "model"
     # LiteLLM has not even asked, or not understood the answer.
-    own = isinstance(error, BadRequestError | UnprocessableEntityError)
-    return None if own or not sent else "model"
+    by_litellm = isinstance(error, BadRequestError | UnprocessableEntityError)
+    return None if by_litellm or not sent else "model"
 
 
 def status(error: Exception) -> int | None:

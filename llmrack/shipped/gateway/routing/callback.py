@@ -45,6 +45,17 @@ BEGIN = 2.0
 _IN_OTHER_FORMS = ("anthropic_messages", "aresponses", "responses")
 
 
+def _log_events(instances: dict[str, Instance]) -> None:
+    """Have a line written when an instance is put aside or is back, where requests are logged."""
+    requests = os.environ.get("LLMRACK_REQUEST_LOG")
+    if not requests:
+        return
+    days = float(os.environ.get("LLMRACK_LOG_DAYS") or 30)
+    events = LogFile(Path(requests).with_name("events.jsonl"), days)
+    for name, instance in instances.items():
+        instance.noted = partial(events.add, instance=name, model="")
+
+
 class Routing(CustomLogger):
     """Chooses for every request, by what is declared and by what is known of the instances."""
 
@@ -56,12 +67,7 @@ class Routing(CustomLogger):
             if isinstance(spec["verify"], str):
                 spec["verify"] = str(folder() / spec["verify"])
         instances = {name: Instance(name, bool(spec["health"])) for name, spec in specs.items()}
-        noted = os.environ.get("LLMRACK_REQUEST_LOG")
-        if noted:
-            days = float(os.environ.get("LLMRACK_LOG_DAYS") or 30)
-            events = LogFile(Path(noted).with_name("events.jsonl"), days)
-            for name, each in instances.items():
-                each.noted = partial(events.add, instance=name, model="")
+        _log_events(instances)
         self._health_file = HealthFile(instances, os.environ.get("RUNTIME_DIRECTORY"))
         self._drains = Drains(instances, os.environ.get("RUNTIME_DIRECTORY"))
         self._deployments = {

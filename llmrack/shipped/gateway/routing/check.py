@@ -10,6 +10,7 @@ import json
 import os
 import ssl
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -57,20 +58,43 @@ def _names(tree: ast.Module) -> set[str]:
     return found
 
 
+@dataclass(frozen=True)
+class _Declared:
+    """What routing.json says, as far as it is compared with something.
+
+    + ids: of deployments, and the instance of each
+    + groups: public names, and the names of who answers for each: deployments and other groups
+    + variables: of the environment, by the instance that they are shown
+    + verify: of each instance: a file in the release, or whether it is verified
+    """
+
+    ids: dict[str, str]
+    groups: dict[str, list[str]]
+    variables: dict[str, list[str]]
+    verify: dict[str, object]
+
+
+def _read(text: str) -> _Declared:
+    declared = json.loads(text)
+    instances: Config = declared["instances"]
+    return _Declared(
+        {name: each["instance"] for name, each in declared["deployments"].items()},
+        {
+            name: [*group["deployments"], *group["chain"]]
+            for name, group in declared["groups"].items()
+        },
+        {
+            name: [instance["key"], *instance["secret_headers"].values()]
+            for name, instance in instances.items()
+        },
+        {name: instance["verify"] for name, instance in instances.items()},
+    )
+
+
 def routing(config: Config, folder: Path) -> Iterator[Problem]:
     """Yield what routing.json lacks of the configuration, or has beyond it."""
     try:
-        declared = json.loads((folder / ROUTING).read_text(encoding="utf-8"))
-        instances: Config = declared["instances"]
-        groups: Config = declared["groups"]
-        its: Config = declared["deployments"]
-        used = {name: each["instance"] for name, each in its.items()}
-        listed = {name: [*each["deployments"], *each["chain"]] for name, each in groups.items()}
-        wanted = {
-            name: [each["key"], *each["secret_headers"].values()]
-            for name, each in instances.items()
-        }
-        authorities = {name: each["verify"] for name, each in instances.items()}
+        declared = _read((folder / ROUTING).read_text(encoding="utf-8"))
     except OSError as error:
         yield ROUTING, f"cannot be read ({error.strerror}); deploy the gateway again"
         return
@@ -78,31 +102,32 @@ def routing(config: Config, folder: Path) -> Iterator[Problem]:
         yield ROUTING, f"is not what the gateway reads ({type(error).__name__}); deploy it again"
         return
     rows = [row for row in config.get("model_list") or [] if isinstance(row, dict)]
-    ids = {str((row.get("model_info") or {}).get("id")) for row in rows}
+    configured = {str((row.get("model_info") or {}).get("id")) for row in rows}
+    yield from _differences("deployments", set(declared.ids), configured)
     names = {str(row.get("model_name")) for row in rows}
-    for where, ours, theirs in (
-        (f"{ROUTING}: deployments", set(its), ids),
-        (f"{ROUTING}: groups", set(groups), names),
-    ):
-        for name in sorted(ours ^ theirs):
-            lacking = "model_list" if name in ours else "routing.json"
-            yield where, f"{name!r} is missing in {lacking}; deploy the gateway again"
-    for name, instance in used.items():
-        if instance not in instances:
+    yield from _differences("groups", set(declared.groups), names)
+    for name, instance in declared.ids.items():
+        if instance not in declared.verify:
             yield f"{ROUTING}: deployments.{name}", f"there is no instance {instance!r}; add it"
-    for name, members in listed.items():
+    for name, members in declared.groups.items():
         for member in members:
-            if member not in its and member not in groups:
+            if member not in declared.ids and member not in declared.groups:
                 yield f"{ROUTING}: groups.{name}", f"there is no {member!r}; add it, or remove it"
-    for name, variables in wanted.items():
+    for name, variables in declared.variables.items():
         for variable in variables:
             if variable and not os.environ.get(variable):
                 text = f"refers to {variable}, which is not set; add it to the environment file"
                 yield f"{ROUTING}: instances.{name}", text
-    for name, verify in authorities.items():
+    for name, verify in declared.verify.items():
         if isinstance(verify, str) and (reason := unusable(folder / verify)):
             text = f"names {verify}, which is no authority's certificate ({reason}); put it there"
             yield f"{ROUTING}: instances.{name}.verify", text
+
+
+def _differences(section: str, declared: set[str], configured: set[str]) -> Iterator[Problem]:
+    for name in sorted(declared ^ configured):
+        lacking = "model_list" if name in declared else ROUTING
+        yield f"{ROUTING}: {section}", f"{name!r} is missing in {lacking}; deploy the gateway again"
 
 
 def unusable(file: Path) -> str:

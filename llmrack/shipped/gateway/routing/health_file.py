@@ -1,7 +1,8 @@
-"""Tells others how instances are: a small file that is written anew whenever one rests or wakes.
+"""The file health.json, which says how instances are.
 
-It lies in the unit's runtime directory, which two releases share while one follows the other: then
-the newer process has the word. Nobody waits for the file: it is written in a thread of its own.
+It is written anew whenever an instance is put aside or is back, in a thread of its own, so that no
+request waits for it. It lies in the unit's runtime directory. Two releases share that directory
+while one follows the other; then the newer process writes the file.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ FILE = "health.json"
 
 
 class HealthFile:
-    """What is told of ``instances``.
+    """The file for ``instances``.
 
-    + folder: where; None: nobody is told (systemd sets RUNTIME_DIRECTORY, a candidate has none)
+    + folder: of the file; None: there is none (systemd sets RUNTIME_DIRECTORY, but not for a
+      candidate)
     """
 
     def __init__(self, instances: Mapping[str, Instance], folder: str | None) -> None:
-        """Tell at once, so that an older process's word does not stay."""
+        """Write it at once, in the place of an older process's."""
         self._instances = instances
         self._file = Path(folder) / FILE if folder else None
         self._started = time.time()
@@ -41,9 +43,9 @@ class HealthFile:
         """Have it written; many changes at a time are written once."""
         self._due = True
         if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._tell())
+            self._task = asyncio.get_running_loop().create_task(self._rewrite())
 
-    async def _tell(self) -> None:
+    async def _rewrite(self) -> None:
         while self._due and self._file:
             self._due = False
             await asyncio.to_thread(_write, self._file, self._text(), self._started)
@@ -83,7 +85,7 @@ def _write(file: Path, text: str, started: float) -> None:
 
 def _newer(file: Path, started: float) -> bool:
     try:
-        there = json.loads(file.read_text(encoding="utf-8"))
-        return bool(there["started"] > started) and Path(f"/proc/{there['pid']}").exists()
+        written = json.loads(file.read_text(encoding="utf-8"))
+        return bool(written["started"] > started) and Path(f"/proc/{written['pid']}").exists()
     except (OSError, ValueError, KeyError, TypeError):
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ from llmrack.components.ollama.models_seen import (
 from llmrack.resources.change import Build, Pull, Shell
 from llmrack.resources.look import Look, Seen, parse
 from llmrack.resources.look_script import script
+from llmrack.resources.script import script_file
 
 FOLDER, URL = "/home/llm/.ollama/models", "http://127.0.0.1:11434"
 NOTE = "/home/llm/.config/llmrack/models/note"
@@ -141,7 +143,39 @@ def test_models_are_compared_after_a_restart_alone():
     kept = ModelsKept("Unit llmrack-ollama@main.service", FOLDER, URL)
     assert kept.change(seen(a_b="d"), ()) is None
     assert kept.change(Seen(), (kept.unit,)) is None
-    assert "a:b" in kept.change(seen(a_b="d"), (kept.unit,)).actions[0].script
+    script = script_file("ollama/compare-models.sh", URL, FOLDER, "a:b")
+    assert kept.change(seen(a_b="d"), (kept.unit,)).actions == (Shell(script),)
+
+
+def test_a_model_that_is_no_longer_listed_is_named(tmp_path):
+    answer = '{"models":[{"name":"a:b"},{"name": "c:d"}]}'
+    (tmp_path / "curl").write_text(f"#!/bin/sh\necho '{answer}'\n")
+    (tmp_path / "curl").chmod(0o755)
+
+    def compared(*names):
+        script = script_file("ollama/compare-models.sh", URL, "/m", *names)
+        path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+        return subprocess.run(["sh", "-c", script], env=path, capture_output=True, text=True)
+
+    assert compared("a:b", "c:d").returncode == 0
+    done = compared("a:b", "b", "c:d")
+    assert done.returncode == 1
+    assert done.stdout.startswith("b was there before the restart and Ollama no longer lists it")
+
+
+@pytest.mark.parametrize("source", ["base:latest", ""])
+def test_what_a_model_was_made_by_is_noted(tmp_path, monkeypatch, source):
+    monkeypatch.setattr("llmrack.components.ollama.models.owned", lambda owner, text: text)
+    for name in ("assistant:latest", "base:latest"):
+        file = tmp_path / "manifests" / manifest_path(name)
+        file.parent.mkdir(parents=True)
+        file.write_text(name)
+    its = created(folder=str(tmp_path), source=source, note=f"{tmp_path}/a note")
+    subprocess.run(["sh", "-c", its.change(Seen(), ()).actions[-1].script], check=True)
+    digests = [hashlib.sha256(name.encode()).hexdigest() for name in ("assistant:latest", source)]
+    assert (tmp_path / "a note").read_text().split() == [
+        *("r1", digests[0], digests[1] if source else "-")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_a_damaged_model_is_pulled_after_what_is_damaged_was_removed():
     assert change.why == f"blobs are missing or of another size: {WEIGHTS[:12]}"
     remove, pull = change.actions
     assert isinstance(remove, Shell)
-    assert f"rm -f /m/blobs/sha256-{WEIGHTS}" in remove.script
+    assert f"/m/blobs/sha256-{WEIGHTS} 3000\n" in remove.script
     assert pull == Pull(MODEL, "http://u", 60)
 
 

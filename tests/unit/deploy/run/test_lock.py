@@ -13,7 +13,7 @@ import pytest
 from pyinfra.api import StringCommand
 
 from llmrack.deploy.run.held import LAST_RUN, Lock, guarded
-from llmrack.deploy.run.lock import HOLD, refusal
+from llmrack.deploy.run.lock import hold, refusal
 from llmrack_lab.shell import wait_until
 
 DEADLINE = 10.0
@@ -31,9 +31,10 @@ class Host:
 
     def hold(self, run: str, seen: str = "", patience: int = 60) -> subprocess.Popen[str]:
         """Start what takes the lock; its first line is the verdict."""
-        script = self.here(HOLD).replace("read -r -t 60", f"read -r -t {patience}")
+        command = hold(run, "root@desk", "4711", seen).get_raw_value()
         process = subprocess.Popen(
-            ["bash", "-c", script, "llmrack", run, "root@desk", "4711", seen],
+            f"exec {self.here(command).replace(' 60 ', f' {patience} ')}",
+            shell=True,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
