@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from llmrack import __version__
 from llmrack.components.engines import engines_on, models_folder
 from llmrack.components.gpu.lines import LOOK
 from llmrack.components.system.account import Linger, User
 from llmrack.components.system.clock import wrong_clock
 from llmrack.resources.change import Change, Resource
-from llmrack.resources.files import Directory
+from llmrack.resources.files import Directory, File
 from llmrack.resources.look import Look, Seen
 from llmrack.resources.packages import ARCHITECTURES, Packages
 from llmrack.stack.fleet import GATEWAY_GROUP, Host
@@ -27,6 +28,8 @@ GATEWAY_DISK = 1600 * MIB
 UPLOADS = "/var/tmp"  # noqa: S108  (what arrives there is checked by its digest)
 # Where packages go, and where llmrack notes what it did.
 PROGRAMS, NOTED = "/usr", "/var/lib/llmrack"
+# Which llmrack deployed the host last; anybody may read it.
+VERSION = f"{NOTED}/version"
 # Kept free beside everything that is installed.
 DISK_RESERVE = 500 * MIB
 
@@ -46,6 +49,7 @@ def resources(stack: Stack, host: Host) -> list[Resource]:
         User(home.user, home.folder, settings.service_groups),
         Linger(home.user),
         *(Directory(path, home.user, 0o700 if path == home.config else 0o755) for path in folders),
+        File(VERSION, f"{__version__}\n"),
     ]
 
 

@@ -11,6 +11,7 @@ from pyinfra.api.host import Host as PyinfraHost
 
 from llmrack.components.engines import ENGINES
 from llmrack.components.gateway.service import GatewayService
+from llmrack.components.system.system import VERSION
 from llmrack.deploy.run.lock import take
 from llmrack.deploy.run.rack import Rack, Run
 from llmrack.deploy.run.scripts import shell
@@ -54,10 +55,15 @@ class OnDisk:
 
 @dataclass(frozen=True)
 class Kept:
-    """What a host keeps; ``size`` is that of all releases together, in bytes."""
+    """What a host keeps.
+
+    + size: of all releases together, in bytes
+    + llmrack: the version of llmrack that deployed the host; None for those before 0.2
+    """
 
     releases: tuple[OnDisk, ...]
     size: int
+    llmrack: str | None = None
 
 
 def ask_releases(gateways: Gateways) -> dict[str, Kept | Unreached]:
@@ -73,7 +79,7 @@ def ask_releases(gateways: Gateways) -> dict[str, Kept | Unreached]:
         user = host.settings.service_user
         home = host.home
         folders = [engine.releases_folder(host) for engine in ENGINES.values()]
-        script = script_file("deploy/list-releases.sh", home.gateway, *folders)
+        script = script_file("deploy/list-releases.sh", VERSION, home.gateway, *folders)
         script = f"id -u {user} >/dev/null 2>&1 || exit 0; {as_user(user, script)}"
         answer = run(there, sh(script))
         if not answer.succeeded:
@@ -88,6 +94,7 @@ def parse(lines: Iterable[str]) -> Kept:
     found: list[OnDisk] = []
     links: dict[str, list[tuple[int, str]]] = {"gateway": [], **{name: [] for name in ENGINES}}
     size = 0
+    llmrack: str | None = None
     for line in lines:
         match line.split("\t"):
             case ["release", what, name, made, kib, litellm]:
@@ -97,8 +104,11 @@ def parse(lines: Iterable[str]) -> Kept:
                 links[what].append((int(made), name))
             case ["all", kib]:
                 size = int(kib) * 1024
+            case ["llmrack", deployed_by]:
+                llmrack = deployed_by
     marked = [_marked(each, found, sorted(links[each.what])) for each in found]
-    return Kept(tuple(sorted(marked, key=lambda each: (each.what, -each.since))), size)
+    releases = tuple(sorted(marked, key=lambda each: (each.what, -each.since)))
+    return Kept(releases, size, llmrack)
 
 
 def _marked(one: OnDisk, found: Sequence[OnDisk], links: Sequence[tuple[int, str]]) -> OnDisk:

@@ -12,6 +12,7 @@ from llmrack.components.engines import ENGINES
 from llmrack.components.gpu.driver import MODULES
 from llmrack.components.removal import removals, stays
 from llmrack.components.system.account import User
+from llmrack.components.system.system import VERSION
 from llmrack.resources.change import Change, Shell, plan
 from llmrack.resources.look import Look, PathSeen, Seen, parse
 from llmrack.resources.look_script import script as look_script
@@ -292,3 +293,7 @@ def test_models_that_were_kept_are_no_reason_to_refuse_a_host() -> None:
     assert ENGINES["ollama"].unusable(box, seen)
     seen.made = {"kept /srv/models"}
     assert ENGINES["ollama"].unusable(box, seen) is None
+
+
+def test_note_of_the_llmrack_that_deployed_a_host_goes() -> None:
+    assert VERSION in script(changes(Seen(paths={VERSION: FILE}))["Files of root"])
