@@ -24,7 +24,7 @@ in_labs = printf '%s\n' $(1) | \
 	'LLMRACK_TEST_LAB=test$$SLOT LLMRACK_TEST_SUBNET=10.7$$SLOT.0.0/24 $(BIN)/pytest $(2) $$0'; \
 	ended=$$?; for slot in 0 1 2 3; do $(BIN)/llmrack lab --lab test$$slot down; done; exit $$ended
 # What runs in a shell, on hosts and for CI.
-SCRIPTS := $(shell find templates -name '*.sh') templates/gpu/gpu-devices templates/gpu/gpu-resume .ci/run
+SCRIPTS := $(shell find templates llmrack_lab -name '*.sh') templates/gpu/gpu-devices templates/gpu/gpu-resume .ci/run
 LOCKS := requirements.lock templates/gateway/requirements.txt templates/gateway/uv.txt
 AUDIT := $(BIN)/uv tool run --from pip-audit==2.10.1 pip-audit --disable-pip --require-hashes \
 	--progress-spinner off

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from pyinfra.api.host import Host as PyinfraHost
 
+from llmrack.components.engines import ENGINES
 from llmrack.components.gateway.service import GatewayService
 from llmrack.components.system.system import VERSION
 from llmrack.deploy.run.lock import take
@@ -21,7 +22,8 @@ from llmrack.hosts.connection import Unreached
 from llmrack.problems import nearest
 from llmrack.resources.change import Shell, as_user
 from llmrack.resources.script import script_file
-from llmrack.stack.fleet import Host, is_engine
+from llmrack.stack.engines import is_engine
+from llmrack.stack.fleet import Host
 
 # Seconds for a rollback beside what open requests get: it starts the release twice.
 PATIENCE = 420
@@ -36,8 +38,8 @@ class NoSuchHost(Exception):
 class OnDisk:
     """A release on a host.
 
-    + what: ``gateway`` or ``ollama``
-    + version: of LiteLLM or Ollama; empty where it is not known
+    + what: ``gateway``, or the engine's name
+    + version: of LiteLLM or the engine; empty where it is not known
     + state: ``current``, ``previous`` or empty
     + since: when it came (``current``: when it became that), in seconds since the epoch
     + size: bytes; the gateway's with its Python environment, which releases may share
@@ -65,7 +67,7 @@ class Kept:
 
 
 def ask_releases(gateways: Gateways) -> dict[str, Kept | Unreached]:
-    """Every host with a gateway or an Ollama of ours, by name, in the inventory's order."""
+    """Every host with a gateway or an engine, by name, in the inventory's order."""
     declared = gateways.declared
     hosts = [
         host
@@ -76,7 +78,8 @@ def ask_releases(gateways: Gateways) -> dict[str, Kept | Unreached]:
     def question(host: Host, there: PyinfraHost) -> Kept:
         user = host.settings.service_user
         home = host.home
-        script = script_file("deploy/list-releases.sh", home.gateway, home.ollama, VERSION)
+        folders = [engine.releases_folder(host) for engine in ENGINES.values()]
+        script = script_file("deploy/list-releases.sh", VERSION, home.gateway, *folders)
         script = f"id -u {user} >/dev/null 2>&1 || exit 0; {as_user(user, script)}"
         answer = run(there, sh(script))
         if not answer.succeeded:
@@ -89,7 +92,7 @@ def ask_releases(gateways: Gateways) -> dict[str, Kept | Unreached]:
 def parse(lines: Iterable[str]) -> Kept:
     """What the script printed, read; newest first."""
     found: list[OnDisk] = []
-    links: dict[str, list[tuple[int, str]]] = {"gateway": [], "ollama": []}
+    links: dict[str, list[tuple[int, str]]] = {"gateway": [], **{name: [] for name in ENGINES}}
     size = 0
     llmrack: str | None = None
     for line in lines:
@@ -111,14 +114,14 @@ def parse(lines: Iterable[str]) -> Kept:
 def _marked(one: OnDisk, found: Sequence[OnDisk], links: Sequence[tuple[int, str]]) -> OnDisk:
     """A release with its state.
 
-    Of the gateway's two colours the one that was started last serves. Ollama has one link; before
-    that one there was the newest of the others.
+    Of the gateway's two colours the one that was started last serves. An engine has one link;
+    before that one there was the newest of the others.
     """
     names = [name for _, name in links]
     if one.name in names[-1:]:
         return replace(one, state=CURRENT, since=links[-1][0])
     before = names[:-1]
-    if one.what == "ollama":
+    if one.what in ENGINES:
         others = [each for each in found if each.what == one.what and each.name not in names]
         before = [max(others, key=lambda each: each.since).name] if others else []
     return replace(one, state=PREVIOUS) if one.name in before else one

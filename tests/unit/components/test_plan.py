@@ -10,6 +10,7 @@ import yaml
 import llmrack
 from llmrack.components.gateway import gateway
 from llmrack.components.ollama import ollama
+from llmrack.components.ollama.models import manifest_url
 from llmrack.components.plan import by_component, plan_text
 from llmrack.components.render import render
 from llmrack.components.system import system
@@ -222,7 +223,7 @@ def test_a_new_digest_is_a_new_release():
     ],
 )
 def test_manifest_is_asked_from_the_registry(model, url):
-    assert ollama.manifest_url(model) == f"https://registry.ollama.ai/v2/{url}"
+    assert manifest_url(model) == f"https://registry.ollama.ai/v2/{url}"
 
 
 def test_a_host_knows_which_llmrack_deployed_it_and_nothing_restarts_for_that():

@@ -357,7 +357,7 @@ def test_releases_are_listed_with_their_links_and_sizes(tmp_path: Path) -> None:
     (ollama / "current").symlink_to(ollama / "0.34.4-c2")
     (tmp_path / "version").write_text("0.2.0\n")
     version = str(tmp_path / "version")
-    script = script_file("deploy/list-releases.sh", str(folder), str(ollama), version)
+    script = script_file("deploy/list-releases.sh", version, str(folder), str(ollama))
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
     kept = parse(done.stdout.splitlines())
     assert [(each.what, each.name, each.version, each.state) for each in kept.releases] == [
