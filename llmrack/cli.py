@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from llmrack import __version__
 from llmrack.commands.bundle import bundle
 from llmrack.commands.chat import chat
 from llmrack.commands.check import check
@@ -34,7 +35,7 @@ from llmrack_lab.cli import lab
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="llmrack")
+@click.version_option(__version__, prog_name="llmrack")
 def main() -> None:
     """From bare Linux boxes with GPUs to a proven LLM service.
 

@@ -296,6 +296,5 @@ class Lab:
 
 
 def _host_state(host: LabHost) -> str:
-    if host.answers():
-        return "running"
-    return "no ssh" if host.is_running() else "stopped"
+    running = "running" if host.answers() else "no ssh"
+    return running if host.is_running() else "stopped"

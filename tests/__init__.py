@@ -8,3 +8,6 @@ ROOT = Path(__file__).parents[1]
 # Seconds after which what must happen is given up on, however busy the machine is. Nothing waits
 # that long but a test that fails.
 DEADLINE = 120
+
+# The same for a command on hosts, of which some fetch what no cache has.
+COMMAND_DEADLINE = 1200

@@ -7,12 +7,12 @@ import io
 import os
 import tarfile
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from llmrack import __version__
 from llmrack.files import replacement
 from llmrack.secrets.audit import now
 from llmrack.stack.settings import Sha256
@@ -59,11 +59,6 @@ def member(name: str) -> str:
     return f"{FILES}/outside{name}" if name.startswith("/") else f"{FILES}/inside/{name}"
 
 
-def llmrack_version() -> str:
-    """The version of this llmrack."""
-    return version("llmrack")
-
-
 def write_backup(file: Path, names: Sequence[str], folder: Path, usage: str | None) -> Manifest:
     """Write a backup, 0600, in place of one that is there.
 
@@ -84,7 +79,7 @@ def write_backup(file: Path, names: Sequence[str], folder: Path, usage: str | No
         ):
             files = {name: _add_file(tar, name, folder) for name in names}
             noted = _add_text(tar, USAGE, usage) if usage is not None else None
-            found = Manifest(llmrack=llmrack_version(), made=now(), files=files, usage=noted)
+            found = Manifest(llmrack=__version__, made=now(), files=files, usage=noted)
             _add_text(tar, MANIFEST, found.model_dump_json(indent=1))
         return found
     except OSError as error:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
-
-from llmrack.bundle.fetch import BundleError, Say, client, fetch
-from llmrack.bundle.models import get_model
+from llmrack.bundle.fetch import BundleError, Say, client
+from llmrack.bundle.ollama import get_model, get_release, release_host
 from llmrack.bundle.packages import get_packages
 from llmrack.bundle.targets import Target
 from llmrack.bundle.wheels import get_wheels
-from llmrack.components.ollama.ollama import archive_urls
 from llmrack.components.plan import by_component
 from llmrack.resources.packages import Packages
 from llmrack.site.locks import locks
@@ -31,9 +27,7 @@ from llmrack.stack.bundle import (
     archive_name,
     digest,
 )
-from llmrack.stack.engines import pulled_models
-from llmrack.stack.fleet import Fleet, Host, is_engine
-from llmrack.stack.schema import Stack
+from llmrack.stack.ollama_models import pulled_models
 
 # There from the start on: the folder is ours, and its bundle not finished.
 UNFINISHED = f"{INDEX}.part"
@@ -52,7 +46,7 @@ def create(
     """
     _take(folder)
     stack, fleet = site.stack, site.fleet
-    engine = _engine(stack, fleet)
+    engine = release_host(stack, fleet)
     models = {}
     of_gateway = locks(None)
     needed = {LOCK, UV_LOCK}
@@ -60,7 +54,7 @@ def create(
         for arch in sorted({target.arch for target in targets}):
             needed.add(archive_name(arch))
             say(f"Ollama {engine.settings.ollama_version} for {arch}")
-            _archive(web, engine, arch, folder / archive_name(arch))
+            get_release(web, engine, arch, folder / archive_name(arch))
         for name in sorted({name for host in fleet.hosts for name in pulled_models(stack, host)}):
             models[name] = model = get_model(web, name, registry, folder, say)
             needed |= {model.manifest, *model.blobs}
@@ -100,34 +94,6 @@ def _take(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / UNFINISHED).touch()
     (folder / INDEX).unlink(missing_ok=True)
-
-
-def _engine(stack: Stack, fleet: Fleet) -> Host:
-    """A host that says which Ollama all of them get."""
-    engines = [host for host in fleet.hosts if is_engine(stack, host)] or list(fleet.hosts)
-    versions = sorted({host.settings.ollama_version for host in engines})
-    if len(versions) > 1:
-        raise BundleError(f"hosts differ in ollama_version ({', '.join(versions)}): set one")
-    return engines[0]
-
-
-def _archive(web: httpx.Client, engine: Host, arch: str, path: Path) -> None:
-    settings = engine.settings
-    sha256 = settings.ollama_sha256.get(arch)  # type: ignore[call-overload]
-    if not sha256:
-        raise BundleError(f"ollama_sha256 has no digest for {arch}: add the one of that archive")
-    given = Path(settings.ollama_archive or "")
-    if given.is_file() and digest(given) == sha256:
-        path.parent.mkdir(exist_ok=True)
-        shutil.copyfile(given, path)
-        return
-    reasons = []
-    for url in archive_urls(engine, arch):
-        try:
-            return fetch(web, url, path, sha256)
-        except BundleError as error:
-            reasons.append(str(error))
-    raise BundleError("; ".join(reasons))
 
 
 def package_names(site: Site, arch: str) -> set[str]:

@@ -12,7 +12,7 @@ from pyinfra.api.exceptions import PyinfraError
 from llmrack.commands.declared import inventory_option
 from llmrack.problems import DeclarationError, Problem
 from llmrack.site.declared import read_inventory
-from llmrack.stack.checks.host_checks import warnings
+from llmrack.stack.checks.checks import warnings
 
 OK, MISTAKES, COULD_NOT_RUN = 0, 1, 2
 

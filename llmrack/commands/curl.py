@@ -13,8 +13,8 @@ from llmrack.secrets.places import MASTER_KEY
 from llmrack.secrets.sources import ENVIRONMENT
 from llmrack.site.site import Site
 from llmrack.stack.fleet import bracketed
-from llmrack.stack.schema import is_wildcard
 from llmrack.stack.settings import is_loopback
+from llmrack.stack.types import is_wildcard
 
 
 @click.command()

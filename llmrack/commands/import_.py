@@ -12,7 +12,8 @@ import click
 @click.option("--force", is_flag=True, help="Also in place of files that differ.")
 def import_(file: Path, force: bool) -> None:
     """Put what `llmrack export` wrote to FILE into this folder: all of it, or nothing."""
-    from llmrack.backup.archive import BackupError, llmrack_version
+    from llmrack import __version__
+    from llmrack.backup.archive import BackupError
     from llmrack.backup.restore import restore
 
     try:
@@ -23,9 +24,9 @@ def import_(file: Path, force: bool) -> None:
         click.echo(f"restored {name}")
     made = done.manifest
     click.echo(f"{len(done.written)} files restored, {len(done.same)} were there; of {made.made}")
-    if made.llmrack != llmrack_version():
+    if made.llmrack != __version__:
         click.echo(
-            f"it was made by llmrack {made.llmrack}, and this is {llmrack_version()}: look at "
+            f"it was made by llmrack {made.llmrack}, and this is {__version__}: look at "
             "llmrack plan before you deploy",
             err=True,
         )

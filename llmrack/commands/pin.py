@@ -13,8 +13,8 @@ from pyinfra.api.exceptions import PyinfraError
 
 from llmrack.commands.declared import inventory_option
 from llmrack.problems import DeclarationError
-from llmrack.stack.checks.host_checks import OLLAMA_CHECKS_DIGESTS, OLLAMA_OLDEST, version_numbers
-from llmrack.stack.pinning import NotPinned, PinnedFile
+from llmrack.stack.checks.ollama_host_checks import CHECKS_DIGESTS, OLDEST, version_numbers
+from llmrack.stack.ollama.pinning import NotPinned, PinnedFile
 from llmrack.stack.settings import Url, Version
 
 if TYPE_CHECKING:
@@ -81,12 +81,12 @@ def _check(version: str, mirror: str | None) -> None:
         TypeAdapter(Url | None).validate_python(mirror)
     except ValidationError:
         raise click.ClickException("--mirror is no http:// or https:// URL") from None
-    if version_numbers(version) < OLLAMA_OLDEST:
+    if version_numbers(version) < OLDEST:
         raise click.ClickException(
             f"Ollama {version} has a hole that lets a model file run code (CVE-2026-7482); choose "
             "0.32.10 or later"
         )
-    if version_numbers(version) < OLLAMA_CHECKS_DIGESTS:
+    if version_numbers(version) < CHECKS_DIGESTS:
         click.echo(
             f"warning: Ollama {version} can skip the digest check of what it pulls; choose 0.32.10 "
             "or later",

@@ -17,7 +17,9 @@ from llmrack.commands.logged import gateways
 @inventory_option
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON; sizes in bytes.")
 def releases(inventory: str, as_json: bool) -> None:
-    """List the releases of gateway and Ollama that hosts have; changes nothing.
+    """List the releases of gateway and Ollama that hosts have, and the llmrack that made them.
+
+    It changes nothing.
 
     Exit code: 0 all hosts were asked, 2 one could not be.
     """
@@ -43,6 +45,8 @@ def releases(inventory: str, as_json: bool) -> None:
                 since = datetime.fromtimestamp(each.since, UTC).strftime("%Y-%m-%d %H:%M")
                 size = f"{each.size / 1e6:.0f}"
                 table.add_row(name, each.what, each.name, each.version, each.state, since, size)
+            if kept.llmrack:
+                table.add_row(name, "llmrack", "", kept.llmrack, "", "", "")
             table.add_row(name, "all", "", "", "", "", f"{kept.size / 1e6:.0f}")
         click.echo(printed(table), nl=False)
         for name, kept in found.items():

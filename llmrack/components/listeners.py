@@ -5,18 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from llmrack.components.engines import engine_of
 from llmrack.components.gateway.service import SOCKET
 from llmrack.resources.look import ListenerSeen, Look, Seen
 from llmrack.stack.engines import instances
-from llmrack.stack.fleet import (
-    EXPORTER_PORT,
-    GATEWAY_GROUP,
-    MONITOR_GROUP,
-    Fleet,
-    Host,
-    bracketed,
-    is_engine,
-)
+from llmrack.stack.fleet import EXPORTER_PORT, GATEWAY_GROUP, MONITOR_GROUP, Fleet, Host, bracketed
 from llmrack.stack.schema import Stack
 
 
@@ -46,11 +39,11 @@ def listeners(stack: Stack, fleet: Fleet, host: Host) -> list[Listener]:
     """
     settings = host.settings
     found = []
-    if is_engine(stack, host):
-        found += [
-            Listener(settings.ollama_bind, each.port, f"Ollama {each.name}", "ollama_port")
-            for each in instances(host)
-        ]
+    found += [
+        Listener(each.bind, each.port, f"{engine.title} {each.name}", engine.port_setting)
+        for each in instances(stack, host)
+        for engine in [engine_of(each)]
+    ]
     if GATEWAY_GROUP in host.groups:
         found.append(
             Listener(settings.gateway_bind, settings.gateway_port, "gateway", "gateway_port")

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from textwrap import indent
 
+from llmrack.components.engines import ENGINES, architectures
 from llmrack.components.gateway import gateway
 from llmrack.components.gateway.service import GatewayService
 from llmrack.components.gpu import gpu
 from llmrack.components.listeners import listeners
 from llmrack.components.monitor import monitor
 from llmrack.components.monitor.prometheus import PrometheusConfiguration
-from llmrack.components.ollama import ollama
 from llmrack.components.system import system
 from llmrack.resources.change import Resource
 from llmrack.resources.files import EnvironmentFile, File
 from llmrack.resources.releases import Release
 from llmrack.secrets.value import MASK
 from llmrack.site.site import Site
-from llmrack.stack.engines import instances
-from llmrack.stack.fleet import Host, is_engine
+from llmrack.stack.engines import instances, is_engine
+from llmrack.stack.fleet import Host
 
-COMPONENTS = ("system", "gpu", "ollama", "gateway", "monitor")
+COMPONENTS = ("system", "gpu", *ENGINES, "gateway", "monitor")
 
 
 def by_component(
@@ -36,7 +36,7 @@ def by_component(
     resources = (
         system.resources(stack, host),
         gpu.resources(host) if is_engine(stack, host) else [],
-        ollama.resources(stack, fleet, host, arch),
+        *(engine.resources(stack, fleet, host, arch) for engine in ENGINES.values()),
         gateway.resources(site, host, nonce, credentials),
         monitor.resources(site, host, nonce),
     )
@@ -47,14 +47,14 @@ def plan_text(site: Site, host: Host, files: bool) -> str:
     """The plan, a line a resource; with ``files`` their content below them."""
     groups = ", ".join(sorted(host.groups))
     lines = [f"{host.name} ({host.address}; {groups})"]
-    if is_engine(site.stack, host) and not instances(host):
+    if is_engine(site.stack, host) and not instances(site.stack, host):
         lines.append(
             "  one instance per GPU, and nobody has looked yet (llmrack status --gpus does)"
         )
     listening = ", ".join(map(str, listeners(site.stack, site.fleet, host)))
     lines.append(f"  listens on {listening}" if listening else "  listens on nothing")
     # Without a look at the host its architecture is not known: the first one that is pinned.
-    arch = min(host.settings.ollama_sha256)
+    arch = architectures(host)[0]
     parts = by_component(site, host, arch)
     for component, resources in parts.items():
         lines.append(f"  {component}:" if resources else f"  {component}: nothing")

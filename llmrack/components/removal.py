@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from llmrack.components.engines import ENGINES, models_folder, models_seen
 from llmrack.components.gateway import gateway
 from llmrack.components.gpu import gpu
 from llmrack.components.gpu.driver import GpuDriverFilesGone
 from llmrack.components.monitor import monitor
 from llmrack.components.monitor.prometheus import SERVICE
-from llmrack.components.ollama import ollama
-from llmrack.components.ollama.models_seen import seen_models
 from llmrack.components.system.account_removal import AccountGone
+from llmrack.components.system.system import VERSION
 from llmrack.resources.absent import (
     DropInGone,
     LineGone,
@@ -20,7 +20,6 @@ from llmrack.resources.absent import (
 )
 from llmrack.resources.change import Resource
 from llmrack.resources.look import Seen
-from llmrack.stack.engines import models_folder
 from llmrack.stack.fleet import Host
 from llmrack.stack.home import Home
 
@@ -36,7 +35,7 @@ def removals(host: Host) -> dict[str, list[Resource]]:
     return {
         "monitor": _monitor(home),
         "gateway": _gateway(host, home),
-        "ollama": _ollama(host, home),
+        **{name: engine.removals(host) for name, engine in ENGINES.items()},
         "gpu": _gpu(),
         "system": _system(host, home),
     }
@@ -82,27 +81,6 @@ def _gateway(host: Host, home: Home) -> list[Resource]:
     ]
 
 
-def _ollama(host: Host, home: Home) -> list[Resource]:
-    folder = models_folder(host.settings)
-    found: list[Resource] = [
-        UnitsGone("Ollama", home.units, ("llmrack-ollama*", "llmrack-warm-up*"), home.user),
-        UnitsGone("Ollama's guard", SYSTEM_UNITS, (ollama.GUARD,), after=_no_table("llmrack")),
-        PathsGone(
-            "Ollama's releases and instances",
-            (home.ollama, f"{home.ollama_data}/instances", f"{home.ollama_data}/cuda-cache"),
-            home.user,
-            (f"{home.folder}/.local/opt", f"{home.folder}/.local"),
-        ),
-        PathsGone("Guard's rules", ("/etc/llmrack/guard.nft",)),
-    ]
-    if host.settings.remove_models:
-        parts = tuple(f"{folder}/{part}" for part in ("manifests", "blobs", ".llmrack"))
-        # The home, too, where only the models were left of it.
-        empty = (folder, home.ollama_data, home.folder)
-        found.append(PathsGone("Models", parts, home.user, empty))
-    return found
-
-
 def _gpu() -> list[Resource]:
     return [
         UnitsGone("the GPUs", SYSTEM_UNITS, ("llmrack-gpu*",)),
@@ -113,18 +91,20 @@ def _gpu() -> list[Resource]:
 
 def _system(host: Host, home: Home) -> list[Resource]:
     settings = host.settings
-    folders = (".config/systemd/user", ".config/systemd", ".config", ".cache", ".ollama")
+    parts = (".config/systemd/user", ".config/systemd", ".config", ".cache")
+    folders = [f"{home.folder}/{part}" for part in parts]
+    folders += [folder for engine in ENGINES.values() for folder in engine.home_folders(host)]
     return [
         PathsGone(
             "Files of the service user",
             (home.config, home.cache),
             home.user,
-            tuple(f"{home.folder}/{each}" for each in folders),
+            tuple(folders),
             after='rm -rf "/run/user/$(id -u)/llmrack"',
         ),
-        AccountGone(home.user, home.folder, models_folder(settings), settings.remove_models),
+        AccountGone(home.user, home.folder, models_folder(host), settings.remove_models),
         PackagesGone(),
-        PathsGone("Files of root", ("/etc/llmrack", "/var/tmp/llmrack-*")),  # noqa: S108  (ours)
+        PathsGone("Files of root", ("/etc/llmrack", VERSION, "/var/tmp/llmrack-*")),  # noqa: S108  (ours)
         NotesGone(),
     ]
 
@@ -137,9 +117,9 @@ def stays(host: Host, seen: Seen) -> list[str]:
     """What a removal leaves on ``host``, and why: a sentence each."""
     settings = host.settings
     user, found = settings.service_user, []
-    if seen_models(seen) and not settings.remove_models:
+    if models_seen(seen) and not settings.remove_models:
         found.append(
-            f"{len(seen_models(seen))} models stay in {models_folder(settings)}: "
+            f"{len(models_seen(seen))} models stay in {models_folder(host)}: "
             "--data remove_models=true removes them, too"
         )
     if user in seen.users and f"user {user}" not in seen.made:

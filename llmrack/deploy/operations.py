@@ -119,7 +119,7 @@ def apply(rack: Rack, component: str) -> Generator[Carry]:
     """Make one component as declared.
 
     + rack: the host
-    + component: ``system``, ``gpu``, ``ollama``, ``gateway`` or ``monitor``
+    + component: one of ``plan.COMPONENTS``
     """
     if rack.refused:
         host.noop("the host was refused")

@@ -19,7 +19,6 @@ from llmrack.secrets.places import MASTER_KEY
 from llmrack.secrets.sources import ENVIRONMENT
 from llmrack.secrets.value import Secret, StoredSecret
 from llmrack.site.declared import Declared, read_inventory
-from llmrack.stack.providers import OllamaProvider
 
 GRACE = timedelta(hours=24)
 """For how long clients may still use the gateway's old master key."""
@@ -46,7 +45,7 @@ class Rotation:
         return [
             name
             for name, each in self.declared.stack.providers.items()
-            if each.enabled and not isinstance(each, OllamaProvider) and self.name in each.secrets
+            if each.enabled and self.name in each.secrets
         ]
 
     @cached_property

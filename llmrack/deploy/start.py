@@ -22,7 +22,7 @@ from llmrack.problems import DeclarationError
 from llmrack.resources.change import Resource
 from llmrack.secrets.store import ensure_master_key
 from llmrack.site.declared import read
-from llmrack.stack.checks.host_checks import warnings
+from llmrack.stack.checks.checks import warnings
 
 
 def _declared(rack: Rack, arch: str, credentials: bool) -> dict[str, list[Resource]]:

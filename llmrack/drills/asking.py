@@ -9,10 +9,9 @@ from dataclasses import replace
 
 import httpx
 
-from llmrack.drills.plan import PACE, PAID_PACE, Asked, Drill, is_paid
+from llmrack.drills.plan import PACE, PAID_PACE, Asked, Drill
 from llmrack.secrets.value import Secret, redact
 from llmrack.stack.deployments import Deployment
-from llmrack.stack.providers import OllamaProvider
 from llmrack.stack.schema import Stack
 from llmrack.verify import probes
 from llmrack.verify.exchange import Bounds
@@ -60,7 +59,7 @@ class Asker:
         for each, asked in involved.values():
             try:
                 # Once more, what it takes to load the model does not count.
-                for _ in range(1 if is_paid(self._stack.providers[each.provider]) else 2):
+                for _ in range(1 if self._stack.providers[each.provider].is_paid else 2):
                     self._usual[each.id] = self._by_itself(each, asked)
             except Failed as failed:
                 results.append(self._failed(asked.name, "before", each.instance, failed))
@@ -199,7 +198,7 @@ class Asker:
             self._stack.providers[deployment.provider],
         )
         whole = model.timeout or provider.timeout
-        if isinstance(provider, OllamaProvider):
+        if provider.runs_on:
             whole = min(whole, RETURN)
         target = self._target(asked, whole, (deployment,))
         return next(iter(self._kinds(asked).values()))(target)

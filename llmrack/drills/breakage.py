@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from shlex import quote
 from urllib.parse import urlsplit
 
-from llmrack.components.ollama.ollama import unit
+from llmrack.components.engines import unit_of
 from llmrack.drills.plan import Cause, Drill
 from llmrack.resources.change import as_user
 from llmrack.resources.script import script_file
@@ -61,15 +61,15 @@ def breakage(drill: Drill) -> Breakage:
     """How a drill breaks its instance."""
     user = drill.at.settings.service_user
     if drill.own:
-        its = unit(drill.own.name)
+        unit = unit_of(drill.own)
         begin, end = {
-            Cause.STOPPED: (f"stop {its}", f"start {its}"),
+            Cause.STOPPED: (f"stop {unit}", f"start {unit}"),
             # To every process of it: the runners answer, too.
-            Cause.FROZEN: (f"kill -s SIGSTOP {its}", f"kill -s SIGCONT {its}"),
+            Cause.FROZEN: (f"kill -s SIGSTOP {unit}", f"kill -s SIGCONT {unit}"),
         }[drill.cause]
-        running = as_user(user, f"systemctl --user is-active -q {its}")
+        running = as_user(user, f"systemctl --user is-active -q {unit}")
         return Breakage(
-            f"( {running} ) || {{ echo '{its} does not run'; exit 1; }}",
+            f"( {running} ) || {{ echo '{unit} does not run'; exit 1; }}",
             f"( {as_user(user, f'systemctl --user {begin}')} )",
             f"( {as_user(user, f'systemctl --user {end}')} )",
         )

@@ -8,16 +8,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from llmrack.stack.deployments import Deployment, deployments
-from llmrack.stack.engines import Instance, instance_name, instances
+from llmrack.stack.engines import instances
 from llmrack.stack.fleet import Fleet, Host
+from llmrack.stack.instances import Instance, instance_name
 from llmrack.stack.kinds import Kind, kind_of
-from llmrack.stack.providers import (
-    OllamaCloudProvider,
-    OllamaProvider,
-    OpenAICompatibleProvider,
-    Provider,
-)
-from llmrack.stack.schema import Stack, is_wildcard
+from llmrack.stack.schema import Stack
+from llmrack.stack.types import is_wildcard
 
 # Seconds until a gateway itself finds out that one is silent that it watches: three signs of life
 # are missed, each asked for a second after the last and waited for a second (routing/health.py of
@@ -89,7 +85,7 @@ class Drill:
 
     + instance: its name
     + at: the host on which it is broken: its own, or the gateway's
-    + own: which of that host's Ollama instances it is; None where the way to it is broken
+    + own: which of that host's instances it is; None where the way to it is broken
     + url: its address as the gateway reaches it
     + asked: the names that are asked meanwhile
     + alone: names that nobody answers meanwhile
@@ -128,7 +124,9 @@ def plan(stack: Stack, fleet: Fleet, gateway: Host, limit: str | None = None) ->
     + limit: a host or group: only what runs there; others' services count as the gateway's
     """
     ours = {
-        instance_name(host, each): (host, each) for host in fleet.hosts for each in instances(host)
+        instance_name(host, each): (host, each)
+        for host in fleet.hosts
+        for each in instances(stack, host)
     }
     found = deployments(stack, fleet, gateway)
     drills: list[Drill] = []
@@ -137,7 +135,7 @@ def plan(stack: Stack, fleet: Fleet, gateway: Host, limit: str | None = None) ->
         served = [each for each in found if each.instance == name]
         provider = stack.providers[served[0].provider]
         host, own = (gateway, None)
-        if isinstance(provider, OllamaProvider):
+        if provider.runs_on:
             host, own = ours[name]
         if limit and limit != host.name and limit not in host.groups:
             continue
@@ -194,7 +192,7 @@ def _asked(
             next=tuple(following),
             volley=min(math.ceil(whole / share), MOST),
             in_turn=not peers or name in stack.mixes or _strategy(stack, name) != "latency",
-            paid=any(is_paid(stack.providers[each.provider]) for each in following),
+            paid=any(stack.providers[each.provider].is_paid for each in following),
             # Each of its models may be asked in turn, before all of it is given up.
             deadline=sum(_deadline(stack, each, cause) for each in lost),
         )
@@ -202,11 +200,6 @@ def _asked(
 
 def _strategy(stack: Stack, name: str) -> str:
     return stack.models[stack.members(name)[0]].strategy or stack.strategy
-
-
-def is_paid(provider: Provider) -> bool:
-    """Whether requests to it cost money."""
-    return isinstance(provider, OllamaCloudProvider | OpenAICompatibleProvider)
 
 
 def _deadline(stack: Stack, lost: Deployment, cause: Cause) -> float:
@@ -224,7 +217,7 @@ def paid_requests(stack: Stack, one: Plan) -> dict[str, int]:
     counts: dict[str, int] = {}
 
     def count(provider: str, requests: int) -> None:
-        if is_paid(stack.providers[provider]):
+        if stack.providers[provider].is_paid:
             counts[provider] = counts.get(provider, 0) + requests
 
     # Each is asked by itself before anything is broken.

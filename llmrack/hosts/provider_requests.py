@@ -16,7 +16,7 @@ from pyinfra.api.host import Host as PyinfraHost
 from llmrack.hosts.commands import run
 from llmrack.secrets.value import Secret
 from llmrack.stack.model_lists import Server, listed
-from llmrack.stack.providers import OllamaProvider, Provider
+from llmrack.stack.providers import Provider
 from llmrack.verify.causes import (
     Trouble,
     failed,
@@ -73,18 +73,19 @@ class Reach:
 
     def headers(self, provider: Provider, with_secrets: bool = True) -> dict[str, str]:
         """What every request to a provider carries."""
-        if isinstance(provider, OllamaProvider):
+        remote = provider.remote
+        if remote is None:
             return {}
         if not with_secrets:
-            return provider.headers
-        key = {"Authorization": provider.api_key} if provider.api_key else {}
+            return remote.headers
+        key = {"Authorization": remote.api_key} if remote.api_key else {}
         hidden = {
             name: self._secrets[secret].reveal()
-            for name, secret in (provider.secret_headers | key).items()
+            for name, secret in (remote.secret_headers | key).items()
         }
         if "Authorization" in hidden:
             hidden["Authorization"] = f"Bearer {hidden['Authorization']}"
-        return provider.headers | hidden
+        return remote.headers | hidden
 
     def finds(self, name: str) -> bool:
         """Whether the host finds an address for ``name``; an SSH server keeps that to itself."""
@@ -99,14 +100,15 @@ class Reach:
 
     def _tls(self, provider: Provider) -> ssl.SSLContext | None:
         """How its certificate is verified; None: by the authorities that this machine trusts."""
-        if isinstance(provider, OllamaProvider) or not provider.url.startswith("https://"):
+        remote = provider.remote
+        if remote is None or not remote.url.startswith("https://"):
             return None
-        if not provider.tls_verify:
+        if not remote.tls_verify:
             context = ssl.create_default_context()
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
             return context
-        trusted = provider.tls_ca or self._authorities
+        trusted = remote.tls_ca or self._authorities
         return ssl.create_default_context(cadata=trusted) if trusted else None
 
 
@@ -278,9 +280,10 @@ class Talk:
 
 
 def _needs_authorities(provider: Provider) -> bool:
+    remote = provider.remote
     return (
-        not isinstance(provider, OllamaProvider)
-        and provider.url.startswith("https://")
-        and provider.tls_verify
-        and not provider.tls_ca
+        remote is not None
+        and remote.url.startswith("https://")
+        and remote.tls_verify
+        and not remote.tls_ca
     )

@@ -20,8 +20,8 @@ from llmrack.stack.deployments import Deployment, deployments
 from llmrack.stack.fleet import Host, gateway_url
 from llmrack.stack.kinds import kind_of
 from llmrack.stack.model_lists import Server, servers
-from llmrack.stack.providers import OllamaProvider, OllamaRemoteProvider
-from llmrack.stack.schema import Stack, is_wildcard
+from llmrack.stack.schema import Stack
+from llmrack.stack.types import is_wildcard
 from llmrack.verify.exchange import Bounds, Request, ask
 from llmrack.verify.explain import explain
 from llmrack.verify.probes import CHAT, GATEWAY, bearer, message_of
@@ -175,7 +175,8 @@ def _with(gateways: Gateways, host: Host, model: str, instance: str) -> Chat:
     server, upstream = _upstream(declared.stack, found, model)
     reach = Reach(gateways.connect(host), declared.secrets, [server.declared])
     bound = {"options": {"num_predict": MOST_TOKENS}}
-    form = bound if _is_native(server) else {**STREAMED, "max_tokens": MOST_TOKENS}
+    in_openai_form = {**STREAMED, "max_tokens": MOST_TOKENS}
+    form = in_openai_form if server.declared.takes_openai_chats else bound
 
     def say(messages: Sequence[Message], tell: Tell) -> Answered:
         body = {"model": upstream, "messages": list(messages), "stream": True, **form}
@@ -203,8 +204,3 @@ def _upstream(stack: Stack, found: Sequence[Server], model: str) -> tuple[Server
         if named in stack.models and server.provider in stack.models[named].provider:
             return server, stack.upstream(named, server.provider)
     return found[0], model
-
-
-def _is_native(server: Server) -> bool:
-    """Whether it takes chats in Ollama's own form, and not in OpenAI's."""
-    return isinstance(server.declared, OllamaProvider | OllamaRemoteProvider)

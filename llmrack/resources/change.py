@@ -52,19 +52,23 @@ class InstallBundled:
 
 @dataclass(frozen=True)
 class Pull:
-    """A model that the Ollama instance at ``url`` (seen from its host) pulls.
+    """A model that the instance at ``url`` (seen from its host) pulls.
 
     + stall: seconds without progress after which the attempt is given up
+    + manifest: where its manifest lies below ``manifests/`` of the models directory
+    + manifest_url: where the registry has its manifest, which names the sizes of its layers
     """
 
     model: str
     url: str
     stall: float
+    manifest: str
+    manifest_url: str
 
 
 @dataclass(frozen=True)
 class Build:
-    """A model that the Ollama instance at ``url`` makes: a request, after the files it names.
+    """A model that the instance at ``url`` makes: a request, after the files it names.
 
     + path: ``/api/create`` or ``/api/copy``
     + request: the JSON body

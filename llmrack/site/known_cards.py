@@ -31,7 +31,7 @@ def with_known_cards(fleet: Fleet, folder: Path) -> Fleet:
     known = _known(folder)
 
     def filled(host: Host) -> Host:
-        if host.settings.ollama_instances != "per-gpu" or host.address not in known:
+        if not host.settings.instances_follow_cards or host.address not in known:
             return host
         return replace(host, gpus=tuple(known[host.address]))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from llmrack.secrets.places import MASTER_KEY
-from llmrack.stack.providers import OllamaProvider
 from llmrack.stack.schema import Stack
 
 OLLAMA_KEY = "OLLAMA_API_KEY"
@@ -14,7 +13,7 @@ def secret_names(stack: Stack) -> list[str]:
     keys = {
         secret
         for provider in stack.providers.values()
-        if provider.enabled and not isinstance(provider, OllamaProvider)
+        if provider.enabled
         for secret in provider.secrets
     }
     # The gateway carries Ollama's key whenever there is one: tools of the service user expect it.

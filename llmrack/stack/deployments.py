@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from llmrack.stack.engines import instance_name, instance_url, instances
 from llmrack.stack.fleet import Fleet, Host
-from llmrack.stack.kinds import Kind, kind_of
-from llmrack.stack.providers import (
-    OllamaProvider,
-    OpenAICompatibleProvider,
-    Provider,
-    VllmProvider,
-)
+from llmrack.stack.instances import instance_name, instance_url
+from llmrack.stack.kinds import kind_of
+from llmrack.stack.providers import Provider
 from llmrack.stack.schema import Stack
 
 # Priorities are 1 to 10; a tier's members follow each other in steps of this.
@@ -27,8 +22,7 @@ class Deployment:
     + name: the public name it stands under: the model's own, or a tier's or a mix's
     + model: the declared model
     + upstream: the name by which the instance knows the model
-    + instance: ``host`` or ``host/name`` for our own Ollama instances, the provider's name for
-      others
+    + instance: ``host`` or ``host/name`` for an instance of our own, the provider's name for others
     + url: the instance's base address as this gateway reaches it
     + provider: the provider's name
     + litellm_model: model with LiteLLM's provider prefix
@@ -88,12 +82,12 @@ def context_length(stack: Stack, fleet: Fleet, name: str) -> int | None:
     found = []
     for at in stack.served_by(name):
         provider = stack.providers[at]
-        if not isinstance(provider, OllamaProvider):
+        if provider.runs_on is None:
             return None
         found += [
-            baked or int(dict(instance.environment)["OLLAMA_CONTEXT_LENGTH"])
-            for host in fleet.group(provider.group)
-            for instance in instances(host)
+            baked or instance.context_length
+            for host in fleet.hosts
+            for instance in provider.instances(host)
         ]
     return min(found, default=None)
 
@@ -120,7 +114,10 @@ def _of_model(stack: Stack, name: str, fleet: Fleet, gateway: Host) -> Iterator[
             if instance in seen:
                 continue
             seen.add(instance)
-            prefix, url = _asked(provider, base, kind)
+            # hosted_vllm alone asks {url}/rerank with the declared key alone; openai knows no
+            # ranks, and asks for the other kinds in OpenAI's form (read and seen with 1.106.2).
+            asked = ("hosted_vllm", base) if kind == "rerank" else provider.litellm(kind, base)
+            prefix, url = asked
             yield Deployment(
                 name=name,
                 model=name,
@@ -129,7 +126,7 @@ def _of_model(stack: Stack, name: str, fleet: Fleet, gateway: Host) -> Iterator[
                 url=url,
                 provider=at,
                 litellm_model=f"{prefix}/{upstream}",
-                secret=None if isinstance(provider, OllamaProvider) else provider.api_key,
+                secret=provider.remote.api_key if provider.remote else None,
                 level=level,
                 weight=weight,
             )
@@ -139,30 +136,13 @@ def _instances(
     name: str, provider: Provider, fleet: Fleet, gateway: Host
 ) -> Iterator[tuple[str, str, int, float]]:
     """Name, address, priority and weight of each."""
-    if not isinstance(provider, OllamaProvider):
-        yield name, provider.url, provider.priority, provider.weight
+    if provider.remote:
+        yield name, provider.remote.url, provider.priority, provider.weight
         return
     # A gateway's own instance comes first: nothing is nearer.
-    for host in sorted(fleet.group(provider.group), key=lambda host: host.name != gateway.name):
-        priority = host.settings.ollama_priority or provider.priority
-        weight = host.settings.ollama_weight or provider.weight
-        for instance in instances(host):
+    for host in sorted(fleet.hosts, key=lambda host: host.name != gateway.name):
+        for instance in provider.instances(host):
+            priority = instance.priority or provider.priority
+            weight = instance.weight or provider.weight
             address = instance_url(host, instance, gateway)
             yield instance_name(host, instance), address, priority, weight
-
-
-def _asked(provider: Provider, url: str, kind: Kind) -> tuple[str, str]:
-    """LiteLLM's prefix for what the provider speaks, and the base address that goes with it.
-
-    ``ollama_chat`` asks Ollama's own /api/chat. Ollama's embeddings are asked in OpenAI's form:
-    LiteLLM's ``ollama/`` embeddings send no key and ignore the timeout. ``hosted_vllm`` is the one
-    that asks {url}/rerank with the declared key alone; ``openai`` knows no ranks, and is what asks
-    for the other kinds in OpenAI's form (all read in and seen with 1.106.2).
-    """
-    if kind == "rerank":
-        return "hosted_vllm", url
-    if isinstance(provider, OpenAICompatibleProvider):
-        return "openai", url
-    if isinstance(provider, VllmProvider):
-        return "hosted_vllm" if kind in ("chat", "embedding") else "openai", url
-    return ("openai", f"{url}/v1") if kind == "embedding" else ("ollama_chat", url)

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from llmrack.stack.bundle import Bundle
 from llmrack.stack.home import Home
-from llmrack.stack.providers import OllamaProvider
-from llmrack.stack.schema import Stack
 from llmrack.stack.settings import Settings
 
 GATEWAY_GROUP = "gateway"
@@ -25,7 +23,7 @@ class Host:
     + groups: the inventory groups it is in
     + address: where other hosts reach it (a name or an IP address)
     + settings: what is set for it
-    + gpus: UUIDs of its GPUs, as far as they matter (``ollama_instances = "per-gpu"``); None while
+    + gpus: UUIDs of its GPUs, as far as they matter (``instances_follow_cards``); None while
       nobody has looked
     + bundle: where everything comes from; None: from the internet
     """
@@ -72,14 +70,6 @@ class Fleet:
     def monitors(self) -> tuple[Host, ...]:
         """The hosts that run Prometheus; without one nothing of the fleet is measured."""
         return self.group(MONITOR_GROUP)
-
-
-def is_engine(stack: Stack, host: Host) -> bool:
-    """Whether some provider of ``stack`` runs Ollama on ``host``."""
-    return any(
-        isinstance(provider, OllamaProvider) and provider.group in host.groups
-        for provider in stack.providers.values()
-    )
 
 
 def gateway_url(host: Host) -> str:

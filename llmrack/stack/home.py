@@ -28,26 +28,6 @@ class Home:
         return f"{self.folder}/.cache/llmrack"
 
     @property
-    def ollama(self) -> str:
-        """Releases of Ollama, and ``current``."""
-        return f"{self.folder}/.local/opt/ollama"
-
-    @property
-    def ollama_data(self) -> str:
-        """What Ollama writes: a home an instance, and the models unless they are elsewhere."""
-        return f"{self.folder}/.ollama"
-
-    @property
-    def instances(self) -> str:
-        """Environment files of Ollama's instances."""
-        return f"{self.config}/ollama"
-
-    @property
-    def notes(self) -> str:
-        """What models were made from."""
-        return f"{self.config}/models"
-
-    @property
     def gateway(self) -> str:
         """Releases of the gateway, ``blue``, ``green`` and ``current``."""
         return f"{self.folder}/.local/opt/llmrack-gateway"

@@ -11,31 +11,16 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from llmrack.problems import DeclarationError, Problem, misspelt, nearest
+from llmrack.problems import DeclarationError, Problem, nearest
 from llmrack.stack.keys import Key
 from llmrack.stack.models import Adapter, Create, Model
-from llmrack.stack.ollama_environment import MANAGED, OllamaEnvironment
+from llmrack.stack.ollama.providers import Paths
 from llmrack.stack.parameters import Parameters
-from llmrack.stack.providers import (
-    OllamaCloudProvider,
-    OllamaProvider,
-    OllamaRemoteProvider,
-    OpenAICompatibleProvider,
-    Paths,
-    Provider,
-    VllmProvider,
-)
+from llmrack.stack.providers import KINDS, Provider
 from llmrack.stack.removed import unknown
 from llmrack.stack.schema import Stack
-from llmrack.stack.settings import DeclaredInstance, Settings, is_own
+from llmrack.stack.settings import Settings, is_own, unknown_setting
 
-_KINDS: dict[str, type[BaseModel]] = {
-    "ollama": OllamaProvider,
-    "ollama-remote": OllamaRemoteProvider,
-    "ollama-cloud": OllamaCloudProvider,
-    "vllm": VllmProvider,
-    "openai-compatible": OpenAICompatibleProvider,
-}
 _SHAPES = {
     "model_type": ("is not a mapping", "give keys with their values"),
     "dict_type": ("is not a mapping", "give keys with their values"),
@@ -78,13 +63,14 @@ def _with_authorities(name: str, folder: Path, stack: Stack, lines: Lines) -> St
     problems = []
     for key, provider in stack.providers.items():
         providers[key] = provider
-        if isinstance(provider, OllamaProvider) or provider.tls_ca is None:
+        remote = provider.remote
+        if remote is None or remote.tls_ca is None:
             continue
         try:
-            text = _authority(folder / provider.tls_ca)
+            text = _authority(folder / remote.tls_ca)
         except ValueError as error:
             where = ("providers", key, "tls_ca")
-            cause = f"{folder / provider.tls_ca} cannot be used ({error})"
+            cause = f"{folder / remote.tls_ca} cannot be used ({error})"
             way_out = "name the PEM file of the authority, relative to this file"
             problems.append(Problem(name, ".".join(where), cause, way_out, lines.get(where, 0)))
         else:
@@ -118,8 +104,8 @@ def load_settings(host: str, data: Mapping[str, Any], name: str = "group_data") 
         problems = []
         for detail in error.errors():
             parts = [str(part) for part in detail["loc"]]
-            # ollama_instances is a word or a list; pydantic finds fault with it as both.
-            given = own.get("ollama_instances")
+            # Some settings are a word or a list; pydantic finds fault with these as both.
+            given = own.get(parts[0]) if parts else None
             other_kind = "literal[" if isinstance(given, list | tuple) else "tuple["
             if any(part.startswith(other_kind) for part in parts):
                 continue
@@ -129,30 +115,10 @@ def load_settings(host: str, data: Mapping[str, Any], name: str = "group_data") 
 
 
 def _setting_problem(name: str, host: str, where: str, detail: ErrorDetails) -> Problem:
-    parent, _, key = where.rpartition(".")
     cause, way_out = _say(detail)
     if detail["type"] == "extra_forbidden":
-        if parent.endswith("environment"):
-            cause, way_out = _unknown_variable(key)
-        elif parent.startswith("ollama_instances"):
-            cause = "is no known key of an instance"
-            way_out = nearest(key, DeclaredInstance.model_fields)
-        else:
-            cause, way_out = unknown([where], "setting", Settings.model_fields)
+        cause, way_out = unknown_setting(where)
     return Problem(name, f"{where} (host {host})", cause, way_out)
-
-
-def _unknown_variable(name: str) -> tuple[str, str]:
-    """Cause and way out for a name in an environment of Ollama's that is none of its."""
-    if name in MANAGED:
-        return "is set by llmrack itself", f"use {MANAGED[name]}"
-    meant = misspelt(name, OllamaEnvironment.model_fields)
-    way_out = (
-        f"did you mean {meant!r}?"
-        if meant
-        else ("leave it out, or put it into ollama_extra_environment if your Ollama knows it")
-    )
-    return "is no known variable of Ollama's server", way_out
 
 
 def _whole(name: str, cause: str, way_out: str) -> DeclarationError:
@@ -242,9 +208,9 @@ def _explain(
         if detail["type"] == "union_tag_invalid":
             kind = str(data["providers"][path[1]].get("kind"))
             path = (*path, "kind")
-            cause, way_out = f"{kind!r} is no kind of provider", nearest(kind, _KINDS)
+            cause, way_out = f"{kind!r} is no kind of provider", nearest(kind, KINDS)
         if detail["type"] == "union_tag_not_found":
-            cause, way_out = "has no kind", nearest("", _KINDS)
+            cause, way_out = "has no kind", nearest("", KINDS)
         if path[-1:] == ("api_key",):
             way_out = "name the secret here, never the key itself (llmrack secrets set NAME)"
         # A header's value, not its name.
@@ -269,7 +235,7 @@ def _valid_keys(data: dict[str, Any], path: tuple[str, ...]) -> Iterable[str]:
     if path[2:-1] == ("paths",):
         return Paths.model_fields
     kind = data["providers"][path[1]].get("kind")
-    return _KINDS[kind].model_fields
+    return KINDS[kind].model_fields
 
 
 def _say(detail: ErrorDetails) -> tuple[str, str]:

@@ -8,22 +8,14 @@ from typing import Any
 
 from llmrack.problems import Problem, nearest
 from llmrack.stack.declaration import Declaration
-from llmrack.stack.engines import instance_name, instance_url, instances
 from llmrack.stack.fleet import Fleet, Host
-from llmrack.stack.providers import (
-    OllamaCloudProvider,
-    OllamaProvider,
-    OllamaRemoteProvider,
-    OpenAICompatibleProvider,
-    Provider,
-    RemoteProvider,
-)
-from llmrack.stack.schema import Stack, is_wildcard, normalised
+from llmrack.stack.instances import instance_name, instance_url
+from llmrack.stack.providers import Provider
+from llmrack.stack.schema import Stack
+from llmrack.stack.types import is_wildcard
 
 # More names than these are no help in a message.
 FEW = 12
-# Where Ollama lists its models (ollama/ollama docs/api.md).
-TAGS = "/api/tags"
 
 
 @dataclass(frozen=True)
@@ -32,77 +24,52 @@ class Server:
 
     + provider: the provider's name
     + declared: what is declared of it
-    + instance: ``host`` or ``host/name`` for our own Ollama instances, the provider's name for
-      others
-    + list_url: where it lists its models
+    + instance: ``host`` or ``host/name`` for an instance of our own, the provider's name for others
+    + url: its base address
     """
 
     provider: str
     declared: Provider
     instance: str
-    list_url: str
+    url: str
 
     @property
-    def is_ollama(self) -> bool:
-        """Whether names of its models follow Ollama's rules."""
-        return isinstance(
-            self.declared, OllamaProvider | OllamaCloudProvider | OllamaRemoteProvider
-        )
+    def list_url(self) -> str:
+        """Where it lists its models."""
+        return self.url + self.declared.list_path
 
     @property
     def secret(self) -> str | None:
         """Name of the secret that it is shown; the first one where there are several."""
-        if isinstance(self.declared, OllamaProvider):
-            return None
         return next(iter(self.declared.secrets), None)
 
     @property
     def chat_url(self) -> str:
         """Where it takes chats."""
-        if isinstance(self.declared, OllamaProvider):
-            return self.list_url.removesuffix(TAGS) + "/api/chat"
-        if isinstance(self.declared, OllamaCloudProvider):
-            return f"{self.declared.url}/v1/chat/completions"
-        if isinstance(self.declared, OllamaRemoteProvider):
-            return self.declared.url + self.declared.paths.chat
-        return f"{self.declared.url}/chat/completions"
+        return self.url + self.declared.chat_path
 
 
 def servers(stack: Stack, fleet: Fleet, gateway: Host, name: str) -> list[Server]:
     """The servers of provider ``name``, as ``gateway`` reaches them."""
     provider = stack.providers[name]
-    if not isinstance(provider, OllamaProvider):
-        return [Server(name, provider, name, list_url(provider))]
+    if provider.remote:
+        return [Server(name, provider, name, provider.remote.url)]
     return [
-        Server(
-            name,
-            provider,
-            instance_name(host, instance),
-            instance_url(host, instance, gateway) + TAGS,
-        )
-        for host in fleet.group(provider.group)
-        for instance in instances(host)
+        Server(name, provider, instance_name(host, instance), instance_url(host, instance, gateway))
+        for host in fleet.hosts
+        for instance in provider.instances(host)
     ]
 
 
-def with_lists(stack: Stack) -> dict[str, RemoteProvider]:
+def with_lists(stack: Stack) -> dict[str, Provider]:
     """The providers in use, but for our own hosts, of which models are declared by name."""
     return {
         name: provider
         for name, provider in stack.providers.items()
         if provider.enabled
-        and not isinstance(provider, OllamaProvider)
+        and provider.remote
         and any(not is_wildcard(model) for model in stack.models_of(name))
     }
-
-
-def list_url(provider: RemoteProvider) -> str:
-    """Where a provider lists its models."""
-    if isinstance(provider, OllamaCloudProvider):
-        return f"{provider.url}{TAGS}"
-    if isinstance(provider, OllamaRemoteProvider):
-        return provider.url + provider.paths.models
-    return f"{provider.url}/models"
 
 
 def listed(answer: object) -> dict[str, dict[str, Any]] | None:
@@ -129,22 +96,19 @@ def not_listed(
     + asked_from: the host that asked
     """
     stack, provider = declaration.stack, server.provider
-    # What ":latest" stands for is known of Ollama alone. Google's service lists what it calls
-    # gemini-x as models/gemini-x.
-    by_openai = isinstance(server.declared, OpenAICompatibleProvider)
-    known = {each.removeprefix("models/") for each in names} if by_openai else set(names)
-    ollama = server.is_ollama
-    full = {normalised(each) for each in known} if ollama else known
+    at = server.declared
+    known = {at.listed_name(each) for each in names}
+    full = {at.full_name(each) for each in known}
     for model in stack.models_of(provider):
         upstream = stack.upstream(model, provider)
-        if is_wildcard(model) or (normalised(upstream) if ollama else upstream) in full:
+        if is_wildcard(model) or at.full_name(upstream) in full:
             continue
         way_out = nearest(upstream, known) if known else "it lists none: get it there first"
         if not way_out.startswith("did you mean") and len(known) > FEW:
             way_out = f"choose one of the {len(known)} that it lists"
-        if isinstance(server.declared, OllamaProvider):
+        if at.runs_on:
             way_out = "deploy: that gets it there"
-        if by_openai:
+        if at.may_serve_unlisted:
             way_out += " (what it serves and does not list can be declared by a wildcard)"
         yield declaration.problem(
             f"models.{model}",

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from llmrack.problems import Problem
 from llmrack.stack.bundle import Bundle
-from llmrack.stack.engines import pulled_models
 from llmrack.stack.fleet import Fleet
+from llmrack.stack.ollama_models import pulled_models
 from llmrack.stack.schema import Stack
 
 

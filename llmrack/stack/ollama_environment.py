@@ -13,6 +13,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from llmrack.problems import misspelt
+
 # Go's duration, bare seconds, or a negative number for "for ever".
 Duration = Annotated[
     str, StringConstraints(pattern=r"^-?([0-9]+|([0-9]+(\.[0-9]+)?(ms|s|m|h))+)$", max_length=40)
@@ -121,3 +123,16 @@ ExtraName = Annotated[
     StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]*$", max_length=100),
     AfterValidator(_is_extra),
 ]
+
+
+def unknown_variable(name: str) -> tuple[str, str]:
+    """Cause and way out for a name in an environment of Ollama's that is none of its."""
+    if name in MANAGED:
+        return "is set by llmrack itself", f"use {MANAGED[name]}"
+    meant = misspelt(name, OllamaEnvironment.model_fields)
+    way_out = (
+        f"did you mean {meant!r}?"
+        if meant
+        else "leave it out, or put it into ollama_extra_environment if your Ollama knows it"
+    )
+    return "is no known variable of Ollama's server", way_out

@@ -1,247 +1,41 @@
-"""The shape of ``providers:`` in ``stack.yaml``: where models run, and how that is reached."""
+"""The kinds of provider that ``stack.yaml`` can have: the one place that lists them."""
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import BaseModel, Field
 
-from llmrack.stack.types import Closed, Seconds, no_reference
+from llmrack.stack.kinds import MODES, Kind
+from llmrack.stack.ollama.providers import (
+    OllamaCloudProvider,
+    OllamaProvider,
+    OllamaRemoteProvider,
+)
+from llmrack.stack.provider import CauseAndWayOut
+from llmrack.stack.remote_provider import PaidProvider, RemoteProvider
 
-_SECRET_NAME = re.compile(r"^[A-Z][A-Z0-9_]{0,99}$")
-# A field name of HTTP (RFC 9110, 5.1), and a value without what could end its line.
-HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
-HeaderValue = Annotated[
-    str,
-    StringConstraints(pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$"),
-    AfterValidator(no_reference),
-]
-SecretName = Annotated[str, StringConstraints(pattern=_SECRET_NAME.pattern)]
-UrlPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._~/-]*$")]
-# Headers that something else decides.
-_TAKEN_HEADERS = ("authorization", "host", "content-type", "content-length", "connection")
-
-
-class _Provider(Closed):
-    enabled: bool = Field(
-        True,
-        description="Whether gateways use it; what only it serves is not served when they do not.",
-        examples=[False],
-    )
-    priority: int = Field(
-        1,
-        ge=1,
-        le=10,
-        description="Among the instances of a model those with the lowest number serve; the next "
-        "ones when none of them can.",
-        examples=[2],
-    )
-    weight: float = Field(
-        1,
-        gt=0,
-        description="Share of the requests, relative to the others of the same priority.",
-        examples=[3],
-    )
-    timeout: Seconds = Field(
-        3600,
-        description="Seconds that a whole answer may take when it is not streamed.",
-        examples=[60],
-    )
-    connect_timeout: Seconds = Field(
-        3,
-        description="Seconds that a connection may take to come about, and for which the other "
-        "side's TCP may be silent on an open one.",
-        examples=[1],
-    )
-    first_token_timeout: Seconds | None = Field(
-        None,
-        description="Seconds to the first token of a chat, streamed or not, after which somebody "
-        "else is asked. Leave it out where models load before they answer. Default: as long as "
-        "'timeout' says.",
-        examples=[5],
-    )
-    stream_timeout: Seconds = Field(
-        60,
-        description="Seconds from one token of a streamed answer to the next.",
-        examples=[30],
-    )
-    max_parallel_requests: int | None = Field(
-        None,
-        gt=0,
-        description="Most requests at a time for each model on each instance.",
-        examples=[4],
-    )
-    rpm: int | None = Field(
-        None,
-        gt=0,
-        description="Most requests a minute for each model on each instance.",
-        examples=[60],
-    )
-    health_check: bool = Field(
-        True,
-        description="Whether the gateway watches it: a sign of life each second, and a short "
-        "answer before it is used again after a failure.",
-        examples=[False],
-    )
+# Addresses of services under which nobody would find anything, and those under which they answer
+# (their own pages on the API).
+_BASES = {
+    "api.openai.com": "https://api.openai.com/v1",
+    "openrouter.ai": "https://openrouter.ai/api/v1",
+    "api.groq.com": "https://api.groq.com/openai/v1",
+    "api.mistral.ai": "https://api.mistral.ai/v1",
+    "api.together.xyz": "https://api.together.xyz/v1",
+    "generativelanguage.googleapis.com": "https://generativelanguage.googleapis.com/v1beta/openai",
+}
 
 
-def _secret_name(value: Any) -> Any:  # noqa: ANN401  (pydantic hands over what the file holds)
-    if value is not None and not (isinstance(value, str) and _SECRET_NAME.fullmatch(value)):
-        raise ValueError("is not the name of a secret (capital letters, digits and _)")
-    return value
-
-
-def _base_url(value: str) -> str:
-    # A path as RFC 3986 has it (3.3).
-    fits = re.fullmatch(
-        r"https?://[A-Za-z0-9._\-\[\]:]+(/([A-Za-z0-9._~/!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)?", value
-    )
-    try:
-        # It reads brackets and the port, and refuses those that cannot be.
-        if fits and urlsplit(value).hostname and urlsplit(value).port != 0:
-            return value.rstrip("/")
-    except ValueError:
-        pass
-    raise ValueError("is not an http:// or https:// address")
-
-
-class _WithUrl(_Provider):
-    url: str = Field(description="Base address of the service.", examples=["http://10.0.0.7:11434"])
-    api_key: str | None = Field(
-        None,
-        description="Name of the secret (docs/secrets.md) that is sent as bearer token.",
-        examples=["VLLM_API_KEY"],
-    )
-    headers: dict[HeaderName, HeaderValue] = Field(
-        default_factory=dict,
-        description="Headers of every request to it; not for secrets.",
-        examples=[{"X-Client-ID": "rack1"}],
-    )
-    secret_headers: dict[HeaderName, SecretName] = Field(
-        default_factory=dict,
-        description="Headers whose values are secrets, by the names of those.",
-        examples=[{"X-API-Key": "OFFICE_API_KEY"}],
-    )
-    tls_verify: bool = Field(
-        True,
-        description="Whether its certificate is verified. Without, anybody in between can read "
-        "and change everything, the key too.",
-        examples=[False],
-    )
-    tls_ca: str | None = Field(
-        None,
-        description="A PEM file, relative to the stack file, with the authority of its "
-        "certificate. Default: those that the gateway's host trusts.",
-        examples=["office-ca.pem"],
-    )
-
-    check_secret = field_validator("api_key", mode="before")(_secret_name)
-    check_url = field_validator("url")(_base_url)
-
-    @field_validator("headers", "secret_headers")
-    @classmethod
-    def _own_headers(cls, value: dict[str, str]) -> dict[str, str]:
-        for name in value:
-            if name.lower() in _TAKEN_HEADERS:
-                way_out = "use api_key" if name.lower() == "authorization" else "leave it out"
-                raise ValueError(f"{name} is set by the gateway itself; {way_out}")
-        return value
-
-    @model_validator(mode="after")
-    def _check_headers(self) -> _WithUrl:
-        names = [name.lower() for name in (*self.headers, *self.secret_headers)]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"the header {name} stands there twice; keep one of them")
-        return self
-
-    @model_validator(mode="after")
-    def _check_tls(self) -> _WithUrl:
-        if self.tls_ca and not self.tls_verify:
-            raise ValueError("'tls_ca' verifies what 'tls_verify: false' does not; keep one")
-        if (self.tls_ca or not self.tls_verify) and not self.url.startswith("https://"):
-            raise ValueError(
-                "'tls_ca' and 'tls_verify' are for https:// addresses; leave them out, or correct "
-                "the address"
-            )
-        return self
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """Names of the secrets that are sent to it."""
-        return (*([self.api_key] if self.api_key else []), *self.secret_headers.values())
-
-
-class OllamaProvider(_Provider):
-    """Ollama on our own hosts: one instance on every host of ``group``."""
-
-    kind: Literal["ollama"]
-    group: str = Field(
-        "gpu",
-        description="Inventory group whose hosts run these models.",
-        examples=["gpu"],
-    )
-    prune: Literal[False, True, "everything"] = Field(
-        False,
-        description="Remove models from these hosts that nobody declares. 'everything' also when "
-        "none is declared at all.",
-        examples=[True],
-    )
-
-
-class Paths(Closed):
-    """Where a server answers what Ollama answers elsewhere, below its base address."""
-
-    chat: UrlPath = Field("/api/chat", description="Chats.", examples=["/v2/chat"])
-    models: UrlPath = Field("/api/tags", description="List of models.", examples=["/v2/models"])
-    health: UrlPath = Field("/api/version", description="Signs of life.", examples=["/healthz"])
-
-
-class OllamaRemoteProvider(_WithUrl):
-    """An Ollama server somebody else runs."""
-
-    kind: Literal["ollama-remote"]
-    paths: Paths = Field(
-        Paths(),
-        description="Paths that differ from Ollama's own.",
-        examples=[{"chat": "/ollama/chat"}],
-    )
-
-
-class _Paid(_WithUrl):
-    timeout: Seconds = Field(
-        600,
-        description="Seconds that a whole answer may take when it is not streamed.",
-        examples=[60],
-    )
-    health_check: bool = Field(
-        False,
-        description="Whether the gateway watches it by asking for its models and, after a "
-        "failure, for a short answer, which costs what it costs.",
-        examples=[True],
-    )
-
-
-class OllamaCloudProvider(_Paid):
-    """Ollama Cloud, asked directly."""
-
-    kind: Literal["ollama-cloud"]
-    url: str = Field(
-        "https://ollama.com",
-        description="Base address; /api/chat is appended, so it has no path of its own.",
-        examples=["https://ollama.com"],
-    )
-    api_key: str = Field(
-        "OLLAMA_API_KEY",
-        description="Name of the secret (docs/secrets.md) that is sent as bearer token.",
-        examples=["OLLAMA_API_KEY"],
-    )
-
-
-class VllmProvider(_WithUrl):
+class VllmProvider(RemoteProvider):
     """A vLLM server; /chat/completions and the like are appended to its base address."""
+
+    title: ClassVar[str] = "vLLM"
+    dialect: ClassVar[str] = "vllm"
+    # docs/serving/openai_compatible_server.md of vllm-project/vllm.
+    kinds: ClassVar[tuple[Kind, ...]] = ("chat", "embedding", "transcription", "rerank")
 
     kind: Literal["vllm"]
     url: str = Field(
@@ -249,9 +43,35 @@ class VllmProvider(_WithUrl):
         examples=["http://10.0.0.8:8000/v1"],
     )
 
+    def litellm(self, kind: Kind, url: str) -> tuple[str, str]:
+        """``hosted_vllm`` for what it knows, ``openai`` for the rest."""
+        return ("hosted_vllm" if kind in ("chat", "embedding") else "openai"), url
 
-class OpenAICompatibleProvider(_Paid):
+    def watched(self, url: str) -> tuple[str, str]:
+        """vLLM has it beside /v1 (vllm/entrypoints/openai/api_server.py)."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc}{parts.path.removesuffix('/v1')}", "/health"
+
+    @property
+    def version_url(self) -> str:
+        """Beside /v1, too."""
+        return self.url.removesuffix("/v1") + "/version"
+
+    def wrong_url(self) -> CauseAndWayOut | None:
+        """It has a path, and not one that is appended to it."""
+        if urlsplit(self.url).path.rstrip("/"):
+            return self.appended_twice()
+        return "has no path, and vLLM answers chats below /v1", f"write {self.url}/v1"
+
+
+class OpenAICompatibleProvider(PaidProvider):
     """Any service that speaks OpenAI's API below its base address."""
+
+    title: ClassVar[str] = "OpenAI's API"
+    dialect: ClassVar[str] = "openai"
+    kinds: ClassVar[tuple[Kind, ...]] = tuple(MODES)
+    in_price_list: ClassVar[bool] = True
+    may_serve_unlisted: ClassVar[bool] = True
 
     kind: Literal["openai-compatible"]
     url: str = Field(
@@ -259,8 +79,44 @@ class OpenAICompatibleProvider(_Paid):
         examples=["https://host/v1"],
     )
 
+    def litellm(self, kind: Kind, url: str) -> tuple[str, str]:
+        """``openai`` for everything."""
+        return "openai", url
 
-RemoteProvider = (
-    OllamaRemoteProvider | OllamaCloudProvider | VllmProvider | OpenAICompatibleProvider
-)
-Provider = Annotated[OllamaProvider | RemoteProvider, Field(discriminator="kind")]
+    def listed_name(self, name: str) -> str:
+        """Google's service lists what it calls gemini-x as models/gemini-x."""
+        return name.removeprefix("models/")
+
+    def wrong_levels(self, name: str, levels: Sequence[str]) -> CauseAndWayOut | None:
+        """OpenAI's API knows levels alone."""
+        if levels:
+            return None
+        return (
+            f"OpenAI's API has no switch for thinking, and {name!r} is asked by it",
+            "name the levels that the model knows, or leave 'levels' out",
+        )
+
+    def wrong_url(self) -> CauseAndWayOut | None:
+        """It is not one of those under which nobody would find anything."""
+        parts = urlsplit(self.url)
+        base = _BASES.get(parts.hostname or "")
+        if parts.path.rstrip("/") or not base:
+            return self.appended_twice()
+        return f"nothing answers below it: {parts.hostname} has its API elsewhere", f"write {base}"
+
+
+Provider = Annotated[
+    OllamaProvider
+    | OllamaRemoteProvider
+    | OllamaCloudProvider
+    | VllmProvider
+    | OpenAICompatibleProvider,
+    Field(discriminator="kind"),
+]
+KINDS: dict[str, type[BaseModel]] = {
+    "ollama": OllamaProvider,
+    "ollama-remote": OllamaRemoteProvider,
+    "ollama-cloud": OllamaCloudProvider,
+    "vllm": VllmProvider,
+    "openai-compatible": OpenAICompatibleProvider,
+}

@@ -12,8 +12,8 @@ from pydantic import Field
 
 from llmrack.stack.keys import Key
 from llmrack.stack.models import Model, Strategy
-from llmrack.stack.providers import OllamaCloudProvider, OllamaProvider, Provider
-from llmrack.stack.types import Closed, ModelName, Name, PublicName
+from llmrack.stack.providers import Provider
+from llmrack.stack.types import Closed, ModelName, Name, PublicName, is_wildcard
 
 Chains = dict[PublicName, tuple[ModelName, ...]]
 Weight = Annotated[float, Field(gt=0)]
@@ -78,17 +78,7 @@ class Stack(Closed):
 
     def upstream(self, name: str, provider: str) -> str:
         """The name by which ``provider`` knows model ``name``."""
-        model, at = self.models[name], self.providers[provider]
-        if isinstance(at, OllamaProvider):
-            if model.create:
-                return name
-            if model.context_length:
-                return f"{normalised(model.model or name)}-ctx{model.context_length}"
-        if model.model is not None:
-            return model.model
-        if is_wildcard(name):
-            return name.rsplit("/", 1)[-1]
-        return without_cloud(name) if isinstance(at, OllamaCloudProvider) else name
+        return self.providers[provider].upstream(name, self.models[name])
 
     def chain(self, name: str) -> tuple[str, ...]:
         """The models tried in turn after a public name: its own chain, or else the default one."""
@@ -147,22 +137,3 @@ class Stack(Closed):
             not model.explicit_only and "chat" in model.capabilities
             for model in map(self.models.__getitem__, self.members(name))
         )
-
-
-def is_wildcard(name: str) -> bool:
-    """Whether a public name stands for every model that begins as it does."""
-    return name.endswith("*")
-
-
-def without_cloud(name: str) -> str:
-    """``name`` as ollama.com knows it.
-
-    A local Ollama names cloud models ``m:tag-cloud`` or ``m:cloud``; ollama.com lists them
-    without (ollama/ollama docs/cloud.mdx).
-    """
-    return name.removesuffix(":cloud").removesuffix("-cloud")
-
-
-def normalised(name: str) -> str:
-    """A model's full local name: ``gemma3`` means ``gemma3:latest``."""
-    return name if ":" in name.rsplit("/", 1)[-1] else f"{name}:latest"

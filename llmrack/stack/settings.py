@@ -16,7 +16,9 @@ from pydantic import (
     model_validator,
 )
 
-from llmrack.stack.ollama_environment import ExtraName, OllamaEnvironment, Text
+from llmrack.problems import nearest
+from llmrack.stack.ollama_environment import ExtraName, OllamaEnvironment, Text, unknown_variable
+from llmrack.stack.removed import unknown
 
 
 def _address(value: str) -> str:
@@ -142,6 +144,11 @@ class Settings(BaseModel):
     monitor_retention: Retention = "15d"
     gateway_log_days: int = Field(30, ge=1, le=3650)
 
+    @property
+    def instances_follow_cards(self) -> bool:
+        """Whether the host's cards must be known to tell which instances it has."""
+        return self.ollama_instances == "per-gpu"
+
     @model_validator(mode="after")
     def _check_home(self) -> Settings:
         if len(PurePosixPath(self.service_home).parts) < 3:
@@ -152,6 +159,19 @@ class Settings(BaseModel):
 def is_own(name: str) -> bool:
     """Whether a piece of host data is meant for llmrack (and so must be known to it)."""
     return name in OWN_NAMES or name.startswith(OWN_PREFIXES)
+
+
+def unknown_setting(path: str) -> tuple[str, str]:
+    """Cause and way out for a name that no setting has.
+
+    + path: where it stands, as in ``ollama_instances.0.ports``
+    """
+    parent, _, name = path.rpartition(".")
+    if parent.endswith("environment"):
+        return unknown_variable(name)
+    if parent.startswith("ollama_instances"):
+        return "is no known key of an instance", nearest(name, DeclaredInstance.model_fields)
+    return unknown([path], "setting", Settings.model_fields)
 
 
 def is_loopback(bind: str) -> bool:

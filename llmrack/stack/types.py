@@ -32,6 +32,11 @@ PublicName = Annotated[
 ]
 
 
+def is_wildcard(name: str) -> bool:
+    """Whether a public name stands for every model that begins as it does."""
+    return name.endswith("*")
+
+
 def _printable(value: str) -> str:
     if not value.isprintable() or value != value.strip():
         raise ValueError("must be a text that can be printed, without blanks around it")

@@ -12,8 +12,8 @@ import httpx
 from llmrack.secrets.value import Secret, redact
 from llmrack.stack.deployments import Deployment
 from llmrack.stack.kinds import Kind, kind_of
-from llmrack.stack.providers import OllamaProvider
-from llmrack.stack.schema import Stack, is_wildcard
+from llmrack.stack.schema import Stack
+from llmrack.stack.types import is_wildcard
 from llmrack.verify import gateway_pages, media_probes, probes, refusal_probes
 from llmrack.verify.exchange import Bounds, Form
 from llmrack.verify.explain import ASIDE, ELSEWHERE, LIMITED
@@ -244,8 +244,8 @@ def _nearest_chat(stack: Stack, deployments: Sequence[Deployment]) -> list[Deplo
     """A chat model's deployments: our own where there are any, with a chain if possible."""
 
     def far(each: Deployment) -> tuple[bool, bool]:
-        ours = isinstance(stack.providers[each.provider], OllamaProvider)
-        return not ours, not stack.chain(each.name)
+        is_ours = stack.providers[each.provider].runs_on is not None
+        return not is_ours, not stack.chain(each.name)
 
     chats = [
         each

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import httpx
 
 from llmrack.secrets.value import Secret
-from llmrack.stack.schema import is_wildcard
+from llmrack.stack.types import is_wildcard
 from llmrack.verify.exchange import Bounds, Request, ask, dig
 from llmrack.verify.explain import KEY_REFUSED, refused_by_gateway
 from llmrack.verify.probes import GATEWAY, Measured, bearer, message_of

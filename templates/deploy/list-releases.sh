@@ -1,13 +1,16 @@
 #!/bin/sh
-# list-releases GATEWAY OLLAMA: prints a line for each release in these folders (release WHAT NAME
-# SECONDS KIB VERSION), one for each that was started (link WHAT NAME SECONDS), and the size of all
-# (all KIB). When a release came is told by its folder's time, and since when it serves by that of a
-# link; both in seconds since 1970.
-gateway=$1 ollama=$2
+# list-releases VERSION GATEWAY [ENGINE...]: prints a line for each release in these folders (release
+# WHAT NAME SECONDS KIB VERSION), one for each that was started (link WHAT NAME SECONDS), the size of
+# all (all KIB), and the llmrack that deployed the host (llmrack VERSION), if the file VERSION exists.
+# An engine's folder has the engine's name. The time of a release's folder says when it came, and that
+# of a link since when it serves; both in seconds since 1970.
+[ ! -e "$1" ] || printf 'llmrack\t%s\n' "$(cat "$1")"
+shift
+gateway=$1
 releases() {
   for release in "$2"/*/RELEASE; do
     release=${release%/*}
-    # A link to one lies among Ollama's.
+    # A link to one lies among an engine's.
     [ -d "$release" ] && [ ! -L "$release" ] || continue
     packages=$(echo "$release"/venv/lib/python*/site-packages)
     version=$(basename "$packages"/litellm-[0-9]*.dist-info .dist-info)
@@ -25,7 +28,10 @@ links() {
   done
 }
 releases gateway "$gateway/releases"
-releases ollama "$ollama"
 links gateway "$gateway"/started/*/release
-links ollama "$ollama/current"
-printf 'all\t%s\n' "$(du -sck "$gateway" "$ollama" 2>/dev/null | tail -n 1 | cut -f 1)"
+printf 'all\t%s\n' "$(du -sck "$@" 2>/dev/null | tail -n 1 | cut -f 1)"
+shift
+for engine; do
+  releases "${engine##*/}" "$engine"
+  links "${engine##*/}" "$engine/current"
+done

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from llmrack_lab.keys import write_private
-from tests import DEADLINE
+from tests import COMMAND_DEADLINE, DEADLINE
 from tests.lab.echo import MODEL
 from tests.lab.site import ROOT, Run, Site
 
@@ -152,7 +152,7 @@ class Evidence:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT if mixed else subprocess.DEVNULL,
             text=True,
-            timeout=400,
+            timeout=COMMAND_DEADLINE,
         )
         return Run(done.returncode, done.stdout)
 

@@ -18,6 +18,7 @@ import httpx
 import yaml
 
 from llmrack_lab.lab import Lab
+from tests import COMMAND_DEADLINE
 
 ROOT = Path(__file__).parents[2]
 
@@ -115,7 +116,7 @@ class Site:
         """A command of the virtual environment, from the project's root; ``given`` is its input."""
         process = self.start(*arguments, **environment)
         try:
-            output, _ = process.communicate(given, timeout=400)
+            output, _ = process.communicate(given, timeout=COMMAND_DEADLINE)
         finally:
             process.kill()
         return Run(process.returncode, output)

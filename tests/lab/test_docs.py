@@ -16,7 +16,7 @@ import pytest
 from llmrack_lab.keys import write_private
 from llmrack_lab.lab import Lab
 from llmrack_lab.shell import wait_until
-from tests.lab.site import ROOT
+from tests import COMMAND_DEADLINE, ROOT
 from tests.lab.sources import mirror_of, registry_of, trusted
 
 PAGES = ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
@@ -24,7 +24,6 @@ PAGES = ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").gl
 LONG = ("docs/lab.md", "docs/offline.md", "docs/keys.md")
 # What a person would end with Ctrl-C, and what shows that it has begun.
 FOLLOWS, REDRAWS = "llmrack tail", "--watch"
-DEADLINE_S = 400
 
 
 def commands(page: str) -> list[str]:
@@ -88,14 +87,14 @@ class Clone:
         try:
             if command.startswith(FOLLOWS):
                 # It may have nothing to print: it has begun when its program runs on the gateway.
-                assert wait_until(self.is_followed, DEADLINE_S), command
+                assert wait_until(self.is_followed, COMMAND_DEADLINE), command
             elif REDRAWS in command:
                 assert process.stdout
                 before = process.stdout.readline()
             if command.startswith(FOLLOWS) or REDRAWS in command:
                 os.killpg(process.pid, signal.SIGINT)
             # The answer to pyinfra's "Press enter to execute".
-            output = before + process.communicate("\n", timeout=DEADLINE_S)[0]
+            output = before + process.communicate("\n", timeout=COMMAND_DEADLINE)[0]
         finally:
             process.kill()
         assert process.returncode == 0, f"{command}\n{output}"

@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 from hypothesis import strategies as st
 
+from llmrack.components.engine import ModelSeen
 from llmrack.components.monitor.prometheus import PrometheusConfiguration
-from llmrack.components.ollama.models_seen import ModelSeen
 from llmrack.components.plan import by_component
 from llmrack.components.removal import removals
 from llmrack.components.system import system
@@ -25,7 +25,6 @@ from llmrack.resources.releases import Release
 from llmrack.secrets.value import Secret
 from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.keys import IssuedKey
-from llmrack.stack.providers import OllamaProvider
 from llmrack.stack.schema import Stack
 from tests.unit.declare import site
 
@@ -148,7 +147,7 @@ def _assert_no_reference(stack: Stack, data: Any) -> None:
     """LiteLLM replaces ``os.environ/NAME``, wherever it stands, by that variable."""
     secrets = {"LITELLM_MASTER_KEY"}
     for provider in stack.providers.values():
-        secrets |= set() if isinstance(provider, OllamaProvider) else set(provider.secrets)
+        secrets |= set(provider.secrets)
     text = json.dumps(data, default=str)
     assert set(re.findall(r'"os\.environ/(.*?)"', text)) <= secrets
 
@@ -160,9 +159,10 @@ def _assert_given_back(stack: Stack, found: list[tuple[str, str]]) -> None:
     assert named >= {name for name in stack.models if stack.served_by(name)}
     headers = [row["litellm_params"].get("extra_headers", {}) for row in rows]
     for name, provider in stack.providers.items():
-        if not isinstance(provider, OllamaProvider) and provider.headers and provider.enabled:
+        remote = provider.remote
+        if remote and remote.headers and provider.enabled:
             assert not stack.models_of(name) or any(
-                provider.headers.items() <= each.items() for each in headers
+                remote.headers.items() <= each.items() for each in headers
             )
     builds = [json.loads(text) for name, text in found if name == "build.json"]
     for name, model in stack.models.items():

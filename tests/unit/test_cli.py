@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from llmrack import __version__
 from llmrack.stack.schema import Stack
 from tests import ROOT
 from tests.unit.declare import SHA, STACK
@@ -224,3 +225,7 @@ def test_help_names_every_command() -> None:
     text = llmrack("--help").stdout
     for command in ("check", "plan", "graph", "schema", "verify", "curl", "lab"):
         assert re.search(rf"^  {command} ", text, re.MULTILINE), command
+
+
+def test_version_is_that_of_the_code_also_where_it_was_installed_before(folder: Path) -> None:
+    assert llmrack("--version").stdout == f"llmrack, version {__version__}\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from llmrack.components.gateway.routing import authorities, engine, routing
+from llmrack.components.gateway.routing import authorities, routing
 from llmrack.components.gateway.service import SOCKET, GatewayService, gateway_releases
 from llmrack.components.render import record, render
 from llmrack.resources.change import Resource
@@ -21,7 +21,7 @@ from llmrack.stack.fleet import GATEWAY_GROUP, Fleet, Host, bracketed
 from llmrack.stack.home import Home
 from llmrack.stack.kinds import MODES, kind_of
 from llmrack.stack.models import Model, Price
-from llmrack.stack.providers import OllamaProvider, OpenAICompatibleProvider, Provider
+from llmrack.stack.providers import Provider
 from llmrack.stack.schema import Stack
 
 SERVICE = "llmrack-gateway@.service"
@@ -53,7 +53,7 @@ def configuration(stack: Stack, fleet: Fleet, host: Host) -> str:
                 "rpm": model.rpm or provider.rpm,
                 "headers": _headers(provider),
                 "mode": MODES[kind_of(model)],
-                "ollama": engine(provider) == "ollama",
+                "speaks_openai": provider.speaks_openai,
                 "price": _price(model, provider),
             }
         )
@@ -83,16 +83,17 @@ def configuration(stack: Stack, fleet: Fleet, host: Host) -> str:
 
 def _price(model: Model, provider: Provider) -> Price | None:
     """What is known of it here; None: LiteLLM looks it up."""
-    nothing = None if isinstance(provider, OpenAICompatibleProvider) else Price(input=0, output=0)
+    nothing = None if provider.in_price_list else Price(input=0, output=0)
     return model.price or nothing
 
 
 def _headers(provider: Provider) -> dict[str, str]:
     """LiteLLM's ``extra_headers``."""
-    if isinstance(provider, OllamaProvider):
+    remote = provider.remote
+    if remote is None:
         return {}
-    references = {name: f"os.environ/{key}" for name, key in provider.secret_headers.items()}
-    return provider.headers | references
+    references = {name: f"os.environ/{key}" for name, key in remote.secret_headers.items()}
+    return remote.headers | references
 
 
 def has_credentials(systemd: int) -> bool:

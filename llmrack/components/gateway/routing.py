@@ -8,29 +8,14 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import urlsplit
 
 from llmrack.stack.deployments import Deployment, context_length, deployments
 from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.kinds import MODES, Kind, kind_of
 from llmrack.stack.models import Model
-from llmrack.stack.providers import (
-    OllamaCloudProvider,
-    OllamaProvider,
-    OllamaRemoteProvider,
-    OpenAICompatibleProvider,
-    Provider,
-    RemoteProvider,
-    VllmProvider,
-)
-from llmrack.stack.schema import Stack, is_wildcard
-
-# Where Ollama says what it has loaded.
-LOADED = "/api/ps"
-# The family of Ollama's models that think by levels (ollama/ollama docs/capabilities/thinking.mdx);
-# the others think, or they do not.
-LEVELLED = "gpt-oss"
-USUAL_LEVELS = ("low", "medium", "high")
+from llmrack.stack.providers import Provider
+from llmrack.stack.schema import Stack
+from llmrack.stack.types import is_wildcard
 
 
 def routing(stack: Stack, fleet: Fleet, host: Host) -> str:
@@ -71,9 +56,9 @@ def routing(stack: Stack, fleet: Fleet, host: Host) -> str:
 def authorities(stack: Stack) -> dict[str, str]:
     """Files with the authorities of providers' certificates, by name."""
     return {
-        authority_file(name): provider.tls_ca
+        authority_file(name): provider.remote.tls_ca
         for name, provider in stack.providers.items()
-        if not isinstance(provider, OllamaProvider) and provider.tls_ca
+        if provider.remote and provider.remote.tls_ca
     }
 
 
@@ -101,53 +86,25 @@ def _least(lengths: list[int | None]) -> int | None:
 
 
 def _instance(provider: Provider, deployment: Deployment) -> dict[str, Any]:
-    found: dict[str, Any] = {
+    url, health = provider.watched(deployment.url)
+    remote = provider.remote
+    verify: bool | str = remote.tls_verify if remote else True
+    if remote and remote.tls_ca:
+        verify = authority_file(deployment.provider)
+    return {
         # None: it is not watched.
-        "health": None,
+        "health": health if provider.health_check else None,
         # None: nobody knows what it has loaded.
-        "loaded": None,
+        "loaded": provider.loaded_path,
         # None: LiteLLM's path.
-        "chat": None,
-        "key": None,
-        "headers": {},
-        "secret_headers": {},
-        "verify": True,
+        "chat": provider.unusual_chat_path,
+        "key": remote.api_key if remote else None,
+        "headers": remote.headers if remote else {},
+        "secret_headers": remote.secret_headers if remote else {},
+        "verify": verify,
         "connect_timeout": provider.connect_timeout,
+        "url": url,
     }
-    if isinstance(provider, OllamaProvider):
-        found |= {"url": deployment.url.removesuffix("/v1"), "loaded": LOADED}
-        # The server as a whole: shipped/gateway/routing/watch.py.
-        health = "*"
-    else:
-        found["url"], health = _health(provider)
-        found |= {
-            "key": provider.api_key,
-            "headers": provider.headers,
-            "secret_headers": provider.secret_headers,
-            "verify": provider.tls_verify,
-        }
-        if provider.tls_ca:
-            found["verify"] = authority_file(deployment.provider)
-    if isinstance(provider, OllamaRemoteProvider):
-        found["loaded"] = LOADED
-        if provider.paths.chat != "/api/chat":
-            found["chat"] = provider.paths.chat
-    if provider.health_check:
-        found["health"] = health
-    return found
-
-
-def _health(provider: RemoteProvider) -> tuple[str, str]:
-    """Base address and path of what is cheap to ask."""
-    if isinstance(provider, OllamaRemoteProvider):
-        return provider.url, provider.paths.health
-    if isinstance(provider, OllamaCloudProvider):
-        return provider.url, "/api/tags"
-    if isinstance(provider, VllmProvider):
-        # vLLM has it beside /v1 (vllm/entrypoints/openai/api_server.py).
-        parts = urlsplit(provider.url)
-        return f"{parts.scheme}://{parts.netloc}{parts.path.removesuffix('/v1')}", "/health"
-    return provider.url, "/models"
 
 
 def _deployment(stack: Stack, deployment: Deployment) -> dict[str, Any]:
@@ -176,8 +133,8 @@ def _rules(stack: Stack, deployment: Deployment, provider: Provider) -> dict[str
     model, name = stack.models[deployment.model], deployment.name
     thinking = model.thinking
     return {
-        "engine": engine(provider),
-        "outside": not isinstance(provider, OllamaProvider),
+        "engine": provider.dialect,
+        "outside": provider.runs_on is None,
         "capabilities": None if is_wildcard(deployment.model) else model.capabilities,
         "levels": levels(model, deployment.upstream, provider),
         "level": thinking.default if thinking else None,
@@ -192,17 +149,8 @@ def _rules(stack: Stack, deployment: Deployment, provider: Provider) -> dict[str
     }
 
 
-def engine(provider: Provider) -> str:
-    """Whose form a provider's requests have: ollama, vllm or openai."""
-    if isinstance(provider, VllmProvider):
-        return "vllm"
-    return "openai" if isinstance(provider, OpenAICompatibleProvider) else "ollama"
-
-
 def levels(model: Model, upstream: str, provider: Provider) -> tuple[str, ...]:
     """The levels of thinking that a model is asked by; none: it thinks, or it does not."""
     if model.thinking and model.thinking.levels is not None:
         return model.thinking.levels
-    named = upstream.rsplit("/", 1)[-1]
-    switch = engine(provider) == "ollama" and not named.startswith(LEVELLED)
-    return () if switch else USUAL_LEVELS
+    return provider.levels(upstream)

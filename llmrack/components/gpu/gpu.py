@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from llmrack.components.gpu.driver import GpuDriver, problem
 from llmrack.components.gpu.gpus import Gpus, gpus, uuids
 from llmrack.components.gpu.states import State
@@ -10,8 +12,8 @@ from llmrack.resources.change import Resource
 from llmrack.resources.files import Directory, File
 from llmrack.resources.look import Seen
 from llmrack.resources.units import Unit
-from llmrack.stack.engines import instances
 from llmrack.stack.fleet import Host
+from llmrack.stack.instances import Instance
 
 PROGRAMS = "/usr/local/lib/llmrack"
 WAIT = f"{PROGRAMS}/wait-for-gpu"
@@ -62,22 +64,22 @@ def resources(host: Host) -> list[Resource]:
     ]
 
 
-def refusal(host: Host, seen: Seen) -> str | None:
+def refusal(host: Host, seen: Seen, instances: Sequence[Instance]) -> str | None:
     """Why a host that runs models must not be deployed to, or None.
 
     A GPU that is required and cannot serve would mean a silent fall back to the CPU. What the run
     itself will mend (``gpu_driver``, ``gpu_reboot``) is no reason.
     """
     failing = problem(_driver(host), seen, host.settings.gpu_required)
-    return failing or _unknown_card(host, gpus(seen, host.settings.service_user))
+    return failing or _unknown_card(instances, gpus(seen, host.settings.service_user))
 
 
-def _unknown_card(host: Host, its: Gpus) -> str | None:
+def _unknown_card(instances: Sequence[Instance], its: Gpus) -> str | None:
     """Why an instance could not have its cards; a driver that is yet to come shows them later."""
     if not its.cards and its.state is not State.NONE:
         return None
     there = uuids(its)
-    for instance in instances(host):
+    for instance in instances:
         for uuid in instance.gpus or ():
             # As CUDA does, which takes the beginning of a UUID for it.
             if not any(each.startswith(uuid) for each in there):

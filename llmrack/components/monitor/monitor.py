@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from llmrack.components.engines import engine_of
 from llmrack.components.gateway.routing import authority_file
 from llmrack.components.monitor.prometheus import SERVICE, Credentials, PrometheusConfiguration
 from llmrack.components.render import record, render, verbatim
@@ -23,7 +24,7 @@ from llmrack.secrets.places import MASTER_KEY
 from llmrack.secrets.value import Secret
 from llmrack.shipped import source
 from llmrack.site.site import Site
-from llmrack.stack.engines import Instance, engine_models, instance_name, instance_url, instances
+from llmrack.stack.engines import instances, is_engine
 from llmrack.stack.fleet import (
     EXPORTER_PORT,
     GATEWAY_GROUP,
@@ -31,11 +32,10 @@ from llmrack.stack.fleet import (
     Fleet,
     Host,
     bracketed,
-    is_engine,
     own_address,
 )
 from llmrack.stack.home import Home
-from llmrack.stack.providers import OllamaProvider
+from llmrack.stack.instances import Instance, instance_name, instance_url, needs_gpu
 from llmrack.stack.schema import Stack
 
 EXPORTER = "prometheus-node-exporter.service"
@@ -47,8 +47,6 @@ KEY_FILE = "/etc/llmrack/prometheus.key"
 # What the node exporter serves beside its own figures: outside of the service user's home, which
 # other users may be kept out of.
 METRICS = "/var/lib/llmrack/metrics"
-# OLLAMA_NUM_PARALLEL where nobody sets it (envconfig/config.go of v0.34.4).
-PARALLEL = "1"
 
 
 @dataclass(frozen=True)
@@ -186,10 +184,9 @@ def _metrics(stack: Stack, host: Host) -> list[Resource]:
 def _declared(stack: Stack, host: Host, home: Home) -> str:
     """What host_metrics.py looks at."""
     is_gateway = GATEWAY_GROUP in host.groups
-    its = instances(host) if is_engine(stack, host) else ()
     current = f"{home.gateway}/current"
     found = {
-        "instances": [_instance(stack, host, each) for each in its],
+        "instances": [_instance(stack, host, each) for each in instances(stack, host)],
         "keys": f"{current}/keys.json" if is_gateway else None,
         "certificates": _certificates(stack, current) if is_gateway else [],
     }
@@ -197,28 +194,28 @@ def _declared(stack: Stack, host: Host, home: Home) -> str:
 
 
 def _instance(stack: Stack, host: Host, instance: Instance) -> dict[str, Any]:
-    needed = host.settings.gpu_required and instance.gpus != ()
     shares = {}
-    for model in engine_models(stack, host):
+    for model in engine_of(instance).models(stack, host):
         # A model that may be split lies on cards as far as there is room.
         split = any(stack.models[name].gpu_split for name in model.public)
         shares[model.name] = 0.01 if split else 1
     return {
         "name": instance_name(host, instance),
         "url": instance_url(host, instance, host),
-        "parallel": int(dict(instance.environment).get("OLLAMA_NUM_PARALLEL", PARALLEL)),
-        "gpu_share": shares if needed else {},
+        "parallel": instance.parallel,
+        "gpu_share": shares if needs_gpu(host, instance) else {},
     }
 
 
 def _certificates(stack: Stack, release: str) -> list[dict[str, Any]]:
     found = []
     for name, provider in stack.providers.items():
-        if isinstance(provider, OllamaProvider) or not (provider.enabled and provider.tls_verify):
+        remote = provider.remote
+        if remote is None or not (provider.enabled and remote.tls_verify):
             continue
-        parts = urlsplit(provider.url)
+        parts = urlsplit(remote.url)
         if parts.scheme == "https":
-            authority = f"{release}/{authority_file(name)}" if provider.tls_ca else None
+            authority = f"{release}/{authority_file(name)}" if remote.tls_ca else None
             place = {"host": parts.hostname, "port": parts.port or 443}
             found.append({"provider": name, **place, "authority": authority})
     return found

@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from shlex import quote
 
+from llmrack.components.ollama.folders import OllamaHome
+from llmrack.components.ollama.instances import UndeclaredInstances
+from llmrack.components.ollama.models import COMPARED
 from llmrack.resources.change import Change, Shell, as_user
 from llmrack.resources.last_written import Note, noted
 from llmrack.resources.look import Look, Seen
 from llmrack.resources.old_releases import OldReleases
 from llmrack.resources.script import script_file
-from llmrack.stack.home import Home
 from llmrack.stack.settings import Settings
 
 # Seconds for which an instance that has passed its gate is watched: one that ends again and again
@@ -33,6 +35,7 @@ class EngineSwitch:
     + address: where the host reaches its instances
     + parts: names of the resources that change together
     + instances: unit of each instance, by the name of its resource
+    + undeclared: the instances that are stopped with a change
     """
 
     user: str
@@ -43,6 +46,7 @@ class EngineSwitch:
     address: str
     parts: tuple[str, ...]
     instances: Mapping[str, str]
+    undeclared: UndeclaredInstances
 
     @property
     def name(self) -> str:
@@ -55,9 +59,24 @@ class EngineSwitch:
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
         """Due when a run was cut off before it; one that changes something proves it anyway."""
-        if self.kept not in seen.paths:
+        if not self.is_unproven(seen):
             return None
         return Change(self.name, "the change before was cut off", ())
+
+    @property
+    def compared(self) -> str:
+        """Models are compared with those from before each restart."""
+        return COMPARED
+
+    def serves(self, seen: Seen) -> bool:
+        """Whether something runs that a change would restart or stop."""
+        units = (seen.units.get(unit) for unit in self.instances.values())
+        is_active = any(unit and unit.active == "active" for unit in units)
+        return self.is_unproven(seen) or is_active or bool(self.undeclared.gone(seen))
+
+    def is_unproven(self, seen: Seen) -> bool:
+        """Whether a run was cut off before it had proven its change."""
+        return self.kept in seen.paths
 
     @property
     def keep(self) -> Shell:
@@ -83,7 +102,7 @@ class EngineSwitch:
 
     def _notes(self, seen: Seen) -> list[Note]:
         """The files that come back are what llmrack wrote, as far as they were."""
-        if self.kept in seen.paths:
+        if self.is_unproven(seen):
             return []
         ours = (self.template, f"{self.environments}/")
         return [
@@ -103,7 +122,7 @@ class EngineSwitch:
 
     def previous(self, seen: Seen) -> str:
         """The release that it goes back to, as far as it was seen."""
-        if self.kept in seen.paths:
+        if self.is_unproven(seen):
             return "the release before"
         found = seen.paths.get(self.current)
         # Somebody has removed it while it served.
@@ -118,16 +137,16 @@ class EngineSwitch:
         return Shell(as_user(self.user, script), timeout=timeout)
 
 
-def engine_releases(settings: Settings, home: Home, archive: str) -> OldReleases:
+def engine_releases(settings: Settings, home: OllamaHome, archive: str) -> OldReleases:
     """How many of Ollama's releases a host keeps: the declared number, and the one in use.
 
     + archive: the folder of the release that is declared
     """
     return OldReleases(
-        home.ollama,
+        home.releases,
         home.user,
         settings.ollama_keep_releases,
         archive,
-        links=(f"{home.ollama}/current",),
+        links=(f"{home.releases}/current",),
         after=(f"Archive {archive}",),
     )

@@ -12,7 +12,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from shlex import quote
 
-from llmrack.components.ollama.models_seen import ModelSeen, models_part, seen_models
+from llmrack.components.engine import ModelSeen
+from llmrack.components.ollama.models_seen import models_part, seen_models
 from llmrack.resources.change import Build, Change, Pull, Shell
 from llmrack.resources.files import owned
 from llmrack.resources.look import Look, Seen
@@ -49,7 +50,8 @@ class OllamaModel:
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
         """Pull it when it is not there, or not whole."""
         found = seen_models(seen).get(self.model)
-        pull = Pull(self.model, self.url, self.stall)
+        manifest = manifest_path(self.model)
+        pull = Pull(self.model, self.url, self.stall, manifest, manifest_url(self.model))
         if found is None:
             return Change(self.name, "missing", (pull,))
         if not found.damaged:
@@ -227,6 +229,13 @@ def manifest_path(model: str) -> str:
     host = parts.pop(0) if len(parts) > 2 else "registry.ollama.ai"
     namespace = parts.pop(0) if len(parts) > 1 else "library"
     return "/".join([host, namespace, *parts, tag])
+
+
+def manifest_url(model: str) -> str:
+    """Where the registry has the manifest of ``model``, which names its layers' sizes."""
+    name, _, tag = model.rpartition(":") if ":" in model else (model, ":", "latest")
+    path = name if "/" in name else f"library/{name}"
+    return f"https://registry.ollama.ai/v2/{path}/manifests/{tag}"
 
 
 def note_name(model: str) -> str:

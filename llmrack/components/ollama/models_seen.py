@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from llmrack.components.engine import ModelSeen
 from llmrack.resources.look import Part, Seen
 
 _TAG = "model"
-
-
-@dataclass(frozen=True)
-class ModelSeen:
-    """A model in the models directory: its manifest's SHA-256 (hex), its layers' bytes.
-
-    + damaged: those of its blobs that are missing or of another size: SHA-256 (hex), right size
-    """
-
-    digest: str
-    size: int = 0
-    damaged: tuple[tuple[str, int], ...] = ()
 
 
 def models_part(folder: str) -> Part:

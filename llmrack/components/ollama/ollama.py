@@ -6,6 +6,7 @@ import json
 
 from llmrack.components.gpu.gpu import WAIT
 from llmrack.components.ollama.engine_switch import EngineSwitch, engine_releases
+from llmrack.components.ollama.folders import OllamaHome, home_of
 from llmrack.components.ollama.instances import UndeclaredInstances
 from llmrack.components.ollama.models import (
     CreatedModel,
@@ -20,19 +21,12 @@ from llmrack.resources.files import Directory, File, Link
 from llmrack.resources.packages import Packages
 from llmrack.resources.releases import STAMP, Archive
 from llmrack.resources.units import Unit
-from llmrack.stack.engines import (
-    EngineModel,
-    Instance,
-    engine_models,
-    instance_url,
-    instances,
-    models_folder,
-    prunes,
-    source_of,
-)
-from llmrack.stack.fleet import Fleet, Host, bracketed, is_engine, own_address
-from llmrack.stack.home import Home
+from llmrack.stack.engines import is_engine
+from llmrack.stack.fleet import Fleet, Host, bracketed, own_address
+from llmrack.stack.instances import EngineModel, Instance, instance_url
 from llmrack.stack.kinds import kind_of
+from llmrack.stack.ollama.instances import instances, models_folder
+from llmrack.stack.ollama_models import engine_models, prunes, source_of
 from llmrack.stack.schema import Stack
 from llmrack.stack.settings import is_loopback
 
@@ -65,33 +59,26 @@ def local_archive(host: Host, arch: str) -> str | None:
     return str(host.bundle.archive(arch)) if host.bundle else host.settings.ollama_archive
 
 
-def manifest_url(model: str) -> str:
-    """Where the registry has the manifest of ``model``, which names its layers' sizes."""
-    name, _, tag = model.rpartition(":") if ":" in model else (model, ":", "latest")
-    path = name if "/" in name else f"library/{name}"
-    return f"https://registry.ollama.ai/v2/{path}/manifests/{tag}"
-
-
 def release(host: Host, arch: str) -> str:
     """The release's directory: a new pin is a new directory, even for the same version."""
     settings = host.settings
-    home = host.home
-    return f"{home.ollama}/{settings.ollama_version}-{settings.ollama_sha256[arch][:8]}"  # type: ignore[index]
+    home = home_of(host)
+    return f"{home.releases}/{settings.ollama_version}-{settings.ollama_sha256[arch][:8]}"  # type: ignore[index]
 
 
 def resources(stack: Stack, fleet: Fleet, host: Host, arch: str) -> list[Resource]:
     """What a host that runs models gets; others lose the instances they have had."""
     settings = host.settings
-    home = host.home
+    home = home_of(host)
     its = instances(host) if is_engine(stack, host) else ()
     warm_up = _warm_up(stack, host, home, its)
     declared = [unit(each.name) for each in its]
     declared += [each.unit for each in warm_up if isinstance(each, Unit)]
-    undeclared = UndeclaredInstances(home.user, home.units, home.instances, frozenset(declared))
+    undeclared = UndeclaredInstances(home.user, home.units, home.environments, frozenset(declared))
     if not its:
         return [undeclared]
     directory = release(host, arch)
-    current = Link(f"{home.ollama}/current", directory, home.user)
+    current = Link(f"{home.releases}/current", directory, home.user)
     units = [_unit(host, home, each, current) for each in its]
     kept = ModelsKept(units[0].name, models_folder(settings), instance_url(host, its[0], host))
     parts = [current, *_files(stack, host, home, its), undeclared, *units, kept]
@@ -112,10 +99,11 @@ def resources(stack: Stack, fleet: Fleet, host: Host, arch: str) -> list[Resourc
             f"{home.config}/ollama.before",
             current.path,
             f"{home.units}/{TEMPLATE}",
-            home.instances,
+            home.environments,
             bracketed(own_address(settings.ollama_bind)),
             parts=tuple(part.name for part in parts),
             instances={each.name: each.unit for each in units},
+            undeclared=undeclared,
         ),
         engine_releases(settings, home, directory),
         *_models(stack, host, home, its[0]),
@@ -123,17 +111,17 @@ def resources(stack: Stack, fleet: Fleet, host: Host, arch: str) -> list[Resourc
     ]
 
 
-def _folders(host: Host, home: Home, its: tuple[Instance, ...]) -> list[Resource]:
+def _folders(host: Host, home: OllamaHome, its: tuple[Instance, ...]) -> list[Resource]:
     folder = models_folder(host.settings)
     return [
         Directory(folder, home.user, by_root=not folder.startswith(f"{home.folder}/")),
-        Directory(home.instances, home.user),
+        Directory(home.environments, home.user),
         Directory(home.notes, home.user),
-        *(Directory(f"{home.ollama_data}/instances/{each.name}", home.user) for each in its),
+        *(Directory(f"{home.data}/instances/{each.name}", home.user) for each in its),
     ]
 
 
-def _files(stack: Stack, host: Host, home: Home, its: tuple[Instance, ...]) -> list[Resource]:
+def _files(stack: Stack, host: Host, home: OllamaHome, its: tuple[Instance, ...]) -> list[Resource]:
     settings = host.settings
     folder = models_folder(settings)
     mount = settings.ollama_models_mount
@@ -141,23 +129,24 @@ def _files(stack: Stack, host: Host, home: Home, its: tuple[Instance, ...]) -> l
     service = render(
         f"ollama/{TEMPLATE}.j2",
         version=settings.ollama_version,
-        opt=home.ollama,
-        data=home.ollama_data,
+        opt=home.releases,
+        data=home.data,
         models=folder,
         mount=mount,
-        instances=home.instances,
+        instances=home.environments,
         gpu_required=settings.gpu_required,
         wait=WAIT,
         memory_max=settings.ollama_memory_max,
         tasks_max=settings.ollama_tasks_max,
         record=record(
-            "%t/llmrack", "%n", path, f"{home.instances}/%i.env", f"{home.ollama}/current/{STAMP}"
+            *("%t/llmrack", "%n", path, f"{home.environments}/%i.env"),
+            f"{home.releases}/current/{STAMP}",
         ),
     )
     bind = bracketed(settings.ollama_bind)
     environments = [
         File(
-            f"{home.instances}/{each.name}.env",
+            f"{home.environments}/{each.name}.env",
             render(
                 "ollama/instance.env.j2",
                 environment={
@@ -174,8 +163,8 @@ def _files(stack: Stack, host: Host, home: Home, its: tuple[Instance, ...]) -> l
     return [*environments, File(path, service, home.user)]
 
 
-def _unit(host: Host, home: Home, instance: Instance, current: Link) -> Unit:
-    files = (f"{home.units}/{TEMPLATE}", f"{home.instances}/{instance.name}.env")
+def _unit(host: Host, home: OllamaHome, instance: Instance, current: Link) -> Unit:
+    files = (f"{home.units}/{TEMPLATE}", f"{home.environments}/{instance.name}.env")
     url = instance_url(host, instance, host)
     return Unit(
         unit(instance.name),
@@ -187,7 +176,7 @@ def _unit(host: Host, home: Home, instance: Instance, current: Link) -> Unit:
     )
 
 
-def _models(stack: Stack, host: Host, home: Home, writer: Instance) -> list[Resource]:
+def _models(stack: Stack, host: Host, home: OllamaHome, writer: Instance) -> list[Resource]:
     settings = host.settings
     folder, url = models_folder(settings), instance_url(host, writer, host)
     wanted = engine_models(stack, host)
@@ -197,7 +186,7 @@ def _models(stack: Stack, host: Host, home: Home, writer: Instance) -> list[Reso
     return found
 
 
-def _model(model: EngineModel, home: Home, folder: str, url: str, stall: float) -> Resource:
+def _model(model: EngineModel, home: OllamaHome, folder: str, url: str, stall: float) -> Resource:
     create = model.create
     if create is None:
         return OllamaModel(model.name, folder, url, stall, home.user)
@@ -217,7 +206,9 @@ def _model(model: EngineModel, home: Home, folder: str, url: str, stall: float) 
     )
 
 
-def _warm_up(stack: Stack, host: Host, home: Home, its: tuple[Instance, ...]) -> list[Resource]:
+def _warm_up(
+    stack: Stack, host: Host, home: OllamaHome, its: tuple[Instance, ...]
+) -> list[Resource]:
     """Models declared ``preload`` are loaded whenever their server starts."""
     chat: list[str] = []
     embedding: list[str] = []
@@ -234,7 +225,7 @@ def _warm_up(stack: Stack, host: Host, home: Home, its: tuple[Instance, ...]) ->
         path,
         render(
             f"ollama/{WARM_UP}.j2",
-            instances=home.instances,
+            instances=home.environments,
             program=program.path,
             address=bracketed(own_address(host.settings.ollama_bind)),
             chat=chat,

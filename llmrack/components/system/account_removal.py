@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from llmrack.components.ollama.models_seen import models_part, seen_models
+from llmrack.components.engines import models_part, models_seen
 from llmrack.resources.absent import REMOVAL_TIMEOUT
 from llmrack.resources.change import Change, Shell
 from llmrack.resources.look import Look, Seen
@@ -55,7 +55,7 @@ class AccountGone:
         return Change(self.name, ", ".join(why), (Shell(script, timeout=120),))
 
     def _gone(self, seen: Seen) -> Change:
-        keeps = bool(seen_models(seen)) and not self.with_models
+        keeps = bool(models_seen(seen)) and not self.with_models
         why = f"to be removed with all that is in {self.home}"
         if keeps:
             why += f", but the models in {self.models}, which are root's then"

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from llmrack import __version__
+from llmrack.components.engines import engines_on, models_folder
 from llmrack.components.gpu.lines import LOOK
 from llmrack.components.system.account import Linger, User
 from llmrack.components.system.clock import wrong_clock
 from llmrack.resources.change import Change, Resource
-from llmrack.resources.files import Directory
+from llmrack.resources.files import Directory, File
 from llmrack.resources.look import Look, Seen
-from llmrack.resources.ownership import KEPT
 from llmrack.resources.packages import ARCHITECTURES, Packages
-from llmrack.stack.engines import models_folder
-from llmrack.stack.fleet import GATEWAY_GROUP, Host, is_engine
+from llmrack.stack.fleet import GATEWAY_GROUP, Host
 from llmrack.stack.schema import Stack
 
 # The oldest systemd that carries out the units' hardening for user managers (Ubuntu 22.04).
@@ -28,6 +28,8 @@ GATEWAY_DISK = 1600 * MIB
 UPLOADS = "/var/tmp"  # noqa: S108  (what arrives there is checked by its digest)
 # Where packages go, and where llmrack notes what it did.
 PROGRAMS, NOTED = "/usr", "/var/lib/llmrack"
+# Which llmrack deployed the host last; anybody may read it.
+VERSION = f"{NOTED}/version"
 # Kept free beside everything that is installed.
 DISK_RESERVE = 500 * MIB
 
@@ -41,13 +43,13 @@ def resources(stack: Stack, host: Host) -> list[Resource]:
     if GATEWAY_GROUP in host.groups:
         packages += ["python3", "python3-venv"]
         folders += [f"{home.gateway}/{part}" for part in ("releases", "venvs")]
-    if is_engine(stack, host):
-        folders += [home.ollama, home.ollama_data]
+    folders += [each for engine in engines_on(stack, host) for each in engine.home_folders(host)]
     return [
         Packages(tuple(sorted(packages)), bundle=host.bundle_folder),
         User(home.user, home.folder, settings.service_groups),
         Linger(home.user),
         *(Directory(path, home.user, 0o700 if path == home.config else 0o755) for path in folders),
+        File(VERSION, f"{__version__}\n"),
     ]
 
 
@@ -88,70 +90,17 @@ def refusals(host: Host, seen: Seen) -> list[str]:
 def look(stack: Stack, host: Host, look: Look) -> None:
     """What refusals and warnings need to see, beside what resources ask."""
     settings = host.settings
-    look.disks |= {settings.service_home, models_folder(settings), UPLOADS, PROGRAMS, NOTED}
-    if not is_engine(stack, host):
-        return
-    look.ask(LOOK)
-    look.access.add((settings.service_user, models_folder(settings)))
-    if settings.ollama_models_mount:
-        look.mounts.add(settings.ollama_models_mount)
-    if settings.ollama_memory_max or settings.ollama_tasks_max:
-        look.controllers.add(settings.service_user)
-
-
-def unusable_folder(host: Host, seen: Seen) -> str | None:
-    """Why the models directory cannot be used, else None."""
-    settings = host.settings
-    folder, mount = models_folder(settings), settings.ollama_models_mount
-    if mount and mount not in seen.mounts:
-        return (
-            f"nothing is mounted at {mount}, and the models would fill the disk below it: "
-            "mount it (see /etc/fstab), or drop ollama_models_mount"
-        )
-    verdict, where = seen.access.get(folder, ("ok", ""))
-    if verdict in ("ok", "root") or f"{KEPT}{folder}" in seen.made:
-        return None
-    if where.startswith(settings.service_home) and settings.service_user not in seen.users:
-        return None
-    user = settings.service_user
-    cause, way_out = {
-        "closed": (
-            f"{user} may not enter {where}",
-            f"chmod o+x {where}, or add {user} to its group",
-        ),
-        "read-only": (
-            f"{user} may not write to {where}",
-            # It cannot be given to a user who is still to be made.
-            f"chown {user}: {where}" if user in seen.users else "name a folder below it",
-        ),
-    }.get(verdict, (f"{where} is not a folder", "move it away"))
-    disk = seen.disks.get(folder)
-    if disk and disk.read_only:
-        cause = f"the filesystem at {disk.mount} is mounted read-only"
-        way_out = f"find out why (dmesg), then mount -o remount,rw {disk.mount}"
-    return f"the models directory {folder} cannot be used: {cause}; {way_out}, or set ollama_models"
-
-
-def not_enforced(host: Host, seen: Seen) -> list[str]:
-    """Limits that are declared and that this host's user managers cannot carry out."""
-    limits = {"memory": host.settings.ollama_memory_max, "pids": host.settings.ollama_tasks_max}
-    known = seen.fact("controllers").split()
-    if not seen.users or "controllers" not in seen.facts:
-        return []
-    names = {"memory": "ollama_memory_max", "pids": "ollama_tasks_max"}
-    return [
-        f"{names[controller]} has no effect here: the {controller} controller is not delegated to "
-        "user managers (a unified cgroup hierarchy does that)"
-        for controller, limit in limits.items()
-        if limit and controller not in known
-    ]
+    look.disks |= {settings.service_home, models_folder(host), UPLOADS, PROGRAMS, NOTED}
+    for engine in engines_on(stack, host):
+        look.ask(LOOK)
+        engine.look(host, look)
 
 
 def read_only(host: Host, seen: Seen, changes: Collection[Change]) -> list[str]:
     """For each filesystem that takes no writes where ``changes`` need it to, the reason."""
     if not changes:
         return []
-    places = {host.settings.service_home, models_folder(host.settings), NOTED}
+    places = {host.settings.service_home, models_folder(host), NOTED}
     if any(change.installs for change in changes):
         places.add(PROGRAMS)
     disks = {path: disk for path, disk in seen.disks.items() if path in places and disk.read_only}

@@ -5,16 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from llmrack.components.ollama import ollama
-from llmrack.components.ollama.models import CreatedModel, OllamaModel
 from llmrack.components.system import system
 from llmrack.components.system.system import Need
 from llmrack.deploy.run.rack import Rack
 from llmrack.hosts.snapshot import Sizes
+from llmrack.resources.change import Build, Pull
 from llmrack.resources.releases import Archive, Venv
-from llmrack.stack.engines import models_folder
 
-# Ollama's archive unpacks to about four times its size (1.1 GB, over 4 GiB).
+# An engine's archive unpacks to about four times its size (Ollama's: 1.1 GB, over 4 GiB).
 UNPACKED = 4
 
 
@@ -26,30 +24,30 @@ def unfit_disks(rack: Rack) -> list[str]:
 
 def needs(rack: Rack) -> list[Need]:
     """Every larger thing to come; nothing is asked when nothing is missing."""
-    coming = {change.resource for change in rack.all_changes}
-    resources = [each for part in rack.resources(rack.arch).values() for each in part]
-    due = [resource for resource in resources if resource.name in coming]
-    settings = rack.host.settings
-    home, models = settings.service_home, models_folder(settings)
-    found = []
-    pulls = [each.model for each in due if isinstance(each, OllamaModel)]
+    resources = {each.name: each for part in rack.resources(rack.arch).values() for each in part}
+    home, models = rack.host.settings.service_home, rack.models_folder
+    found: list[Need] = []
+    pulls: list[Pull] = []
     archives: tuple[str, ...] = ()
-    for each in due:
-        if isinstance(each, Archive) and each.upload:
-            size = Path(each.upload).stat().st_size
+    for change in rack.all_changes:
+        resource = resources[change.resource]
+        if isinstance(resource, Archive) and resource.upload:
+            size = Path(resource.upload).stat().st_size
             found.append(Need("release", home, size * (UNPACKED + 1)))
             found.append(Need("release on its way", system.UPLOADS, size))
-        elif isinstance(each, Archive):
-            archives = ollama.archive_urls(rack.host, rack.arch)
-        elif isinstance(each, CreatedModel):
-            sizes = [(rack.run.folder / file).stat().st_size for file, _ in each.files]
-            if sizes:
-                found.append(Need(each.model, models, sum(sizes)))
-        elif isinstance(each, Venv):
+        elif isinstance(resource, Archive):
+            archives = resource.urls
+        elif isinstance(resource, Venv):
             found.append(Need("gateway", home, system.GATEWAY_DISK))
+        for action in change.actions:
+            if isinstance(action, Pull):
+                pulls.append(action)
+            elif isinstance(action, Build) and action.files:
+                sizes = [(rack.run.folder / file).stat().st_size for file, _ in action.files]
+                found.append(Need(action.model, models, sum(sizes)))
     bundle = rack.host.bundle
     if bundle:
-        asked = {model: bundle.model_size(model) for model in pulls}
+        asked = {pull.model: bundle.model_size(pull.model) for pull in pulls}
     else:
         asked = _ask(rack, pulls, archives) if pulls or archives else {}
     if "release" in asked:
@@ -57,13 +55,13 @@ def needs(rack: Rack) -> list[Need]:
     return [*found, *(Need(model, models, size) for model, size in asked.items())]
 
 
-def _ask(rack: Rack, pulls: list[str], archives: tuple[str, ...]) -> dict[str, int]:
+def _ask(rack: Rack, pulls: list[Pull], archives: tuple[str, ...]) -> dict[str, int]:
     """Sizes of what other hosts of the fleet have, and of the rest as its source tells them."""
     there = {
         name: seen.size for other in rack.run.racks.values() for name, seen in other.models.items()
     }
-    sizes = {model: there[model] for model in pulls if there.get(model)}
-    manifests = {model: ollama.manifest_url(model) for model in pulls if model not in sizes}
+    sizes = {pull.model: there[pull.model] for pull in pulls if there.get(pull.model)}
+    manifests = {pull.model: pull.manifest_url for pull in pulls if pull.model not in sizes}
     if manifests or archives:
         asked: dict[str, Any] = rack.pyinfra_host.get_fact(
             Sizes, models=manifests, archives=archives, _sudo=rack.sudo

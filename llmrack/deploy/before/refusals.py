@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from llmrack.components import listeners
+from llmrack.components.engines import ENGINES, engines_on
 from llmrack.components.gateway import gateway
 from llmrack.components.gpu import gpu
 from llmrack.components.gpu.gpus import line
@@ -14,6 +13,7 @@ from llmrack.deploy.before.local_files import wrong_files
 from llmrack.deploy.run.rack import Rack
 from llmrack.resources.look import Seen
 from llmrack.resources.packages import target
+from llmrack.stack.engines import instances
 from llmrack.stack.fleet import GATEWAY_GROUP, Host
 
 
@@ -23,17 +23,17 @@ def refusals(rack: Rack) -> list[str]:
     reasons = _not_in_bundle(host, seen) or system.refusals(host, seen)
     if reasons:
         return reasons
-    if rack.arch not in host.settings.ollama_sha256:
-        return [f"ollama_sha256 has no digest for {rack.arch}: add the one of that archive"]
-    upload = host.settings.ollama_archive
-    if upload and not Path(upload).is_file():
-        return [f"there is no file {upload}: correct ollama_archive"]
-    if rack.is_engine:
-        wrong = gpu.refusal(host, seen) or system.unusable_folder(host, seen)
-        if wrong:
+    stack = run.declared.stack
+    for engine in ENGINES.values():
+        if lack := engine.lacks_release(host, rack.arch):
+            return [lack]
+    if rack.is_engine and (wrong := gpu.refusal(host, seen, instances(stack, host))):
+        return [wrong]
+    for engine in engines_on(stack, host):
+        if wrong := engine.unusable(host, seen):
             return [wrong]
     return (
-        listeners.taken(run.declared.stack, run.fleet, host, seen)
+        listeners.taken(stack, run.fleet, host, seen)
         or wrong_files(run.folder, rack.all_changes, run.local_files)
         or unfit_disks(rack)
     )
@@ -43,7 +43,9 @@ def notes(rack: Rack) -> list[str]:
     """What should be known of it: its GPUs, limits without effect, the way of its keys."""
     texts = []
     if rack.is_engine:
-        texts = [line(rack.gpus), *system.not_enforced(rack.host, rack.seen)]
+        texts = [line(rack.gpus)]
+    for engine in engines_on(rack.run.declared.stack, rack.host):
+        texts += engine.notes(rack.host, rack.seen)
     if GATEWAY_GROUP in rack.host.groups:
         texts.append(gateway.way_of_keys(rack.systemd))
     return texts

@@ -15,8 +15,8 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.api.state import BaseStateCallback, State
 
+from llmrack.components.engines import units as units_of_instances
 from llmrack.components.gateway.service import COLOURS, service
-from llmrack.components.ollama.ollama import unit
 from llmrack.deploy.operations import Carry
 from llmrack.deploy.run.rack import Rack
 from llmrack.deploy.run.scripts import shell
@@ -24,8 +24,8 @@ from llmrack.hosts.commands import run
 from llmrack.hosts.progress import say, signs_of_life
 from llmrack.resources.change import Shell
 from llmrack.secrets.value import redact
-from llmrack.stack.engines import instances
-from llmrack.stack.fleet import GATEWAY_GROUP, MONITOR_GROUP, is_engine
+from llmrack.stack.engines import is_engine
+from llmrack.stack.fleet import GATEWAY_GROUP, MONITOR_GROUP
 from llmrack.verify.last_report import WholeProof, keep_proof, last_whole_proof
 from llmrack.verify.report_json import as_json
 from llmrack.verify.results import Report, Result
@@ -104,8 +104,8 @@ def _report(state: State) -> ReportAtEnd:
 
 def _journal(rack: Rack) -> list[str]:
     """The last lines of the units' journals, redacted."""
-    its = [unit(instance.name) for instance in instances(rack.host)]
-    units = [*its, *(service(colour) for colour in COLOURS)]
+    units = units_of_instances(rack.run.declared.stack, rack.host)
+    units += [service(colour) for colour in COLOURS]
     fields = " ".join(f"_SYSTEMD_USER_UNIT={unit}" for unit in units)
     # Requests that went well explain nothing.
     command = (

@@ -2,44 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from shlex import quote
 
+from llmrack.components.engines import unit_of
 from llmrack.components.monitor.monitor import prometheus_url, targets
-from llmrack.components.ollama.ollama import unit
 from llmrack.deploy.run.rack import Rack
 from llmrack.hosts.commands import run, sh
 from llmrack.hosts.tunnel import http_client
 from llmrack.resources.change import as_user
 from llmrack.secrets.places import MASTER_KEY
 from llmrack.stack.deployments import deployments
-from llmrack.stack.engines import (
-    Instance,
-    engine_models,
-    instance_name,
-    instance_url,
-    instances,
-)
-from llmrack.stack.fleet import GATEWAY_GROUP, MONITOR_GROUP, gateway_url, is_engine
+from llmrack.stack.engines import instances
+from llmrack.stack.fleet import GATEWAY_GROUP, MONITOR_GROUP, gateway_url
+from llmrack.stack.instances import Instance, instance_url
+from llmrack.verify.engines import proof_of
 from llmrack.verify.gateway import GatewayAccess, prove_gateway
 from llmrack.verify.monitor import prove_monitor
-from llmrack.verify.ollama.declared import prove_engine
-from llmrack.verify.ollama.residency import (
-    COMPUTE,
-    SIGNS,
-    judge_journal,
-    needs_gpu,
-    prove_residency,
-)
 from llmrack.verify.results import Result
 
 
 def ask(rack: Rack) -> list[Result]:
-    """What the host's Ollama and gateway answer; each check is one result."""
+    """What the host's instances and gateway answer; each check is one result."""
     declared, host = rack.run.declared, rack.host
     results = []
-    if is_engine(declared.stack, host):
-        for instance in instances(host):
-            results += _ask_instance(rack, instance)
+    for instance in instances(declared.stack, host):
+        results += _ask_instance(rack, instance)
     if GATEWAY_GROUP in host.groups:
         with http_client(rack.pyinfra_host, gateway_url(host)) as client:
             key, cooldown = declared.secrets[MASTER_KEY], host.settings.gateway_cooldown
@@ -61,35 +49,25 @@ def ask(rack: Rack) -> list[Result]:
 
 def _ask_instance(rack: Rack, instance: Instance) -> list[Result]:
     stack, host = rack.run.declared.stack, rack.host
-    name, models = instance_name(host, instance), engine_models(stack, host)
+
+    def journal(words: Sequence[str]) -> list[str]:
+        return _journal(rack, unit_of(instance), words)
+
     with http_client(rack.pyinfra_host, instance_url(host, instance, host)) as client:
-        results = prove_engine(
-            client,
-            host.name,
-            name,
-            host.settings.ollama_version,
-            [model.name for model in models],
-        )
-        if not any(result.ok for result in results):
-            return results
-        if needs_gpu(host, instance):
-            results.append(judge_journal(host, instance, _journal(rack, instance)))
-        results += prove_residency(client, stack, host, instance, lambda text: rack.say(text))
-    return results
+        return proof_of(client, stack, host, instance).proof(journal, rack.say)
 
 
-def _journal(rack: Rack, instance: Instance) -> list[str]:
-    """What an instance has said of its cards since its server was started."""
-    its = unit(instance.name)
+def _journal(rack: Rack, unit: str, words: Sequence[str]) -> list[str]:
+    """The lines of a unit's journal since it was started that have one of these words."""
     # Root reads the journal (the service user's part of it is not always a file of its own); only
     # the user's manager knows when the server was started.
     started = as_user(
         rack.home.user,
-        f"TZ=UTC systemctl --user show --value -p ExecMainStartTimestamp {its}",
+        f"TZ=UTC systemctl --user show --value -p ExecMainStartTimestamp {unit}",
     )
-    patterns = " ".join(f"-e {quote(words)}" for words in (COMPUTE, *SIGNS))
+    patterns = " ".join(f"-e {quote(each)}" for each in words)
     script = (
-        f'journalctl -q --no-pager -o cat --since="$({started})" _SYSTEMD_USER_UNIT={its} | '
+        f'journalctl -q --no-pager -o cat --since="$({started})" _SYSTEMD_USER_UNIT={unit} | '
         f"grep -F {patterns}"
     )
     return run(rack.pyinfra_host, sh(script)).lines

@@ -1,4 +1,4 @@
-"""An Ollama instance gets no new requests from any gateway while it is restarted.
+"""An instance gets no new requests from any gateway while it is restarted.
 
 The gateways are told by a file, and answer with another (shipped/gateway/routing/drain.py). What
 is told holds for a minute, and is told again and again: when this run dies, it is forgotten.

@@ -9,7 +9,9 @@ from pathlib import Path, PurePosixPath
 
 from pyinfra.api.host import Host as PyinfraHost
 
+from llmrack.components.engines import ENGINES
 from llmrack.components.gateway.service import GatewayService
+from llmrack.components.system.system import VERSION
 from llmrack.deploy.run.lock import take
 from llmrack.deploy.run.rack import Rack, Run
 from llmrack.deploy.run.scripts import shell
@@ -20,7 +22,8 @@ from llmrack.hosts.connection import Unreached
 from llmrack.problems import nearest
 from llmrack.resources.change import Shell, as_user
 from llmrack.resources.script import script_file
-from llmrack.stack.fleet import Host, is_engine
+from llmrack.stack.engines import is_engine
+from llmrack.stack.fleet import Host
 
 # Seconds for a rollback beside what open requests get: it starts the release twice.
 PATIENCE = 420
@@ -35,8 +38,8 @@ class NoSuchHost(Exception):
 class OnDisk:
     """A release on a host.
 
-    + what: ``gateway`` or ``ollama``
-    + version: of LiteLLM or Ollama; empty where it is not known
+    + what: ``gateway``, or the engine's name
+    + version: of LiteLLM or the engine; empty where it is not known
     + state: ``current``, ``previous`` or empty
     + since: when it came (``current``: when it became that), in seconds since the epoch
     + size: bytes; the gateway's with its Python environment, which releases may share
@@ -52,14 +55,19 @@ class OnDisk:
 
 @dataclass(frozen=True)
 class Kept:
-    """What a host keeps; ``size`` is that of all releases together, in bytes."""
+    """What a host keeps.
+
+    + size: of all releases together, in bytes
+    + llmrack: the version of llmrack that deployed the host; None for those before 0.2
+    """
 
     releases: tuple[OnDisk, ...]
     size: int
+    llmrack: str | None = None
 
 
 def ask_releases(gateways: Gateways) -> dict[str, Kept | Unreached]:
-    """Every host with a gateway or an Ollama of ours, by name, in the inventory's order."""
+    """Every host with a gateway or an engine, by name, in the inventory's order."""
     declared = gateways.declared
     hosts = [
         host
@@ -70,7 +78,8 @@ def ask_releases(gateways: Gateways) -> dict[str, Kept | Unreached]:
     def question(host: Host, there: PyinfraHost) -> Kept:
         user = host.settings.service_user
         home = host.home
-        script = script_file("deploy/list-releases.sh", home.gateway, home.ollama)
+        folders = [engine.releases_folder(host) for engine in ENGINES.values()]
+        script = script_file("deploy/list-releases.sh", VERSION, home.gateway, *folders)
         script = f"id -u {user} >/dev/null 2>&1 || exit 0; {as_user(user, script)}"
         answer = run(there, sh(script))
         if not answer.succeeded:
@@ -83,8 +92,9 @@ def ask_releases(gateways: Gateways) -> dict[str, Kept | Unreached]:
 def parse(lines: Iterable[str]) -> Kept:
     """What the script printed, read; newest first."""
     found: list[OnDisk] = []
-    links: dict[str, list[tuple[int, str]]] = {"gateway": [], "ollama": []}
+    links: dict[str, list[tuple[int, str]]] = {"gateway": [], **{name: [] for name in ENGINES}}
     size = 0
+    llmrack: str | None = None
     for line in lines:
         match line.split("\t"):
             case ["release", what, name, made, kib, litellm]:
@@ -94,21 +104,24 @@ def parse(lines: Iterable[str]) -> Kept:
                 links[what].append((int(made), name))
             case ["all", kib]:
                 size = int(kib) * 1024
+            case ["llmrack", deployed_by]:
+                llmrack = deployed_by
     marked = [_marked(each, found, sorted(links[each.what])) for each in found]
-    return Kept(tuple(sorted(marked, key=lambda each: (each.what, -each.since))), size)
+    releases = tuple(sorted(marked, key=lambda each: (each.what, -each.since)))
+    return Kept(releases, size, llmrack)
 
 
 def _marked(one: OnDisk, found: Sequence[OnDisk], links: Sequence[tuple[int, str]]) -> OnDisk:
     """A release with its state.
 
-    Of the gateway's two colours the one that was started last serves. Ollama has one link; before
-    that one there was the newest of the others.
+    Of the gateway's two colours the one that was started last serves. An engine has one link;
+    before that one there was the newest of the others.
     """
     names = [name for _, name in links]
     if one.name in names[-1:]:
         return replace(one, state=CURRENT, since=links[-1][0])
     before = names[:-1]
-    if one.what == "ollama":
+    if one.what in ENGINES:
         others = [each for each in found if each.what == one.what and each.name not in names]
         before = [max(others, key=lambda each: each.since).name] if others else []
     return replace(one, state=PREVIOUS) if one.name in before else one

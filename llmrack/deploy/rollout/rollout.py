@@ -1,4 +1,4 @@
-"""A change that restarts Ollama goes through a fleet: one host first, then the others in batches.
+"""A change that restarts an engine goes through a fleet: one host first, then batches of others.
 
 What runs is drained, restarted, proven; when it does not pass, the host goes back to what it had,
 and those that were not begun stay as they are.
@@ -11,24 +11,14 @@ from dataclasses import dataclass, field
 
 from pyinfra import logger
 
-from llmrack.components.ollama.engine_switch import EngineSwitch
-from llmrack.components.ollama.instances import UndeclaredInstances
-from llmrack.components.ollama.models import COMPARED
-from llmrack.components.ollama.models_seen import seen_models
-from llmrack.components.ollama.ollama import unit
+from llmrack.components.engine import Engine, Switch
+from llmrack.components.engines import ENGINES, unit_of
 from llmrack.deploy.rollout.draining import drained
 from llmrack.deploy.run.rack import Rack
 from llmrack.hosts.progress import heard, signs_of_life
 from llmrack.resources.change import Change, Shell
-from llmrack.resources.look import Seen
-from llmrack.stack.engines import (
-    EngineModel,
-    Instance,
-    engine_models,
-    instance_name,
-    instance_url,
-    instances,
-)
+from llmrack.stack.engines import instances
+from llmrack.stack.instances import EngineModel, Instance, instance_name, instance_url
 
 
 @dataclass(frozen=True)
@@ -48,50 +38,45 @@ class Parts:
     """A host's changes of one component, by when they are made.
 
     + before: made at once
-    + switch: what the engine runs with, if running instances would be restarted
+    + engine: the one whose running instances would be restarted, if any would
+    + switch: what that one runs with
     + in_turn: made when it is the host's turn
     + after: made after that
     """
 
     before: list[Change]
-    switch: EngineSwitch | None = None
+    engine: Engine | None = None
+    switch: Switch | None = None
     in_turn: list[Change] = field(default_factory=list)
     after: list[Change] = field(default_factory=list)
 
 
 def parts(rack: Rack, changes: Sequence[Change]) -> Parts:
-    """Divide changes around the one of what Ollama runs with.
+    """Divide the changes of a component around the one of what an engine runs with.
 
     If no running instance would be restarted, every change is made at once.
     """
-    resources = rack.resources(rack.arch)["ollama"]
-    switch = next((each for each in resources if isinstance(each, EngineSwitch)), None)
-    undeclared = [each for each in resources if isinstance(each, UndeclaredInstances)]
-    names = {*switch.parts, switch.name} if switch else set[str]()
-    places = [place for place, change in enumerate(changes) if change.resource in names]
-    serves = switch and (
-        _serves(rack.seen, switch) or any(one.gone(rack.seen) for one in undeclared)
-    )
-    if switch is None or not places or not serves:
-        return Parts(list(changes))
-    first, last = places[0], places[-1] + 1
-    return Parts(list(changes[:first]), switch, list(changes[first:last]), list(changes[last:]))
-
-
-def _serves(seen: Seen, switch: EngineSwitch) -> bool:
-    units = (seen.units.get(unit) for unit in switch.instances.values())
-    return switch.kept in seen.paths or any(unit and unit.active == "active" for unit in units)
+    for name, engine in ENGINES.items():
+        switch = engine.switch(rack.resources(rack.arch)[name])
+        names = {*switch.parts, switch.name} if switch else set[str]()
+        places = [place for place, change in enumerate(changes) if change.resource in names]
+        if switch and places and switch.serves(rack.seen):
+            start, end = places[0], places[-1] + 1
+            before, in_turn, after = changes[:start], changes[start:end], changes[end:]
+            return Parts(list(before), engine, switch, list(in_turn), list(after))
+    return Parts(list(changes))
 
 
 def roll_out(rack: Rack, parts: Parts, means: Means) -> bool:
-    """Change what Ollama runs with, when it is this host's turn; whether all went well.
+    """Change what an engine runs with, when it is this host's turn; whether all went well.
 
     The first host goes first and alone. No host begins after a failure.
     """
-    if parts.switch is None:
+    engine, switch = parts.engine, parts.switch
+    if engine is None or switch is None:
         return True
     turns = rack.run.turns
-    work = _HostInTurn(rack, parts.switch, means)
+    work = _HostInTurn(rack, engine, switch, means)
 
     def change() -> bool:
         return work.change(parts.in_turn)
@@ -105,29 +90,34 @@ def roll_out(rack: Rack, parts: Parts, means: Means) -> bool:
         # The host that it waits for says how it gets on.
         heard(rack.pyinfra_host)
 
-    went_well = turns.turn(rack.host.name, rack.host.settings.ollama_batch, change, waiting)
+    went_well = turns.turn(rack.host.name, engine.batch(rack.host), change, waiting)
     if went_well is not None:
         return went_well
-    if parts.switch.kept in rack.seen.paths:
+    if switch.is_unproven(rack.seen):
         # It has a change that nobody has proven.
         return work.back()
-    rack.say(f"Ollama is untouched, since {turns.failed}'s gate failed", logger.error)
+    rack.say(f"{engine.title} is untouched, since {turns.failed}'s gate failed", logger.error)
     return False
 
 
 class _HostInTurn:
     """One host in its turn."""
 
-    def __init__(self, rack: Rack, switch: EngineSwitch, means: Means) -> None:
-        self._rack, self._switch = rack, switch
+    def __init__(self, rack: Rack, engine: Engine, switch: Switch, means: Means) -> None:
+        self._rack, self._engine, self._switch = rack, engine, switch
         self._work, self._run = means.change, means.script
-        self._left = {f"Unit {unit(each.name)}": each for each in instances(rack.host)}
+        resources = {unit: name for name, unit in switch.instances.items()}
+        self._left = {
+            resources[unit_of(each)]: each
+            for each in instances(rack.run.declared.stack, rack.host)
+            if each.engine == engine.name
+        }
         self._compared: list[Change] = []
 
     def change(self, changes: Sequence[Change]) -> bool:
         """Everything in its order; an instance is drained while it restarts."""
         proof = self._switch.name
-        self._compared = [each for each in changes if each.resource == COMPARED]
+        self._compared = [each for each in changes if each.resource == self._switch.compared]
         if not self._did(self._switch.keep):
             return False
         for change in changes:
@@ -157,12 +147,12 @@ class _HostInTurn:
     def _loaded(self, instance: Instance) -> set[str]:
         # The requests need httpx, which costs 0.2 s to import; most runs do without.
         from llmrack.hosts.tunnel import http_client
-        from llmrack.verify.ollama.gate import loaded_models
+        from llmrack.verify.engines import proof_of
 
-        host = self._rack.host
+        stack, host = self._rack.run.declared.stack, self._rack.host
         url = instance_url(host, instance, host)
         with http_client(self._rack.pyinfra_host, url) as client:
-            return loaded_models(client, instance_name(host, instance))
+            return proof_of(client, stack, host, instance).loaded()
 
     def _passes(self, instance: Instance, had: Collection[str] = ()) -> bool:
         """The gate; says why it is not passed.
@@ -170,7 +160,7 @@ class _HostInTurn:
         + had: models that it had loaded
         """
         from llmrack.hosts.tunnel import http_client
-        from llmrack.verify.ollama.gate import prove_restarted
+        from llmrack.verify.engines import proof_of
 
         rack, host = self._rack, self._rack.host
         name, url = instance_name(host, instance), instance_url(host, instance, host)
@@ -181,21 +171,21 @@ class _HostInTurn:
             http_client(rack.pyinfra_host, url) as client,
             signs_of_life(rack.pyinfra_host, f"{name}: its gate"),
         ):
-            results = prove_restarted(client, rack.run.declared.stack, host, instance, models)
+            results = proof_of(client, rack.run.declared.stack, host, instance).gate(models)
         failed = [f"{each.subject} {each.check}: {each.detail}" for each in results if not each.ok]
-        its = unit(instance.name)
-        failed = [*failed, self._run(self._switch.tells(its))] if failed else []
-        failed = failed or [self._run(self._switch.stands(its, url))]
+        unit = unit_of(instance)
+        failed = [*failed, self._run(self._switch.tells(unit))] if failed else []
+        failed = failed or [self._run(self._switch.stands(unit, url))]
         for reason in filter(None, failed):
             rack.say(f"{name} failed its gate: {reason}", logger.error)
         return not any(failed)
 
     def _models(self, had: Collection[str]) -> list[EngineModel]:
         """Those that were loaded, or else the smallest one that is there and served."""
-        there = seen_models(self._rack.seen)
+        there = self._engine.models_seen(self._rack.seen)
         served = [
             model
-            for model in engine_models(self._rack.run.declared.stack, self._rack.host)
+            for model in self._engine.models(self._rack.run.declared.stack, self._rack.host)
             if model.public and model.name in there
         ]
         served.sort(key=lambda model: there[model.name].size)
@@ -204,9 +194,9 @@ class _HostInTurn:
     def back(self) -> bool:
         """Give the host back what it had; it has failed, however well that goes."""
         before = self._switch.previous(self._rack.seen)
-        self._rack.say(f"Ollama goes back to {before}", logger.error)
+        self._rack.say(f"{self._engine.title} goes back to {before}", logger.error)
         if self._did(self._switch.back(self._rack.seen)):
-            self._rack.say(f"Ollama is back at {before} and answers", logger.error)
+            self._rack.say(f"{self._engine.title} is back at {before} and answers", logger.error)
         return False
 
     def _did(self, action: Shell) -> bool:

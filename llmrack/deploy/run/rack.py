@@ -16,10 +16,11 @@ from pyinfra.api.host import Host as PyinfraHost
 from pyinfra.api.state import State as PyinfraState
 
 from llmrack.components import listeners
+from llmrack.components.engine import ModelSeen
+from llmrack.components.engines import architectures, models_folder, models_seen
 from llmrack.components.gateway import gateway
 from llmrack.components.gpu.gpus import Gpus, gpus, uuids
 from llmrack.components.gpu.states import State
-from llmrack.components.ollama.models_seen import ModelSeen, seen_models
 from llmrack.components.plan import COMPONENTS, plan_text
 from llmrack.components.system import system
 from llmrack.deploy.run.held import LAST_RUN, Lock
@@ -35,8 +36,8 @@ from llmrack.resources.look import Look, Seen, parse
 from llmrack.resources.packages import ARCHITECTURES
 from llmrack.site.declared import Declared
 from llmrack.site.known_cards import remember_cards
-from llmrack.stack.engines import models_folder
-from llmrack.stack.fleet import Fleet, Host, is_engine
+from llmrack.stack.engines import is_engine
+from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.home import Home
 
 
@@ -154,7 +155,7 @@ class Rack:
     @property
     def models_folder(self) -> str:
         """The models directory, an absolute path on the host."""
-        return models_folder(self.host.settings)
+        return models_folder(self.host)
 
     @property
     def is_engine(self) -> bool:
@@ -164,7 +165,7 @@ class Rack:
     @property
     def has_instance_per_gpu(self) -> bool:
         """Whether what runs here follows from the cards that are here."""
-        return self.host.settings.ollama_instances == "per-gpu" and self.is_engine
+        return self.host.settings.instances_follow_cards and self.is_engine
 
     @property
     def proof(self) -> File:
@@ -174,10 +175,10 @@ class Rack:
 
     def resources(self, arch: str) -> dict[str, list[Resource]]:
         """Everything the host shall have, by component."""
-        pinned = self.host.settings.ollama_sha256
-        if arch not in pinned:
+        known = architectures(self.host)
+        if arch not in known:
             # Such a host is refused; until then it is planned for like any other.
-            arch = min(pinned)
+            arch = known[0]
         # A host that was not seen yet is taken for a current one.
         credentials = self._seen is None or gateway.has_credentials(self.systemd)
         key = arch, credentials, self.run.edition
@@ -224,7 +225,7 @@ class Rack:
         system.look(self.run.declared.stack, self.host, look)
         listeners.look(self.run.declared.stack, self.run.fleet, self.host, look)
         # Until the host has said what it is, its architecture is not known: all that are pinned.
-        for arch in settings.ollama_sha256:
+        for arch in architectures(self.host):
             for resources in self.resources(arch).values():
                 for resource in resources:
                     resource.look(look)
@@ -260,7 +261,7 @@ class Rack:
 
     @property
     def arch(self) -> str:
-        """The host's architecture as Ollama's releases name it."""
+        """The host's architecture as releases name it."""
         return ARCHITECTURES.get(self.seen.fact("arch"), "")
 
     @property
@@ -271,7 +272,7 @@ class Rack:
     @property
     def models(self) -> Mapping[str, ModelSeen]:
         """The models that are known to be there by name, from what was seen and what was done."""
-        return {**(seen_models(self._seen) if self._seen else {}), **self._brought}
+        return {**(models_seen(self._seen) if self._seen else {}), **self._brought}
 
     def note_model(self, name: str) -> None:
         """Note that this run has brought a model here."""

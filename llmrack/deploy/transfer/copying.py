@@ -21,7 +21,6 @@ from shlex import quote
 import gevent
 from gevent.event import Event
 
-from llmrack.components.ollama.models import manifest_path
 from llmrack.deploy.run.rack import Rack
 from llmrack.deploy.transfer.copy_scripts import (
     ABOUT_CONTENT,
@@ -34,7 +33,7 @@ from llmrack.deploy.transfer.copy_scripts import (
 from llmrack.hosts.commands import run, sh
 from llmrack.hosts.connection import Unreached, transport
 from llmrack.hosts.progress import say, transfer
-from llmrack.resources.change import as_user
+from llmrack.resources.change import Pull, as_user
 
 # Seconds between two looks at how far a copy is.
 PACE = 1.0
@@ -69,24 +68,23 @@ class _Cargo:
     manifest: tuple[str, str] = ("", "")
 
 
-def copy_model(source: Rack, target: Rack, model: str, stall: float) -> None:
+def copy_model(source: Rack, target: Rack, pull: Pull) -> None:
     """Give ``target`` a model that ``source`` has: the blobs it lacks, and then the manifest.
 
-    + stall: seconds without progress after which it is given up
+    + pull: what would bring it there otherwise
 
     What arrived before an interruption is not sent again. Raises CopyError.
     """
-    path = manifest_path(model)
-    read = f"base64 -w0 {source.models_folder}/manifests/{quote(path)}"
+    read = f"base64 -w0 {source.models_folder}/manifests/{quote(pull.manifest)}"
     text = _on(source, f"{read} || {{ echo {ABOUT_CONTENT}; exit 1; }}")
     try:
         manifest = json.loads(b64decode(text, validate=True))
         layers = [*manifest["layers"], manifest["config"]]
         blobs = {_hex(str(layer["digest"])): int(layer["size"]) for layer in layers}
     except (ValueError, KeyError, TypeError, Base64Error):
-        reason = f"the manifest of {model} on {source.host.name} cannot be read"
+        reason = f"the manifest of {pull.model} on {source.host.name} cannot be read"
         raise CopyError(reason, of_content=True) from None
-    _copy(source, target, _Cargo(model, blobs, (path, text)), stall)
+    _copy(source, target, _Cargo(pull.model, blobs, (pull.manifest, text)), pull.stall)
 
 
 def copy_blob(source: Rack, target: Rack, digest: str, stall: float) -> None:

@@ -50,7 +50,7 @@ def obtain(rack: Rack, pull: Pull, fetch: Callable[[], str]) -> str:
         name=pull.model,
         line="internet",
         holders=lambda: _holders(rack, pull.model),
-        copy=lambda source: copy_model(source, rack, pull.model, pull.stall),
+        copy=lambda source: copy_model(source, rack, pull),
         fetch=fetch,
         note=lambda: rack.note_model(pull.model),
     )

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from llmrack.components.render import render
 from llmrack.stack.deployments import context_length
 from llmrack.stack.fleet import Fleet, Host, bracketed
-from llmrack.stack.schema import Stack, is_wildcard
+from llmrack.stack.schema import Stack
 from llmrack.stack.settings import is_loopback
+from llmrack.stack.types import is_wildcard
 
 # The environment variable that has a client's key.
 KEY_VARIABLE = "LLMRACK_API_KEY"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,10 +21,8 @@ from llmrack.stack.fleet import Host
 from llmrack.stack.kinds import Kind
 from llmrack.stack.load import load_stack
 from llmrack.stack.model_lists import Server, servers
-from llmrack.stack.schema import normalised
 from llmrack.stack.types import ModelName
-from llmrack.verify.exchange import dig
-from llmrack.verify.ollama.residency import CAPABILITIES
+from llmrack.verify.model_descriptions import capabilities_of, context_length_of
 
 # Words in the names of models that are no chats, and what those are for.
 KINDS: dict[str, Kind] = {
@@ -95,59 +92,39 @@ def discover(inventory: str, folder: Path, provider: str) -> Discovery:
             return error
         return found
 
+    at = stack.providers[provider]
+
+    def full(name: str) -> str:
+        """Names that mean the same to the provider."""
+        return at.full_name(at.listed_name(name))
+
     reasons = []
     for gateway, answer in gateways.ask(question).items():
         if isinstance(answer, Unreached | NotAnswered):
             reasons.append(f"{gateway}: {answer}")
             continue
         names = {
-            _full(stack.upstream(model, provider)): model for model in stack.models_of(provider)
+            full(stack.upstream(model, provider)): model for model in stack.models_of(provider)
         }
         models = [
-            replace(each, declared=names.get(_full(name))) for name, each in sorted(answer.items())
+            replace(each, declared=names.get(full(name))) for name, each in sorted(answer.items())
         ]
         file = folder / declared.declaration.stack_file
         return Discovery(provider, tuple(models), declared.declaration, file)
     raise NotDiscovered("\n".join(reasons) or "the inventory has no gateway to ask from")
 
 
-def _full(name: str) -> str:
-    """Names that mean the same with Ollama; the others have no tag that reads so."""
-    return normalised(name.removeprefix("models/"))
-
-
 def models_at(server: Server, talk: Talk) -> Iterator[Found]:
     """What a server has; ``declared`` is for others to say. Raises NotAnswered."""
     for name, entry in talk.models().items():
         told: object = entry
-        if server.is_ollama:
+        if path := server.declared.describe_path:
             try:
-                base = server.list_url.removesuffix("/api/tags")
-                told = talk.post(f"{base}/api/show", {"model": name})
+                told = talk.post(server.url + path, {"model": name})
             except NotAnswered:
                 # A proxy may not let us ask, and a list that is not Ollama's own has no such path.
                 told = entry
         yield Found(name, context_length_of(told), capabilities_of(told), None)
-
-
-def context_length_of(told: object) -> int | None:
-    """Of vLLM's list (max_model_len) or of Ollama's /api/show (ARCHITECTURE.context_length)."""
-    info = dig(told, "model_info")
-    lengths = [dig(told, "max_model_len")]
-    lengths += [
-        value
-        for key, value in (info.items() if isinstance(info, dict) else ())
-        if re.fullmatch(r"[^.]+\.context_length", str(key))
-    ]
-    return next((length for length in lengths if isinstance(length, int)), None)
-
-
-def capabilities_of(told: object) -> tuple[str, ...] | None:
-    """What a model can do, in the stack's words, of Ollama's /api/show."""
-    named = dig(told, "capabilities")
-    if not isinstance(named, list):
-        return None
-    return tuple(mine for mine, word in CAPABILITIES.items() if word in named) or None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from llmrack.observe.providers.trials import Tested, kept_tests
 from llmrack.secrets.sources import everything
 from llmrack.secrets.value import StoredSecret, preview
 from llmrack.stack.model_lists import servers
-from llmrack.stack.providers import OllamaProvider, Provider
+from llmrack.stack.providers import Provider
 
 WIDTH = 80
 
@@ -105,9 +105,8 @@ def listing(inventory: str, folder: Path) -> Listing:
 
 def _address(provider: Provider) -> tuple[str, tuple[str, ...]]:
     """Where it is, and the names of its secrets."""
-    if isinstance(provider, OllamaProvider):
-        return f"group {provider.group}", ()
-    return provider.url, provider.secrets
+    remote = provider.remote
+    return remote.url if remote else f"group {provider.runs_on}", provider.secrets
 
 
 def _key(name: str, kept: StoredSecret | None) -> Key:

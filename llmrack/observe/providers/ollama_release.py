@@ -13,7 +13,7 @@ from llmrack.components.ollama.ollama import OFFICIAL
 from llmrack.files import replace_file
 from llmrack.site.declared import fleet_of, open_inventory
 from llmrack.stack.fleet import Host
-from llmrack.stack.pinning import NotPinned, Pin, PinnedFile, pin_in, read_checksums
+from llmrack.stack.ollama.pinning import NotPinned, Pin, PinnedFile, pin_in, read_checksums
 
 # Beside the archives of a release.
 CHECKSUMS = "sha256sum.txt"

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 from llmrack.stack.deployments import Deployment, deployments
 from llmrack.stack.fleet import Fleet
-from llmrack.stack.providers import OllamaProvider
 from llmrack.stack.schema import Stack
 
 TITLE = "Who answers"
@@ -110,7 +109,7 @@ def places(stack: Stack, fleet: Fleet) -> list[Place]:
         for host, group in groupby(own, key=lambda instance: instance.partition("/")[0]):
             names = [instance.partition("/")[2] for instance in group]
             one = next(each for each in own.values() if each.instance.partition("/")[0] == host)
-            line = host if isinstance(provider, OllamaProvider) else urlsplit(one.url).netloc
+            line = urlsplit(one.url).netloc if provider.remote else host
             if any(names):
                 line += f": {', '.join(names)}"
             said = [f"priority {one.level}"] if len(priorities) > 1 else []

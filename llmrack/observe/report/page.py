@@ -10,6 +10,7 @@ from functools import cache
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from llmrack.components.engines import engines_on
 from llmrack.observe import figures
 from llmrack.observe.report.graph import rows, where
 from llmrack.observe.report.graph_svg import svg
@@ -17,7 +18,7 @@ from llmrack.observe.report.usage import by_group, over_time, table_over_time, t
 from llmrack.observe.requests.usage import Usage
 from llmrack.observe.status.server_status import ServerStatus, Status
 from llmrack.resources.script import TEMPLATES
-from llmrack.stack.fleet import GATEWAY_GROUP, Fleet, is_engine
+from llmrack.stack.fleet import GATEWAY_GROUP, Fleet
 from llmrack.stack.schema import Stack
 from llmrack.verify.results import Report, Result
 
@@ -147,7 +148,7 @@ class _Home:
 def _homes(found: Findings) -> Iterable[_Home]:
     for host in found.fleet.hosts:
         roles = ["gateway"] if GATEWAY_GROUP in host.groups else []
-        roles += ["Ollama"] if is_engine(found.stack, host) else []
+        roles += [engine.title for engine in engines_on(found.stack, host)]
         servers = tuple(one for one in found.status.servers if one.host == host.name)
         yield _Home(host.name, ", ".join([host.address, *roles]), servers)
     if others := tuple(one for one in found.status.servers if one.host is None):

@@ -14,8 +14,8 @@ from typing import Any
 import gevent
 from pyinfra.api.host import Host as PyinfraHost
 
+from llmrack.components.engines import unit_of
 from llmrack.components.gateway.service import COLOURS, SOCKET, service
-from llmrack.components.ollama.ollama import unit
 from llmrack.hosts.asking import Gateways
 from llmrack.hosts.commands import run, sh
 from llmrack.hosts.connection import FAILURES, Unreached, reason
@@ -32,11 +32,11 @@ from llmrack.observe.status.judging import (
 from llmrack.observe.status.server_status import ModelInfo, Status
 from llmrack.resources.change import as_user
 from llmrack.shipped.host import status as status_script
-from llmrack.stack.engines import instance_name, instance_url, instances
-from llmrack.stack.fleet import GATEWAY_GROUP, Host, gateway_url, is_engine
+from llmrack.stack.engines import instances, is_engine
+from llmrack.stack.fleet import GATEWAY_GROUP, Host, gateway_url
+from llmrack.stack.instances import instance_name, instance_url
 from llmrack.stack.model_lists import Server, not_listed, servers
-from llmrack.stack.providers import OllamaProvider, OllamaRemoteProvider, VllmProvider
-from llmrack.stack.schema import Stack, normalised
+from llmrack.stack.schema import Stack
 from llmrack.verify.exchange import dig
 
 # Seconds for everything that is asked of a host: three requests elsewhere (reach.DEADLINE);
@@ -84,13 +84,12 @@ def status_of(gateways: Gateways, models: bool = False, keep: bool = False) -> S
     health = [_health(host, of_hosts[host.name]) for host in gateways.hosts]
     found = [gateway_status(host, of_hosts[host.name]) for host in gateways.hosts]
     for host in hosts:
-        if is_engine(stack, host):
-            found += [
-                instance_status(stack, host, instance, of_hosts[host.name], health)
-                for instance in instances(host)
-            ]
+        found += [
+            instance_status(stack, host, instance, of_hosts[host.name], health)
+            for instance in instances(stack, host)
+        ]
     for name, provider in stack.providers.items():
-        if not isinstance(provider, OllamaProvider):
+        if provider.remote:
             by = {
                 host.name: of_servers[host.name][name]
                 for host in gateways.hosts
@@ -111,10 +110,11 @@ def _look(stack: Stack, host: Host, connected: PyinfraHost, models: bool) -> Map
         "instances": [
             {
                 "name": instance_name(host, instance),
-                "unit": unit(instance.name),
+                "engine": instance.engine,
+                "unit": unit_of(instance),
                 "url": instance_url(host, instance, host),
             }
-            for instance in (instances(host) if is_engine(stack, host) else ())
+            for instance in instances(stack, host)
         ],
         "gateway": {"url": gateway_url(host), "venv": f"{home.gateway}/current/venv"}
         if _is_gateway(host)
@@ -140,7 +140,7 @@ def _elsewhere(gateways: Gateways, host: Host) -> list[Server]:
     return [
         server
         for name, provider in declared.stack.providers.items()
-        if _is_gateway(host) and provider.enabled and not isinstance(provider, OllamaProvider)
+        if _is_gateway(host) and provider.enabled and provider.remote
         for server in servers(declared.stack, declared.fleet, host, name)
     ]
 
@@ -174,14 +174,11 @@ def _ask_server(
 def _with_version(answer: ServerAnswer, server: Server, talk: Talk) -> ServerAnswer:
     """Add the server's version and what it has loaded, where servers of its kind tell."""
     provider = server.declared
-    if isinstance(provider, VllmProvider):
-        # Beside /v1 (vllm/entrypoints/openai/api_server.py).
-        url = provider.url.removesuffix("/v1") + "/version"
-        return replace(answer, version=_version(talk, url))
-    if isinstance(provider, OllamaRemoteProvider):
-        answer = replace(answer, version=_version(talk, provider.url + provider.paths.health))
+    if provider.version_url:
+        answer = replace(answer, version=_version(talk, provider.version_url))
+    if provider.loaded_path:
         with suppress(NotAnswered):
-            listed = dig(talk.get(f"{provider.url}/api/ps"), "models")
+            listed = dig(talk.get(server.url + provider.loaded_path), "models")
             answer = replace(answer, loaded=loaded_of(listed))
     return answer
 
@@ -200,7 +197,8 @@ def _infos(
     declared = {
         stack.upstream(model, server.provider) for model in stack.models_of(server.provider)
     }
-    known = {normalised(name) for name in declared} if server.is_ollama else declared
+    full_name = server.declared.full_name
+    known = {full_name(name) for name in declared}
     for model in models_at(server, talk):
         size = listed.get(model.name, {}).get("size")
         yield ModelInfo(
@@ -208,7 +206,7 @@ def _infos(
             model.context_length,
             model.capabilities or (),
             size if isinstance(size, int) else None,
-            (normalised(model.name) if server.is_ollama else model.name) in known,
+            full_name(model.name) in known,
         )
 
 

@@ -21,7 +21,8 @@ from llmrack.hosts.asking import Gateways
 from llmrack.hosts.connection import Unreached
 from llmrack.hosts.snapshot import Snapshot
 from llmrack.resources.look import Look, parse
-from llmrack.stack.fleet import Host, is_engine
+from llmrack.stack.engines import is_engine
+from llmrack.stack.fleet import Host
 
 WIDTH = 80
 # Seconds a host may take to answer: nvidia-smi may need ten of them.

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from llmrack.components.engines import engine_of, unit_of
 from llmrack.components.gateway.service import COLOURS, SOCKET, service
-from llmrack.components.ollama.ollama import unit
 from llmrack.hosts.connection import Unreached
-from llmrack.observe.providers.discovery import capabilities_of, context_length_of
 from llmrack.observe.providers.gateway_health import GatewayHealth
 from llmrack.observe.status.answers import HostAnswer, ServerAnswer
 from llmrack.observe.status.server_status import (
@@ -20,13 +19,13 @@ from llmrack.observe.status.server_status import (
     ServerState,
     ServerStatus,
 )
-from llmrack.stack.engines import Instance, engine_models, instance_name
 from llmrack.stack.fleet import Host, bracketed, own_address
-from llmrack.stack.providers import OllamaProvider, RemoteProvider
-from llmrack.stack.schema import Stack, normalised
+from llmrack.stack.instances import Instance, instance_name, needs_gpu
+from llmrack.stack.providers import Provider
+from llmrack.stack.schema import Stack
 from llmrack.stack.settings import is_loopback
 from llmrack.verify.exchange import dig
-from llmrack.verify.ollama.residency import needs_gpu
+from llmrack.verify.model_descriptions import capabilities_of, context_length_of
 
 KIND_GATEWAY = "gateway"
 DEPLOY = "run: pyinfra inventory deploy.py"
@@ -71,43 +70,41 @@ def instance_status(
     answer: HostAnswer,
     health: Sequence[GatewayHealth],
 ) -> ServerStatus:
-    """An Ollama instance of our own.
+    """An instance of our own.
 
     + health: what each gateway thinks of it
     """
     name = instance_name(host, instance)
     providers = [
-        provider
-        for provider in stack.providers.values()
-        if isinstance(provider, OllamaProvider) and provider.group in host.groups
+        provider for provider in stack.providers.values() if instance in provider.instances(host)
     ]
     used = [provider for provider in providers if provider.enabled]
     state, why = _without_answer(host, answer.seen)
-    ollama: Mapping[str, Any] = {}
+    found: Mapping[str, Any] = {}
     if not isinstance(answer.seen, Unreached) and not why:
-        ollama = answer.seen["instances"][name]
-        unit_state = answer.seen["units"].get(unit(instance.name), {})
+        found = answer.seen["instances"][name]
+        unit_state = answer.seen["units"].get(unit_of(instance), {})
         watched = any(provider.health_check for provider in used)
         wrong = [
-            *_wrong(stack, host, instance, ollama, unit_state),
+            *_wrong(stack, host, instance, found, unit_state),
             *_aside(name, health, watched),
         ]
         state, why = ("trouble", "; ".join(wrong)) if wrong else ("ok", _restarts([unit_state]))
     return ServerStatus(
         name,
-        "ollama",
+        providers[0].kind,
         host.name,
-        _url(host, host.settings.ollama_bind, instance.port),
+        _url(host, instance.bind, instance.port),
         enabled=bool(used),
-        priority=host.settings.ollama_priority or (used or providers)[0].priority,
+        priority=instance.priority or (used or providers)[0].priority,
         state=state if used else "off",
         why=why,
-        version=dig(ollama, "version"),
+        version=dig(found, "version"),
         checked=answer.checked,
-        latency=dig(ollama, "latency"),
-        loaded=loaded_of(dig(ollama, "loaded")),
+        latency=dig(found, "latency"),
+        loaded=loaded_of(dig(found, "loaded")),
         cards=tuple(_cards(instance, answer.seen)),
-        models=tuple(_models(stack, host, instance, dig(ollama, "models") or ())),
+        models=tuple(_models(stack, host, instance, dig(found, "models") or ())),
     )
 
 
@@ -115,27 +112,28 @@ def _wrong(
     stack: Stack,
     host: Host,
     instance: Instance,
-    ollama: Mapping[str, Any],
+    found: Mapping[str, Any],
     unit_state: Mapping[str, str],
 ) -> Iterator[str]:
-    """What is wrong with an instance; ``ollama``: what it answered."""
+    """What is wrong with an instance; ``found``: what it answered."""
     if unit_state.get("ActiveState") != "active":
-        yield f"{unit(instance.name)} is {unit_state.get('SubState', 'not there')}; {DEPLOY}"
+        yield f"{unit_of(instance)} is {unit_state.get('SubState', 'not there')}; {DEPLOY}"
         return
-    if "error" in ollama:
-        yield f"{ollama['error']}; see the journal of {unit(instance.name)}"
+    if "error" in found:
+        yield f"{found['error']}; see the journal of {unit_of(instance)}"
         return
-    has = {normalised(str(model["name"])) for model in ollama["models"]}
-    lacks = [model.name for model in engine_models(stack, host) if model.name not in has]
+    declared = engine_of(instance).models(stack, host)
+    has = {engine_of(instance).full_name(str(model["name"])) for model in found["models"]}
+    lacks = [model.name for model in declared if model.name not in has]
     if lacks:
         yield f"not there: {', '.join(lacks)}; {DEPLOY}"
     if needs_gpu(host, instance):
         split = {
             model.name
-            for model in engine_models(stack, host)
+            for model in declared
             if any(stack.models[name].gpu_split for name in model.public)
         }
-        for loaded in loaded_of(ollama["loaded"]):
+        for loaded in loaded_of(found["loaded"]):
             if not loaded.on_gpu:
                 yield f"{loaded.model} runs on the CPU; llmrack status --gpus may tell why"
             elif loaded.on_gpu < 1 and loaded.model not in split:
@@ -145,7 +143,7 @@ def _wrong(
 
 def elsewhere_status(
     name: str,
-    provider: RemoteProvider,
+    provider: Provider,
     answers: Mapping[str, ServerAnswer],
     health: Sequence[GatewayHealth],
 ) -> ServerStatus:
@@ -169,7 +167,14 @@ def elsewhere_status(
         # A gateway that cannot be asked says nothing against it.
         state, why, shown = max(judged, key=lambda one: ("unknown", "ok", "trouble").index(one[0]))
     return ServerStatus(
-        *(name, provider.kind, None, provider.url, provider.enabled, provider.priority, state, why),
+        name,
+        provider.kind,
+        None,
+        provider.remote.url if provider.remote else "",
+        provider.enabled,
+        provider.priority,
+        state,
+        why,
         version=shown.version,
         checked=shown.checked,
         latency=shown.latency,
@@ -210,8 +215,8 @@ def _until(text: object) -> str | None:
 def _models(
     stack: Stack, host: Host, instance: Instance, listed: Sequence[object]
 ) -> Iterator[ModelInfo]:
-    declared = {model.name for model in engine_models(stack, host)}
-    default = dict(instance.environment).get("OLLAMA_CONTEXT_LENGTH", "")
+    engine = engine_of(instance)
+    declared = {model.name for model in engine.models(stack, host)}
     for model in listed:
         shown = dig(model, "shown")
         if shown is None:
@@ -219,7 +224,7 @@ def _models(
         name = str(dig(model, "name"))
         trained = context_length_of(shown)
         baked = re.search(r"^num_ctx\s+(\d+)", str(dig(shown, "parameters")), re.MULTILINE)
-        served = int(baked[1] if baked else default or 0) or trained
+        served = int(baked[1] if baked else instance.context_length) or trained
         # Ollama goes no further than what a model was trained for (llm/server.go).
         length = min(served, trained) if served and trained else served
         yield ModelInfo(
@@ -227,7 +232,7 @@ def _models(
             length,
             capabilities_of(shown) or (),
             _whole(model, "size") or None,
-            normalised(name) in declared,
+            engine.full_name(name) in declared,
         )
 
 

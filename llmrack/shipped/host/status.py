@@ -31,15 +31,15 @@ OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 def look(question: dict[str, Any]) -> dict[str, Any]:
     """What is seen.
 
-    + question: ``instances`` (each with ``name``, ``unit`` and ``url``), ``gateway`` (None, or its
-      ``url`` and ``venv``), ``units`` (those of the gateway), ``models`` (whether to describe each
-      model)
+    + question: ``instances`` (each with ``name``, ``engine``, ``unit`` and ``url``), ``gateway``
+      (None, or its ``url`` and ``venv``), ``units`` (those of the gateway), ``models`` (whether to
+      describe each model)
     """
     units = unit_states([each["unit"] for each in question["instances"]] + question["units"])
     with ThreadPoolExecutor() as pool:
         asked = {
             each["name"]: pool.submit(
-                ask_ollama, each["url"], units.get(each["unit"], {}), question["models"]
+                ASK[each["engine"]], each["url"], units.get(each["unit"], {}), question["models"]
             )
             for each in question["instances"]
         }
@@ -201,6 +201,9 @@ def read(path: Path) -> str:
     except (OSError, ValueError):
         return ""
 
+
+# By the names of engines.
+ASK = {"ollama": ask_ollama}
 
 if __name__ == "__main__":
     print(json.dumps(look(json.loads(sys.argv[1]))))

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from llmrack.problems import Problem, nearest
 from llmrack.stack.declaration import Declaration
-from llmrack.stack.schema import Stack, is_wildcard
+from llmrack.stack.schema import Stack
+from llmrack.stack.types import is_wildcard
 
 # Who stands in the gateway's log of requests when the master key was shown.
 MASTER = "master"

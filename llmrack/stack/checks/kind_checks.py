@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from llmrack.problems import Problem
 from llmrack.stack.declaration import Declaration
-from llmrack.stack.kinds import MODES, kind_of, kinds_at
+from llmrack.stack.kinds import MODES, kind_of
 
 
 def one_kind(d: Declaration) -> Iterator[Problem]:
@@ -35,12 +35,11 @@ def providers(d: Declaration) -> Iterator[Problem]:
         kind = kind_of(model)
         for at in model.provider:
             provider = d.stack.providers.get(at)
-            if provider is None or kind in kinds_at(provider):
+            if provider is None or kind in provider.kinds:
                 continue
-            server = "vLLM" if provider.kind == "vllm" else "Ollama"
             yield d.problem(
                 f"models.{name}.capabilities",
-                f"{server} has no {kind}, and provider {at!r} is of kind {provider.kind}",
+                f"{provider.title} has no {kind}, and provider {at!r} is of kind {provider.kind}",
                 "choose a provider of another kind (openai-compatible has every one), or correct "
                 "the capabilities",
                 *("models", name, "capabilities"),

@@ -7,15 +7,7 @@ from collections.abc import Iterator
 
 from llmrack.problems import Problem
 from llmrack.stack.declaration import Declaration
-from llmrack.stack.providers import (
-    OllamaCloudProvider,
-    OllamaProvider,
-    OllamaRemoteProvider,
-    OpenAICompatibleProvider,
-)
 
-# What Ollama takes for ``think`` (api/types.go of ollama/ollama at v0.33), beside true and false.
-_OLLAMA_LEVELS = ("low", "medium", "high", "max")
 # Families of models that think, by the beginning of their names.
 _THINKERS = re.compile(
     r"(.*/)?(gpt-oss|deepseek-r1|qwq|magistral|qwen3(?!-coder|-embedding|-vl))\b"
@@ -30,24 +22,9 @@ def levels(d: Declaration) -> Iterator[Problem]:
         path = ("models", name, "thinking")
         for at in model.provider:
             provider = d.stack.providers.get(at)
-            declared = model.thinking.levels
-            if isinstance(provider, OllamaProvider | OllamaRemoteProvider | OllamaCloudProvider):
-                unknown = [each for each in declared if each not in _OLLAMA_LEVELS]
-                if unknown:
-                    yield d.problem(
-                        f"models.{name}.thinking.levels",
-                        f"Ollama knows no level {', '.join(unknown)}",
-                        f"name some of {', '.join(_OLLAMA_LEVELS)}; to think not at all is always "
-                        "possible where the model can",
-                        *path,
-                    )
-            elif isinstance(provider, OpenAICompatibleProvider) and not declared:
-                yield d.problem(
-                    f"models.{name}.thinking.levels",
-                    f"OpenAI's API has no switch for thinking, and {at!r} is asked by it",
-                    "name the levels that the model knows, or leave 'levels' out",
-                    *path,
-                )
+            wrong = provider.wrong_levels(at, model.thinking.levels) if provider else None
+            if wrong:
+                yield d.problem(f"models.{name}.thinking.levels", *wrong, *path)
 
 
 def relied_on(d: Declaration) -> Iterator[Problem]:

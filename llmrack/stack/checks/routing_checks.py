@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from llmrack.problems import Problem, nearest
 from llmrack.stack.declaration import Declaration
-from llmrack.stack.providers import OllamaProvider
-from llmrack.stack.schema import Stack, is_wildcard
+from llmrack.stack.schema import Stack
+from llmrack.stack.types import is_wildcard
 
 # Key path of a choice, the name that it is for ("" for the default chain), and its models.
 Choice = tuple[tuple[str, ...], str, tuple[str, ...]]
@@ -150,7 +150,8 @@ def wildcards(d: Declaration) -> Iterator[Problem]:
         if not is_wildcard(name):
             continue
         for at in model.provider:
-            if isinstance(d.stack.providers.get(at), OllamaProvider):
+            provider = d.stack.providers.get(at)
+            if provider and provider.runs_on:
                 yield d.problem(
                     f"models.{name}",
                     f"the hosts of provider {at!r} get the models that are named here",

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from llmrack.stack.schema import normalised
+from llmrack.stack.ollama.names import normalised
 from llmrack.verify.exchange import Answer, Bounds, Request, ask, dig, parse
 from llmrack.verify.results import Failed, Result, one_line
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import httpx
 
-from llmrack.stack.engines import EngineModel, Instance, instance_name
 from llmrack.stack.fleet import Host
+from llmrack.stack.instances import EngineModel, Instance, instance_name
 from llmrack.stack.kinds import kind_of
 from llmrack.stack.schema import Stack
 from llmrack.verify.exchange import dig

@@ -12,25 +12,19 @@ from dataclasses import dataclass
 
 import httpx
 
-from llmrack.stack.engines import EngineModel, Instance, engine_models, instance_name
 from llmrack.stack.fleet import Host
+from llmrack.stack.instances import EngineModel, Instance, instance_name
 from llmrack.stack.kinds import kind_of
 from llmrack.stack.models import Model
+from llmrack.stack.ollama_models import engine_models
 from llmrack.stack.schema import Stack
 from llmrack.verify.exchange import Bounds, dig
+from llmrack.verify.model_descriptions import CAPABILITIES
 from llmrack.verify.ollama.declared import QUICK, ask_engine
 from llmrack.verify.results import Failed, Result, one_line
 
 # Loading: Ollama itself gives up after OLLAMA_LOAD_TIMEOUT (5 min) without progress.
 PATIENT = Bounds(600, 600)
-# The words of /api/show for what a model can do (ollama/ollama types/model/capability.go).
-CAPABILITIES = {
-    "chat": "completion",
-    "embedding": "embedding",
-    "vision": "vision",
-    "tools": "tools",
-    "thinking": "thinking",
-}
 # Raw: without a template around it every model goes on counting.
 MEASURED = {
     "prompt": "one two three four five six seven eight nine ten eleven twelve",

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import llmrack
 from llmrack.components.gateway.service import COLOURS, service
 from llmrack_lab.shell import wait_until
 from tests import DEADLINE
@@ -69,6 +70,7 @@ def test_releases_are_listed_with_the_one_that_serves(gateway: Gateway) -> None:
     assert ("ollama", "current") in states
     assert host["host"] == next(iter(BOX))
     assert host["size"] > 100_000_000
+    assert host["llmrack"] == llmrack.__version__
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from llmrack.bundle.create import create, package_names
 from llmrack.bundle.fetch import BundleError, fetch
-from llmrack.bundle.models import get_model
+from llmrack.bundle.ollama import get_model
 from llmrack.bundle.targets import TARGETS, Target
 from llmrack.bundle.wheels import pins
 from llmrack.commands.bundle import bundle as command

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from llmrack_lab.standins.mirror import Mirror
-from tests.unit.stack.test_pinning import OLD, PLAIN, listed
+from tests.unit.stack.ollama.test_pinning import OLD, PLAIN, listed
 
 NEW = {"amd64": "c" * 64, "arm64": "d" * 64}
 

@@ -7,14 +7,16 @@ import configparser
 import pytest
 import yaml
 
+import llmrack
 from llmrack.components.gateway import gateway
 from llmrack.components.ollama import ollama
+from llmrack.components.ollama.models import manifest_url
 from llmrack.components.plan import by_component, plan_text
 from llmrack.components.render import render
 from llmrack.components.system import system
-from llmrack.components.system.system import Need
+from llmrack.components.system.system import VERSION, Need
 from llmrack.resources.files import EnvironmentFile, File
-from llmrack.resources.look import DiskSeen, Seen
+from llmrack.resources.look import DiskSeen, PathSeen, Seen
 from llmrack.resources.releases import Archive, Release
 from llmrack.secrets.value import Secret
 from llmrack.site import locks
@@ -221,7 +223,19 @@ def test_a_new_digest_is_a_new_release():
     ],
 )
 def test_manifest_is_asked_from_the_registry(model, url):
-    assert ollama.manifest_url(model) == f"https://registry.ollama.ai/v2/{url}"
+    assert manifest_url(model) == f"https://registry.ollama.ai/v2/{url}"
+
+
+def test_a_host_knows_which_llmrack_deployed_it_and_nothing_restarts_for_that():
+    parts = by_component(site(), two_boxes().hosts[0], "amd64", "n")
+    everything = [each for part in parts.values() for each in part]
+    (version,) = [each for each in everything if VERSION in repr(each)]
+    assert version == File(VERSION, f"{llmrack.__version__}\n", "root", 0o644)
+    before = Seen(
+        paths={VERSION: PathSeen("f", "root", 0o644, "")},
+        hashes={VERSION: File(VERSION, "0.1.0\n").digest},
+    )
+    assert version.change(before, ()).why == "content differs"
 
 
 GOOD = {"pid1": "systemd", "systemd": "252", "arch": "x86_64", "apt": "yes", "uid": "0",

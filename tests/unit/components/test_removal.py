@@ -8,10 +8,11 @@ from shlex import quote
 
 import pytest
 
+from llmrack.components.engines import ENGINES
 from llmrack.components.gpu.driver import MODULES
 from llmrack.components.removal import removals, stays
-from llmrack.components.system import system
 from llmrack.components.system.account import User
+from llmrack.components.system.system import VERSION
 from llmrack.resources.change import Change, Shell, plan
 from llmrack.resources.look import Look, PathSeen, Seen, parse
 from llmrack.resources.look_script import script as look_script
@@ -289,6 +290,10 @@ def test_deploy_gives_kept_models_back() -> None:
 def test_models_that_were_kept_are_no_reason_to_refuse_a_host() -> None:
     seen = Seen(access={"/srv/models": ("read-only", "/srv/models")})
     box = host(ollama_models="/srv/models")
-    assert system.unusable_folder(box, seen)
+    assert ENGINES["ollama"].unusable(box, seen)
     seen.made = {"kept /srv/models"}
-    assert system.unusable_folder(box, seen) is None
+    assert ENGINES["ollama"].unusable(box, seen) is None
+
+
+def test_note_of_the_llmrack_that_deployed_a_host_goes() -> None:
+    assert VERSION in script(changes(Seen(paths={VERSION: FILE}))["Files of root"])

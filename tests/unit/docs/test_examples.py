@@ -14,7 +14,7 @@ from llmrack.observe.report.graph_svg import svg
 from llmrack.site.secret_names import secret_names
 from llmrack.stack.checks.checks import check
 from llmrack.stack.load import load_settings, load_stack
-from llmrack.stack.schema import without_cloud
+from llmrack.stack.ollama.names import without_cloud
 from llmrack_lab.standins.cloud import MODELS
 from tests import ROOT
 from tests.unit.declare import declaration, two_boxes

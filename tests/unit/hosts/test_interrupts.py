@@ -5,9 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
 import pytest
+
+from tests import ROOT
 
 # What is tried is in processes of their own, where signals are theirs.
 PROGRAM = """
@@ -121,5 +122,5 @@ def test_a_command_that_shall_ignore_interrupts_does() -> None:
 
 
 def test_the_installed_command_begins_there() -> None:
-    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert project["project"]["scripts"] == {"llmrack": "llmrack.__main__:main"}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from llmrack.problems import Problem
-from llmrack.stack.model_lists import list_url, listed, not_listed, servers, with_lists
+from llmrack.stack.model_lists import listed, not_listed, servers, with_lists
 from tests.unit.declare import STACK, declaration, host, stack, two_boxes
 
 REMOTE = {"kind": "ollama-remote", "url": "http://office:11434"}
@@ -55,9 +55,8 @@ def test_each_kind_of_provider_lists_its_models_at_its_own_place(
     provider: dict[str, Any], url: str
 ) -> None:
     declared = stack(providers={**STACK["providers"], "other": provider})
-    other = declared.providers["other"]
-    assert other.kind != "ollama"
-    assert list_url(other) == url
+    (server,) = servers(declared, two_boxes(), host(), "other")
+    assert server.list_url == url
 
 
 def test_our_own_hosts_those_not_in_use_and_wildcards_are_not_asked() -> None:

@@ -11,7 +11,11 @@ from pydantic import ValidationError
 
 from llmrack.problems import DeclarationError
 from llmrack.stack.load import load_stack
-from llmrack.stack.providers import OllamaCloudProvider, OllamaProvider, OllamaRemoteProvider
+from llmrack.stack.ollama.providers import (
+    OllamaCloudProvider,
+    OllamaProvider,
+    OllamaRemoteProvider,
+)
 from llmrack.stack.schema import Stack
 
 URL = "https://llm.office.example"

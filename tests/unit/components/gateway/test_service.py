@@ -318,6 +318,7 @@ link\tgateway\taaa\t400
 link\tgateway\tbbb\t350
 link\tollama\t0.34.4-c238986e\t210
 all\t4020
+llmrack\t0.2.0
 """
 
 
@@ -338,6 +339,11 @@ def test_versions_are_those_of_litellm_and_ollama():
     assert versions["bbb"] == "1.84.0" and versions["0.34.3-11111111"] == "0.34.3"
 
 
+def test_the_llmrack_that_deployed_a_host_is_told_and_older_ones_are_not_known() -> None:
+    assert parse(SAID.splitlines()).llmrack == "0.2.0"
+    assert parse(SAID.splitlines()[:-1]).llmrack is None
+
+
 def test_releases_are_listed_with_their_links_and_sizes(tmp_path: Path) -> None:
     ollama, folder = tmp_path / "ollama", tmp_path / "gateway"
     packages = folder / "releases" / "aaa" / "venv" / "lib" / "python3.11" / "site-packages"
@@ -349,7 +355,9 @@ def test_releases_are_listed_with_their_links_and_sizes(tmp_path: Path) -> None:
     (ollama / "0.34.4-c2").mkdir(parents=True)
     (ollama / "0.34.4-c2" / "RELEASE").write_text("x")
     (ollama / "current").symlink_to(ollama / "0.34.4-c2")
-    script = script_file("deploy/list-releases.sh", str(folder), str(ollama))
+    (tmp_path / "version").write_text("0.2.0\n")
+    version = str(tmp_path / "version")
+    script = script_file("deploy/list-releases.sh", version, str(folder), str(ollama))
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
     kept = parse(done.stdout.splitlines())
     assert [(each.what, each.name, each.version, each.state) for each in kept.releases] == [
@@ -357,3 +365,4 @@ def test_releases_are_listed_with_their_links_and_sizes(tmp_path: Path) -> None:
         ("ollama", "0.34.4-c2", "0.34.4", "current"),
     ]
     assert kept.size > 0
+    assert kept.llmrack == "0.2.0"

@@ -6,10 +6,9 @@ import pytest
 
 from llmrack.components.gpu.driver import GpuDriver
 from llmrack.components.gpu.driver_packages import Machine, NoRecipeError, Recipe, recipe
-from llmrack.components.gpu.gpu import refusal
 from llmrack.resources.change import Change, Reboot, Shell
 from llmrack.resources.look import Look, Seen
-from tests.unit.components.gpu.test_gpus import seen
+from tests.unit.components.gpu.test_gpus import refusal, seen
 from tests.unit.declare import host
 
 ADA, TURING, VOLTA, PASCAL = 0x2684, 0x1E04, 0x1DB1, 0x1B06

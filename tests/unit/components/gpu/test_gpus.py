@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from llmrack.components.gpu.gpu import refusal
+from llmrack.components.gpu.gpu import refusal as refusal_of
 from llmrack.components.gpu.gpus import Gpus, gpus, line, uuids
 from llmrack.components.gpu.lines import LOOK
 from llmrack.resources.look import Look, Seen, parse
+from llmrack.stack.fleet import Host
+from llmrack.stack.ollama.instances import instances
 from tests.unit.declare import host
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -51,6 +53,10 @@ STATES = {
     "amd_no_kfd": ("not ready", "/dev/kfd is missing", "CONFIG_HSA_AMD"),
     "amd_no_driver": ("no driver", "does not drive its card at 0000:03:00.0", "firmware-amd"),
 }  # fmt: skip
+
+
+def refusal(box: Host, found: Seen) -> str | None:
+    return refusal_of(box, found, instances(box))
 
 
 def seen(recorded: str, groups: set[str] | None = None) -> Seen:

@@ -11,6 +11,7 @@ import pytest
 
 from llmrack.components.ollama import engine_switch
 from llmrack.components.ollama.engine_switch import EngineSwitch
+from llmrack.components.ollama.instances import UndeclaredInstances
 from llmrack.resources.change import Shell
 from llmrack.resources.look import PathSeen, Seen
 
@@ -51,6 +52,7 @@ class Host:
             "127.0.0.1",
             parts=(),
             instances={},
+            undeclared=UndeclaredInstances("llm", str(folder), str(folder / "env"), frozenset()),
         )
 
     def write(self, which: str) -> None:

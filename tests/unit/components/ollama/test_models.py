@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from llmrack.components.engine import ModelSeen
 from llmrack.components.ollama.models import (
     CreatedModel,
     DeclaredModelsOnly,
@@ -18,7 +19,6 @@ from llmrack.components.ollama.models import (
     note_name,
 )
 from llmrack.components.ollama.models_seen import (
-    ModelSeen,
     model_name,
     models_part,
     seen_models,
@@ -66,7 +66,15 @@ def created(**changes) -> CreatedModel:
 
 def test_missing_model_is_pulled_and_a_present_one_is_not():
     model = OllamaModel("gemma3:latest", FOLDER, URL, 60, "llm")
-    assert model.change(Seen(), ()).actions == (Pull("gemma3:latest", URL, 60),)
+    assert model.change(Seen(), ()).actions == (
+        Pull(
+            "gemma3:latest",
+            URL,
+            60,
+            "registry.ollama.ai/library/gemma3/latest",
+            "https://registry.ollama.ai/v2/library/gemma3/manifests/latest",
+        ),
+    )
     assert model.change(seen(gemma3_latest="d"), ()) is None
 
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from llmrack.components.engines import ENGINES
 from llmrack.components.gpu.driver import GpuDriver
 from llmrack.components.plan import by_component
 from llmrack.components.system import system
@@ -127,7 +128,7 @@ def test_a_models_directory_that_is_read_only_is_told_as_such():
         disks={"/srv/models": DiskSeen("/srv", 10**12, True)},
         users={"llm": []},
     )
-    reason = system.unusable_folder(host(ollama_models="/srv/models"), seen)
+    reason = ENGINES["ollama"].unusable(host(ollama_models="/srv/models"), seen)
     assert "the filesystem at /srv is mounted read-only; find out why (dmesg), then mount" in reason
 
 

@@ -11,9 +11,9 @@ import gevent
 import pytest
 from gevent.event import Event
 
+from llmrack.components.engine import ModelSeen
 from llmrack.components.ollama import ollama
 from llmrack.components.ollama.engine_switch import EngineSwitch
-from llmrack.components.ollama.models_seen import ModelSeen
 from llmrack.deploy.rollout import rollout
 from llmrack.deploy.rollout.draining import only_here
 from llmrack.deploy.rollout.rollout import Means, Parts, parts, roll_out

@@ -47,12 +47,15 @@ class Fleet:
         self.pulls, self.copies = [], []
         self.pull_fails, self.copy_fails = {}, {}
         self.cleaned = []
-        monkeypatch.setattr(copying, "copy_model", self.copy)
+        monkeypatch.setattr(copying, "copy_model", self.copy_model)
         monkeypatch.setattr(copying, "copy_blob", self.copy)
         monkeypatch.setattr(copying, "forget_parts", self.cleaned.append)
 
-    def copy(self, source, target, model, stall):
-        self.copies.append((source.host.name, target.host.name, model))
+    def copy_model(self, source, target, pull):
+        self.copy(source, target, pull.model, pull.stall)
+
+    def copy(self, source, target, name, stall):
+        self.copies.append((source.host.name, target.host.name, name))
         self.go_on.wait()
         if (source.host.name, target.host.name) in self.copy_fails:
             raise self.copy_fails[source.host.name, target.host.name]
@@ -63,7 +66,7 @@ class Fleet:
             self.go_on.wait()
             return self.pull_fails.get(rack.host.name, "")
 
-        return obtain(rack, Pull(model, "http://127.0.0.1:11434", 1), fetch)
+        return obtain(rack, Pull(model, "http://127.0.0.1:11434", 1, "", ""), fetch)
 
     def blob(self, rack):
         def put():
@@ -133,7 +136,7 @@ def test_the_next_host_pulls_when_the_first_one_breaks(fleet):
         raise OSError("gone")
 
     with pytest.raises(OSError, match="gone"):
-        obtain(fleet.a, Pull(MODEL, "", 1), broken)
+        obtain(fleet.a, Pull(MODEL, "", 1, "", ""), broken)
     assert fleet.pull(fleet.b) == ""
 
 
@@ -182,8 +185,8 @@ def test_models_that_can_be_copied_come_before_those_to_pull(fleet):
     fleet.c.models.add(OTHER)
     changes = [
         Change("unit", "", (Shell("true"),)),
-        Change("first", "", (Pull(MODEL, "", 1),)),
-        Change("second", "", (Pull(OTHER, "", 1),)),
+        Change("first", "", (Pull(MODEL, "", 1, "", ""),)),
+        Change("second", "", (Pull(OTHER, "", 1, "", ""),)),
         Change("made", "", (Shell("true"),)),
     ]
     order = [change.resource for change in available_models_first(fleet.a, changes)]

@@ -20,7 +20,7 @@ from llmrack.observe.status.judging import (
     loaded_of,
 )
 from llmrack.observe.status.server_status import CardUse, Loaded, ModelInfo, ServerStatus, Status
-from llmrack.stack.engines import instances
+from llmrack.stack.ollama.instances import instances
 from llmrack.verify.causes import Trouble
 from tests.unit.declare import host, stack
 

@@ -7,8 +7,7 @@ import yaml
 from pydantic import ValidationError
 
 from llmrack.components.gateway import gateway
-from llmrack.stack.checks.checks import check
-from llmrack.stack.checks.host_checks import warnings
+from llmrack.stack.checks.checks import check, warnings
 from llmrack.stack.declaration import Declaration
 from llmrack.stack.fleet import Fleet
 from tests.unit.declare import STACK, declaration, host, stack, two_boxes

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from llmrack.stack.checks.checks import check
-from llmrack.stack.checks.host_checks import warnings
+from llmrack.stack.checks.checks import check, warnings
 from tests.unit.declare import STACK, declaration, stack
 
 LLAMA = "llama3.1:latest"

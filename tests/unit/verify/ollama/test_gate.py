@@ -7,8 +7,9 @@ from typing import Any
 
 import httpx
 
-from llmrack.stack.engines import engine_models, instances
 from llmrack.stack.fleet import Host
+from llmrack.stack.ollama.instances import instances
+from llmrack.stack.ollama_models import engine_models
 from llmrack.verify.ollama.gate import loaded_models, prove_restarted
 from tests.unit.declare import host, stack
 

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from llmrack.stack.engines import instances
 from llmrack.stack.fleet import Host
+from llmrack.stack.ollama.instances import instances
 from llmrack.verify.ollama.residency import judge_journal, prove_residency
 from llmrack.verify.results import Result
 from tests.unit.declare import host, stack

@@ -1,32 +1,30 @@
-"""What can be wrong with Ollama's instances and models on our own hosts."""
+"""What can be wrong with Ollama's models on our own hosts."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator
-from pathlib import PurePosixPath
+from collections.abc import Callable, Iterator
 
 from llmrack.problems import Problem
+from llmrack.stack.checks.ollama_host_checks import version_of
 from llmrack.stack.declaration import Declaration
-from llmrack.stack.engines import (
-    SELECTORS,
-    VULKAN_SELECTOR,
-    instances,
-    models_folder,
-    source_of,
-)
-from llmrack.stack.fleet import Host, is_engine
+from llmrack.stack.fleet import Host
 from llmrack.stack.models import Model
-from llmrack.stack.providers import OllamaProvider
-from llmrack.stack.schema import is_wildcard, normalised
-from llmrack.stack.settings import DeclaredInstance
+from llmrack.stack.ollama.instances import (
+    instances,
+)
+from llmrack.stack.ollama.names import normalised
+from llmrack.stack.ollama.providers import OllamaProvider
+from llmrack.stack.ollama_models import served, source_of
+from llmrack.stack.types import is_wildcard
 
 # host/namespace/model:tag, all but the model left out where Ollama knows a default (ollama/ollama
 # types/model/name.go).
 _OLLAMA_NAME = re.compile(r"(\w[\w.:-]*/)?(\w[\w-]*/)?\w[\w.-]{0,79}(:\w[\w.-]{0,79})?", re.ASCII)
 # Ollama passes requests for such a name on to ollama.com (internal/modelref/modelref.go).
 _CLOUD_NAME = re.compile(r".*:(cloud|[^:/]*-cloud)", re.IGNORECASE)
+# The last one that takes LoRA adapters (errAdaptersUnsupported in server/create.go of v0.34.1).
+_WITH_ADAPTERS = (0, 34, 0)
 # What only an Ollama of ours can be told.
 _ENGINE_FIELDS = ("create", "context_length", "preload", "gpu_split", "min_tokens_per_second")
 
@@ -141,59 +139,6 @@ def _created(d: Declaration) -> list[tuple[str, Model]]:
     return [(name, model) for name, model in d.stack.models.items() if model.create]
 
 
-def instance_names(d: Declaration) -> Iterator[Problem]:
-    """Instances differ in name and cards, and their cards are chosen in one place."""
-    for host in d.fleet.hosts:
-        declared = host.settings.ollama_instances
-        if not is_engine(d.stack, host) or declared == "one":
-            continue
-        where = f"ollama_instances (host {host.name})"
-        for variable in (*SELECTORS, VULKAN_SELECTOR):
-            if getattr(host.settings.ollama_environment, variable) is not None:
-                yield Problem(
-                    "group_data",
-                    f"ollama_environment.{variable} (host {host.name})",
-                    "the instances choose their cards themselves",
-                    "leave it out, or set ollama_instances to 'one'",
-                )
-        if not isinstance(declared, tuple):
-            continue
-        if not declared:
-            yield Problem(
-                "group_data", where, "is an empty list", "use 'one', 'per-gpu' or name instances"
-            )
-        yield from _doubles(where, declared)
-
-
-def _doubles(where: str, declared: tuple[DeclaredInstance, ...]) -> Iterator[Problem]:
-    names = Counter(each.name for each in declared)
-    cards = Counter(uuid for each in declared for uuid in each.gpus)
-    for what, counted in (("the name", names), ("the card", cards)):
-        for value, times in counted.items():
-            if times > 1:
-                yield Problem(
-                    "group_data", where, f"{what} {value} stands there twice", "give it to one"
-                )
-
-
-def models_directory(d: Declaration) -> Iterator[Problem]:
-    """A mount that is declared holds the models."""
-    for host in d.fleet.hosts:
-        mount = host.settings.ollama_models_mount
-        folder = models_folder(host.settings)
-        if mount and PurePosixPath(mount) not in [PurePosixPath(folder), *_parents(folder)]:
-            yield Problem(
-                "group_data",
-                f"ollama_models_mount (host {host.name})",
-                f"{mount} does not hold the models directory {folder}",
-                f"set ollama_models to a folder below {mount}",
-            )
-
-
-def _parents(folder: str) -> tuple[PurePosixPath, ...]:
-    return tuple(PurePosixPath(folder).parents)
-
-
 def pruning(d: Declaration) -> Iterator[Problem]:
     """Nobody loses all models by an empty list."""
     for name, provider in d.stack.providers.items():
@@ -206,3 +151,30 @@ def pruning(d: Declaration) -> Iterator[Problem]:
                 "declare models, or write prune: everything if that is what you want",
                 *("providers", name, "prune"),
             )
+
+
+def adapters(d: Declaration) -> Iterator[Problem]:
+    """No adapter is declared for an Ollama that takes none."""
+    for name, model in d.stack.models.items():
+        if not (model.create and model.create.adapters):
+            continue
+        for host in d.fleet.hosts:
+            if name in served(d.stack, host) and version_of(host) > _WITH_ADAPTERS:
+                yield d.problem(
+                    f"models.{name}.create.adapters",
+                    f"Ollama {host.settings.ollama_version} on {host.name} takes no LoRA adapters, "
+                    "the last that did is 0.34.0",
+                    "merge it into the weights and declare those as 'gguf', or set ollama_version "
+                    "to 0.34.0",
+                    *("models", name, "create", "adapters"),
+                )
+
+
+RULES: tuple[Callable[[Declaration], Iterator[Problem]], ...] = (
+    ours_alone,
+    names,
+    cloud_names,
+    created_models,
+    pruning,
+    adapters,
+)

@@ -1,18 +1,55 @@
-"""Models, from a registry into the layout in which Ollama keeps them."""
+"""Ollama's release and models, from where they are kept into a bundle."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import httpx
 
 from llmrack.bundle.fetch import BundleError, Say, fetch
 from llmrack.components.ollama.models import manifest_path
-from llmrack.stack.bundle import BundledModel
+from llmrack.components.ollama.ollama import archive_urls
+from llmrack.stack.bundle import BundledModel, digest
+from llmrack.stack.engines import is_engine
+from llmrack.stack.fleet import Fleet, Host
+from llmrack.stack.schema import Stack
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 OFFICIAL = "registry.ollama.ai"
+
+
+def release_host(stack: Stack, fleet: Fleet) -> Host:
+    """A host that says which Ollama all of them get. Raises BundleError."""
+    engines = [host for host in fleet.hosts if is_engine(stack, host)] or list(fleet.hosts)
+    versions = sorted({host.settings.ollama_version for host in engines})
+    if len(versions) > 1:
+        raise BundleError(f"hosts differ in ollama_version ({', '.join(versions)}): set one")
+    return engines[0]
+
+
+def get_release(web: httpx.Client, engine: Host, arch: str, path: Path) -> None:
+    """Have the release that ``engine`` is to have at ``path``. Raises BundleError.
+
+    + arch: ``amd64`` or ``arm64``
+    """
+    settings = engine.settings
+    sha256 = settings.ollama_sha256.get(arch)  # type: ignore[call-overload]
+    if not sha256:
+        raise BundleError(f"ollama_sha256 has no digest for {arch}: add the one of that archive")
+    given = Path(settings.ollama_archive or "")
+    if given.is_file() and digest(given) == sha256:
+        path.parent.mkdir(exist_ok=True)
+        shutil.copyfile(given, path)
+        return
+    reasons = []
+    for url in archive_urls(engine, arch):
+        try:
+            return fetch(web, url, path, sha256)
+        except BundleError as error:
+            reasons.append(str(error))
+    raise BundleError("; ".join(reasons))
 
 
 def get_model(
@@ -40,16 +77,16 @@ def get_model(
         raise BundleError(f"{base} answered {answer.status_code} when asked for {model}")
     sizes = _blobs(f"{address}/manifests/{tag}", answer.content)
     say(f"model {model}: {sum(sizes.values()) / 1e6:,.0f} MB")
-    for digest in sizes:
-        fetch(web, f"{address}/blobs/sha256:{digest}", folder / _blob(digest), digest)
+    for sha256 in sizes:
+        fetch(web, f"{address}/blobs/sha256:{sha256}", folder / _blob(sha256), sha256)
     manifest = f"models/manifests/{path}"
     (folder / manifest).parent.mkdir(parents=True, exist_ok=True)
     (folder / manifest).write_bytes(answer.content)
-    return BundledModel(manifest=manifest, blobs=tuple(_blob(digest) for digest in sizes))
+    return BundledModel(manifest=manifest, blobs=tuple(_blob(sha256) for sha256 in sizes))
 
 
-def _blob(digest: str) -> str:
-    return f"models/blobs/sha256-{digest}"
+def _blob(sha256: str) -> str:
+    return f"models/blobs/sha256-{sha256}"
 
 
 def _blobs(url: str, manifest: bytes) -> dict[str, int]:

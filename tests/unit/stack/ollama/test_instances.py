@@ -6,16 +6,11 @@ import pytest
 from pydantic import ValidationError
 
 from llmrack.stack.deployments import deployments
-from llmrack.stack.engines import (
-    engine_models,
-    instance_name,
-    instance_url,
-    instances,
-    models_folder,
-    pulled_models,
-)
 from llmrack.stack.fleet import Fleet, Host
+from llmrack.stack.instances import instance_name, instance_url
 from llmrack.stack.models import Create
+from llmrack.stack.ollama.instances import instances, models_folder
+from llmrack.stack.ollama_models import engine_models, pulled_models
 from tests.unit.declare import host, settings, stack
 
 ONE = "GPU-aaaaaaaa-0000-0000-0000-000000000001"

@@ -6,7 +6,7 @@ import runpy
 
 import pytest
 
-from llmrack.stack.pinning import NotPinned, Pin, pin_in, read_checksums
+from llmrack.stack.ollama.pinning import NotPinned, Pin, pin_in, read_checksums
 from tests import ROOT
 
 OLD = {"amd64": "a" * 64, "arm64": "b" * 64}

@@ -18,8 +18,7 @@ from llmrack.problems import DeclarationError
 from llmrack.resources.releases import Release
 from llmrack.site.client_keys import ExtraKey, client_keys
 from llmrack.site.issued_keys import issue, read_issued, revoke
-from llmrack.stack.checks.checks import check
-from llmrack.stack.checks.host_checks import warnings
+from llmrack.stack.checks.checks import check, warnings
 from llmrack.stack.keys import IssuedKey
 from llmrack.stack.load import load_stack
 from tests import ROOT

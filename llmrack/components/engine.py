@@ -1,0 +1,157 @@
+"""What every engine gives: a server program that llmrack installs, and that runs models."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from llmrack.resources.change import Resource, Shell
+from llmrack.resources.look import Look, Part, Seen
+from llmrack.stack.fleet import Fleet, Host
+from llmrack.stack.instances import EngineModel
+from llmrack.stack.schema import Stack
+
+
+@dataclass(frozen=True)
+class ModelSeen:
+    """A model in the models directory: its manifest's SHA-256 (hex), its layers' bytes.
+
+    + damaged: those of its blobs that are missing or of another size: SHA-256 (hex), right size
+    """
+
+    digest: str
+    size: int = 0
+    damaged: tuple[tuple[str, int], ...] = ()
+
+
+class Switch(Resource, Protocol):
+    """What an engine runs with on a host: it changes together, and comes back together."""
+
+    @property
+    def parts(self) -> Sequence[str]:
+        """Names of the resources that change together."""
+
+    @property
+    def instances(self) -> Mapping[str, str]:
+        """The unit of each instance, by the name of its resource."""
+
+    @property
+    def compared(self) -> str:
+        """Name of the resource that is looked at again after each restart."""
+
+    def serves(self, seen: Seen) -> bool:
+        """Whether something runs that a change would restart or stop."""
+
+    def is_unproven(self, seen: Seen) -> bool:
+        """Whether an earlier run has made a change that nobody has proven."""
+
+    @property
+    def keep(self) -> Shell:
+        """Keep how it is, before it is changed."""
+
+    @property
+    def forget(self) -> Shell:
+        """Forget how it was: the change is proven."""
+
+    def back(self, seen: Seen) -> Shell:
+        """Make it as it was kept. ``seen`` is from before the change."""
+
+    def previous(self, seen: Seen) -> str:
+        """What ``back`` goes back to, for people."""
+
+    def stands(self, unit: str, url: str) -> Shell:
+        """Fails when an instance that has answered ends soon, or answers no more."""
+
+    def tells(self, unit: str) -> Shell:
+        """Fails with the end of an instance's journal."""
+
+
+class Engine(ABC):
+    """A server program that llmrack installs and that runs models.
+
+    What asks it by requests stands in ``llmrack/verify/engines.py``: components ask nobody.
+
+    + name: its own, its component's, and that of its providers' kind
+    + title: its name for people
+    + port_setting: the setting that declares where its instances listen
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    port_setting: ClassVar[str]
+
+    @abstractmethod
+    def architectures(self, host: Host) -> Collection[str]:
+        """The architectures that its declared release is there for."""
+
+    @abstractmethod
+    def resources(self, stack: Stack, fleet: Fleet, host: Host, arch: str) -> list[Resource]:
+        """What a host that runs it gets; others lose what they have had of it.
+
+        + arch: ``amd64`` or ``arm64``
+        """
+
+    @abstractmethod
+    def removals(self, host: Host) -> list[Resource]:
+        """What a removal takes from a host, whatever is declared at present."""
+
+    @abstractmethod
+    def models(self, stack: Stack, host: Host) -> list[EngineModel]:
+        """The models that its instances on ``host`` must have."""
+
+    @abstractmethod
+    def full_name(self, model: str) -> str:
+        """A model's name as ``models`` has it."""
+
+    @abstractmethod
+    def unit(self, instance: str) -> str:
+        """The user unit of the instance called ``instance``: a drill stops or freezes it."""
+
+    @abstractmethod
+    def releases_folder(self, host: Host) -> str:
+        """Where ``host`` keeps its releases: a folder ``VERSION-DIGEST`` each, ``current`` a link.
+
+        The folder has the engine's name (``templates/deploy/list-releases.sh`` relies on it).
+        """
+
+    @abstractmethod
+    def home_folders(self, host: Host) -> list[str]:
+        """Folders of the service user that it needs."""
+
+    @abstractmethod
+    def models_folder(self, host: Host) -> str:
+        """The folder with its models, which may lie on a filesystem of its own."""
+
+    @abstractmethod
+    def models_part(self, folder: str) -> Part:
+        """What the look asks about such a folder."""
+
+    @abstractmethod
+    def models_seen(self, seen: Seen) -> Mapping[str, ModelSeen]:
+        """The models that were seen there, by their full names; none where nobody asked."""
+
+    @abstractmethod
+    def look(self, host: Host, look: Look) -> None:
+        """What ``unusable`` and ``notes`` need to see of a host that runs it."""
+
+    @abstractmethod
+    def lacks_release(self, host: Host, arch: str) -> str | None:
+        """Why there is no release for a host of this architecture, or None."""
+
+    @abstractmethod
+    def unusable(self, host: Host, seen: Seen) -> str | None:
+        """Why it cannot run on a host as declared, or None."""
+
+    @abstractmethod
+    def notes(self, host: Host, seen: Seen) -> list[str]:
+        """What should be known of it on an accepted host."""
+
+    @abstractmethod
+    def batch(self, host: Host) -> int:
+        """How many hosts may restart it at a time once one has passed its gate."""
+
+    @abstractmethod
+    def switch(self, resources: Collection[Resource]) -> Switch | None:
+        """What it runs with, among the resources of a host; None where it does not run."""

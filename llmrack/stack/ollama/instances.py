@@ -1,0 +1,91 @@
+"""Ollama's instances on a host, as its settings declare them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from llmrack.stack.fleet import Host
+from llmrack.stack.instances import ONLY, Instance
+from llmrack.stack.settings import DeclaredInstance, Settings
+
+# The name of the engine, of its component and of its providers' kind.
+OLLAMA = "ollama"
+# OLLAMA_NUM_PARALLEL where nobody sets it (envconfig/config.go of v0.34.4).
+PARALLEL = 1
+# An AMD card's UUID (ROCR_VISIBLE_DEVICES); NVIDIA's are those of RFC 4122.
+_AMD_UUID = re.compile(r"GPU-[0-9a-f]{16}")
+# How a GPU is chosen; one is set for an instance that has cards of its own.
+SELECTORS = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
+# What CUDA leaves alone is there for Vulkan, which is in Ollama's archive and in use where
+# the host has libvulkan (ollama/ollama#17609, #16592). An index that no device has hides all: ggml
+# gives its Vulkan backend up (llama.cpp ggml/src/ggml-vulkan, ggml_vk_instance_init; Ollama's
+# docs/gpu.mdx). An empty value would do for ggml, but is the same as none to Ollama's envconfig.
+# Not for AMD's: ROCm's libraries are in an archive of their own (ollama-linux-amd64-rocm, see
+# scripts/build_linux.sh), so that Vulkan is all that a card of AMD's has.
+VULKAN_SELECTOR = "GGML_VK_VISIBLE_DEVICES"
+_NO_DEVICE = "-1"
+
+
+def instances(host: Host) -> tuple[Instance, ...]:
+    """The instances of ``host``; the first one is the writer.
+
+    ``per-gpu`` has one a card in the order of their UUIDs, so that it depends neither on slots nor
+    on the driver's numbering; none while the host's cards are not known.
+    """
+    settings = host.settings
+    found = []
+    next_port = settings.ollama_port
+    for number, (name, gpus, declared) in enumerate(_named(host)):
+        port = declared.port if declared and declared.port else next_port
+        next_port = port + 1
+        variables = settings.ollama_extra_environment | settings.ollama_environment.variables()
+        variables |= _selection(gpus)
+        if declared and declared.environment:
+            variables |= declared.environment.variables(only_set=True)
+        if number:
+            # One writer: nobody locks the models directory, and a second one would prune it.
+            variables["OLLAMA_NOPRUNE"] = "1"
+        found.append(
+            Instance(
+                engine=OLLAMA,
+                name=name,
+                bind=settings.ollama_bind,
+                port=port,
+                gpus=gpus,
+                environment=tuple(sorted(variables.items())),
+                writer=number == 0,
+                context_length=int(variables["OLLAMA_CONTEXT_LENGTH"]),
+                parallel=int(variables.get("OLLAMA_NUM_PARALLEL", PARALLEL)),
+                priority=settings.ollama_priority,
+                weight=settings.ollama_weight,
+            )
+        )
+    return tuple(found)
+
+
+def _named(host: Host) -> Iterator[tuple[str, tuple[str, ...] | None, DeclaredInstance | None]]:
+    declared = host.settings.ollama_instances
+    if isinstance(declared, tuple):
+        for each in declared:
+            yield each.name, each.gpus, each
+    elif declared == "one" or (host.gpus == () and not host.settings.gpu_required):
+        yield ONLY, None, None
+    else:
+        for uuid in sorted(host.gpus or ()):
+            yield uuid.partition("-")[2].lower()[:8], (uuid,), None
+
+
+def _selection(gpus: tuple[str, ...] | None) -> dict[str, str]:
+    if gpus is None:
+        return {}
+    if not gpus:
+        return dict.fromkeys((*SELECTORS, VULKAN_SELECTOR), _NO_DEVICE)
+    amd = all(_AMD_UUID.fullmatch(uuid) for uuid in gpus)
+    chosen = {SELECTORS[amd]: ",".join(gpus)}
+    return chosen if amd else chosen | {VULKAN_SELECTOR: _NO_DEVICE}
+
+
+def models_folder(settings: Settings) -> str:
+    """The models directory, which all instances of a host share."""
+    return settings.ollama_models or f"{settings.service_home}/.ollama/models"

@@ -1,0 +1,166 @@
+"""Servers that somebody else runs, at an address: what their providers have in common."""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from typing import Annotated, Any, ClassVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
+
+from llmrack.stack.provider import BaseProvider, CauseAndWayOut
+from llmrack.stack.types import Seconds, no_reference
+
+_SECRET_NAME = re.compile(r"^[A-Z][A-Z0-9_]{0,99}$")
+# A field name of HTTP (RFC 9110, 5.1), and a value without what could end its line.
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
+HeaderValue = Annotated[
+    str,
+    StringConstraints(pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$"),
+    AfterValidator(no_reference),
+]
+SecretName = Annotated[str, StringConstraints(pattern=_SECRET_NAME.pattern)]
+UrlPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._~/-]*$")]
+# What is appended to a base address.
+_ENDINGS = ("/chat/completions", "/completions", "/embeddings", "/responses", "/models")
+# Headers that something else decides.
+_TAKEN_HEADERS = ("authorization", "host", "content-type", "content-length", "connection")
+
+
+def _secret_name(value: Any) -> Any:  # noqa: ANN401  (pydantic hands over what the file holds)
+    if value is not None and not (isinstance(value, str) and _SECRET_NAME.fullmatch(value)):
+        raise ValueError("is not the name of a secret (capital letters, digits and _)")
+    return value
+
+
+def _base_url(value: str) -> str:
+    # A path as RFC 3986 has it (3.3).
+    fits = re.fullmatch(
+        r"https?://[A-Za-z0-9._\-\[\]:]+(/([A-Za-z0-9._~/!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)?", value
+    )
+    try:
+        # It reads brackets and the port, and refuses those that cannot be.
+        if fits and urlsplit(value).hostname and urlsplit(value).port != 0:
+            return value.rstrip("/")
+    except ValueError:
+        pass
+    raise ValueError("is not an http:// or https:// address")
+
+
+class RemoteProvider(BaseProvider):
+    """A server that somebody else runs, at an address."""
+
+    url: str = Field(description="Base address of the service.", examples=["http://10.0.0.7:11434"])
+    api_key: str | None = Field(
+        None,
+        description="Name of the secret (docs/secrets.md) that is sent as bearer token.",
+        examples=["VLLM_API_KEY"],
+    )
+    headers: dict[HeaderName, HeaderValue] = Field(
+        default_factory=dict,
+        description="Headers of every request to it; not for secrets.",
+        examples=[{"X-Client-ID": "rack1"}],
+    )
+    secret_headers: dict[HeaderName, SecretName] = Field(
+        default_factory=dict,
+        description="Headers whose values are secrets, by the names of those.",
+        examples=[{"X-API-Key": "OFFICE_API_KEY"}],
+    )
+    tls_verify: bool = Field(
+        True,
+        description="Whether its certificate is verified. Without, anybody in between can read "
+        "and change everything, the key too.",
+        examples=[False],
+    )
+    tls_ca: str | None = Field(
+        None,
+        description="A PEM file, relative to the stack file, with the authority of its "
+        "certificate. Default: those that the gateway's host trusts.",
+        examples=["office-ca.pem"],
+    )
+
+    check_secret = field_validator("api_key", mode="before")(_secret_name)
+    check_url = field_validator("url")(_base_url)
+
+    @field_validator("headers", "secret_headers")
+    @classmethod
+    def _own_headers(cls, value: dict[str, str]) -> dict[str, str]:
+        for name in value:
+            if name.lower() in _TAKEN_HEADERS:
+                way_out = "use api_key" if name.lower() == "authorization" else "leave it out"
+                raise ValueError(f"{name} is set by the gateway itself; {way_out}")
+        return value
+
+    @model_validator(mode="after")
+    def _check_headers(self) -> RemoteProvider:
+        names = [name.lower() for name in (*self.headers, *self.secret_headers)]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"the header {name} stands there twice; keep one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _check_tls(self) -> RemoteProvider:
+        if self.tls_ca and not self.tls_verify:
+            raise ValueError("'tls_ca' verifies what 'tls_verify: false' does not; keep one")
+        if (self.tls_ca or not self.tls_verify) and not self.url.startswith("https://"):
+            raise ValueError(
+                "'tls_ca' and 'tls_verify' are for https:// addresses; leave them out, or correct "
+                "the address"
+            )
+        return self
+
+    @property
+    def remote(self) -> RemoteProvider:
+        """It is one."""
+        return self
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Names of the secrets that are sent to it."""
+        return (*([self.api_key] if self.api_key else []), *self.secret_headers.values())
+
+    @property
+    def list_path(self) -> str:
+        """As OpenAI's API has it."""
+        return "/models"
+
+    @property
+    def chat_path(self) -> str:
+        """As OpenAI's API has it."""
+        return "/chat/completions"
+
+    def watched(self, url: str) -> tuple[str, str]:
+        """Its list of models."""
+        return self.url, self.list_path
+
+    @abstractmethod
+    def wrong_url(self) -> CauseAndWayOut | None:
+        """A mistake in its address that LiteLLM would only show as a 404 at run time."""
+
+    def appended_twice(self) -> CauseAndWayOut | None:
+        """The mistake that its address ends in what is appended to it."""
+        path = urlsplit(self.url).path
+        ending = next((each for each in _ENDINGS if path.endswith(each)), "")
+        if not ending:
+            return None
+        return f"ends in {ending}, which is appended to it", f"leave {ending} out"
+
+
+class PaidProvider(RemoteProvider):
+    """A service that is paid for by use."""
+
+    is_paid: ClassVar[bool] = True
+
+    timeout: Seconds = Field(
+        600,
+        description="Seconds that a whole answer may take when it is not streamed.",
+        examples=[60],
+    )
+    health_check: bool = Field(
+        False,
+        description="Whether the gateway watches it by asking for its models and, after a "
+        "failure, for a short answer, which costs what it costs.",
+        examples=[True],
+    )

@@ -1,0 +1,36 @@
+"""What servers say of one of their models: in a list, or where they describe it."""
+
+from __future__ import annotations
+
+import re
+
+from llmrack.verify.exchange import dig
+
+# The words of Ollama's /api/show for what a model can do (ollama/ollama types/model/capability.go).
+CAPABILITIES = {
+    "chat": "completion",
+    "embedding": "embedding",
+    "vision": "vision",
+    "tools": "tools",
+    "thinking": "thinking",
+}
+
+
+def context_length_of(told: object) -> int | None:
+    """Of vLLM's list (max_model_len) or of Ollama's /api/show (ARCHITECTURE.context_length)."""
+    info = dig(told, "model_info")
+    lengths = [dig(told, "max_model_len")]
+    lengths += [
+        value
+        for key, value in (info.items() if isinstance(info, dict) else ())
+        if re.fullmatch(r"[^.]+\.context_length", str(key))
+    ]
+    return next((length for length in lengths if isinstance(length, int)), None)
+
+
+def capabilities_of(told: object) -> tuple[str, ...] | None:
+    """What a model can do, in the stack's words, of Ollama's /api/show."""
+    named = dig(told, "capabilities")
+    if not isinstance(named, list):
+        return None
+    return tuple(mine for mine, word in CAPABILITIES.items() if word in named) or None
