@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import httpx
-
 from llmrack_lab.shell import LabError, run
 
 ARCHIVE_VARIABLE = "LLMRACK_TEST_OLLAMA_ARCHIVE"
@@ -102,6 +100,9 @@ def _write_checksums(mirror: Path, version: str, digests: Mapping[str, str]) -> 
 
 
 def _can_download(version: str, file: str) -> bool:
+    # httpx costs 0.1 s to import; every command imports this module.
+    import httpx
+
     url = OFFICIAL_URL.format(version=version, file=file)
     try:
         return httpx.head(url, follow_redirects=True, timeout=3).is_success

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import httpx
-
 from llmrack_lab import processes
 from llmrack_lab.keys import Authority
 from llmrack_lab.network import Network
@@ -140,6 +138,9 @@ class Services:
 
     def fault(self, service: Service, authority: Path, body: Mapping[str, object]) -> None:
         """Make it misbehave; LabError when it does not know how or is not there."""
+        # httpx costs 0.1 s to import; every command imports this module.
+        import httpx
+
         url = f"{self.control(service)}/fault"
         trust = ssl.create_default_context(cafile=str(authority))
         try:
@@ -152,6 +153,8 @@ class Services:
 
     def accept(self, service: Service, key: str, only: bool) -> None:
         """Have it take one more key, or that one `only`; LabError when it is not there."""
+        import httpx
+
         url = f"{self.control(service)}/keys"
         body = {"key": key, "only": only}
         try:

@@ -18,7 +18,8 @@ from llmrack.secrets import audit, store
 from llmrack.secrets.places import MASTER_KEY
 from llmrack.secrets.sources import ENVIRONMENT
 from llmrack.secrets.value import Secret, StoredSecret
-from llmrack.site.declared import Declared, read_inventory
+from llmrack.site.declared import read_inventory
+from llmrack.site.site import Site
 
 GRACE = timedelta(hours=24)
 """For how long clients may still use the gateway's old master key."""
@@ -36,7 +37,7 @@ class Rotation:
     inventory: str
     folder: Path
     name: str
-    declared: Declared
+    declared: Site
     old: StoredSecret
 
     @cached_property

@@ -33,10 +33,6 @@ LOCAL = "@local"
 LOCAL_GROUPS = ("gpu", "gateway")
 
 
-# As deploy calls it.
-Declared = Site
-
-
 def read_inventory(inventory: str, folder: Path, with_bundle: bool = True) -> Site:
     """Load and validate everything from an inventory file, without a host being asked.
 

@@ -34,8 +34,8 @@ from llmrack.resources.change import Change, Resource, plan
 from llmrack.resources.files import File
 from llmrack.resources.look import Look, Seen, parse
 from llmrack.resources.packages import ARCHITECTURES
-from llmrack.site.declared import Declared
 from llmrack.site.known_cards import remember_cards
+from llmrack.site.site import Site
 from llmrack.stack.engines import is_engine
 from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.home import Home
@@ -72,7 +72,7 @@ class Run:
     + reboots: held while a host restarts, so that one does at a time
     """
 
-    def __init__(self, declared: Declared, nonce: str, folder: Path) -> None:
+    def __init__(self, declared: Site, nonce: str, folder: Path) -> None:
         self.declared = declared
         self.nonce = nonce
         self.folder = folder
