@@ -1,4 +1,4 @@
-"""What a run costs that changes nothing: llmrack, Ansible, and the least there can be.
+"""What a run costs that changes nothing: llmrack, pyinfra alone, Ansible, and the least of all.
 
 ``make bench`` (root; about ten minutes) boots a lab of its own, deploys it, measures fleets of 1,
 2 and 4 hosts, prints a table, writes it into ``bench/README.md`` and removes the lab. Nothing here
@@ -108,7 +108,18 @@ class Fleet:
             if re.findall(r" changed=(\d+) ", output) != ["0"] * len(self._hosts):
                 raise Spoilt(f"Ansible changed something\n{output}")
 
-        return {"llmrack": llmrack, "ansible": ansible, "floor": self._floor}
+        # Not in the project's folder, whose config.py is llmrack's.
+        (self._folder / "empty.py").write_text("")
+
+        def pyinfra() -> None:
+            _run(BIN / "pyinfra", self._inventory, "empty.py", "-y", folder=self._folder)
+
+        return {
+            "llmrack": llmrack,
+            "pyinfra": pyinfra,
+            "ansible": ansible,
+            "floor": self._floor,
+        }
 
     def _floor(self) -> None:
         """One cold ``ssh host sh -s`` per host, all at once."""
@@ -133,11 +144,11 @@ class Fleet:
         raise Spoilt(f"no gateway runs on {self._hosts[0].name}")
 
 
-def _run(*command: str | Path, **environment: str) -> str:
-    """Run it from the project's root; what it printed. Raises Spoilt when it fails."""
+def _run(*command: str | Path, folder: Path = ROOT, **environment: str) -> str:
+    """Run it from ``folder``; what it printed. Raises Spoilt when it fails."""
     done = subprocess.run(
         command,
-        cwd=ROOT,
+        cwd=folder,
         env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -166,14 +177,17 @@ def measure(fleet: Fleet) -> dict[str, Times]:
 def table(results: dict[int, dict[str, Times]]) -> str:
     """The figures as a table in Markdown."""
     lines = [
-        "| hosts | llmrack | Ansible | floor | Ansible / llmrack | llmrack / floor |",
-        "|---|---|---|---|---|---|",
+        "| hosts | llmrack | pyinfra, an empty deploy | Ansible | floor | llmrack / pyinfra "
+        "| Ansible / llmrack | llmrack / floor |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for size, found in results.items():
-        llmrack, ansible, floor = found["llmrack"], found["ansible"], found["floor"]
+        llmrack, pyinfra = found["llmrack"], found["pyinfra"]
+        ansible, floor = found["ansible"], found["floor"]
         lines.append(
-            f"| {size} | {llmrack} | {ansible} | {floor} "
-            f"| {ansible.median / llmrack.median:.1f} | {llmrack.median / floor.median:.1f} |"
+            f"| {size} | {llmrack} | {pyinfra} | {ansible} | {floor} "
+            f"| {llmrack.median / pyinfra.median:.2f} | {ansible.median / llmrack.median:.1f} "
+            f"| {llmrack.median / floor.median:.1f} |"
         )
     return "\n".join(lines)
 
