@@ -1,9 +1,9 @@
 #!/bin/sh
 # list-releases VERSION GATEWAY [ENGINE...]: prints a line for each release in these folders (release
 # WHAT NAME SECONDS KIB VERSION), one for each that was started (link WHAT NAME SECONDS), the size of
-# all (all KIB), and the llmrack that deployed the host (llmrack VERSION), if the file VERSION names
-# it. An engine's folder is called as the engine. The time of a release's folder says when it came,
-# and that of a link since when it serves; both in seconds since 1970.
+# all (all KIB), and the llmrack that deployed the host (llmrack VERSION), if the file VERSION exists.
+# An engine's folder has the engine's name. The time of a release's folder says when it came, and that
+# of a link since when it serves; both in seconds since 1970.
 [ ! -e "$1" ] || printf 'llmrack\t%s\n' "$(cat "$1")"
 shift
 gateway=$1

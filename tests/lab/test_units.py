@@ -6,7 +6,7 @@ import json
 import platform
 import re
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +19,8 @@ from llmrack_lab.lab import Lab
 from llmrack_lab.shell import wait_until
 from tests.lab.site import ROOT, Site
 
-BOX, ENGINE = "box3", "box4"
-DEADLINE = 30.0
+BOX, ENGINE = "box1", "box2"
+DEADLINE = 120.0  # seconds; a gateway starts in 8, and in 35 on a busy machine
 PROBE = "/usr/local/lib/hardening_probe.py"
 FOLDER = "/srv/hardening-probe"
 # Beside the units of llmrack, and gone with the next boot. The sleeper is a child that a killed
@@ -114,9 +114,8 @@ def parse(line: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def site(module_site: Site, fresh: Callable[[str], None]) -> Site:
+def site(module_site: Site, fleet_deployed: None) -> Site:
     """One gateway, two hosts with Ollama on the LAN."""
-    fresh(ENGINE)
     module_site.declare({BOX: ("gpu", "gateway"), ENGINE: ("gpu",)})
     module_site.deployed()
     module_site.settled()

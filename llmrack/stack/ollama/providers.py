@@ -120,7 +120,7 @@ class OllamaProvider(_AskedAsOllama, BaseProvider):
         return not self.prune
 
     def watched(self, url: str) -> tuple[str, str]:
-        """The server as a whole: templates/gateway/routing_watch.py."""
+        """The server as a whole: shipped/gateway/routing/watch.py."""
         return url.removesuffix("/v1"), "*"
 
     def upstream(self, name: str, model: Model) -> str:

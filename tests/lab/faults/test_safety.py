@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -36,9 +35,7 @@ OURS = (
 
 
 @pytest.fixture(scope="module")
-def site(module_site: Site, fresh: Callable[[str], None]) -> Site:
-    for name in HOSTS:
-        fresh(name)
+def site(module_site: Site, fleet_deployed: None) -> Site:
     module_site.declare(HOSTS, WARM)
     module_site.deployed()
     return module_site
