@@ -32,7 +32,7 @@ AUDIT := $(BIN)/uv tool run --from pip-audit==2.10.1 pip-audit --disable-pip --r
 CHROMIUM := chromium fonts-dejavu-core
 
 .PHONY: demo demo-down test test-quick test-commands test-rest test-page test-hosts faults soak lint lock \
-	bench audit
+	gateway-contract bench audit
 
 # A lab of two hosts, deployed and proven.
 demo: .venv/installed
@@ -93,10 +93,15 @@ bench: .venv/installed
 	$(BIN)/python -m bench.noop
 	$(BIN)/python -m bench.fleet_pull
 
-# Upgrade what is pinned: edit pyproject.toml or templates/gateway/requirements.in, then `make lock`. A
-# release that is too young, yanked, or has a known vulnerability is refused (tools/lock.py).
+# Upgrade what is pinned: edit pyproject.toml or templates/gateway/requirements.in, then `make lock`.
+# `make gateway-contract LITELLM=VERSION` says before what another LiteLLM breaks. A release that is too
+# young, yanked, or has a known vulnerability is refused (tools/lock.py).
 lock: .venv/installed
 	$(BIN)/python -m tools.lock $(AUDIT)
+
+# What the gateway expects of LiteLLM (docs/litellm.md); LITELLM=VERSION tries another release.
+gateway-contract: .venv/installed
+	$(BIN)/python -m tools.gateway_contract $(LITELLM)
 
 # The environment, from the lock file; Debian keeps venv in a package of its own.
 .venv/installed: requirements.lock pyproject.toml

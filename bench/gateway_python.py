@@ -1,4 +1,7 @@
-"""A Python with the pinned LiteLLM, for benchmarks and for tests that need no host."""
+"""A Python with the pinned LiteLLM, for benchmarks and for tests that need no host.
+
+``LLMRACK_TEST_GATEWAY_LOCK`` may name another lock file (tools/gateway_contract.py does).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".lab" / "cache"
-LOCK = ROOT / "templates" / "gateway" / "requirements.txt"
+_PINNED = ROOT / "templates" / "gateway" / "requirements.txt"
+LOCK = Path(os.environ.get("LLMRACK_TEST_GATEWAY_LOCK") or _PINNED)
 
 
 def gateway_python() -> Path:

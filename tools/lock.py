@@ -43,9 +43,10 @@ class Lock:
 
 # Of hosts, the oldest Python is Ubuntu 22.04's.
 _ON_HOSTS = ("--python-version", "3.10", "--only-binary", ":all:")
+GATEWAY = Lock("templates/gateway", "requirements.in", "requirements.txt", _ON_HOSTS)
 LOCKS = (
     Lock(".", "pyproject.toml", "requirements.lock", ("--python-version", "3.11", "--all-extras")),
-    Lock("templates/gateway", "requirements.in", "requirements.txt", _ON_HOSTS),
+    GATEWAY,
     Lock("templates/gateway", "uv.in", "uv.txt", _ON_HOSTS),
 )
 
@@ -68,11 +69,15 @@ def make_locks(root: Path, locks: Sequence[Lock], audit: Sequence[str]) -> None:
             beside = stack.enter_context(replacement(file, 0o644))
             # uv keeps the releases that its output names already.
             shutil.copyfile(file, beside)
-            _resolve(root, lock, beside)
+            resolve(root, lock, beside)
             _look_for_advisories(_pins(beside) - _pins(file), audit)
 
 
-def _resolve(root: Path, lock: Lock, output: Path) -> None:
+def resolve(root: Path, lock: Lock, output: Path) -> None:
+    """Write what is asked for into ``output``, with digests. Versions in it stay where they fit.
+
+    Raises Refused for what is too young, yanked, or cannot be had together.
+    """
     uv = str(Path(sys.executable).with_name("uv"))
     command = [uv, "pip", "compile", "--no-header", "--generate-hashes", "--universal"]
     command += ["--exclude-newer", OLD_ENOUGH, *lock.options, "-o", str(output), lock.source]

@@ -115,7 +115,7 @@ def _of_model(stack: Stack, name: str, fleet: Fleet, gateway: Host) -> Iterator[
                 continue
             seen.add(instance)
             # hosted_vllm alone asks {url}/rerank with the declared key alone; openai knows no
-            # ranks, and asks for the other kinds in OpenAI's form (read and seen with 1.106.2).
+            # ranks, and asks for the other kinds in OpenAI's form (read and seen with 1.106.12).
             asked = ("hosted_vllm", base) if kind == "rerank" else provider.litellm(kind, base)
             prefix, url = asked
             yield Deployment(

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 def no_reference(value: str) -> str:
     """``value``; ValueError for what LiteLLM would replace by an environment variable, a key say.
 
-    Source: ``_check_for_os_environ_vars`` in litellm/proxy/proxy_server.py of 1.106.2.
+    Source: ``_check_for_os_environ_vars`` in litellm/proxy/proxy_server.py of 1.106.12.
     """
     if value.startswith("os.environ/"):
         raise ValueError("would be read as a secret by LiteLLM; begin it with something else")

@@ -1,6 +1,6 @@
 """What LiteLLM's errors mean for the one who has to mend them.
 
-The wordings were seen with LiteLLM 1.106.2 (prefixes ollama_chat, openai, hosted_vllm). It hides
+The wordings were seen with LiteLLM 1.106.12 (prefixes ollama_chat, openai, hosted_vllm). It hides
 addresses in them ("host REDACTED"), so the declared one is named instead.
 """
 

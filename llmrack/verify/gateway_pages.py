@@ -38,7 +38,7 @@ def health(client: httpx.Client) -> Measured:
 def models(client: httpx.Client, key: Secret, names: Sequence[str]) -> Measured:
     """It lists exactly the declared names."""
     # In place of a wildcard LiteLLM lists what it knows of the provider, unless it is told to list
-    # the wildcard as well (seen with 1.106.2).
+    # the wildcard as well (seen with 1.106.12).
     path = "/v1/models?return_wildcard_routes=true"
     with ask(client, Request(path, headers=bearer(key)), GATEWAY, OWN) as answer:
         if answer.status != 200:

@@ -51,7 +51,7 @@ class Target:
     """Whom to ask through a gateway.
 
     + model: a public name, or a deployment's id: LiteLLM takes either, and by its id it asks that
-      deployment alone (seen with 1.106.2 for chat, stream and embeddings)
+      deployment alone (seen with 1.106.12 for chat, stream and embeddings)
     + deployments: those that may answer; one alone may not use a fallback
     + plain: bounds of a whole answer
     + stream: bounds of a streamed one

@@ -60,7 +60,7 @@ class GatewayProcess:
         }
         write(folder, files)
         variables = render("gateway/litellm.env.j2", drain=10)
-        self._environment = {
+        self.environment = {
             **os.environ,
             **dict(
                 line.split("=", 1)
@@ -82,7 +82,7 @@ class GatewayProcess:
         with (self.folder / "log").open("w") as log:
             self.process = subprocess.Popen(
                 [self._python, "-I", self.folder / "serve.py", "--listen", self._address],
-                env=self._environment,
+                env=self.environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

@@ -29,7 +29,7 @@ from .requests.kinds import Kinds
 from .requests.media_types import form_mistake
 from .requests.types import mistake
 
-# Those that LiteLLM reads as such (http_parsing_utils.py, 1.106.2).
+# Those that LiteLLM reads as such (http_parsing_utils.py, 1.106.12).
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 MASTER = "master"
 # Whoever has this key is Prometheus.
@@ -65,7 +65,7 @@ def _forget(request: Request, body: object) -> None:
     """Leave of a body what the log of requests has a field for.
 
     LiteLLM works on it also where it only notes that it was refused, and what is wrong in it would
-    make it fail (seen with 1.106.2).
+    make it fail (seen with 1.106.12).
     """
     known = {"model": str, "stream": bool}
     given = body if isinstance(body, dict) else {}

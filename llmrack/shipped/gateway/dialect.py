@@ -1,7 +1,7 @@
 """Errors at Anthropic's paths in Anthropic's form.
 
 LiteLLM words there what a model refuses; what it refuses before (a key, a limit, a request that is
-wrong) it words as OpenAI does (seen with 1.106.2), and Anthropic's SDK then has no message to show.
+wrong) it words as OpenAI does (seen with 1.106.12). Anthropic's SDK then has no message to show.
 Form: https://platform.claude.com/docs/en/api/errors.
 """
 

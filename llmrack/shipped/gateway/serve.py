@@ -206,7 +206,7 @@ async def warm_up() -> None:
     """Send the first requests: LiteLLM loads a second's worth of code with them.
 
     They go through its router, and ``mock_response`` is its own parameter for an answer that asks
-    nobody (the proxy takes it from no client; seen with 1.106.2).
+    nobody (the proxy takes it from no client; seen with 1.106.12).
     """
     from .litellm_parts import router
 

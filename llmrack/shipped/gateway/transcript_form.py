@@ -1,6 +1,6 @@
 """Transcriptions in the form that was asked for: text, SRT and WebVTT are no JSON.
 
-LiteLLM puts every one into JSON (seen with 1.106.2), and OpenAI's SDK then takes that for the text.
+LiteLLM puts every one into JSON (seen with 1.106.12). OpenAI's SDK then takes that for the text.
 """
 
 from __future__ import annotations

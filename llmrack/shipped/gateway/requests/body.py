@@ -1,7 +1,7 @@
 """What is taken of a request at all: up to 32 MiB, and of JSON an object.
 
 LiteLLM takes any size, and works on each request as a whole, in memory; and it answers JSON that is
-no object with an internal error, before anything of ours is asked (seen with 1.106.2).
+no object with an internal error, before anything of ours is asked (seen with 1.106.12).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A client's request for a transcription, speech, ranks or an image, as the server takes it.
 
 All servers are asked in OpenAI's form, of ranks in vLLM's. LiteLLM leaves out what it does not know
-of a model by its name (read in and seen with 1.106.2): what of that matters is put beside it here,
+of a model by its name (read in and seen with 1.106.12): what of that matters is put beside it here,
 what it cannot be made to send is refused, and the rest is named in a header (routing/trail.py).
 """
 

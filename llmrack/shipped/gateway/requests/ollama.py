@@ -1,6 +1,6 @@
 """A chat in OpenAI's form as Ollama's ``/api/chat`` takes it.
 
-LiteLLM's own translation loses or turns round what it does not know (with 1.106.2: a stop text, the
+LiteLLM's own translation loses or turns round what it does not know (with 1.106.12: a stop text,
 penalties, ``tool_choice``, the levels of thinking), and puts what it knows nothing of among the
 options. So the body's parts are made here and laid over what LiteLLM sends. Source of names and
 types: api/types.go and openai/openai.go of ollama/ollama at v0.33.

@@ -2,7 +2,7 @@
 
 A refusal blames nobody and goes along no chain unless that is declared. FastAPI's HTTPException of
 status 400 is what LiteLLM's router takes for an intended refusal: it neither repeats it nor goes on
-(``is_guardrail_intervention`` of litellm/integrations/custom_guardrail.py, 1.106.2), and its proxy
+(``is_guardrail_intervention`` of litellm/integrations/custom_guardrail.py, 1.106.12), and its proxy
 words it in the client's dialect.
 """
 

@@ -7,7 +7,7 @@ from typing import Any
 
 # From least to most; OpenAI, Anthropic and Ollama each know some of them.
 LEVELS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-# What Anthropic's budget of thinking tokens stands for; as LiteLLM 1.106.2 has it.
+# What Anthropic's budget of thinking tokens stands for; as LiteLLM 1.106.12 has it.
 _BUDGETS = ((2048, "low"), (4096, "medium"))
 # Names by which requests say it.
 NAMES = ("reasoning_effort", "reasoning", "thinking", "think", "output_config")

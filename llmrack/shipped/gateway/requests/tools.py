@@ -3,7 +3,7 @@
 The gateway puts a request as a chat, and a chat has functions alone. A tool that the program itself
 carries out can be one, whatever its form. One that a provider's own service carries out cannot: no
 provider is given it, and the gateway carries out none. LiteLLM would send some of them on as they
-are, and reach out itself for others: to an MCP server, to a store of vectors (seen with 1.106.2).
+are, and reach out itself for others: to an MCP server, to a store of vectors (seen with 1.106.12).
 Names: https://platform.claude.com/docs/en/agents-and-tools/tool-use/overview and the types of
 ``Tool`` in openai/openai-python.
 """

@@ -3,7 +3,7 @@
 LiteLLM's router asks a deployment through ``litellm.acompletion`` (for chats, and for the dialects
 that become chats), and through a function for each other kind; those are wrapped here.
 LiteLLM itself bounds a connection, the first token and the gaps between tokens with one number
-(seen with 1.106.2).
+(seen with 1.106.12).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Who is to blame for a failed attempt: the instance, its model, or nobody but the client.
 
-LiteLLM's classes do not tell: with 1.106.2 a refused connection may be an InternalServerError, and
+LiteLLM's classes do not tell: with 1.106.12 a refused connection may be an InternalServerError, and
 an OpenAI-like 401 a BadRequestError. What httpx says beneath them is the same for all providers.
 """
 

@@ -2,7 +2,7 @@
 
 LiteLLM knows no connect timeout of its own, verifies by its own settings when it connects again,
 waits for as long as a request may take where a connection has gone dead, and always asks Ollama at
-/api/chat (seen with 1.106.2); but it takes a client for each request.
+/api/chat (seen with 1.106.12); but it takes a client for each request.
 """
 
 from __future__ import annotations

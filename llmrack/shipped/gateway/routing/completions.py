@@ -1,7 +1,7 @@
 """A completion (/v1/completions, the oldest dialect) by way of a chat, which every server has.
 
 LiteLLM asks every server but Ollama for it at /v1/completions, which many do not have, and knows no
-deadline of ours for a stream (seen with 1.106.2). vLLM has it, can do more there, and is asked so.
+deadline of ours for a stream (seen with 1.106.12). vLLM has it, can do more there, and is asked so.
 """
 
 from __future__ import annotations

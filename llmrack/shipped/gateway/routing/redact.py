@@ -1,6 +1,6 @@
 """Errors of providers without the keys that they were shown: some name them in their answer.
 
-LiteLLM hands a provider's error on to clients and writes it into its log (seen with 1.106.2).
+LiteLLM hands a provider's error on to clients and writes it into its log (seen with 1.106.12).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Chats that an instance answers piece by piece: a first token within its time, and no long gap.
 
-LiteLLM passes off a stream that breaks off as a whole answer (seen with 1.106.2).
+LiteLLM passes off a stream that breaks off as a whole answer (seen with 1.106.12).
 """
 
 from __future__ import annotations
