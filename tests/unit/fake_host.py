@@ -14,7 +14,7 @@ Ran = tuple[bool, CommandOutput]
 
 def fake_host(run: Callable[..., Ran] | None = None, ended: bool = False) -> Any:
     """A host that answers commands by ``run``; ``ended``: its connection has broken."""
-    transport = SimpleNamespace(is_active=lambda: not ended, get_username=lambda: "root")
+    transport = SimpleNamespace(is_active=lambda: not ended, get_username=lambda: "root", sock=None)
     client = SimpleNamespace(get_transport=lambda: transport)
     return SimpleNamespace(
         name="box1",
@@ -22,6 +22,6 @@ def fake_host(run: Callable[..., Ran] | None = None, ended: bool = False) -> Any
         connector=SimpleNamespace(client=client),
         data=SimpleNamespace(),
         current_deploy_kwargs=None,
-        state=SimpleNamespace(print_input=False, config=Config()),
+        state=SimpleNamespace(print_input=False, config=Config(), is_executing=False),
         run_shell_command=run,
     )

@@ -196,8 +196,9 @@ class Rack:
         if self.state.is_executing and not self._seen_in_execute and self.state.check_for_changes:
             self._seen = None
         while self._seen is None or self._seen_edition != self.run.edition:
-            self._seen_edition = self.run.edition
+            edition = self.run.edition
             self._seen = self._take_snapshot()
+            self._seen_edition = edition
             self._seen_in_execute = self.state.is_executing
             self._changes = None
             self._note_cards(self._seen)
