@@ -1,4 +1,4 @@
-"""What a run costs that changes nothing: llmrack, pyinfra alone, Ansible, and the least of all.
+"""Measures a run that changes nothing: llmrack, pyinfra with an empty deploy, Ansible, plain ssh.
 
 ``make bench`` (root; about ten minutes) boots a lab of its own, deploys it, measures fleets of 1,
 2 and 4 hosts, prints a table, writes it into ``bench/README.md`` and removes the lab. Nothing here

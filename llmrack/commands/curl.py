@@ -54,11 +54,11 @@ def curl(inventory: str) -> None:
     )
 
 
-def _line_with_key(its: Site) -> str:
+def _line_with_key(site: Site) -> str:
     """A command that prints the line NAME=value, among others."""
-    kept = its.kept.get(MASTER_KEY)
+    kept = site.kept.get(MASTER_KEY)
     if kept and kept.source == ENVIRONMENT:
         return f"printenv {MASTER_KEY} | sed 's/^/{MASTER_KEY}=/'"
-    if its.places.has_vault:
+    if site.places.has_vault:
         return f"llmrack secrets export {MASTER_KEY}"
-    return f"cat {shlex.quote(os.path.relpath(its.places.env_file))}"
+    return f"cat {shlex.quote(os.path.relpath(site.places.env_file))}"

@@ -1,4 +1,4 @@
-"""What every engine gives: a server program that llmrack installs, and that runs models."""
+"""The interface of an engine: a server program that llmrack installs and that runs models."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ModelSeen:
 
 
 class Switch(Resource, Protocol):
-    """What an engine runs with on a host: it changes together, and comes back together."""
+    """The release, units and environment of an engine on a host: changed and restored together."""
 
     @property
     def parts(self) -> Sequence[str]:
@@ -95,7 +95,7 @@ class Engine(ABC):
 
     @abstractmethod
     def removals(self, host: Host) -> list[Resource]:
-        """What a removal takes from a host, whatever is declared at present."""
+        """The resources that a removal takes from a host, whatever is declared at present."""
 
     @abstractmethod
     def models(self, stack: Stack, host: Host) -> list[EngineModel]:
