@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -395,9 +396,14 @@ def test_fault_ignore_sigterm_ends_with_its_process(
 
 
 def children(server: OllamaProcess) -> list[int]:
-    """The processes that threads of the server have started."""
-    tasks = Path(f"/proc/{server.pid}/task").glob("*/children")
-    return [int(pid) for task in tasks for pid in task.read_text().split()]
+    """The processes that the server has started.
+
+    Asked by parent: a list by thread loses a child whose thread ends while it is read.
+    """
+    found = subprocess.run(
+        ["ps", "--ppid", str(server.pid), "-o", "pid="], stdout=subprocess.PIPE, text=True
+    )
+    return [int(pid) for pid in found.stdout.split()]
 
 
 def test_fault_429_says_when_to_come_again(
