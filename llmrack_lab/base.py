@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import platform
-import shutil
 from pathlib import Path
 
 from llmrack_lab.machine import apt_settings, apt_sources, debian_mirror
 from llmrack_lab.owned import locked
-from llmrack_lab.shell import LabError, Progress, stream
+from llmrack_lab.shell import LabError, Progress, remove_folder, stream
 
 SUITE = "bookworm"
 INCLUDE = (
@@ -82,7 +81,7 @@ def ensure_base(root: Path, progress: Progress) -> Path:
         if base.is_dir():
             return base
         part = root / "base.part"
-        shutil.rmtree(part, ignore_errors=True)
+        remove_folder(part)
         part.mkdir()
         part.chmod(0o755)
         debs = root / "cache" / "debootstrap"
@@ -102,4 +101,4 @@ def ensure_base(root: Path, progress: Progress) -> Path:
 def _remove_unused(root: Path, newest: Path) -> None:
     used = {newest, *(link.resolve() for link in root.glob("*/base"))}
     for base in set(root.glob("base-*")) - used:
-        shutil.rmtree(base)
+        remove_folder(base)

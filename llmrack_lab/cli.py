@@ -21,7 +21,7 @@ from llmrack_lab import keys
 from llmrack_lab.gpus import DRIVER, DRIVER_PACKAGES, STATES
 from llmrack_lab.lab import Lab
 from llmrack_lab.needs import require_root
-from llmrack_lab.shell import LabError, Progress
+from llmrack_lab.shell import LabError, Progress, remove_folder
 
 ROOT = Path(".lab")
 _STATES = [f"{vendor}: {', '.join(states)}" for vendor, states in STATES.items()]
@@ -82,8 +82,7 @@ def down(lab: Lab, everything: bool) -> None:
         others = sorted(file.parent.name for file in ROOT.glob("*/lab.json"))
         if others:
             raise LabError(f"the base is in use by: {', '.join(others)}; take them down first")
-        if ROOT.exists():
-            shutil.rmtree(ROOT)
+        remove_folder(ROOT)
     click.echo(f"lab {lab.name} is gone")
 
 

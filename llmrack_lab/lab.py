@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from llmrack_lab.machine import mount_points
 from llmrack_lab.network import MACHINE, Network, check_lab_name
 from llmrack_lab.owned import Owned, locked
 from llmrack_lab.saved import SavedStates
-from llmrack_lab.shell import LabError, Progress, silent
+from llmrack_lab.shell import LabError, Progress, remove_folder, silent
 from llmrack_lab.state import State
 
 FIRST_HOST = 10
@@ -114,7 +113,7 @@ class Lab:
             for mounted in mount_points():
                 if mounted.is_relative_to(self.folder):
                     raise LabError(f"{mounted} is mounted, and not by the lab: unmount it first")
-            shutil.rmtree(self.folder)
+            remove_folder(self.folder)
             self._lock.unlink()
 
     @property

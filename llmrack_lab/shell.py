@@ -60,6 +60,15 @@ def run(
     return done
 
 
+def remove_folder(folder: Path) -> None:
+    """Remove a folder with everything in it, if it is there.
+
+    By rm, as shutil.rmtree runs out of open files where gevent is in the process: its os.close of a
+    folder waits for its loop (gevent 25.8.1). Raises LabError.
+    """
+    run(["rm", "-rf", "--one-file-system", "--", folder], timeout=600)
+
+
 def stream(argv: Sequence[str | Path], progress: Progress, *, what: str, log: Path) -> None:
     """Run a long command: its output goes to `log`, its newest line to `progress` now and then.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,3 +57,26 @@ def test_who_is_not_root_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     with pytest.raises(LabError, match="needs root: use sudo"):
         needs.require_root()
+
+
+# With gevent, which llmrack brings into the process, a folder that is closed stays open until
+# gevent's loop runs.
+REMOVE = """
+from gevent import monkey
+monkey.patch_all()
+import pathlib, resource, sys, time
+from llmrack_lab.shell import remove_folder
+time.sleep(0)
+folder = pathlib.Path(sys.argv[1])
+for number in range(100):
+    (folder / str(number)).mkdir(parents=True)
+resource.setrlimit(resource.RLIMIT_NOFILE, (50, 50))
+remove_folder(folder)
+assert not folder.exists()
+"""
+
+
+def test_a_folder_is_removed_that_has_more_folders_than_a_process_may_open(tmp_path: Path) -> None:
+    argv = [sys.executable, "-c", REMOVE, str(tmp_path / "lab")]
+    done = subprocess.run(argv, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
