@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from io import StringIO
 from shlex import quote
 
 from pyinfra.api.host import Host as PyinfraHost
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -19,8 +17,8 @@ from llmrack.hosts.commands import run, sh
 from llmrack.hosts.connection import Unreached
 from llmrack.resources.change import as_user
 from llmrack.stack.fleet import Host
+from llmrack.tables import printed
 
-WIDTH = 80
 FINE, NOT_ASKED = 0, 2
 
 # One pass on the host, so that the log itself does not cross the network.
@@ -124,7 +122,6 @@ def table(keys: Keys, today: str) -> str:
 
     + today: ISO 8601, in UTC
     """
-    console = Console(file=StringIO(), width=WIDTH, color_system=None, highlight=False)
     heads = ("key", "models", "expires", "rpm", "issued", "requests", "last used")
     shown = Table(*heads, box=box.SIMPLE, pad_edge=False)
     for row in keys.rows:
@@ -138,11 +135,7 @@ def table(keys: Keys, today: str) -> str:
             (row.last_used or "never")[:16].replace("T", " "),
         )
         shown.add_row(*map(Text, cells))
-    console.print(shown)
-    file = console.file
-    assert isinstance(file, StringIO)  # noqa: S101  (given above)
-    lines = [line.rstrip() for line in file.getvalue().strip("\n").splitlines()]
-    return "\n".join([*lines, *_sentences(keys, today)]) + "\n"
+    return printed(shown) + "".join(f"{sentence}\n" for sentence in _sentences(keys, today))
 
 
 def _sentences(keys: Keys, today: str) -> list[str]:

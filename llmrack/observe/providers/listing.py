@@ -15,8 +15,7 @@ from llmrack.secrets.sources import everything
 from llmrack.secrets.value import StoredSecret, preview
 from llmrack.stack.model_lists import servers
 from llmrack.stack.providers import Provider
-
-WIDTH = 80
+from llmrack.tables import WIDTH
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from io import StringIO
 from pathlib import Path
 
 import gevent
 from pydantic import TypeAdapter, ValidationError
 from pyinfra.api.host import Host as PyinfraHost
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -28,10 +26,10 @@ from llmrack.secrets.locking import alone_with
 from llmrack.secrets.value import Secret
 from llmrack.stack.fleet import Host
 from llmrack.stack.model_lists import Server, not_listed, servers
+from llmrack.tables import printed
 from llmrack.verify.causes import Trouble
 
 KEPT = Path(".llmrack/tested.json")
-WIDTH = 80
 FINE, NOT_FINE, NOT_ASKED = 0, 1, 2
 
 
@@ -170,7 +168,6 @@ def exit_code(tested: Sequence[Tested]) -> int:
 
 def table(tested: Sequence[Tested]) -> str:
     """A line for each, then a sentence for each thing that is wrong; 80 columns of plain text."""
-    console = Console(file=StringIO(), width=WIDTH, color_system=None, highlight=False)
     shown = Table(box=box.SIMPLE, pad_edge=False)
     for title in ("provider", "asked from", "result"):
         shown.add_column(title)
@@ -179,14 +176,9 @@ def table(tested: Sequence[Tested]) -> str:
     for each in tested:
         figures = ("" if number is None else str(number) for number in (each.ms, each.models))
         shown.add_row(*map(Text, (each.name, each.gateway, each.result, *figures)))
-    console.print(shown)
-    said = [str(each.trouble) for each in tested if each.trouble]
-    said += [text for each in tested for text in each.missing]
-    for text in dict.fromkeys(said):
-        console.print(Text(text))
-    file = console.file
-    assert isinstance(file, StringIO)  # noqa: S101  (given above)
-    return "\n".join(line.rstrip() for line in file.getvalue().strip("\n").splitlines()) + "\n"
+    sentences = [str(test.trouble) for test in tested if test.trouble]
+    sentences += [sentence for test in tested for sentence in test.missing]
+    return printed(shown, *dict.fromkeys(sentences))
 
 
 def as_json(tested: Sequence[Tested]) -> str:

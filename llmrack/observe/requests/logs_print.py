@@ -12,7 +12,7 @@ from llmrack.observe.figures import count, seconds
 from llmrack.observe.requests.logs import Logs, PutAside
 from llmrack.observe.requests.usage import stamp
 from llmrack.observe.requests.usage_print import FINE, NOT_ASKED
-from llmrack.observe.tables import columns, printed
+from llmrack.tables import columns, printed
 from llmrack.verify.results import one_line
 
 # Characters of a name that are shown; clients make up names of models.

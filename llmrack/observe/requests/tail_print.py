@@ -7,7 +7,7 @@ from typing import Any
 
 from llmrack.observe.figures import short
 from llmrack.observe.requests.tail import Line
-from llmrack.observe.tables import WIDTH
+from llmrack.tables import WIDTH
 from llmrack.verify.results import one_line
 
 KEY, WHO = 8, 31

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from llmrack.observe.figures import money, seconds, short
 from llmrack.observe.requests.usage import Group, Spread, Usage, stamp
-from llmrack.observe.tables import WIDTH, columns, printed
+from llmrack.tables import WIDTH, columns, printed
 
 FINE, NOT_ASKED = 0, 2
 # Lines of a plot.

@@ -6,11 +6,9 @@ import json
 import secrets as random
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from io import StringIO
 
 from pyinfra.api.host import Host as PyinfraHost
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -23,8 +21,8 @@ from llmrack.hosts.snapshot import Snapshot
 from llmrack.resources.look import Look, parse
 from llmrack.stack.engines import is_engine
 from llmrack.stack.fleet import Host
+from llmrack.tables import printed
 
-WIDTH = 80
 # Seconds a host may take to answer: nvidia-smi may need ten of them.
 ANSWER_DEADLINE = 30
 FINE, NOT_FINE, NOT_ASKED = 0, 1, 2
@@ -83,19 +81,12 @@ def table(rows: Sequence[HostGpus], every_card: bool = False) -> str:
 
     + every_card: also a line for each card, with what pins it
     """
-    console = Console(file=StringIO(), width=WIDTH, color_system=None, highlight=False)
     shown = Table("host", "state", "driver", "cards", "memory used", box=box.SIMPLE, pad_edge=False)
     for row in rows:
         shown.add_row(row.host.name, *map(Text, _cells(row)))
-    console.print(shown)
-    for text in _sentences(rows):
-        console.print(Text(text))
-    for row in rows if every_card else ():
-        for text in _cards(row):
-            console.print(Text(text), soft_wrap=True)
-    file = console.file
-    assert isinstance(file, StringIO)  # noqa: S101  (given above)
-    return "\n".join(line.rstrip() for line in file.getvalue().strip("\n").splitlines()) + "\n"
+    # A card's line is never broken: programs may read it.
+    cards = [f"{line}\n" for row in rows if every_card for line in _cards(row)]
+    return printed(shown, *_sentences(rows)) + "".join(cards)
 
 
 def _cells(row: HostGpus) -> tuple[str, str, str, str]:

@@ -6,17 +6,16 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
-from io import StringIO
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from llmrack.observe.status.server_status import CardUse, Loaded, ModelInfo, ServerStatus, Status
+from llmrack.tables import printed
 
-WIDTH = 80
 # The name, which is folded, gets what the others leave.
 COLUMNS = {
     "name": 16,
@@ -40,13 +39,9 @@ def view(status: Status) -> RenderableType:
     return Group(*parts, "", Text(_summary(status)))
 
 
-def text(status: Status, width: int = WIDTH) -> str:
-    """The same as plain text of so many columns."""
-    console = Console(file=StringIO(), width=width, color_system=None, highlight=False)
-    console.print(view(status))
-    file = console.file
-    assert isinstance(file, StringIO)  # noqa: S101  (given above)
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+def text(status: Status) -> str:
+    """The same as plain text of 80 columns."""
+    return printed(view(status))
 
 
 def _line(*cells: Text) -> Table:
