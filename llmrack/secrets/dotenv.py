@@ -7,7 +7,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from llmrack.files import replace_file
-from llmrack.problems import DeclarationError, Problem
+from llmrack.problems import unusable
 from llmrack.secrets.value import Secret
 
 
@@ -19,11 +19,11 @@ def read_env(path: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     if path.stat().st_mode & 0o077:
-        raise _problem(path, "can be read by other users", f"run: chmod 600 {path}")
+        raise unusable(path, "can be read by other users", f"run: chmod 600 {path}")
     try:
         values = dotenv_values(path, interpolate=False)
     except (OSError, UnicodeDecodeError) as error:
-        raise _problem(path, f"cannot be read ({error})", "make it a text file") from None
+        raise unusable(path, f"cannot be read ({error})", "make it a text file") from None
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -39,7 +39,3 @@ def write_env(path: Path, name: str, value: Secret) -> None:
     text = "\n".join([*kept, f"{name}={value.reveal()}", ""])
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path, text, 0o600)
-
-
-def _problem(path: Path, cause: str, way_out: str) -> DeclarationError:
-    return DeclarationError([Problem(str(path), "", cause, way_out)])

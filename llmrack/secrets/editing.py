@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from llmrack.problems import DeclarationError, Problem
+from llmrack.problems import unusable
 from llmrack.secrets import store, vault
 from llmrack.secrets.places import Places
 from llmrack.secrets.value import Secret
@@ -50,12 +50,12 @@ def _edited(path: Path, values: dict[str, Secret]) -> str:
         try:
             done = subprocess.run([*shlex.split(editor), str(file)], check=False)  # noqa: S603
         except FileNotFoundError:
-            raise _problem(
+            raise unusable(
                 path, f"cannot be edited: there is no {editor!r}", "set EDITOR"
             ) from None
         if done.returncode != 0:
             cause = f"is as it was: the editor ended with {done.returncode}"
-            raise _problem(path, cause, "save and leave it without an error")
+            raise unusable(path, cause, "save and leave it without an error")
         return file.read_text(encoding="utf-8")
     finally:
         shutil.rmtree(folder)
@@ -66,7 +66,7 @@ def _in_memory(path: Path) -> str:
         if each and os.access(each, os.W_OK) and _is_tmpfs(each):
             return each
     way_out = "use llmrack secrets set"
-    raise _problem(path, "cannot be edited: no file system in memory is writable here", way_out)
+    raise unusable(path, "cannot be edited: no file system in memory is writable here", way_out)
 
 
 def _is_tmpfs(folder: str) -> bool:
@@ -86,9 +86,5 @@ def _parse(path: Path, text: str) -> dict[str, Secret]:
     except (ValueError, yaml.YAMLError):
         # PyYAML's message would show the line.
         cause = "is as it was: what you saved is not NAME: value, a line each"
-        raise _problem(path, cause, "put values in quotes, and run it again") from None
+        raise unusable(path, cause, "put values in quotes, and run it again") from None
     return {str(name): Secret(value) for name, value in values.items()}
-
-
-def _problem(path: Path, cause: str, way_out: str) -> DeclarationError:
-    return DeclarationError([Problem(str(path), "", cause, way_out)])

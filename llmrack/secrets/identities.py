@@ -14,7 +14,7 @@ from typing import Any
 
 import pyrage
 
-from llmrack.problems import DeclarationError, Problem
+from llmrack.problems import DeclarationError, unusable
 
 VARIABLE = "LLMRACK_IDENTITY"
 """Names a file with an identity, instead of those in OWN."""
@@ -30,7 +30,7 @@ def files() -> list[Path]:
     named = os.environ.get(VARIABLE)
     paths = [Path(named)] if named else [Path(each).expanduser() for each in OWN]
     if named and not paths[0].exists():
-        raise _problem(paths[0], "is not there", f"correct {VARIABLE}, which names it")
+        raise unusable(paths[0], "is not there", f"correct {VARIABLE}, which names it")
     return [path for path in paths if path.exists()]
 
 
@@ -56,7 +56,7 @@ def decrypt(place: Path, data: bytes) -> bytes:
         "ask somebody who can open it to run: llmrack secrets recipients add "
         f"{_shown(public_keys())}; or name your identity's file in {VARIABLE}"
     )
-    raise _problem(place, f"is not encrypted to any of your identities (tried: {tried})", way_out)
+    raise unusable(place, f"is not encrypted to any of your identities (tried: {tried})", way_out)
 
 
 def public_keys() -> list[str]:
@@ -113,7 +113,7 @@ def _try(place: Path, data: bytes, identities: Iterable[Any]) -> bytes | None:
 
 def _damaged(place: Path, cause: str) -> DeclarationError:
     way_out = "take it from your version control or from a copy; nothing was changed"
-    return _problem(place, f"is truncated or has been edited ({cause})", way_out)
+    return unusable(place, f"is truncated or has been edited ({cause})", way_out)
 
 
 def _identity(path: Path) -> Any:  # noqa: ANN401
@@ -124,7 +124,7 @@ def _identity(path: Path) -> Any:  # noqa: ANN401
 
 def _load(path: Path) -> Any:  # noqa: ANN401
     if path.stat().st_mode & 0o077:
-        raise _problem(path, "can be read by other users", f"run: chmod 600 {path}")
+        raise unusable(path, "can be read by other users", f"run: chmod 600 {path}")
     data = path.read_bytes()
     try:
         if _is_ssh(data):
@@ -135,11 +135,11 @@ def _load(path: Path) -> Any:  # noqa: ANN401
         lines = [line for line in data.decode().splitlines() if line.startswith("AGE-SECRET-KEY-")]
         return pyrage.x25519.Identity.from_str(lines[0])
     except pyrage.DecryptError:
-        raise _problem(path, "does not open with this passphrase", "try again") from None
+        raise unusable(path, "does not open with this passphrase", "try again") from None
     except (pyrage.IdentityError, IndexError, UnicodeDecodeError) as error:
         cause = str(error) if isinstance(error, pyrage.IdentityError) else "no AGE-SECRET-KEY in it"
         way_out = "use an age identity, or an SSH key of type ed25519 or rsa"
-        raise _problem(path, f"is no identity ({cause})", way_out) from None
+        raise unusable(path, f"is no identity ({cause})", way_out) from None
 
 
 def _without_passphrase(path: Path, data: bytes) -> bytes:
@@ -152,7 +152,7 @@ def _without_passphrase(path: Path, data: bytes) -> bytes:
         try:
             key = ssh.load_ssh_private_key(data, _passphrase(path).encode())
         except ValueError:
-            raise _problem(path, "does not open with this passphrase", "try again") from None
+            raise unusable(path, "does not open with this passphrase", "try again") from None
         openssh = ssh.Encoding.PEM, ssh.PrivateFormat.OpenSSH, ssh.NoEncryption()
         return key.private_bytes(*openssh)
 
@@ -160,7 +160,7 @@ def _without_passphrase(path: Path, data: bytes) -> bytes:
 def _passphrase(path: Path) -> str:
     if not sys.stdin.isatty():
         way_out = f"run this in a terminal, or name an identity without one in {VARIABLE}"
-        raise _problem(path, "needs a passphrase, and nobody can be asked", way_out)
+        raise unusable(path, "needs a passphrase, and nobody can be asked", way_out)
     return getpass.getpass(f"Passphrase of {path}: ")
 
 
@@ -201,7 +201,3 @@ def _stanzas(data: bytes) -> Iterator[bytes]:
 
 def _shown(keys: list[str]) -> str:
     return f"'{keys[0]}'" if keys else "YOUR-PUBLIC-KEY"
-
-
-def _problem(path: Path, cause: str, way_out: str) -> DeclarationError:
-    return DeclarationError([Problem(str(path), "", cause, way_out)])

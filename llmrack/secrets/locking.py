@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from llmrack.problems import DeclarationError, Problem
+from llmrack.problems import unusable
 
 DEADLINE = 30.0
 _PAUSE = 0.02
@@ -26,7 +26,7 @@ def alone_with(path: Path) -> Iterator[None]:
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
         cause = f"cannot be there: its folder cannot be opened ({error.strerror})"
-        raise DeclarationError([Problem(str(path), "", cause, "correct the path")]) from None
+        raise unusable(path, cause, "correct the path") from None
     try:
         _lock(folder, path)
         yield
@@ -46,6 +46,5 @@ def _lock(handle: int, path: Path) -> None:
         except BlockingIOError:
             if time.monotonic() > end:
                 cause = f"is being changed by another llmrack for {DEADLINE:.0f} s"
-                problem = Problem(str(path), "", cause, "wait for it, or end it")
-                raise DeclarationError([problem]) from None
+                raise unusable(path, cause, "wait for it, or end it") from None
         time.sleep(_PAUSE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from llmrack.problems import DeclarationError, Problem, nearest
+from llmrack.problems import nearest, unusable
 from llmrack.secrets import store, vault
 from llmrack.secrets.identities import recipient
 from llmrack.secrets.places import Places
@@ -22,7 +22,7 @@ def parse(given: str) -> tuple[str, str]:
         path = Path(given).expanduser()
         if not path.is_file():
             way_out = "give age1..., ssh-ed25519 ..., ssh-rsa ..., or a file with one"
-            raise _problem(given, "is neither a public key nor a file", way_out)
+            raise unusable(given, "is neither a public key nor a file", way_out)
         lines = path.read_text("utf-8", errors="replace").splitlines()
         # An age identity's file says its recipient in a comment.
         keys = [line.removeprefix("# public key: ") for line in lines]
@@ -34,7 +34,7 @@ def parse(given: str) -> tuple[str, str]:
         recipient(key)
     except ValueError as error:
         way_out = "give an age recipient, or an SSH public key of type ed25519 or rsa"
-        raise _problem(given[:60], f"is no public key to encrypt to ({error})", way_out) from None
+        raise unusable(given[:60], f"is no public key to encrypt to ({error})", way_out) from None
     return key, " ".join(parts[length:])
 
 
@@ -53,7 +53,7 @@ def remove(places: Places, given: str) -> str:
     key = named[0] if len(named) == 1 else parse(given)[0]
     if key not in known:
         cause = "is none of its recipients"
-        raise _problem(str(places.vault), f"{_short(key)} {cause}", nearest(given, known.values()))
+        raise unusable(places.vault, f"{_short(key)} {cause}", nearest(given, known.values()))
     left = {each: name for each, name in known.items() if each != key}
     store.set_recipients(places, left, f"recipients remove {_short(key)}")
     return key
@@ -61,7 +61,3 @@ def remove(places: Places, given: str) -> str:
 
 def _short(key: str) -> str:
     return f"{key[:8]}...{key[-8:]}"
-
-
-def _problem(place: str, cause: str, way_out: str) -> DeclarationError:
-    return DeclarationError([Problem(place, "", cause, way_out)])

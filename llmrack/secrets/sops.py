@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from llmrack.problems import DeclarationError, Problem
+from llmrack.problems import unusable
 
 
 def read(path: Path) -> dict[str, str]:
@@ -18,7 +18,7 @@ def read(path: Path) -> dict[str, str]:
     program = shutil.which("sops")
     if program is None:
         way_out = "install sops, or make a vault of llmrack's: a secrets_file that ends in .age"
-        raise _problem(path, "is read by sops, which is not installed", way_out)
+        raise unusable(path, "is read by sops, which is not installed", way_out)
     done = subprocess.run(  # noqa: S603  (no shell; the file's name is the user's own)
         [program, "--decrypt", "--output-type", "json", str(path)],
         capture_output=True,
@@ -27,21 +27,17 @@ def read(path: Path) -> dict[str, str]:
     )
     if done.returncode != 0:
         said = " ".join(done.stderr.split())[:300]
-        raise _problem(path, f"cannot be decrypted by sops ({said})", f"try: sops decrypt {path}")
+        raise unusable(path, f"cannot be decrypted by sops ({said})", f"try: sops decrypt {path}")
     try:
         values = json.loads(done.stdout)
         return {str(name): _text(value) for name, value in values.items()}
     except (ValueError, TypeError, AttributeError):
         # The cause would show what is around it.
         way_out = "write NAME: value at its top level"
-        raise _problem(path, "has something else in it than names and values", way_out) from None
+        raise unusable(path, "has something else in it than names and values", way_out) from None
 
 
 def _text(value: object) -> str:
     if isinstance(value, dict | list) or value is None:
         raise TypeError
     return str(value)
-
-
-def _problem(path: Path, cause: str, way_out: str) -> DeclarationError:
-    return DeclarationError([Problem(str(path), "", cause, way_out)])

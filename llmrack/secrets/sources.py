@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 
-from llmrack.problems import DeclarationError, Problem
+from llmrack.problems import unusable
 from llmrack.secrets.dotenv import read_env
 from llmrack.secrets.places import Places
 from llmrack.secrets.value import Secret, StoredSecret
@@ -65,8 +65,8 @@ def _add(
 def _on_one_line(name: str, kept: StoredSecret) -> StoredSecret:
     """The same; DeclarationError for a value that no environment file can hold."""
     if any(character in kept.secret.reveal() for character in "\n\r\0"):
-        problem = Problem(kept.source, name, "has a line break in it", "write the key on one line")
-        raise DeclarationError([problem])
+        way_out = "write the key on one line"
+        raise unusable(kept.source, "has a line break in it", way_out, name)
     return kept
 
 

@@ -8,7 +8,7 @@ import secrets as random
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-from llmrack.problems import DeclarationError, Problem, nearest
+from llmrack.problems import DeclarationError, nearest, unusable
 from llmrack.secrets import audit, vault
 from llmrack.secrets.dotenv import read_env, write_env
 from llmrack.secrets.places import MASTER_KEY, Places
@@ -33,11 +33,8 @@ def set_values(places: Places, values: Mapping[str, Secret], action: str = "set"
     for name, value in values.items():
         insist_on_value(places, name, value)
     with _noted(places, action, values):
-        with vault.changed(places.vault) as contents:
-            for name, value in values.items():
-                entry = contents.secrets.get(name)
-                contents.secrets[name] = vault.renewed(entry, value, audit.now(), audit.who())
-            _mark(places, contents)
+        with _changed(places) as contents:
+            _set(contents, values)
         stored = vault.read(places.vault).secrets
         for name, value in values.items():
             if name not in stored or stored[name].value != value:
@@ -48,43 +45,43 @@ def set_values(places: Places, values: Mapping[str, Secret], action: str = "set"
 def unset(places: Places, name: str) -> None:
     """Remove a secret from the vault; DeclarationError where it has none of that name."""
     insist_on_vault(places)
-    with _noted(places, "unset", [name]), vault.changed(places.vault) as contents:
+    with _noted(places, "unset", [name]), _changed(places) as contents:
         if name not in contents.secrets:
             raise _problem(places, name, "is not in it", nearest(name, contents.secrets))
         del contents.secrets[name]
-        _mark(places, contents)
 
 
 def replace(
-    places: Places, before: Mapping[str, Secret], values: Mapping[str, Secret], gone: Iterable[str]
+    places: Places,
+    before: Mapping[str, Secret],
+    values: Mapping[str, Secret],
+    removed: Iterable[str],
 ) -> None:
-    """Set and remove what was edited; DeclarationError where somebody else was there meanwhile.
+    """Set and remove what was edited; DeclarationError where somebody else changed it meanwhile.
 
     + before: all values as they were when the editing began
+    + values: the new values of the secrets that were changed
+    + removed: names of the secrets to remove
     """
     for name, value in values.items():
         insist_on_value(places, name, value)
-    names = {*values, *gone}
-    with _noted(places, "edit", names), vault.changed(places.vault) as contents:
+    names = {*values, *removed}
+    with _noted(places, "edit", names), _changed(places) as contents:
         for name in names:
             entry = contents.secrets.get(name)
             if (entry.value if entry else None) != before.get(name):
                 cause = "was changed by somebody else meanwhile"
                 raise _problem(places, name, cause, "nothing was saved: run it again")
-        for name, value in values.items():
-            entry = contents.secrets.get(name)
-            contents.secrets[name] = vault.renewed(entry, value, audit.now(), audit.who())
-        for name in gone:
+        _set(contents, values)
+        for name in removed:
             del contents.secrets[name]
-        _mark(places, contents)
 
 
 def set_recipients(places: Places, recipients: dict[str, str], action: str) -> None:
     """Encrypt the vault to others than before."""
     insist_on_vault(places)
-    with _noted(places, action, []), vault.changed(places.vault) as contents:
+    with _noted(places, action, []), _changed(places) as contents:
         contents.recipients = recipients
-        _mark(places, contents)
 
 
 def ensure_master_key(places: Places, environ: Mapping[str, str] | None = None) -> str | None:
@@ -96,7 +93,7 @@ def ensure_master_key(places: Places, environ: Mapping[str, str] | None = None) 
         return None
     key = Secret(f"sk-{random.token_urlsafe(32)}")
     put(places, MASTER_KEY, key, "generate")
-    return str(_kept_in(places, MASTER_KEY))
+    return str(places.vault if places.has_vault else places.env_file)
 
 
 def put(places: Places, name: str, value: Secret, action: str = "set") -> None:
@@ -111,13 +108,8 @@ def put(places: Places, name: str, value: Secret, action: str = "set") -> None:
         write_env(places.env_file, name, value)
         if read_env(places.env_file).get(name) != value.reveal():
             cause = "does not read back as what was given"
-            raise DeclarationError(
-                [Problem(str(places.env_file), name, cause, "quote it in the file by hand")]
-            )
-
-
-def _kept_in(places: Places, name: str) -> object:
-    return places.vault if places.has_vault else places.env_file
+            way_out = "quote it in the file by hand"
+            raise unusable(places.env_file, cause, way_out, name)
 
 
 def begin_rotation(
@@ -133,25 +125,27 @@ def begin_rotation(
         return put(places, name, value, "rotate: begin")
     insist_on_vault(places)
     insist_on_value(places, name, value)
-    with _noted(places, "rotate: begin", [name]), vault.changed(places.vault) as contents:
+    with _noted(places, "rotate: begin", [name]), _changed(places) as contents:
+        _set(contents, {name: value})
         digest = hashlib.sha256(old.reveal().encode()).hexdigest()
-        new = vault.renewed(contents.secrets.get(name), value, audit.now(), audit.who())
-        accepted = (digest, until) if until else None
-        contents.secrets[name] = dataclasses.replace(new, previous=old, accepted=accepted)
-        _mark(places, contents)
+        contents.secrets[name] = dataclasses.replace(
+            contents.secrets[name], previous=old, accepted=(digest, until) if until else None
+        )
 
 
-def settle_rotation(places: Places, name: str, back: Secret | None) -> None:
-    """Forget the old value; or put it `back`."""
-    action = "rotate: put back" if back else "rotate: done"
+def settle_rotation(places: Places, name: str, old: Secret | None) -> None:
+    """Forget the old value of a secret, or put it back.
+
+    + old: the value to put back; None: the new one stays
+    """
+    action = "rotate: put back" if old else "rotate: done"
     if not places.has_vault:
-        return put(places, name, back, action) if back else audit.note(places, action, [name])
-    with _noted(places, action, [name]), vault.changed(places.vault) as contents:
+        return put(places, name, old, action) if old else audit.note(places, action, [name])
+    with _noted(places, action, [name]), _changed(places) as contents:
         entry = dataclasses.replace(contents.secrets[name], previous=None)
-        if back:
-            entry = dataclasses.replace(entry, value=back, accepted=None)
+        if old:
+            entry = dataclasses.replace(entry, value=old, accepted=None)
         contents.secrets[name] = entry
-        _mark(places, contents)
 
 
 @contextmanager
@@ -168,9 +162,19 @@ def _noted(places: Places, action: str, names: Iterable[str]) -> Iterator[None]:
     audit.note(places, action, names)
 
 
-def _mark(places: Places, contents: vault.Contents) -> None:
-    stands = audit.mark(places.audit)
-    contents.audit = stands.lines, stands.last
+@contextmanager
+def _changed(places: Places) -> Iterator[vault.Contents]:
+    """The vault's contents, written when the block ends, with where the audit file stands."""
+    with vault.changed(places.vault) as contents:
+        yield contents
+        audited = audit.mark(places.audit)
+        contents.audit = audited.lines, audited.last
+
+
+def _set(contents: vault.Contents, values: Mapping[str, Secret]) -> None:
+    for name, value in values.items():
+        entry = contents.secrets.get(name)
+        contents.secrets[name] = vault.renewed(entry, value, audit.now(), audit.who())
 
 
 def insist_on_vault(places: Places) -> None:
@@ -199,4 +203,4 @@ def insist_on_value(places: Places, name: str, value: Secret) -> None:
 
 
 def _problem(places: Places, name: str, cause: str, way_out: str) -> DeclarationError:
-    return DeclarationError([Problem(str(places.vault), name, cause, way_out)])
+    return unusable(places.vault, cause, way_out, name)

@@ -15,7 +15,7 @@ from typing import Any
 import pyrage
 
 from llmrack.files import replacement
-from llmrack.problems import DeclarationError, Problem
+from llmrack.problems import DeclarationError, unusable
 from llmrack.secrets.identities import decrypt, recipient
 from llmrack.secrets.locking import alone_with
 from llmrack.secrets.value import Secret
@@ -62,7 +62,7 @@ def create(path: Path, recipients: dict[str, str]) -> None:
     """Make an empty vault; DeclarationError where there is one, or nobody here could open it."""
     with alone_with(path):
         if path.exists():
-            raise _problem(path, "is there already", "use llmrack secrets set, or recipients add")
+            raise unusable(path, "is there already", "use llmrack secrets set, or recipients add")
         _write(path, Contents(recipients))
 
 
@@ -84,18 +84,18 @@ def _write(path: Path, contents: Contents) -> None:
         recipients = [recipient(key) for key in contents.recipients]
     except ValueError as error:
         way_out = "give an age recipient (age1...), or an SSH key of type ed25519 or rsa"
-        raise _problem(path, f"has no such recipient: {error}", way_out) from None
+        raise unusable(path, f"has no such recipient: {error}", way_out) from None
     if not recipients:
-        raise _problem(path, "would be encrypted to nobody", "keep one recipient at least")
+        raise unusable(path, "would be encrypted to nobody", "keep one recipient at least")
     clear = json.dumps(_plain(contents), indent=1, sort_keys=True).encode()
     sealed = pyrage.encrypt(clear, recipients, armored=True)
     if not _opens(path, sealed, clear):
         cause = "could not be opened by any identity of yours after this"
-        raise _problem(path, cause, "keep yourself among its recipients")
+        raise unusable(path, cause, "keep yourself among its recipients")
     with replacement(path, 0o600) as beside:
         beside.write_bytes(sealed)
         if beside.read_bytes() != sealed:
-            raise _problem(path, "cannot be written soundly", "look at the disk")
+            raise unusable(path, "cannot be written soundly", "look at the disk")
 
 
 def _opens(path: Path, sealed: bytes, clear: bytes) -> bool:
@@ -110,7 +110,7 @@ def _bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         cause = f"cannot be read ({error.strerror})"
-        raise _problem(path, cause, "make one: llmrack secrets init") from None
+        raise unusable(path, cause, "make one: llmrack secrets init") from None
 
 
 def _plain(contents: Contents) -> dict[str, Any]:
@@ -135,7 +135,7 @@ def _parse(path: Path, clear: bytes) -> Contents:
         plain = json.loads(clear)
         if plain["version"] != VERSION:
             way_out = "use the llmrack that wrote it"
-            raise _problem(path, f"is of version {plain['version']}, and not {VERSION}", way_out)
+            raise unusable(path, f"is of version {plain['version']}, and not {VERSION}", way_out)
         entries = {
             name: Entry(
                 Secret(entry["value"]),
@@ -151,13 +151,9 @@ def _parse(path: Path, clear: bytes) -> Contents:
     except (ValueError, KeyError, TypeError, AttributeError):
         # Not even the position of a mistake is told: what stands around it is a key.
         cause = "is an age file, but not one of llmrack's"
-        raise _problem(path, cause, "make a vault: llmrack secrets init") from None
+        raise unusable(path, cause, "make a vault: llmrack secrets init") from None
 
 
 def renewed(entry: Entry | None, value: Secret, changed: str, by: str) -> Entry:
     """The entry with another value."""
     return replace(entry or Entry(value, changed, by), value=value, changed=changed, by=by)
-
-
-def _problem(path: Path, cause: str, way_out: str) -> DeclarationError:
-    return DeclarationError([Problem(str(path), "", cause, way_out)])
