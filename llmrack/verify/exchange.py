@@ -163,6 +163,12 @@ def dig(data: object, *path: str | int) -> Any:  # noqa: ANN401  (whatever the s
     return data
 
 
+def whole_number(data: object, key: str) -> int:
+    """A whole number in foreign JSON, or 0."""
+    value = dig(data, key)
+    return value if isinstance(value, int) else 0
+
+
 def _late(who: str, seconds: float) -> Failed:
     return Failed(
         f"{who} did not answer within {seconds:g} s; see the journal of its unit, "

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
@@ -132,9 +133,7 @@ def stream(target: Target) -> Measured:
 def embedding(target: Target) -> Measured:
     """Vectors for two texts: of the declared length, not constant, and not the same."""
     body = {"input": ["a red apple", "the speed of light"]}
-    with post(target, EMBEDDINGS, body, target.plain) as (answer, instance):
-        data = answer.json()
-        latency = answer.elapsed
+    data, instance, latency = ask_json(target, EMBEDDINGS, body)
     vectors = [dig(data, "data", index, "embedding") for index in range(2)]
     for vector in vectors:
         if not isinstance(vector, list) or not vector:
@@ -156,9 +155,7 @@ def tools(target: Target) -> Measured:
     question = says("What is the weather in Paris now? Use the tool.")
     # The likeliest token each time: whether the tool is called should not be left to chance.
     body = {"tools": [WEATHER_TOOL], "temperature": 0, "max_tokens": 2 * MAX_TOKENS, **question}
-    with post(target, CHAT, body, target.plain) as (answer, instance):
-        data = answer.json()
-        latency = answer.elapsed
+    data, instance, latency = ask_json(target, CHAT, body)
     call = dig(data, "choices", 0, "message", "tool_calls", 0, "function")
     if dig(call, "name") != "get_weather":
         raise Failed(
@@ -175,9 +172,7 @@ def thinking(target: Target) -> Measured:
     """An answer to a request that asks for thought: with the thought, or a count of its tokens."""
     question = says("What is six times seven?")
     body = {"max_tokens": 4 * MAX_TOKENS, "reasoning_effort": "low", **question}
-    with post(target, CHAT, body, target.plain) as (answer, instance):
-        data = answer.json()
-        latency = answer.elapsed
+    data, instance, latency = ask_json(target, CHAT, body)
     thought = dig(data, "choices", 0, "message", "reasoning_content")
     if not thought and not dig(data, "usage", "completion_tokens_details", "reasoning_tokens"):
         raise Failed(
@@ -189,9 +184,7 @@ def thinking(target: Target) -> Measured:
 
 def _chat(target: Target, content: object) -> Measured:
     body = {"max_tokens": MAX_TOKENS, **says(content)}
-    with post(target, CHAT, body, target.plain) as (answer, instance):
-        data = answer.json()
-        latency = answer.elapsed
+    data, instance, latency = ask_json(target, CHAT, body)
     if not _text(dig(data, "choices", 0, "message")):
         raise Failed(f"the answer is empty; see the journal of {instance}")
     counts = [dig(data, "usage", name) for name in ("prompt_tokens", "completion_tokens")]
@@ -224,6 +217,17 @@ def post(
                 status=answer.status,
             )
         yield answer, instance_of(answer.headers, target)
+
+
+def ask_json(
+    target: Target, path: str, body: Mapping[str, object] | Form
+) -> tuple[Any, str, float]:
+    """The JSON of a whole answer, the declared instance that gave it, and the seconds it took.
+
+    Raises Failed.
+    """
+    with post(target, path, body, target.plain) as (answer, instance):
+        return answer.json(), instance, answer.elapsed
 
 
 def asked(

@@ -24,7 +24,7 @@ from llmrack.stack.instances import Instance, instance_name, needs_gpu
 from llmrack.stack.providers import Provider
 from llmrack.stack.schema import Stack
 from llmrack.stack.settings import is_loopback
-from llmrack.verify.exchange import dig
+from llmrack.verify.exchange import dig, whole_number
 from llmrack.verify.model_descriptions import capabilities_of, context_length_of
 
 KIND_GATEWAY = "gateway"
@@ -195,7 +195,7 @@ def loaded_of(listed: object) -> tuple[Loaded, ...]:
     """The models of an answer of ``/api/ps``."""
     loaded = []
     for model in listed if isinstance(listed, list) else ():
-        size, on_gpu = _whole(model, "size"), _whole(model, "size_vram")
+        size, on_gpu = whole_number(model, "size"), whole_number(model, "size_vram")
         share = on_gpu / size if size else 0.0
         until = _until(dig(model, "expires_at"))
         loaded.append(Loaded(str(dig(model, "name")), size, share, until))
@@ -231,7 +231,7 @@ def _models(
             name,
             length,
             capabilities_of(shown) or (),
-            _whole(model, "size") or None,
+            whole_number(model, "size") or None,
             engine.full_name(name) in declared,
         )
 
@@ -277,8 +277,3 @@ def _restarts(units: Sequence[Mapping[str, str]]) -> str:
 def _url(host: Host, bind: str, port: int) -> str:
     """Where other hosts reach a server; only its own host does where it is bound to loopback."""
     return f"http://{bracketed(own_address(bind) if is_loopback(bind) else host.address)}:{port}"
-
-
-def _whole(data: object, key: str) -> int:
-    value = dig(data, key)
-    return value if isinstance(value, int) else 0

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import httpx
 
 from llmrack.stack.fleet import Host
-from llmrack.stack.instances import EngineModel, Instance, instance_name
+from llmrack.stack.instances import EngineModel, Instance, instance_name, needs_gpu
 from llmrack.stack.kinds import kind_of
 from llmrack.stack.models import Model
 from llmrack.stack.ollama_models import engine_models
 from llmrack.stack.schema import Stack
-from llmrack.verify.exchange import Bounds, dig
+from llmrack.verify.exchange import Bounds, dig, whole_number
 from llmrack.verify.model_descriptions import CAPABILITIES
 from llmrack.verify.ollama.declared import QUICK, ask_engine
 from llmrack.verify.results import Failed, Result, one_line
@@ -38,11 +38,6 @@ MEASURED = {
 SIGNS = ("NVIDIA driver too old", "library=cpu")
 # Its line about each card, and about none.
 COMPUTE = "inference compute"
-
-
-def needs_gpu(host: Host, instance: Instance) -> bool:
-    """Whether what ``instance`` serves must be on a GPU."""
-    return host.settings.gpu_required and instance.gpus != ()
 
 
 def prove_residency(
@@ -138,7 +133,7 @@ class _Served:
         """Where it lies and with what context. Raises Failed when that is not as declared."""
         shown = self._show(self.engine.name)
         entry = self._load(shown)
-        size, on_gpu = _number(entry, "size"), _number(entry, "size_vram")
+        size, on_gpu = whole_number(entry, "size"), whole_number(entry, "size_vram")
         place = f"{on_gpu * 100 // size}% GPU" if on_gpu and size else "100% CPU"
         if needs_gpu(self.host, self.instance):
             if not on_gpu:
@@ -187,7 +182,7 @@ class _Served:
         """Tokens of context it is loaded with. Raises Failed when they are too few."""
         declared = self.engine.create.parameters.num_ctx if self.engine.create else None
         info = dig(shown, "model_info")
-        trained = _number(info, f"{dig(info, 'general.architecture')}.context_length")
+        trained = whole_number(info, f"{dig(info, 'general.architecture')}.context_length")
         if declared and trained and declared > trained:
             raise Failed(
                 f"a context of {declared} tokens is declared, but it was trained for {trained} "
@@ -196,7 +191,7 @@ class _Served:
         baked = re.search(r"^num_ctx\s+(\d+)", str(dig(shown, "parameters") or ""), re.MULTILINE)
         default = self._environment["OLLAMA_CONTEXT_LENGTH"]
         wanted = declared or int(baked[1] if baked else default)
-        loaded = _number(entry, "context_length")
+        loaded = whole_number(entry, "context_length")
         # Ollama goes no further than what the model was trained for (llm/server.go).
         if loaded < min(wanted, trained or wanted):
             raise Failed(
@@ -254,15 +249,9 @@ def _weights(shown: object) -> str:
     return found[1] if found else ""
 
 
-def _number(data: object, key: str) -> int:
-    """A whole number of foreign JSON, or 0."""
-    value = dig(data, key)
-    return value if isinstance(value, int) else 0
-
-
 def _rate(answer: object) -> float:
     """Tokens per second of a generation; ``eval_duration`` is in ns. Raises Failed."""
-    tokens, duration = _number(answer, "eval_count"), _number(answer, "eval_duration")
+    tokens, duration = whole_number(answer, "eval_count"), whole_number(answer, "eval_duration")
     if not (tokens and duration):
         raise Failed("Ollama's answer has no eval_count and eval_duration; see its journal")
     return tokens / duration * 1e9
