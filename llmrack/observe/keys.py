@@ -15,11 +15,10 @@ from rich.text import Text
 from llmrack.hosts.asking import Gateways
 from llmrack.hosts.commands import run, sh
 from llmrack.hosts.connection import Unreached
+from llmrack.observe.exit_codes import FINE, NOT_ASKED
 from llmrack.resources.change import as_user
 from llmrack.stack.fleet import Host
 from llmrack.tables import printed
-
-FINE, NOT_ASKED = 0, 2
 
 # One pass on the host, so that the log itself does not cross the network.
 _COUNT = """

@@ -21,6 +21,7 @@ from llmrack.files import replace_file
 from llmrack.hosts.asking import Gateways
 from llmrack.hosts.connection import Unreached
 from llmrack.hosts.provider_requests import NotAnswered, Reach
+from llmrack.observe.exit_codes import FINE, NOT_ASKED, NOT_FINE, worst
 from llmrack.secrets.audit import now
 from llmrack.secrets.locking import alone_with
 from llmrack.secrets.value import Secret
@@ -30,7 +31,6 @@ from llmrack.tables import printed
 from llmrack.verify.causes import Trouble
 
 KEPT = Path(".llmrack/tested.json")
-FINE, NOT_FINE, NOT_ASKED = 0, 1, 2
 
 
 @dataclass(frozen=True)
@@ -162,8 +162,7 @@ def kept_tests(folder: Path) -> list[Tested]:
 
 def exit_code(tested: Sequence[Tested]) -> int:
     """1 when something is wrong with a provider, else 2 when a gateway could not ask, else 0."""
-    codes = {each.code for each in tested}
-    return NOT_FINE if NOT_FINE in codes else max(codes, default=FINE)
+    return worst(test.code for test in tested)
 
 
 def table(tested: Sequence[Tested]) -> str:

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from llmrack.components.engines import engines_on
 from llmrack.observe import figures
+from llmrack.observe.exit_codes import FINE, NOT_ASKED, worst
 from llmrack.observe.report.graph import rows, where
 from llmrack.observe.report.graph_svg import svg
 from llmrack.observe.report.usage import by_group, over_time, table_over_time, trends
@@ -22,7 +23,6 @@ from llmrack.stack.fleet import GATEWAY_GROUP, Fleet
 from llmrack.stack.schema import Stack
 from llmrack.verify.results import Report, Result
 
-FINE, NOT_FINE, NOT_ASKED = 0, 1, 2
 # The state of an instance: its sign, and its word.
 SIGNS = {
     "ok": ("✓", "ok"),
@@ -75,9 +75,8 @@ class Findings:
     @property
     def exit_code(self) -> int:
         """0 all is well, 1 something is not, 2 something could not be asked."""
-        codes = {self.status.exit_code, self.proof.exit_code if self.proof else FINE}
-        codes |= {NOT_ASKED} if self.unreached else set()
-        return NOT_FINE if NOT_FINE in codes else max(codes)
+        proof = self.proof.exit_code if self.proof else FINE
+        return worst((self.status.exit_code, proof, NOT_ASKED if self.unreached else FINE))
 
     @property
     def verdict(self) -> Verdict:

@@ -8,10 +8,10 @@ from dataclasses import asdict
 
 from rich.text import Text
 
+from llmrack.observe.exit_codes import FINE, NOT_ASKED
 from llmrack.observe.figures import count, seconds
 from llmrack.observe.requests.logs import Logs, PutAside
 from llmrack.observe.requests.usage import stamp
-from llmrack.observe.requests.usage_print import FINE, NOT_ASKED
 from llmrack.tables import columns, printed
 from llmrack.verify.results import one_line
 

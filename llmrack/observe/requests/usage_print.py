@@ -13,11 +13,11 @@ from typing import Any
 
 from rich.text import Text
 
+from llmrack.observe.exit_codes import FINE, NOT_ASKED
 from llmrack.observe.figures import money, seconds, short
 from llmrack.observe.requests.usage import Group, Spread, Usage, stamp
 from llmrack.tables import WIDTH, columns, printed
 
-FINE, NOT_ASKED = 0, 2
 # Lines of a plot.
 HEIGHT = 12
 

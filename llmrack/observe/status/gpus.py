@@ -18,6 +18,7 @@ from llmrack.components.gpu.states import State
 from llmrack.hosts.asking import Gateways
 from llmrack.hosts.connection import Unreached
 from llmrack.hosts.snapshot import Snapshot
+from llmrack.observe.exit_codes import FINE, NOT_ASKED, NOT_FINE, worst
 from llmrack.resources.look import Look, parse
 from llmrack.stack.engines import is_engine
 from llmrack.stack.fleet import Host
@@ -25,7 +26,6 @@ from llmrack.tables import printed
 
 # Seconds a host may take to answer: nvidia-smi may need ten of them.
 ANSWER_DEADLINE = 30
-FINE, NOT_FINE, NOT_ASKED = 0, 1, 2
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,7 @@ def ask_gpus(gateways: Gateways) -> list[HostGpus]:
 
 def exit_code(rows: Sequence[HostGpus]) -> int:
     """1 when GPUs that are needed are not fine, else 2 when a host could not be asked, else 0."""
-    codes = {row.code for row in rows}
-    return NOT_FINE if NOT_FINE in codes else max(codes, default=FINE)
+    return worst(row.code for row in rows)
 
 
 def table(rows: Sequence[HostGpus], every_card: bool = False) -> str:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from llmrack.observe.exit_codes import FINE, NOT_ASKED, NOT_FINE, worst
+
 ServerState = Literal["ok", "trouble", "unknown", "off"]
 
 
@@ -95,5 +97,5 @@ class Status:
     @property
     def exit_code(self) -> int:
         """1 when something is in trouble, else 2 when something is not known, else 0."""
-        states = {server.state for server in self.servers}
-        return 1 if "trouble" in states else 2 if "unknown" in states else 0
+        codes = {"trouble": NOT_FINE, "unknown": NOT_ASKED}
+        return worst(codes.get(server.state, FINE) for server in self.servers)

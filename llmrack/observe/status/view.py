@@ -13,6 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from llmrack.observe.requests.usage import stamp
 from llmrack.observe.status.server_status import CardUse, Loaded, ModelInfo, ServerStatus, Status
 from llmrack.tables import printed
 
@@ -129,5 +130,4 @@ def as_json(status: Status, indent: int | None = 2) -> str:
 
 
 def _plain(server: ServerStatus) -> dict[str, Any]:
-    checked = server.checked.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return asdict(server) | {"checked": checked}
+    return asdict(server) | {"checked": stamp(server.checked)}

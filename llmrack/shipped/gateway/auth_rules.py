@@ -94,19 +94,13 @@ class Key:
         for name in list(names) or [""]:
             # LiteLLM asks several at once where they are written with commas.
             parts = name.split(",") if isinstance(name, str) else [""]
-            if not all(self._allows(part.strip()) for part in parts):
+            if not all(allows(self.models, part.strip()) for part in parts):
                 shown = repr(name) if isinstance(name, str) and name else "a model without a name"
                 raise Refused(
                     403,
                     f"the key {self.name} may not ask {shown}; it may ask: "
                     + ", ".join(self.models),
                 )
-
-    def _allows(self, name: str) -> bool:
-        return any(
-            name.startswith(each[:-1]) if each.endswith("*") else name == each
-            for each in self.models or ()
-        )
 
     def count(self, now: float) -> None:
         """Count a request; refuse it where there were as many as allowed in the minute before.
@@ -125,6 +119,13 @@ class Key:
                 wait,
             )
         self._asked.append(now)
+
+
+def allows(models: Iterable[str], name: str) -> bool:
+    """Whether a name is one of ``models``, some of which may stand for many by * at their end."""
+    return any(
+        name.startswith(model[:-1]) if model.endswith("*") else name == model for model in models
+    )
 
 
 def metrics_key(master: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 
+from .auth_rules import allows
 from .litellm_parts import UserAPIKeyAuth, user_api_key_auth
 
 PATHS = ("/v1/model/info", "/model/info")
@@ -27,7 +28,7 @@ def add_to(app: FastAPI, declared: Mapping[str, Any]) -> None:
 
     async def model_info(key: UserAPIKeyAuth = Depends(user_api_key_auth)) -> dict[str, Any]:  # noqa: B008
         names = key.models or known
-        return {"data": [entry for name, entry in known.items() if _may(name, names)]}
+        return {"data": [entry for name, entry in known.items() if allows(names, name)]}
 
     for path in PATHS:
         app.router.routes.insert(0, APIRoute(path, model_info, methods=["GET"]))
@@ -53,9 +54,3 @@ def _entry(name: str, declared: Mapping[str, Any]) -> dict[str, Any]:
             "supports_reasoning": "thinking" in every,
         },
     }
-
-
-def _may(name: str, allowed: Any) -> bool:  # noqa: ANN401  (a list of names, or all of them)
-    return any(
-        name.startswith(each[:-1]) if each.endswith("*") else name == each for each in allowed
-    )
