@@ -51,27 +51,27 @@ class Asker:
         """Ask everybody involved, each by itself; who fails must be mended first."""
         results = []
         involved = {
-            each.id: (each, asked)
+            deployment.id: (deployment, asked)
             for drill in drills
             for asked in drill.asked
-            for each in asked.everybody
+            for deployment in asked.everybody
         }
-        for each, asked in involved.values():
+        for deployment, asked in involved.values():
             try:
                 # Once more, what it takes to load the model does not count.
-                for _ in range(1 if self._stack.providers[each.provider].is_paid else 2):
-                    self._usual[each.id] = self._by_itself(each, asked)
+                for _ in range(1 if self._stack.providers[deployment.provider].is_paid else 2):
+                    self._usual[deployment.id] = self._by_itself(deployment, asked)
             except Failed as failed:
-                results.append(self._failed(asked.name, "before", each.instance, failed))
+                results.append(self._failed(asked.name, "before", deployment.instance, failed))
         return results
 
     def by_itself(self, drill: Drill) -> list[Result]:
         """Ask the instance of a drill for each of its models; only failures are results."""
         results = []
         for asked in drill.asked:
-            for each in asked.lost:
+            for deployment in asked.lost:
                 try:
-                    self._by_itself(each, asked)
+                    self._by_itself(deployment, asked)
                 except Failed as failed:
                     check = f"{drill.cause}: {BACK}"
                     results.append(self._failed(asked.name, check, drill.instance, failed))
@@ -93,12 +93,13 @@ class Asker:
                 for step, probe in kinds.items()
                 for _ in range(asked.volley)
             ]
-            answered = [(step, each.result()) for step, each in running]
+            answered = [(step, result.result()) for step, result in running]
         finally:
             # An interrupt shall not wait for them.
             pool.shutdown(wait=False, cancel_futures=True)
         results = [
-            max((each for step, each in answered if step == kind), key=_badness) for kind in kinds
+            max((result for step, result in answered if step == kind), key=_badness)
+            for kind in kinds
         ]
         probe = next(iter(kinds.values()))
         return [*results, self._once(drill, asked, AGAIN, probe, target)]
@@ -108,7 +109,7 @@ class Asker:
 
         + since: monotonic time at which it was restored
         """
-        check, own = f"{drill.cause}: {BACK}", _labels(asked.name, asked.lost)
+        check, labels = f"{drill.cause}: {BACK}", _labels(asked.name, asked.lost)
         # The instance may have to load its model for the one who comes first.
         target = self._target(asked, RETURN)
         probe = next(iter(self._kinds(asked).values()))
@@ -118,7 +119,7 @@ class Asker:
             try:
                 seen = probe(target)
                 taken = time.monotonic() - since
-                if seen.instance in own:
+                if seen.instance in labels:
                     break
                 if time.monotonic() > end:
                     if not asked.in_turn:
@@ -146,7 +147,9 @@ class Asker:
                 if taken >= target.plain.gap:
                     way_out = self._way_out(asked.lost[0])
                     raise Failed(f"nobody had answered after {taken:.0f} s; {way_out}") from None
-                declared = " or ".join(dict.fromkeys(each.instance for each in asked.next))
+                declared = " or ".join(
+                    dict.fromkeys(deployment.instance for deployment in asked.next)
+                )
                 raise Failed(
                     f"nobody stood in, though {declared} should; deploy again if the declaration "
                     "is newer than the gateway, and see its journal. What clients meet: "
@@ -170,9 +173,9 @@ class Asker:
 
     def _judge(self, drill: Drill, asked: Asked, seen: Measured, deadline: float) -> None:
         """Raises Failed when it took too long to find the one who answered."""
-        who = _labels(asked.name, asked.standins)[seen.instance]
-        usual = self._usual[who.id]
-        for what, seconds, alone in (
+        deployment = _labels(asked.name, asked.standins)[seen.instance]
+        usual = self._usual[deployment.id]
+        for name, seconds, alone in (
             ("the first token", seen.first_token, usual.first_token),
             ("the answer", seen.latency, usual.latency),
         ):
@@ -181,8 +184,9 @@ class Asker:
             limit = deadline + SLACK + SPREAD * alone
             if seconds > limit:
                 raise Failed(
-                    f"{what} took {seconds:.1f} s, {limit:.1f} s are allowed ({who.instance} by "
-                    f"itself takes {alone:.1f} s); {self._way_out(asked.lost[0])}"
+                    f"{name} took {seconds:.1f} s, {limit:.1f} s are allowed "
+                    f"({deployment.instance} by itself takes {alone:.1f} s); "
+                    f"{self._way_out(asked.lost[0])}"
                 )
 
     def _way_out(self, lost: Deployment) -> str:
@@ -204,7 +208,7 @@ class Asker:
         return next(iter(self._kinds(asked).values()))(target)
 
     def _patience(self, asked: Asked) -> float:
-        usual = max(self._usual[each.id].latency for each in asked.standins)
+        usual = max(self._usual[deployment.id].latency for deployment in asked.standins)
         return asked.deadline + SLACK + SPREAD * usual + PATIENCE
 
     def _target(
@@ -239,8 +243,10 @@ class Asker:
 def _labels(name: str, group: Sequence[Deployment]) -> dict[str, Deployment]:
     """Deployments by what a probe calls them that asked for ``name``."""
     return {
-        each.instance if each.model == name else f"{each.instance}/{each.model}": each
-        for each in group
+        deployment.instance
+        if deployment.model == name
+        else f"{deployment.instance}/{deployment.model}": deployment
+        for deployment in group
     }
 
 

@@ -53,15 +53,16 @@ class Breakage:
     @property
     def restore(self) -> str:
         """Restore, then take back what ``arm`` did."""
-        gone = f"systemctl stop {SWITCH}.timer 2>/dev/null; ! systemctl -q is-active {SWITCH}.timer"
-        return f"{self.end} && {{ {gone}; }}"
+        timer = f"{SWITCH}.timer"
+        disarm = f"systemctl stop {timer} 2>/dev/null; ! systemctl -q is-active {timer}"
+        return f"{self.end} && {{ {disarm}; }}"
 
 
 def breakage(drill: Drill) -> Breakage:
     """How a drill breaks its instance."""
     user = drill.at.settings.service_user
-    if drill.own:
-        unit = unit_of(drill.own)
+    if drill.broken:
+        unit = unit_of(drill.broken)
         begin, end = {
             Cause.STOPPED: (f"stop {unit}", f"start {unit}"),
             # To every process of it: the runners answer, too.

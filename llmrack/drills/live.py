@@ -65,29 +65,31 @@ class LiveFleet:
         """
         started, results, not_run = datetime.now(UTC), list[Result](), list[str]()
         with self._interrupts:
-            for one in self.plans:
+            for gateway_plan in self.plans:
                 try:
-                    for result in self._through(one, tell):
+                    for result in self._through(gateway_plan, tell):
                         results.append(result)
                 except NotDrilled as reason:
-                    not_run.append(f"{one.gateway.name}: {reason}")
+                    not_run.append(f"{gateway_plan.gateway.name}: {reason}")
                     break
         return Report(tuple(results), started, tuple(not_run))
 
-    def _through(self, one: Plan, tell: Callable[[str], None]) -> Iterator[Result]:
-        stack, name = self.declared.stack, one.gateway.name
-        if not one.drills:
+    def _through(self, gateway_plan: Plan, tell: Callable[[str], None]) -> Iterator[Result]:
+        stack, name = self.declared.stack, gateway_plan.gateway.name
+        if not gateway_plan.drills:
             return
-        for drill in one.drills:
+        for drill in gateway_plan.drills:
             self._run(drill.at, breakage(drill).check, f"{drill.title} is not possible")
-        with http_client(self._gateways.connect(one.gateway), gateway_url(one.gateway)) as client:
+        with http_client(
+            self._gateways.connect(gateway_plan.gateway), gateway_url(gateway_plan.gateway)
+        ) as client:
             asker = Asker(client, self.declared.secrets[MASTER_KEY], stack, name)
             tell(f"{name}: asking everybody while all is well")
-            failed = asker.before(one.drills)
+            failed = asker.before(gateway_plan.drills)
             yield from failed
             if failed:
                 raise NotDrilled("not everybody is well; mend that, then drill again")
-            for drill in one.drills:
+            for drill in gateway_plan.drills:
                 yield from self._one(drill, asker, tell)
 
     def _one(self, drill: Drill, asker: Asker, tell: Callable[[str], None]) -> Iterator[Result]:
@@ -109,19 +111,19 @@ class LiveFleet:
             raise NotDrilled(f"{drill.instance} does not serve again, so nothing more was broken")
 
     @contextmanager
-    def _broken(self, drill: Drill, how: Breakage, seconds: float) -> Iterator[None]:
+    def _broken(self, drill: Drill, broken: Breakage, seconds: float) -> Iterator[None]:
         """Broken inside the ``with``; the host restores it by itself after ``seconds``."""
         failure = f"{drill.instance} was not broken"
-        self._run(drill.at, how.arm(seconds), failure)
+        self._run(drill.at, broken.arm(seconds), failure)
         try:
-            self._run(drill.at, how.begin, failure)
+            self._run(drill.at, broken.begin, failure)
             yield
         finally:
             # A second interrupt shall not keep this from being done.
             with self._interrupts.held():
                 self._run(
                     drill.at,
-                    how.restore,
+                    broken.restore,
                     f"{drill.instance} could not be restored from here; {drill.at.name} does it "
                     f"by itself within {seconds:.0f} s (`systemctl status {SWITCH}.timer`)",
                 )
@@ -129,8 +131,8 @@ class LiveFleet:
     def _run(self, host: Host, script: str, failure: str) -> None:
         """Run a script as root. Raises NotDrilled with ``failure`` and what was printed."""
         try:
-            there = self._gateways.connect(host)
-            answer = run(there, ended_after(SCRIPT_DEADLINE, sh(script)))
+            connected = self._gateways.connect(host)
+            answer = run(connected, ended_after(SCRIPT_DEADLINE, sh(script)))
         except Unreached as error:
             raise NotDrilled(f"{failure}: {host.name}: {error}") from None
         if not answer.succeeded:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -85,7 +85,7 @@ class Drill:
 
     + instance: its name
     + at: the host on which it is broken: its own, or the gateway's
-    + own: which of that host's instances it is; None where the way to it is broken
+    + broken: the instance there that is broken itself; None where the way to it is
     + url: its address as the gateway reaches it
     + asked: the names that are asked meanwhile
     + alone: names that nobody answers meanwhile
@@ -95,7 +95,7 @@ class Drill:
     instance: str
     cause: Cause
     at: Host
-    own: Instance | None
+    broken: Instance | None
     url: str
     asked: tuple[Asked, ...]
     alone: tuple[str, ...]
@@ -124,77 +124,85 @@ def plan(stack: Stack, fleet: Fleet, gateway: Host, limit: str | None = None) ->
     + limit: a host or group: only what runs there; others' services count as the gateway's
     """
     ours = {
-        instance_name(host, each): (host, each)
+        instance_name(host, instance): (host, instance)
         for host in fleet.hosts
-        for each in instances(stack, host)
+        for instance in instances(stack, host)
     }
-    found = deployments(stack, fleet, gateway)
+    served = deployments(stack, fleet, gateway)
     drills: list[Drill] = []
     unbroken: dict[str, tuple[str, ...]] = {}
-    for name in dict.fromkeys(each.instance for each in found):
-        served = [each for each in found if each.instance == name]
-        provider = stack.providers[served[0].provider]
-        host, own = (gateway, None)
-        if provider.runs_on:
-            host, own = ours[name]
+    for name, (first, *_) in _grouped(served, lambda deployment: deployment.instance).items():
+        host, instance = gateway, None
+        if stack.providers[first.provider].runs_on:
+            host, instance = ours[name]
         if limit and limit != host.name and limit not in host.groups:
             continue
-        near = host.name == gateway.name
-        ways = {cause: list(_asked(stack, found, name, cause)) for cause in _causes(own, near)}
-        for cause, asked in ways.items():
-            alone = tuple(each.name for each in asked if not each.standins)
-            answered = tuple(each for each in asked if each.standins)
+        for cause in _causes(instance, host.name == gateway.name):
+            names = list(_asked(stack, served, name, cause))
+            alone = tuple(asked.name for asked in names if not asked.standins)
+            answered = tuple(asked for asked in names if asked.standins)
             if not answered:
                 unbroken[name] = alone
                 continue
-            here = cause in (Cause.STOPPED, Cause.FROZEN)
-            at = host if here else gateway
-            url = served[0].url
-            drills.append(
-                Drill(gateway, name, cause, at, own if here else None, url, answered, alone)
-            )
+            at, broken = gateway, None
+            if cause in (Cause.STOPPED, Cause.FROZEN):
+                at, broken = host, instance
+            drills.append(Drill(gateway, name, cause, at, broken, first.url, answered, alone))
     return Plan(gateway, tuple(drills), tuple((k, names) for k, names in unbroken.items() if names))
 
 
-def _causes(own: Instance | None, near: bool) -> tuple[Cause, ...]:
-    if own is None:
+def _grouped(
+    group: Sequence[Deployment], key: Callable[[Deployment], str]
+) -> dict[str, list[Deployment]]:
+    groups: dict[str, list[Deployment]] = {}
+    for deployment in group:
+        groups.setdefault(key(deployment), []).append(deployment)
+    return groups
+
+
+def _causes(instance: Instance | None, near: bool) -> tuple[Cause, ...]:
+    if instance is None:
         return (Cause.REFUSED, Cause.CUT_OFF)
     return (Cause.STOPPED, Cause.FROZEN) if near else (Cause.STOPPED, Cause.FROZEN, Cause.CUT_OFF)
 
 
 def _asked(
-    stack: Stack, found: Sequence[Deployment], instance: str, cause: Cause
+    stack: Stack, served: Sequence[Deployment], instance: str, cause: Cause
 ) -> Iterator[Asked]:
-    for name in dict.fromkeys(each.name for each in found if not is_wildcard(each.name)):
-        group = [each for each in found if each.name == name]
-        lost = tuple(each for each in group if each.instance == instance)
-        serving = [each for each in group if each.level == min(each.level for each in group)]
-        # Where somebody comes before it, its loss shows in nothing; and an image costs too much.
-        if not set(lost) & set(serving) or kind_of(stack.models[lost[0].model]) == "image":
+    by_name = _grouped(served, lambda deployment: deployment.name)
+    for name, group in by_name.items():
+        lost = tuple(deployment for deployment in group if deployment.instance == instance)
+        lowest = min(deployment.level for deployment in group)
+        serving = [deployment for deployment in group if deployment.level == lowest]
+        # If another instance is asked first, nobody notices the loss.
+        if is_wildcard(name) or not set(lost) & set(serving):
             continue
-        others = [each for each in group if each not in lost]
-        chain = [
-            [each for each in found if each.name == other and each.instance != instance]
-            for other in stack.chain(name)
-        ]
-        least = min((each.level for each in others), default=0)
-        steps = [[each for each in others if each.level == least], *chain]
-        following = next((step for step in steps if step), [])
-        share = sum(each.weight for each in lost if each in serving)
-        whole = sum(each.weight for each in serving)
         model = stack.models[lost[0].model]
+        # An image costs too much.
+        if kind_of(model) == "image":
+            continue
+        others = [deployment for deployment in group if deployment not in lost]
+        chain = [
+            [deployment for deployment in by_name.get(later, ()) if deployment.instance != instance]
+            for later in stack.chain(name)
+        ]
+        least = min((deployment.level for deployment in others), default=0)
+        steps = [[deployment for deployment in others if deployment.level == least], *chain]
+        following = next((step for step in steps if step), [])
+        share = sum(deployment.weight for deployment in lost if deployment in serving)
+        whole = sum(deployment.weight for deployment in serving)
         peers = len(serving) > len(lost)
         yield Asked(
             name=name,
             kind=kind_of(model),
             lost=lost,
-            standins=(*others, *(each for step in chain for each in step)),
+            standins=(*others, *(deployment for step in chain for deployment in step)),
             next=tuple(following),
             volley=min(math.ceil(whole / share), MOST),
             in_turn=not peers or name in stack.mixes or _strategy(stack, name) != "latency",
-            paid=any(stack.providers[each.provider].is_paid for each in following),
+            paid=any(stack.providers[deployment.provider].is_paid for deployment in following),
             # Each of its models may be asked in turn, before all of it is given up.
-            deadline=sum(_deadline(stack, each, cause) for each in lost),
+            deadline=sum(_deadline(stack, deployment, cause) for deployment in lost),
         )
 
 
@@ -212,7 +220,7 @@ def _deadline(stack: Stack, lost: Deployment, cause: Cause) -> float:
     return max(first, provider.connect_timeout) if cause is Cause.CUT_OFF else first
 
 
-def paid_requests(stack: Stack, one: Plan) -> dict[str, int]:
+def paid_requests(stack: Stack, gateway_plan: Plan) -> dict[str, int]:
     """For each provider that wants money, about how many requests it gets."""
     counts: dict[str, int] = {}
 
@@ -221,19 +229,22 @@ def paid_requests(stack: Stack, one: Plan) -> dict[str, int]:
             counts[provider] = counts.get(provider, 0) + requests
 
     # Each is asked by itself before anything is broken.
-    for each in {
-        d.id: d for drill in one.drills for a in drill.asked for d in a.everybody
+    for deployment in {
+        deployment.id: deployment
+        for drill in gateway_plan.drills
+        for asked in drill.asked
+        for deployment in asked.everybody
     }.values():
-        count(each.provider, 1)
-    for drill in one.drills:
+        count(deployment.provider, 1)
+    for drill in gateway_plan.drills:
         for asked in drill.asked:
             # It answers once when it is back, and once more by itself.
-            for each in asked.lost:
-                count(each.provider, 2)
+            for deployment in asked.lost:
+                count(deployment.provider, 2)
             watched = stack.providers[asked.lost[0].provider].health_check
             waiting = WATCHED_RETURN
             if not watched:
-                waiting = math.ceil(one.gateway.settings.gateway_cooldown / PAID_PACE) + 1
+                waiting = math.ceil(gateway_plan.gateway.settings.gateway_cooldown / PAID_PACE) + 1
             count(asked.next[0].provider, requests_while_lost(asked) + waiting)
     return counts
 

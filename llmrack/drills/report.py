@@ -77,7 +77,7 @@ def _intended(drills: Sequence[Drill]) -> Table:
             Text(drill.instance),
             str(drill.cause),
             Text(_HOW[drill.cause].format(gateway=drill.gateway.name)),
-            Text(", ".join(each.name for each in drill.asked)),
+            Text(", ".join(asked.name for asked in drill.asked)),
         )
     return drawn
 
@@ -108,9 +108,9 @@ def drill_table(report: Report, plans: Sequence[Plan], standins: Sequence[str] =
 
 def drill_json(report: Report, plans: Sequence[Plan], standins: Sequence[str] = ()) -> str:
     """The report for programs, with the names that nobody stands in for."""
-    found = json.loads(as_json(report, standins))
-    found["no_standin"] = [{"name": name, "instance": instance} for name, instance in _alone(plans)]
-    return json.dumps(found, indent=2)
+    plain = json.loads(as_json(report, standins))
+    plain["no_standin"] = [{"name": name, "instance": instance} for name, instance in _alone(plans)]
+    return json.dumps(plain, indent=2)
 
 
 def _alone(plans: Iterable[Plan]) -> list[tuple[str, str]]:
@@ -152,8 +152,10 @@ def _measured(plan: Plan, results: Sequence[Result]) -> Table:
 
 def _who(results: Iterable[Result]) -> str:
     words = "answered by "
-    found = (each.detail.removeprefix(words) for each in results if each.detail.startswith(words))
-    return "\n".join(sorted(set(found)))
+    names = (
+        result.detail.removeprefix(words) for result in results if result.detail.startswith(words)
+    )
+    return "\n".join(sorted(set(names)))
 
 
 def _seconds(result: Result | None) -> str:

@@ -17,12 +17,12 @@ class Broken(Exception):
     """A stream that did not end as it should.
 
     + status: HTTP status that the server gives it; 500 where it gives none
-    + said: the server's words
+    + words: the server's words
     """
 
-    def __init__(self, status: int, said: str) -> None:
-        super().__init__(said)
-        self.status, self.said = status, said
+    def __init__(self, status: int, words: str) -> None:
+        super().__init__(words)
+        self.status, self.words = status, words
 
 
 @dataclass
@@ -62,12 +62,12 @@ def read(lines: Iterable[str], tell: Tell, began: float) -> Counts:
             status = int(code) if code.isdecimal() else 500
             raise Broken(status, str(dig(error, "message") or error))
         delta = dig(event, "choices", 0, "delta") or dig(event, "message")
-        said = dig(delta, "content")
+        content = dig(delta, "content")
         thought = dig(delta, "reasoning_content") or dig(delta, "thinking")
-        if (said or thought) and counts.first_token is None:
+        if (content or thought) and counts.first_token is None:
             counts.first_token = time.perf_counter() - began
-        if said:
-            tell(printable(str(said)))
+        if content:
+            tell(printable(str(content)))
         usage = dig(event, "usage")
         counts.input = (
             dig(usage, "prompt_tokens") or dig(event, "prompt_eval_count") or counts.input

@@ -100,17 +100,19 @@ def list_keys(gateways: Gateways) -> Keys:
                 last or None,
             )
         )
-    failed = {host: str(why) for host, why in answers.items() if isinstance(why, Unreached)}
+    failed = {
+        host: str(answer) for host, answer in answers.items() if isinstance(answer, Unreached)
+    }
     return Keys(rows, failed)
 
 
-def _count(host: Host, there: PyinfraHost) -> Usage:
+def _count(host: Host, connected: PyinfraHost) -> Usage:
     home = host.home
     folder = quote(home.requests)
     count = as_user(home.user, f"python3 -I -c {quote(_COUNT)} {folder}")
     # Before its first deploy it has noted nothing.
     script = f"if [ -d {folder} ]; then {count}; else echo '{{}}'; fi"
-    answer = run(there, sh(script))
+    answer = run(connected, sh(script))
     if not answer.succeeded:
         raise Unreached(f"its log of requests cannot be read: {answer.stderr or 'no reason given'}")
     return {name: (requests, last) for name, (requests, last) in json.loads(answer.stdout).items()}
@@ -138,16 +140,16 @@ def table(keys: Keys, today: str) -> str:
 
 
 def _sentences(keys: Keys, today: str) -> list[str]:
-    found = []
+    sentences = []
     for row in keys.rows:
         if not row.declared:
-            found.append(f"{row.name}: is not declared, so no gateway knows it after a deploy")
+            sentences.append(f"{row.name}: is not declared, so no gateway knows it after a deploy")
         elif row.issued is None:
-            found.append(f"{row.name}: was never issued; run: llmrack keys issue {row.name}")
+            sentences.append(f"{row.name}: was never issued; run: llmrack keys issue {row.name}")
         elif row.expires and row.expires < today:
-            found.append(f"{row.name}: expired; declare another day and deploy")
-    found += [f"{host} could not be asked: {why}" for host, why in keys.unreached.items()]
-    return found
+            sentences.append(f"{row.name}: expired; declare another day and deploy")
+    sentences += [f"{host} could not be asked: {why}" for host, why in keys.unreached.items()]
+    return sentences
 
 
 def as_json(keys: Keys) -> str:

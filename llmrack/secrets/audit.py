@@ -101,8 +101,8 @@ def check(path: Path, noted: Mark | None = None) -> Verdict:
         except (ValueError, KeyError, TypeError):
             return Verdict(number - 1, f"line {number} is no entry: it was damaged or edited")
         if after != last:
-            what = f"line {number - 1} was edited or removed" if number > 1 else "it was cut off"
-            return Verdict(max(0, number - 2), f"line {number} does not follow: {what}")
+            change = f"line {number - 1} was edited or removed" if number > 1 else "it was cut off"
+            return Verdict(max(0, number - 2), f"line {number} does not follow: {change}")
         last = _digest(line)
         if noted and number == noted.lines and last != noted.last:
             return Verdict(number - 1, f"line {number} is not the one that the vault has noted")

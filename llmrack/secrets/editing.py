@@ -31,10 +31,10 @@ def edit_values(places: Places) -> list[str]:
     before = {name: entry.value for name, entry in vault.read(places.vault).secrets.items()}
     after = _parse(places.vault, _edited(places.vault, before))
     different = {n: v for n, v in after.items() if before.get(n) != v}
-    gone = [name for name in before if name not in after]
-    if different or gone:
-        store.replace(places, before, different, gone)
-    return sorted([*different, *gone])
+    removed = [name for name in before if name not in after]
+    if different or removed:
+        store.replace(places, before, different, removed)
+    return sorted([*different, *removed])
 
 
 def _edited(path: Path, values: dict[str, Secret]) -> str:
@@ -62,9 +62,9 @@ def _edited(path: Path, values: dict[str, Secret]) -> str:
 
 
 def _in_memory(path: Path) -> str:
-    for each in (os.environ.get(_MEMORY[0], ""), _MEMORY[1]):
-        if each and os.access(each, os.W_OK) and _is_tmpfs(each):
-            return each
+    for folder in (os.environ.get(_MEMORY[0], ""), _MEMORY[1]):
+        if folder and os.access(folder, os.W_OK) and _is_tmpfs(folder):
+            return folder
     way_out = "use llmrack secrets set"
     raise unusable(path, "cannot be edited: no file system in memory is writable here", way_out)
 
@@ -74,7 +74,7 @@ def _is_tmpfs(folder: str) -> bool:
     mounts = [line.split()[1:3] for line in Path("/proc/self/mounts").read_text().splitlines()]
     kinds = {place: kind for place, kind in mounts}
     real = Path(folder).resolve()
-    nearest = next(str(each) for each in (real, *real.parents) if str(each) in kinds)
+    nearest = next(str(parent) for parent in (real, *real.parents) if str(parent) in kinds)
     return kinds[nearest] in ("tmpfs", "ramfs")
 
 

@@ -28,7 +28,7 @@ _unlocked: dict[Path, Any] = {}
 def files() -> list[Path]:
     """The files that may hold identities of whoever runs this, those that are there."""
     named = os.environ.get(VARIABLE)
-    paths = [Path(named)] if named else [Path(each).expanduser() for each in OWN]
+    paths = [Path(named)] if named else [Path(name).expanduser() for name in OWN]
     if named and not paths[0].exists():
         raise unusable(paths[0], "is not there", f"correct {VARIABLE}, which names it")
     return [path for path in paths if path.exists()]
@@ -45,12 +45,12 @@ def decrypt(place: Path, data: bytes) -> bytes:
     locked: list[Path] = []
     for path in candidates:
         (locked if path not in _unlocked and _is_locked(path) else open_now).append(path)
-    found = _try(place, data, (_identity(path) for path in open_now))
+    content = _try(place, data, (_identity(path) for path in open_now))
     for path in locked:
-        if found is None and _may_open(path, data):
-            found = _try(place, data, [_identity(path)])
-    if found is not None:
-        return found
+        if content is None and _may_open(path, data):
+            content = _try(place, data, [_identity(path)])
+    if content is not None:
+        return content
     tried = ", ".join(map(str, candidates)) or "none is there"
     way_out = (
         "ask somebody who can open it to run: llmrack secrets recipients add "
@@ -61,14 +61,14 @@ def decrypt(place: Path, data: bytes) -> bytes:
 
 def public_keys() -> list[str]:
     """The recipients that the identities here belong to, as far as that is written in clear."""
-    found = []
+    keys = []
     for path in files():
         public = path.with_name(f"{path.name}.pub")
         if public.exists():
-            found.append(" ".join(public.read_text("utf-8").split()[:2]))
+            keys.append(" ".join(public.read_text("utf-8").split()[:2]))
         elif not _is_ssh(path.read_bytes()) and not _is_locked(path):
-            found.append(str(_identity(path).to_public()))
-    return found
+            keys.append(str(_identity(path).to_public()))
+    return keys
 
 
 def generate() -> tuple[Path, str]:

@@ -54,8 +54,8 @@ def remove(places: Places, given: str) -> str:
     if key not in known:
         cause = "is none of its recipients"
         raise unusable(places.vault, f"{_short(key)} {cause}", nearest(given, known.values()))
-    left = {each: name for each, name in known.items() if each != key}
-    store.set_recipients(places, left, f"recipients remove {_short(key)}")
+    rest = {known_key: name for known_key, name in known.items() if known_key != key}
+    store.set_recipients(places, rest, f"recipients remove {_short(key)}")
     return key
 
 

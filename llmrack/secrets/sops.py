@@ -26,8 +26,8 @@ def read(path: Path) -> dict[str, str]:
         check=False,
     )
     if done.returncode != 0:
-        said = " ".join(done.stderr.split())[:300]
-        raise unusable(path, f"cannot be decrypted by sops ({said})", f"try: sops decrypt {path}")
+        reason = " ".join(done.stderr.split())[:300]
+        raise unusable(path, f"cannot be decrypted by sops ({reason})", f"try: sops decrypt {path}")
     try:
         values = json.loads(done.stdout)
         return {str(name): _text(value) for name, value in values.items()}

@@ -21,16 +21,18 @@ def find(
     The vault is opened only if the environment does not have them all. Raises DeclarationError
     where a file is not as it must be, or a value has a line break in it.
     """
-    found: dict[str, StoredSecret] = {}
+    secrets: dict[str, StoredSecret] = {}
     wanted = list(names)
     inherited = os.environ if environ is None else environ
     _add(
-        found, wanted, {name: StoredSecret(Secret(v), ENVIRONMENT) for name, v in inherited.items()}
+        secrets,
+        wanted,
+        {name: StoredSecret(Secret(v), ENVIRONMENT) for name, v in inherited.items()},
     )
     for read in (_of_vault, _of_env_file):
-        if len(found) < len(set(wanted)):
-            _add(found, wanted, read(places))
-    return found
+        if len(secrets) < len(set(wanted)):
+            _add(secrets, wanted, read(places))
+    return secrets
 
 
 def placeholders(places: Places, environ: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -39,27 +41,31 @@ def placeholders(places: Places, environ: Mapping[str, str] | None = None) -> di
     Of the environment and `.env`: the command that puts values into a vault refuses them.
     """
     inherited = os.environ if environ is None else environ
-    there = {name: StoredSecret(Secret(value), ENVIRONMENT) for name, value in inherited.items()}
+    inherited_secrets = {
+        name: StoredSecret(Secret(value), ENVIRONMENT) for name, value in inherited.items()
+    }
     return {
-        name: f"the {kept.source}" if kept.source == ENVIRONMENT else kept.source
-        for name, kept in (there | _of_env_file(places)).items()
-        if kept.secret.reveal().strip() and kept.secret.is_placeholder
+        name: f"the {secret.source}" if secret.source == ENVIRONMENT else secret.source
+        for name, secret in (inherited_secrets | _of_env_file(places)).items()
+        if secret.secret.reveal().strip() and secret.secret.is_placeholder
     }
 
 
 def everything(places: Places) -> dict[str, StoredSecret]:
     """Every secret that is in a file; of those in both, the vault's."""
-    found = _of_env_file(places) | _of_vault(places)
-    return {name: kept for name, kept in sorted(found.items()) if not kept.secret.is_placeholder}
+    secrets = _of_env_file(places) | _of_vault(places)
+    return {
+        name: secret for name, secret in sorted(secrets.items()) if not secret.secret.is_placeholder
+    }
 
 
 def _add(
-    found: dict[str, StoredSecret], wanted: list[str], there: Mapping[str, StoredSecret]
+    secrets: dict[str, StoredSecret], wanted: list[str], source: Mapping[str, StoredSecret]
 ) -> None:
     for name in wanted:
-        kept = there.get(name)
-        if kept and name not in found and not kept.secret.is_placeholder:
-            found[name] = _on_one_line(name, kept)
+        secret = source.get(name)
+        if secret and name not in secrets and not secret.secret.is_placeholder:
+            secrets[name] = _on_one_line(name, secret)
 
 
 def _on_one_line(name: str, kept: StoredSecret) -> StoredSecret:

@@ -41,32 +41,32 @@ class Trouble:
         return f"{self.cause}; {self.way_out}"
 
 
-def untrusted(where: str, provider: str) -> Trouble:
+def untrusted(server: str, provider: str) -> Trouble:
     """Its certificate is not verified by those that are trusted."""
     return Trouble(
         "TLS",
-        f"{where} shows a certificate that the gateway's host does not trust",
+        f"{server} shows a certificate that the gateway's host does not trust",
         f"name its authority in providers.{provider}.tls_ca, or install it on that host",
     )
 
 
-def no_address(where: str) -> Trouble:
+def no_address(server: str) -> Trouble:
     """Its name leads to no address."""
-    cause = f"the gateway's host finds no address for {where}"
+    cause = f"the gateway's host finds no address for {server}"
     return Trouble("name", cause, "correct the name or its DNS")
 
 
-def unreachable(where: str) -> Trouble:
+def unreachable(server: str) -> Trouble:
     """Nobody takes the connection, for whatever reason."""
     return Trouble(
         "connection",
-        f"the gateway cannot connect to {where}",
+        f"the gateway cannot connect to {server}",
         "see whether it runs, whether a firewall is between, and whether its certificate is "
         "trusted",
     )
 
 
-def key_refused(where: str, provider: str, secret: str | None, status: int) -> Trouble:
+def key_refused(server: str, provider: str, secret: str | None, status: int) -> Trouble:
     """It does not let us in.
 
     + secret: name of the secret that it was shown; None where none is declared
@@ -77,17 +77,17 @@ def key_refused(where: str, provider: str, secret: str | None, status: int) -> T
         if secret
         else f"name its secret in providers.{provider}.api_key"
     )
-    return Trouble("key", f"{where} refuses the key ({status})", way_out)
+    return Trouble("key", f"{server} refuses the key ({status})", way_out)
 
 
-def overloaded(where: str, said: str) -> Trouble:
-    """It has had enough of us for now; ``said`` are its words."""
-    said = one_line(said, 120)
-    cause = f"{where} is overloaded or its quota is used up (429: {said})"
+def overloaded(server: str, message: str) -> Trouble:
+    """It has had enough of us for now; ``message`` are its words."""
+    message = one_line(message, 120)
+    cause = f"{server} is overloaded or its quota is used up (429: {message})"
     return Trouble("rate limit", cause, "wait")
 
 
-def failed(where: str, status: int, said: str) -> Trouble:
-    """It answers with another error; ``said`` are its words."""
-    cause = f"{where} failed ({status}: {one_line(said, 160)})"
+def failed(server: str, status: int, message: str) -> Trouble:
+    """It answers with another error; ``message`` are its words."""
+    cause = f"{server} failed ({status}: {one_line(message, 160)})"
     return Trouble("server", cause, "see its journal")

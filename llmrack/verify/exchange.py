@@ -73,11 +73,11 @@ class Answer:
 
     def content(self) -> bytes:
         """The whole body as bytes. Raises Failed when the time is over."""
-        found = b""
+        content = b""
         for chunk in self._response.iter_bytes():
-            found += chunk
+            content += chunk
             self._in_time()
-        return found
+        return content
 
     def json(self) -> Any:  # noqa: ANN401  (whatever the server sent)
         """The whole body as JSON. Raises Failed when the time is over, or when it is not JSON."""

@@ -65,40 +65,40 @@ def explain(status: int, message: str, deployments: Sequence[Deployment]) -> str
     + message: LiteLLM's text
     + deployments: those that could have answered
     """
-    one = deployments[0]
-    where = _either(f"{each.instance} ({each.url})" for each in deployments)
-    models = _either(each.model for each in deployments)
+    first = deployments[0]
+    server = _either(f"{deployment.instance} ({deployment.url})" for deployment in deployments)
+    models = _either(deployment.model for deployment in deployments)
     text = message.lower()
     if refused_by_gateway(status, message):
         return KEY_REFUSED
     if "certificate" in text:
-        return str(untrusted(where, one.provider))
+        return str(untrusted(server, first.provider))
     if "name or service not known" in text:
-        return str(no_address(where))
+        return str(no_address(server))
     if any(words in text for words in _UNREACHABLE):
-        return str(unreachable(where))
+        return str(unreachable(server))
     if timed_out(status, message) or "litellm.timeout" in text:
         return (
-            f"{where} did not answer the gateway in time; see its journal, or raise the timeouts "
+            f"{server} did not answer the gateway in time; see its journal, or raise the timeouts "
             f"of models.{models}"
         )
     if "model rate limit exceeded" in text:
-        return f"{where} would get {LIMITED}; wait, or raise rpm of models.{models}"
+        return f"{server} would get {LIMITED}; wait, or raise rpm of models.{models}"
     if status in (401, 403) or "authenticationerror" in text:
-        return str(key_refused(where, one.provider, one.secret, status))
+        return str(key_refused(server, first.provider, first.secret, status))
     if status == 404 or "notfounderror" in text:
-        upstream = _either(repr(each.upstream) for each in deployments)
+        upstream = _either(repr(deployment.upstream) for deployment in deployments)
         return (
-            f"{where} does not know the model {upstream} (404); "
+            f"{server} does not know the model {upstream} (404); "
             f"correct models.{models}.model, or pull it there"
         )
     if "invalid model name" in text or "passed in model=" in text:
         return f"the gateway does not know {models!r}; deploy it again and see its journal"
     if "no deployments available" in text:
-        return f"the gateway has set {where} {ASIDE} after failures; mend those, then verify again"
+        return f"the gateway has set {server} {ASIDE} after failures; mend those, then verify again"
     if status == 429:
-        return str(overloaded(where, message))
-    return str(failed(where, status, message))
+        return str(overloaded(server, message))
+    return str(failed(server, status, message))
 
 
 def _either(values: Iterable[str]) -> str:

@@ -101,7 +101,7 @@ def prove_gateway(
     for name in stack.names:
         # An alias has no deployments of its own, but those of its model.
         named = stack.aliases.get(name, name)
-        group = [each for each in deployments if each.name == named]
+        group = [deployment for deployment in deployments if deployment.name == named]
         if is_wildcard(name) and name not in stack.aliases:
             results.append(prover.wildcard(name, group))
         elif name in stack.models:
@@ -126,8 +126,14 @@ class _Prover:
         """Every capability of a model on each of its instances, then its public name."""
         capabilities = self._stack.models[name].capabilities
         results = [
-            self._probe(name, probe, self._target(each.id, [each]), probe.__name__, each.instance)
-            for each in group
+            self._probe(
+                name,
+                probe,
+                self._target(deployment.id, [deployment]),
+                probe.__name__,
+                deployment.instance,
+            )
+            for deployment in group
             for capability in capabilities
             for probe in PROBES[capability]
         ]
@@ -141,7 +147,7 @@ class _Prover:
         # Of an alias for many names, one.
         target = self._target(name.replace("*", probes.NO_MODEL), group)
         # Who is well may still be put aside for a failure before this proof: that ends by itself.
-        well = not self._failed & {(each.instance, each.model) for each in group}
+        well = not self._failed & {(deployment.instance, deployment.model) for deployment in group}
         end = time.monotonic() + (self._gateway.cooldown + PAUSE if well else 0)
         while True:
             last = self._probe(name, self._simplest(group), target, "name")
@@ -169,17 +175,17 @@ class _Prover:
     def _simplest(self, group: Sequence[Deployment]) -> Probe:
         return PROBES[kind_of(self._stack.models[group[0].model])][0]
 
-    def _target(self, asked: str, group: Sequence[Deployment]) -> Target:
+    def _target(self, name: str, group: Sequence[Deployment]) -> Target:
         # The times of the slowest: any of them may answer.
-        whole = max(self._times(each)[0] for each in group)
-        gap = max(self._times(each)[1] for each in group)
+        total = max(self._times(deployment)[0] for deployment in group)
+        gap = max(self._times(deployment)[1] for deployment in group)
         return Target(
             self._gateway.client,
             self._gateway.key,
-            asked,
+            name,
             group,
-            plain=Bounds(whole + GRACE, whole + GRACE),
-            stream=Bounds(gap + GRACE, max(whole, gap) + GRACE),
+            plain=Bounds(total + GRACE, total + GRACE),
+            stream=Bounds(gap + GRACE, max(total, gap) + GRACE),
             dimensions=self._stack.models[group[0].model].dimensions,
         )
 
@@ -194,7 +200,7 @@ class _Prover:
     def _probe(
         self, subject: str, probe: Probe, target: Target, check: str, instance: str = ""
     ) -> Result:
-        asked = {(each.instance, each.model) for each in target.deployments}
+        asked = {(deployment.instance, deployment.model) for deployment in target.deployments}
         end = time.monotonic() + MINUTE
 
         def run() -> Measured:
@@ -243,16 +249,20 @@ class _Prover:
 def _nearest_chat(stack: Stack, deployments: Sequence[Deployment]) -> list[Deployment]:
     """A chat model's deployments: our own where there are any, with a chain if possible."""
 
-    def far(each: Deployment) -> tuple[bool, bool]:
-        is_ours = stack.providers[each.provider].runs_on is not None
-        return not is_ours, not stack.chain(each.name)
+    def far(deployment: Deployment) -> tuple[bool, bool]:
+        is_ours = stack.providers[deployment.provider].runs_on is not None
+        return not is_ours, not stack.chain(deployment.name)
 
     chats = [
-        each
-        for each in deployments
-        if each.name == each.model
-        and not is_wildcard(each.name)
-        and "chat" in stack.models[each.model].capabilities
+        candidate
+        for candidate in deployments
+        if candidate.name == candidate.model
+        and not is_wildcard(candidate.name)
+        and "chat" in stack.models[candidate.model].capabilities
     ]
     first = min(chats, key=far, default=None)
-    return [each for each in chats if first and (each.name, far(each)) == (first.name, far(first))]
+    return [
+        candidate
+        for candidate in chats
+        if first and (candidate.name, far(candidate)) == (first.name, far(first))
+    ]

@@ -51,13 +51,13 @@ def models(client: httpx.Client, key: Secret, names: Sequence[str]) -> Measured:
             )
         listed = dig(answer.json(), "data")
         latency = answer.elapsed
-    found = {str(dig(each, "id")) for each in listed} if isinstance(listed, list) else set()
+    served = {str(dig(model, "id")) for model in listed} if isinstance(listed, list) else set()
     prefixes = tuple(name.removesuffix("*") for name in names if is_wildcard(name))
-    stray = {name for name in found - set(names) if not (prefixes and name.startswith(prefixes))}
+    stray = {name for name in served - set(names) if not (prefixes and name.startswith(prefixes))}
     differences = [
-        f"{what}: {', '.join(sorted(which))}"
-        for what, which in (("missing", set(names) - found), ("not declared", stray))
-        if which
+        f"{difference}: {', '.join(sorted(unexpected))}"
+        for difference, unexpected in (("missing", set(names) - served), ("not declared", stray))
+        if unexpected
     ]
     if differences:
         raise Failed(

@@ -39,8 +39,8 @@ def keep_proof(
     file = folder / KEPT
     file.parent.mkdir(exist_ok=True)
     whole = whole or last_whole_proof(folder)
-    kept = as_plain(report, standins) | {"whole": whole._asdict() if whole else None}
-    replace_file(file, json.dumps(kept, indent=2) + "\n", 0o600)
+    content = as_plain(report, standins) | {"whole": whole._asdict() if whole else None}
+    replace_file(file, json.dumps(content, indent=2) + "\n", 0o600)
     (folder / _BEFORE).unlink(missing_ok=True)
 
 

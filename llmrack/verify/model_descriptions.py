@@ -16,10 +16,10 @@ CAPABILITIES = {
 }
 
 
-def context_length_of(told: object) -> int | None:
+def context_length_of(description: object) -> int | None:
     """Of vLLM's list (max_model_len) or of Ollama's /api/show (ARCHITECTURE.context_length)."""
-    info = dig(told, "model_info")
-    lengths = [dig(told, "max_model_len")]
+    info = dig(description, "model_info")
+    lengths = [dig(description, "max_model_len")]
     lengths += [
         value
         for key, value in (info.items() if isinstance(info, dict) else ())
@@ -28,9 +28,9 @@ def context_length_of(told: object) -> int | None:
     return next((length for length in lengths if isinstance(length, int)), None)
 
 
-def capabilities_of(told: object) -> tuple[str, ...] | None:
+def capabilities_of(description: object) -> tuple[str, ...] | None:
     """What a model can do, in the stack's words, of Ollama's /api/show."""
-    named = dig(told, "capabilities")
+    named = dig(description, "capabilities")
     if not isinstance(named, list):
         return None
-    return tuple(mine for mine, word in CAPABILITIES.items() if word in named) or None
+    return tuple(capability for capability, word in CAPABILITIES.items() if word in named) or None

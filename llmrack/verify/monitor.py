@@ -27,12 +27,14 @@ def prove_monitor(
     end = time.monotonic() + deadline
     while True:
         try:
-            asked = _asked(client)
+            troubles = _asked(client)
         except (httpx.HTTPError, ValueError, KeyError) as error:
-            asked, why = {}, f"Prometheus does not answer ({one_line(str(error))})"
+            troubles, unknown = {}, f"Prometheus does not answer ({one_line(str(error))})"
         else:
-            why = "Prometheus has not asked it yet"
-        missing = {name: asked.get(name, why) for name in targets if asked.get(name, why)}
+            unknown = "Prometheus has not asked it yet"
+        missing = {
+            name: troubles.get(name, unknown) for name in targets if troubles.get(name, unknown)
+        }
         if not missing or time.monotonic() > end:
             break
         time.sleep(PAUSE)
@@ -52,11 +54,11 @@ def prove_monitor(
 def _asked(client: httpx.Client) -> dict[str, str]:
     """Why each target is not up, by ``job/host``; empty for one that is."""
     answer = client.get("/api/v1/targets", params={"state": "active"}).raise_for_status()
-    found: list[dict[str, Any]] = answer.json()["data"]["activeTargets"]
+    targets: list[dict[str, Any]] = answer.json()["data"]["activeTargets"]
     return {
-        f"{each['labels']['job']}/{each['labels']['host']}": _trouble(each)
-        for each in found
-        if each["health"] != "unknown"
+        f"{target['labels']['job']}/{target['labels']['host']}": _trouble(target)
+        for target in targets
+        if target["health"] != "unknown"
     }
 
 
@@ -64,8 +66,8 @@ def _trouble(target: dict[str, Any]) -> str:
     return "" if target["health"] == "up" else one_line(target["lastError"] or "it is down")
 
 
-def _failure(why: str, address: str) -> str:
+def _failure(trouble: str, address: str) -> str:
     return (
-        f"{address}: {why}; see `journalctl -u prometheus` on this host, and on the other the "
+        f"{address}: {trouble}; see `journalctl -u prometheus` on this host, and on the other the "
         "firewall and prometheus-node-exporter.service or the gateway"
     )

@@ -70,7 +70,7 @@ class Target:
     @property
     def whom(self) -> str:
         """The instances that may answer, for messages."""
-        return " or ".join(dict.fromkeys(each.instance for each in self.deployments))
+        return " or ".join(dict.fromkeys(deployment.instance for deployment in self.deployments))
 
 
 @dataclass(frozen=True)
@@ -269,8 +269,8 @@ def instance_of(headers: httpx.Headers, target: Target) -> str:
     for deployment in target.deployments:
         if deployment.id == answered and (fallbacks == "0" or len(target.deployments) > 1):
             by_its_name = target.model in (deployment.model, deployment.id)
-            its = deployment.instance
-            return its if by_its_name else f"{its}/{deployment.model}"
+            instance = deployment.instance
+            return instance if by_its_name else f"{instance}/{deployment.model}"
     wanted = " or ".join(deployment.id for deployment in target.deployments)
     raise Failed(
         f"{ELSEWHERE} {answered or 'nobody who says so'} after {fallbacks} fallbacks, "

@@ -39,11 +39,13 @@ def wrong(target: Target) -> Measured:
     with asked(target, CHAT, body, target.plain, alone=False) as answer:
         message = message_of(answer.text())
         latency = answer.elapsed
-    by = answer.headers.get("x-litellm-model-id", "")
-    if answer.status == 200 and by not in {each.id for each in target.deployments}:
+    answered_by = answer.headers.get("x-litellm-model-id", "")
+    if answer.status == 200 and answered_by not in {
+        deployment.id for deployment in target.deployments
+    }:
         raise Failed(
-            f"a request that is wrong was answered by {by or 'nobody who says so'} instead of "
-            f"being refused; see whether models.{target.model}.on_refusal lets it go on"
+            f"a request that is wrong was answered by {answered_by or 'nobody who says so'} "
+            f"instead of being refused; see whether models.{target.model}.on_refusal lets it go on"
         )
     if answer.status not in (200, 400):
         raise Failed(explain(answer.status, message, target.deployments))
@@ -69,10 +71,10 @@ def unknown(target: Target, path: str, body: Mapping[str, object] | Form) -> Mea
     # Services word it in many ways, some of them with 400; a path that they do not know is no
     # matter of models.
     if "model" not in said_by_provider(message).lower():
-        one = target.deployments[0]
+        first = target.deployments[0]
         raise Failed(
-            f"asked for a model that nobody has, {one.instance} ({one.url}) does not say so "
-            f"({answer.status}: {one_line(message, 120)}); correct providers.{one.provider}.url"
+            f"asked for a model that nobody has, {first.instance} ({first.url}) does not say so "
+            f"({answer.status}: {one_line(message, 120)}); correct providers.{first.provider}.url"
         )
-    instances = {each.instance for each in target.deployments}
+    instances = {deployment.instance for deployment in target.deployments}
     return Measured(instances.pop() if len(instances) == 1 else "", latency)

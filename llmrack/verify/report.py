@@ -95,8 +95,8 @@ def _host_table(host: str, results: Sequence[Result]) -> Table:
             Text(subject),
             Text(instance),
             "; ".join(_outcome(row)),
-            _seconds(each.latency for each in row),
-            _seconds(each.first_token for each in row),
+            _seconds(result.latency for result in row),
+            _seconds(result.first_token for result in row),
             _pace(row),
         )
     return drawn

@@ -148,7 +148,7 @@ def configuration(
 
     Raises NoModel where no chat model is served.
     """
-    its = CLIENTS[client]
+    program = CLIENTS[client]
     chats = list(served(stack, fleet, "chat"))
     if not chats:
         raise NoModel("no chat model is served; declare one under models in stack.yaml")
@@ -156,16 +156,16 @@ def configuration(
     message = {"role": "user", "content": "Say hello."}
     url = base_url(gateway)
     return render(
-        f"clients/{its.template}",
+        f"clients/{program.template}",
         url=url,
         base=url.removesuffix("/v1"),
         loopback=is_loopback(gateway.settings.gateway_bind),
-        key=its.reference if key is None else its.quoted(key),
+        key=program.reference if key is None else program.quoted(key),
         by_reference=key is None,
         chats=chats,
         chat=chats[0],
         # Agents are no use without tools.
-        agent=next((each for each in chats if "tools" in each.can), chats[0]),
+        agent=next((model for model in chats if "tools" in model.can), chats[0]),
         assumed=ASSUMED_CONTEXT,
         embedding=embeddings[0] if embeddings else None,
         body=json.dumps({"model": chats[0].name, "messages": [message]}),
@@ -185,9 +185,9 @@ def served(stack: Stack, fleet: Fleet, capability: str) -> Iterator[Served]:
     for name in stack.names:
         models = [stack.models[member] for member in stack.members(name)]
         shared = [
-            each
-            for each in models[0].capabilities
-            if all(each in model.capabilities for model in models)
+            ability
+            for ability in models[0].capabilities
+            if all(ability in model.capabilities for model in models)
         ]
         if capability in shared and not is_wildcard(name):
             lengths = [context_length(stack, fleet, member) for member in stack.members(name)]
@@ -195,5 +195,5 @@ def served(stack: Stack, fleet: Fleet, capability: str) -> Iterator[Served]:
             yield Served(
                 name,
                 min(known) if len(known) == len(lengths) else None,
-                tuple(each for each in shared if each in ("tools", "vision", "thinking")),
+                tuple(ability for ability in shared if ability in ("tools", "vision", "thinking")),
             )

@@ -81,22 +81,22 @@ def discover(inventory: str, folder: Path, provider: str) -> Discovery:
     declared = gateways.declared
     stack = declared.stack
 
-    def question(gateway: Host, there: PyinfraHost) -> dict[str, Found] | NotAnswered:
-        reach = Reach(there, declared.secrets, [stack.providers[provider]])
-        found: dict[str, Found] = {}
+    def question(gateway: Host, connected: PyinfraHost) -> dict[str, Found] | NotAnswered:
+        reach = Reach(connected, declared.secrets, [stack.providers[provider]])
+        models: dict[str, Found] = {}
         try:
             for server in servers(stack, declared.fleet, gateway, provider):
                 with reach.talk(server) as talk:
-                    found = {each.name: each for each in models_at(server, talk)} | found
+                    models = {model.name: model for model in models_at(server, talk)} | models
         except NotAnswered as error:
             return error
-        return found
+        return models
 
-    at = stack.providers[provider]
+    declared_provider = stack.providers[provider]
 
     def full(name: str) -> str:
         """Names that mean the same to the provider."""
-        return at.full_name(at.listed_name(name))
+        return declared_provider.full_name(declared_provider.listed_name(name))
 
     reasons = []
     for gateway, answer in gateways.ask(question).items():
@@ -104,10 +104,10 @@ def discover(inventory: str, folder: Path, provider: str) -> Discovery:
             reasons.append(f"{gateway}: {answer}")
             continue
         names = {
-            full(stack.upstream(model, provider)): model for model in stack.models_of(provider)
+            full(stack.upstream(public, provider)): public for public in stack.models_of(provider)
         }
         models = [
-            replace(each, declared=names.get(full(name))) for name, each in sorted(answer.items())
+            replace(model, declared=names.get(full(name))) for name, model in sorted(answer.items())
         ]
         file = folder / declared.declaration.stack_file
         return Discovery(provider, tuple(models), declared.declaration, file)
@@ -117,14 +117,14 @@ def discover(inventory: str, folder: Path, provider: str) -> Discovery:
 def models_at(server: Server, talk: Talk) -> Iterator[Found]:
     """What a server has; ``declared`` is for others to say. Raises NotAnswered."""
     for name, entry in talk.models().items():
-        told: object = entry
+        description: object = entry
         if path := server.declared.describe_path:
             try:
-                told = talk.post(server.url + path, {"model": name})
+                description = talk.post(server.url + path, {"model": name})
             except NotAnswered:
                 # A proxy may not let us ask, and a list that is not Ollama's own has no such path.
-                told = entry
-        yield Found(name, context_length_of(told), capabilities_of(told), None)
+                description = entry
+        yield Found(name, context_length_of(description), capabilities_of(description), None)
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def add(discovery: Discovery, names: Sequence[str] | None) -> Added:
     is left out. The new text replaces the old one only if it is free of mistakes. Raises
     NotDiscovered for a name that the provider does not have, DeclarationError, and NoRoom.
     """
-    known = {each.name: each for each in discovery.models}
+    known = {model.name: model for model in discovery.models}
     for name in names or ():
         if name not in known:
             raise NotDiscovered(
@@ -157,24 +157,24 @@ def add(discovery: Discovery, names: Sequence[str] | None) -> Added:
     chosen = [known[name] for name in dict.fromkeys(names)] if names is not None else known.values()
     entries: dict[str, Mapping[str, object]] = {}
     left_out = []
-    for each in chosen:
-        if each.declared:
+    for model in chosen:
+        if model.declared:
             continue
-        reason = _clash(discovery, each.name)
+        reason = _clash(discovery, model.name)
         if reason:
             left_out.append(reason)
         else:
-            entries[each.name] = _entry(discovery.provider, each)
+            entries[model.name] = _entry(discovery.provider, model)
     if entries:
         _write(discovery, entries)
     return Added(tuple(entries), tuple(left_out))
 
 
-def _entry(provider: str, found: Found) -> dict[str, object]:
-    capabilities = found.capabilities
+def _entry(provider: str, model: Found) -> dict[str, object]:
+    capabilities = model.capabilities
     if capabilities is None:
         # Who does not say what a model can do mostly has it in the name; a chat proves nothing.
-        named = next((kind for word, kind in KINDS.items() if word in found.name.lower()), None)
+        named = next((kind for word, kind in KINDS.items() if word in model.name.lower()), None)
         capabilities = (named,) if named else None
     elif "embedding" in capabilities:
         # A model has one kind of answer.
@@ -192,10 +192,10 @@ def _clash(discovery: Discovery, name: str) -> str:
     except ValidationError:
         return f"{name} cannot be a public name; declare it under another one, with model: {name}"
     if name in stack.models:
-        others = ", ".join([*stack.models[name].provider, provider])
+        providers = ", ".join([*stack.models[name].provider, provider])
         return (
             f"{name} is declared already, with another provider; to be served by both, it needs "
-            f"provider: [{others}]"
+            f"provider: [{providers}]"
         )
     if name in {*stack.tiers, *stack.mixes, *stack.aliases}:
         return (

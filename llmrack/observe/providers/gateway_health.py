@@ -36,8 +36,8 @@ class Rest:
     why: str
 
     def __str__(self) -> str:
-        what = f"{self.model} " if self.model else ""
-        return f"{what}put aside {self.seconds:.0f} s ago: {self.why}"
+        subject = f"{self.model} " if self.model else ""
+        return f"{subject}put aside {self.seconds:.0f} s ago: {self.why}"
 
 
 @dataclass(frozen=True)
@@ -70,36 +70,36 @@ def gateway_health(gateways: Gateways) -> list[GatewayHealth]:
     ]
 
 
-def _read(gateway: Host, there: PyinfraHost) -> GatewayHealth:
+def _read(gateway: Host, connected: PyinfraHost) -> GatewayHealth:
     user = quote(gateway.settings.service_user)
     # A file of a process that is gone says nothing.
     script = (
         f"f=/run/user/$(id -u {user})/{FILE}; date +%s; cat $f; "
         "p=$(sed -n 's/^{\"pid\": \\([0-9]*\\).*/\\1/p' $f); test -d /proc/${p:-none}"
     )
-    answer = run(there, sh(script))
+    answer = run(connected, sh(script))
     lines = answer.lines
     if not answer.succeeded:
         return GatewayHealth(gateway.name, {}, "its gateway does not run")
     try:
-        now, told = float(lines[0]), json.loads("\n".join(lines[1:]))
+        now, content = float(lines[0]), json.loads("\n".join(lines[1:]))
     except (ValueError, IndexError):
         return GatewayHealth(gateway.name, {}, "its health.json is damaged")
-    return parsed(gateway.name, told, now)
+    return parsed(gateway.name, content, now)
 
 
-def parsed(gateway: str, told: object, now: float) -> GatewayHealth:
+def parsed(gateway: str, content: object, now: float) -> GatewayHealth:
     """What a gateway's file says.
 
-    + told: its content
+    + content: its content
     + now: the time there, in seconds since 1970
     """
     rests: dict[str, tuple[Rest, ...]] = {}
-    for name, each in (dig(told, "instances") or {}).items():
-        found = {"": dig(each, "rest")} | (dig(each, "models") or {})
+    for name, instance in (dig(content, "instances") or {}).items():
+        reported = {"": dig(instance, "rest")} | (dig(instance, "models") or {})
         rests[name] = tuple(
             Rest(model, max(0.0, now - float(rest["since"])), str(rest["why"]))
-            for model, rest in found.items()
+            for model, rest in reported.items()
             if rest
         )
     return GatewayHealth(gateway, rests)

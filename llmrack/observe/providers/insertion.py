@@ -53,7 +53,7 @@ def _models(text: str) -> tuple[yaml.Node, yaml.MappingNode]:
 
 def _lines(models: Mapping[str, Mapping[str, object]], column: int) -> list[str]:
     dumped = yaml.safe_dump(
-        {name: dict(each) for name, each in models.items()},
+        {name: dict(entry) for name, entry in models.items()},
         sort_keys=False,
         default_flow_style=None,
         allow_unicode=True,
@@ -80,5 +80,5 @@ def _end(text: str, node: yaml.Node) -> int:
 
 
 def _end_of_line(text: str, index: int) -> int:
-    found = text.find("\n", index)
-    return len(text) if found < 0 else found + 1
+    newline = text.find("\n", index)
+    return len(text) if newline < 0 else newline + 1

@@ -72,10 +72,10 @@ def fetch_checksums(version: str, bases: Sequence[str]) -> Checksums:
                 )
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 failed.append(f"{url} cannot be reached ({error or type(error).__name__})")
-    said = "; ".join([*missing, *failed])
+    causes = "; ".join([*missing, *failed])
     if failed:
-        raise NotAsked(f"{said}; name a source that answers with --mirror")
-    raise NotPinned(f"there is no Ollama {version}: {said}; {RELEASES} lists what there is")
+        raise NotAsked(f"{causes}; name a source that answers with --mirror")
+    raise NotPinned(f"there is no Ollama {version}: {causes}; {RELEASES} lists what there is")
 
 
 def _read(web: httpx.Client, url: str) -> str:

@@ -59,8 +59,8 @@ class Tested:
     @property
     def name(self) -> str:
         """The provider, with the instance where it has several."""
-        own = self.instance != self.provider
-        return f"{self.provider} {self.instance}" if own else self.provider
+        has_several = self.instance != self.provider
+        return f"{self.provider} {self.instance}" if has_several else self.provider
 
     @property
     def result(self) -> str:
@@ -94,7 +94,9 @@ def test_providers(
     declared = gateways.declared
     for name in names or ():
         gateways.insist_on_provider(name)
-    wanted = names or [name for name, each in declared.stack.providers.items() if each.enabled]
+    wanted = names or [
+        name for name, provider in declared.stack.providers.items() if provider.enabled
+    ]
     providers = [declared.stack.providers[name] for name in wanted]
     secrets = {**declared.secrets, **(keys or {})}
     asked = {
@@ -106,9 +108,9 @@ def test_providers(
         for gateway in gateways.hosts
     }
 
-    def question(gateway: Host, there: PyinfraHost) -> list[Tested]:
-        reach = Reach(there, secrets, providers)
-        tests = [gevent.spawn(_test, reach, each, gateway.name) for each in asked[gateway.name]]
+    def question(gateway: Host, connected: PyinfraHost) -> list[Tested]:
+        reach = Reach(connected, secrets, providers)
+        tests = [gevent.spawn(_test, reach, server, gateway.name) for server in asked[gateway.name]]
         return [test.get() for test in tests]
 
     def _test(reach: Reach, server: Server, gateway: str) -> Tested:
@@ -117,37 +119,39 @@ def test_providers(
         missing: tuple[str, ...] = ()
         try:
             with reach.talk(server) as talk:
-                found = talk.models()
-                ms, models = round(talk.seconds * 1000), len(found)
-                problems = not_listed(declared.declaration, server, found, gateway)
+                listed = talk.models()
+                ms, models = round(talk.seconds * 1000), len(listed)
+                problems = not_listed(declared.declaration, server, listed, gateway)
                 missing = tuple(map(str, problems))
                 talk.prove_key()
         except NotAnswered as error:
             return Tested(*who, error.trouble, ms, models, missing)
         return Tested(*who, None, ms, models, missing)
 
-    found: list[Tested] = []
+    results: list[Tested] = []
     for gateway, answer in gateways.ask(question).items():
         if isinstance(answer, Unreached):
             cause = f"{gateway} could not ask ({answer})"
             trouble = Trouble("gateway", cause, "see whether that host runs and lets us in")
-            who = [(each.provider, each.instance) for each in asked[gateway]]
-            found += [Tested(*each, gateway, now(), trouble) for each in who]
+            results += [
+                Tested(server.provider, server.instance, gateway, now(), trouble)
+                for server in asked[gateway]
+            ]
         else:
-            found += answer
-    return found
+            results += answer
+    return results
 
 
 def keep_tested(folder: Path, tested: Sequence[Tested]) -> None:
     """Keep results, in place of older ones of the same providers; those not asked stay as known."""
-    asked = [each for each in tested if each.code != NOT_ASKED]
-    names = {each.provider for each in asked}
+    asked = [result for result in tested if result.code != NOT_ASKED]
+    names = {result.provider for result in asked}
     file = folder / KEPT
     file.parent.mkdir(exist_ok=True)
     # Two runs at a time must not lose what the other one saw.
     with alone_with(file):
-        others = [each for each in kept_tests(folder) if each.provider not in names]
-        rows = [asdict(each) for each in (*others, *asked)]
+        others = [result for result in kept_tests(folder) if result.provider not in names]
+        rows = [asdict(result) for result in (*others, *asked)]
         replace_file(file, json.dumps(rows, indent=2) + "\n", 0o644)
 
 
@@ -172,9 +176,9 @@ def table(tested: Sequence[Tested]) -> str:
         shown.add_column(title)
     for title in ("ms", "models"):
         shown.add_column(title, justify="right")
-    for each in tested:
-        figures = ("" if number is None else str(number) for number in (each.ms, each.models))
-        shown.add_row(*map(Text, (each.name, each.gateway, each.result, *figures)))
+    for test in tested:
+        figures = ("" if number is None else str(number) for number in (test.ms, test.models))
+        shown.add_row(*map(Text, (test.name, test.gateway, test.result, *figures)))
     sentences = [str(test.trouble) for test in tested if test.trouble]
     sentences += [sentence for test in tested for sentence in test.missing]
     return printed(shown, *dict.fromkeys(sentences))
@@ -182,5 +186,5 @@ def table(tested: Sequence[Tested]) -> str:
 
 def as_json(tested: Sequence[Tested]) -> str:
     """The same for programs."""
-    rows = [{"result": each.result, **asdict(each)} for each in tested]
+    rows = [{"result": test.result, **asdict(test)} for test in tested]
     return json.dumps({"exit_code": exit_code(tested), "providers": rows}, indent=2)

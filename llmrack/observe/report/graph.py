@@ -100,21 +100,25 @@ def _takes_default(stack: Stack, name: str) -> bool:
 
 def places(stack: Stack, fleet: Fleet) -> list[Place]:
     """Every provider with its instances; priorities and weights where not all are the same."""
-    found = _own(stack, fleet)
-    priorities, weights = {each.level for each in found}, {each.weight for each in found}
+    served = _own(stack, fleet)
+    priorities = {deployment.level for deployment in served}
+    weights = {deployment.weight for deployment in served}
     shown = []
     for name, provider in stack.providers.items():
-        own = {each.instance: each for each in found if each.provider == name}
+        by_instance = {
+            deployment.instance: deployment for deployment in served if deployment.provider == name
+        }
         lines = []
-        for host, group in groupby(own, key=lambda instance: instance.partition("/")[0]):
-            names = [instance.partition("/")[2] for instance in group]
-            one = next(each for each in own.values() if each.instance.partition("/")[0] == host)
-            line = urlsplit(one.url).netloc if provider.remote else host
+        for host, group in groupby(by_instance, key=lambda instance: instance.partition("/")[0]):
+            instances = list(group)
+            names = [instance.partition("/")[2] for instance in instances]
+            first = by_instance[instances[0]]
+            line = urlsplit(first.url).netloc if provider.remote else host
             if any(names):
                 line += f": {', '.join(names)}"
-            said = [f"priority {one.level}"] if len(priorities) > 1 else []
-            said += [f"weight {one.weight:g}"] if len(weights) > 1 else []
-            lines.append(f"{line} ({', '.join(said)})" if said else line)
+            figures = [f"priority {first.level}"] if len(priorities) > 1 else []
+            figures += [f"weight {first.weight:g}"] if len(weights) > 1 else []
+            lines.append(f"{line} ({', '.join(figures)})" if figures else line)
         if not provider.enabled:
             lines = ["not enabled"]
         title = f"{name} ({provider.kind})"
@@ -125,21 +129,23 @@ def places(stack: Stack, fleet: Fleet) -> list[Place]:
 def _own(stack: Stack, fleet: Fleet) -> list[Deployment]:
     """The deployments of models under their own names, as the first gateway has them."""
     every = deployments(stack, fleet, fleet.gateways[0])
-    return [each for each in every if each.name == each.model]
+    return [deployment for deployment in every if deployment.name == deployment.model]
 
 
 def where(stack: Stack, fleet: Fleet) -> dict[str, str]:
     """For each model that is served, its providers in the order in which they are asked."""
-    found: dict[str, dict[str, int]] = {}
-    for each in _own(stack, fleet):
-        levels = found.setdefault(each.model, {})
-        levels[each.provider] = min(each.level, levels.get(each.provider, each.level))
+    levels_of: dict[str, dict[str, int]] = {}
+    for deployment in _own(stack, fleet):
+        levels = levels_of.setdefault(deployment.model, {})
+        levels[deployment.provider] = min(
+            deployment.level, levels.get(deployment.provider, deployment.level)
+        )
     return {
         model: ", then ".join(
             ", ".join(at for at in levels if levels[at] == level)
             for level in sorted(set(levels.values()))
         )
-        for model, levels in found.items()
+        for model, levels in levels_of.items()
     }
 
 
@@ -161,11 +167,11 @@ def mermaid(stack: Stack, fleet: Fleet) -> str:
     for row in every:
         for number, (label, to) in enumerate(row.steps):
             arrow = "==>" if number < row.at_first else "-.->"
-            said = ": ".join(filter(None, (row.when, label)))
-            said = f'|"{said}"|' if said else ""
-            lines.append(f"  {ids[row.name]} {arrow}{said} {ids[to]}")
+            caption = ": ".join(filter(None, (row.when, label)))
+            caption = f'|"{caption}"|' if caption else ""
+            lines.append(f"  {ids[row.name]} {arrow}{caption} {ids[to]}")
     for name in stack.models:
         lines += [f"  {ids[name]} --> {at[provider]}" for provider in stack.served_by(name)]
     off = [at[place.name] for place in providers if not place.enabled]
-    lines += [f"  style {each} stroke-dasharray: 4" for each in off]
+    lines += [f"  style {place_id} stroke-dasharray: 4" for place_id in off]
     return "\n".join(lines) + "\n"

@@ -85,8 +85,8 @@ def svg(stack: Stack, fleet: Fleet) -> str:
         drawn += box.at(x, y)
         wide, bottom = max(wide, x + box.width), max(bottom, y + box.height)
         x += box.width + _GAP
-    said = " ".join(_sentence(row) for row, _ in heads)
-    return _page(wide + _MARGIN, bottom + _MARGIN, drawn, said)
+    description = " ".join(_sentence(row) for row, _ in heads)
+    return _page(wide + _MARGIN, bottom + _MARGIN, drawn, description)
 
 
 def _sentence(row: Row) -> str:
@@ -113,7 +113,7 @@ def _steps(row: Row, at: Mapping[str, str], x: int, y: int) -> tuple[list[str], 
     return drawn, x, bottom
 
 
-def _page(width: int, height: int, drawn: Sequence[str], said: str) -> str:
+def _page(width: int, height: int, drawn: Sequence[str], description: str) -> str:
     opening = (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="graph" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" role="img" aria-labelledby="title description">'
@@ -121,7 +121,7 @@ def _page(width: int, height: int, drawn: Sequence[str], said: str) -> str:
     parts = (
         opening,
         f'<title id="title">{TITLE}</title>',
-        f'<desc id="description">{DESCRIPTION} {escape(said)}</desc>',
+        f'<desc id="description">{DESCRIPTION} {escape(description)}</desc>',
         f"<style>{_STYLE}</style>",
         f'<rect class="page" width="{width}" height="{height}"/>',
         *drawn,
@@ -138,8 +138,8 @@ def _head(row: Row, at: Mapping[str, str]) -> _Box:
 
 
 def _text(x: int, y: int, text: str, style: str = "") -> str:
-    said = f' class="{style}"' if style else ""
-    return f'<text{said} x="{x}" y="{y}">{escape(text)}</text>'
+    attribute = f' class="{style}"' if style else ""
+    return f'<text{attribute} x="{x}" y="{y}">{escape(text)}</text>'
 
 
 def _arrow(start: int, end: int, y: int, label: str, at_first: bool) -> Iterator[str]:

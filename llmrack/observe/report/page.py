@@ -38,7 +38,7 @@ class Verdict:
     """The state of all together: one of SIGNS, and a sentence."""
 
     state: str
-    said: str
+    sentence: str
 
 
 @dataclass(frozen=True)
@@ -106,31 +106,31 @@ def _environment() -> Environment:
     return environment
 
 
-def page(found: Findings) -> str:
+def page(findings: Findings) -> str:
     """The page; whatever was said by hosts, clients or people is escaped in it."""
-    now = found.now
+    now = findings.now
     return (
         _environment()
         .get_template("page.html.j2")
         .render(
-            found=found,
+            findings=findings,
             now=now,
             period=figures.span(now.until - now.since),
             instances=[
                 server
-                for server in found.status.servers
+                for server in findings.status.servers
                 if server.kind != "gateway" and server.enabled
             ],
-            homes=list(_homes(found)),
+            homes=list(_homes(findings)),
             # Its texts are escaped where it is drawn.
-            graph=Markup(svg(found.stack, found.fleet)),  # noqa: S704  (see above)
-            names=list(rows(found.stack)),
-            where=where(found.stack, found.fleet),
-            proven=_proven(found.proof),
+            graph=Markup(svg(findings.stack, findings.fleet)),  # noqa: S704  (see above)
+            names=list(rows(findings.stack)),
+            where=where(findings.stack, findings.fleet),
+            proven=_proven(findings.proof),
             charts=over_time(now),
             buckets=table_over_time(now),
-            groups={name: by_group(usage) for name, usage in found.usage.items()},
-            trends=trends(now, found.before),
+            groups={name: by_group(usage) for name, usage in findings.usage.items()},
+            trends=trends(now, findings.before),
         )
     )
 
@@ -144,19 +144,19 @@ class _Home:
     servers: tuple[ServerStatus, ...]
 
 
-def _homes(found: Findings) -> Iterable[_Home]:
-    for host in found.fleet.hosts:
+def _homes(findings: Findings) -> Iterable[_Home]:
+    for host in findings.fleet.hosts:
         roles = ["gateway"] if GATEWAY_GROUP in host.groups else []
-        roles += [engine.title for engine in engines_on(found.stack, host)]
-        servers = tuple(one for one in found.status.servers if one.host == host.name)
+        roles += [engine.title for engine in engines_on(findings.stack, host)]
+        servers = tuple(server for server in findings.status.servers if server.host == host.name)
         yield _Home(host.name, ", ".join([host.address, *roles]), servers)
-    if others := tuple(one for one in found.status.servers if one.host is None):
+    if others := tuple(server for server in findings.status.servers if server.host is None):
         yield _Home("Elsewhere", "servers that are not ours", others)
 
 
 def _proven(proof: Report | None) -> dict[str, list[Result]]:
     """The results of the last verification, by host."""
-    found: dict[str, list[Result]] = {}
+    by_host: dict[str, list[Result]] = {}
     for result in proof.results if proof else ():
-        found.setdefault(result.host, []).append(result)
-    return found
+        by_host.setdefault(result.host, []).append(result)
+    return by_host

@@ -32,7 +32,7 @@ def ask_report(gateways: Gateways, folder: Path, last: timedelta) -> Findings:
     return Findings(now, site.stack, site.fleet, status, usage, before, proof, tuple(standins))
 
 
-def write_report(found: Findings, folder: Path) -> Path:
+def write_report(findings: Findings, folder: Path) -> Path:
     """Write the page into ``folder``, in place of an older one; the file.
 
     Everybody may read it: it names hosts and models, and holds no secret. Raises OSError.
@@ -40,5 +40,5 @@ def write_report(found: Findings, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / FILE
     # Who has it open, or publishes the folder, never sees half of it.
-    replace_file(file, page(found), 0o644)
+    replace_file(file, page(findings), 0o644)
     return file

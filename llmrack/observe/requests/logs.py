@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from llmrack.hosts.asking import Gateways
-from llmrack.hosts.connection import Unreached
 from llmrack.observe.providers.gateway_health import GatewayHealth, gateway_health
 from llmrack.observe.requests.on_host import ask_log
 from llmrack.observe.requests.usage import now, stamp
@@ -97,49 +96,51 @@ def ask_logs(gateways: Gateways, last: timedelta, until: datetime | None = None)
     """Ask all gateways what went wrong in the ``last`` hours or days before ``until`` (now)."""
     end = until or now()
     asked = {"since": stamp(end - last), "until": stamp(end)}
-    answers = ask_log(gateways, (host_lines, host_logs), **asked)
-    unreached = {host: str(why) for host, why in answers.items() if isinstance(why, Unreached)}
-    told = {host: its for host, its in answers.items() if not isinstance(its, Unreached)}
-    slowest = [line | {"gateway": host} for host, its in told.items() for line in its["slowest"]]
+    by_host, unreached = ask_log(gateways, (host_lines, host_logs), **asked)
+    slowest = [
+        line | {"gateway": host} for host, counted in by_host.items() for line in counted["slowest"]
+    ]
     slowest.sort(key=lambda line: -(line["duration"] or 0))
-    aside = [_aside(host, rest) for host, its in told.items() for rest in its["rests"]]
+    aside = [_aside(host, rest) for host, counted in by_host.items() for rest in counted["rests"]]
     if any(rest.seconds is None for rest in aside):
-        health = {each.gateway: each for each in gateway_health(gateways)}
+        health = {gateway.gateway: gateway for gateway in gateway_health(gateways)}
         aside = [_now(rest, health[rest.gateway]) for rest in aside]
     return Logs(
         end - last,
         end,
-        sum(its["calls"] for its in told.values()),
-        _failures(list(told.values())),
-        _fired(list(told.values())),
+        sum(counted["calls"] for counted in by_host.values()),
+        _failures(list(by_host.values())),
+        _fired(list(by_host.values())),
         tuple(slowest[:SLOWEST]),
         tuple(sorted(aside, key=lambda rest: rest.time)),
-        sum(its["damaged"] for its in told.values()),
+        sum(counted["damaged"] for counted in by_host.values()),
         unreached,
     )
 
 
-def _failures(told: Sequence[Mapping[str, Any]]) -> tuple[Failure, ...]:
-    found: dict[tuple[str, str | None], Failure] = {}
-    for its in told:
-        for error, instance, attempts, requests, last in its["errors"]:
+def _failures(counted: Sequence[Mapping[str, Any]]) -> tuple[Failure, ...]:
+    failures: dict[tuple[str, str | None], Failure] = {}
+    for gateway in counted:
+        for error, instance, attempts, requests, last in gateway["errors"]:
             kind = (error, instance)
-            before = found.get(kind, Failure(error, instance, 0, 0, ""))
-            found[kind] = replace(
+            before = failures.get(kind, Failure(error, instance, 0, 0, ""))
+            failures[kind] = replace(
                 before,
                 attempts=before.attempts + attempts,
                 requests=before.requests + requests,
                 last=max(before.last, last),
             )
-    return tuple(sorted(found.values(), key=lambda each: (-each.requests, -each.attempts)))
+    return tuple(
+        sorted(failures.values(), key=lambda failure: (-failure.requests, -failure.attempts))
+    )
 
 
-def _fired(told: Sequence[Mapping[str, Any]]) -> tuple[Fired, ...]:
-    found: Counter[tuple[str | None, str | None, str | None]] = Counter()
-    for its in told:
-        for asked, served, error, requests in its["chains"]:
-            found[asked, served, error] += requests
-    return tuple(Fired(*chain, requests) for chain, requests in found.most_common())
+def _fired(counted: Sequence[Mapping[str, Any]]) -> tuple[Fired, ...]:
+    fired: Counter[tuple[str | None, str | None, str | None]] = Counter()
+    for gateway in counted:
+        for asked, served, error, requests in gateway["chains"]:
+            fired[asked, served, error] += requests
+    return tuple(Fired(*chain, requests) for chain, requests in fired.most_common())
 
 
 def _aside(gateway: str, event: Mapping[str, Any]) -> PutAside:
@@ -158,7 +159,7 @@ def _now(rest: PutAside, health: GatewayHealth) -> PutAside:
         return rest
     if health.unknown:
         return replace(rest, now=f"no return is noted, and {health.unknown}")
-    if any(each.model == rest.model for each in health.rests.get(rest.instance, ())):
+    if any(resting.model == rest.model for resting in health.rests.get(rest.instance, ())):
         return replace(rest, now="still resting")
     # What rests is forgotten by a gateway that is started anew.
     return replace(rest, now="asked again since the gateway was restarted")

@@ -57,17 +57,21 @@ def ask_log(
     gateways: Gateways,
     modules: Sequence[ModuleType],
     **asked: object,
-) -> dict[str, Any | Unreached]:
-    """What a program prints (JSON) on each gateway's host, by its name.
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """What a program prints (JSON) on each gateway's host; and why others could not be asked.
+
+    Both are by the host's name.
 
     + asked: its arguments, beside ``folder``: where the logs are
     """
 
-    def question(host: Host, there: PyinfraHost) -> Any:  # noqa: ANN401  (JSON)
-        told = program(modules, folder=host.home.requests, **asked)
-        answer = run(there, command(host), stdin=told)
+    def question(host: Host, connected: PyinfraHost) -> Any:  # noqa: ANN401  (JSON)
+        text = program(modules, folder=host.home.requests, **asked)
+        answer = run(connected, command(host), stdin=text)
         if not answer.succeeded:
             raise Unreached(f"its logs cannot be read: {answer.stderr or 'no reason given'}")
         return json.loads(answer.stdout)
 
-    return gateways.ask(question, patience=DEADLINE)
+    answers = gateways.ask(question, patience=DEADLINE)
+    unreached = {host: str(why) for host, why in answers.items() if isinstance(why, Unreached)}
+    return {host: answers[host] for host in answers if host not in unreached}, unreached

@@ -103,10 +103,10 @@ def _follow(followed: _Followed, host: Host, since: str | None) -> None:
     """Put a gateway's lines into the queue; begin again whenever it is lost."""
     lost = False
     while True:
-        there = None
+        connected = None
         try:
-            there = followed.gateways.connect(host)
-            for line in _lines(host, there, since, followed.filters):
+            connected = followed.gateways.connect(host)
+            for line in _lines(host, connected, since, followed.filters):
                 if lost:
                     followed.tell(f"{host.name}: followed again")
                     lost = False
@@ -120,30 +120,30 @@ def _follow(followed: _Followed, host: Host, since: str | None) -> None:
         # What it notes meanwhile is told when it is found again.
         since = since or stamp(datetime.now(UTC))
         followed.queue.put((host.name, None))
-        if there:
+        if connected:
             with suppress(*FAILURES):
-                there.disconnect()
+                connected.disconnect()
         gevent.sleep(RETRY)
 
 
 def _lines(
-    host: Host, there: PyinfraHost, since: str | None, filters: Filters
+    host: Host, connected: PyinfraHost, since: str | None, filters: Filters
 ) -> Iterator[Line | None]:
     """What the program on a host prints; None for a sign of life. Raises Unreached at its end."""
-    told = program((host_lines, host_tail), folder=host.home.requests, since=since, filters=filters)
-    with started(there, command(host), together=False) as stream:
+    call = program((host_lines, host_tail), folder=host.home.requests, since=since, filters=filters)
+    with started(connected, command(host), together=False) as stream:
 
         def write(text: bytes) -> None:
             stream.stdin.write(text)
             stream.stdin.flush()
 
-        write(f"{told}\n".encode())
+        write(f"{call}\n".encode())
         while True:
             with gevent.Timeout(SILENCE, Unreached(f"nothing was heard for {SILENCE:.0f} s")):
                 text = stream.stdout.readline()
             if not text:
-                said = stream.stderr.read().decode(errors="replace").split("\n")
-                raise Unreached(next(filter(None, reversed(said)), "the connection ended"))
+                complaints = stream.stderr.read().decode(errors="replace").split("\n")
+                raise Unreached(next(filter(None, reversed(complaints)), "the connection ended"))
             if text == b"\n":
                 # Without an answer the program would end.
                 write(b"\n")

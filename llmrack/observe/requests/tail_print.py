@@ -24,22 +24,22 @@ def rows(line: Line) -> Iterator[str]:
 
     Times are in seconds: to the first token, and of all of it.
     """
-    who = _fit(line.get("model"), WHO - 12)
+    answered = _fit(line.get("model"), WHO - 12)
     if line.get("instance"):
-        who += f" → {one_line(line['instance'])}"
+        answered += f" → {one_line(line['instance'])}"
     if line.get("error"):
-        who += f" ✗ {line['error']}"
+        answered += f" ✗ {line['error']}"
     yield (
-        f"{line['time'][11:19]} {_fit(line.get('key'), KEY):{KEY}} {_fit(who, WHO):{WHO}} "
+        f"{line['time'][11:19]} {_fit(line.get('key'), KEY):{KEY}} {_fit(answered, WHO):{WHO}} "
         f"{line.get('status') or '':>4} {_tokens(line, 'input')} {_tokens(line, 'output')} "
         f"{_seconds(line.get('first_token'))} {_seconds(line.get('duration'))}"
     )
-    said = [f"{attempt['instance']}: {attempt['error']}" for attempt in line.get("attempts") or ()]
+    notes = [f"{attempt['instance']}: {attempt['error']}" for attempt in line.get("attempts") or ()]
     served = line.get("served")
     if served and served != line.get("model"):
-        said.insert(0, f"answered by {served}")
-    if said:
-        yield _INDENT + _fit("; ".join(said), WIDTH - len(_INDENT))
+        notes.insert(0, f"answered by {served}")
+    if notes:
+        yield _INDENT + _fit("; ".join(notes), WIDTH - len(_INDENT))
 
 
 def _fit(text: object, width: int) -> str:

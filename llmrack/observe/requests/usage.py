@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from llmrack.hosts.asking import Gateways
-from llmrack.hosts.connection import Unreached
 from llmrack.observe.requests.on_host import ask_log
 from llmrack.shipped.host import lines as host_lines
 from llmrack.shipped.host import sketch
@@ -115,7 +114,7 @@ def ask_usages(
     end = until or now()
     seconds = max(1, int(last.total_seconds()))
     since = end - timedelta(seconds=seconds)
-    answers = ask_log(
+    by_host, unreached = ask_log(
         gateways,
         (sketch, host_lines, host_usage),
         since=stamp(since),
@@ -123,27 +122,28 @@ def ask_usages(
         parts=min(SERIES, seconds),
         bys=list(bys),
     )
-    unreached = {host: str(why) for host, why in answers.items() if isinstance(why, Unreached)}
-    told = [answer for answer in answers.values() if not isinstance(answer, Unreached)]
-    damaged = sum(one["damaged"] for one in told)
-    series = _merged(part for one in told for part in enumerate(one["series"]))
+    counted = list(by_host.values())
+    damaged = sum(gateway["damaged"] for gateway in counted)
+    series = _merged(part for gateway in counted for part in enumerate(gateway["series"]))
     width = timedelta(seconds=seconds) / min(SERIES, seconds)
     buckets = tuple(
         _bucket(since + index * width, series.get(index, Sums()))
         for index in range(min(SERIES, seconds))
     )
     total = Sums()
-    for one in told:
-        for _, sums in one["groups"][bys[0]]:
+    for gateway in counted:
+        for _, sums in gateway["groups"][bys[0]]:
             total.merge(from_plain(sums))
-    found = {}
+    usages = {}
     for by in bys:
-        rows = _merged((_name(by, name), sums) for one in told for name, sums in one["groups"][by])
+        rows = _merged(
+            (_name(by, name), sums) for gateway in counted for name, sums in gateway["groups"][by]
+        )
         groups = [_group(name, sums) for name, sums in rows.items()]
         groups.sort(key=lambda group: group.name)
         if by != "day":
             groups.sort(key=lambda group: -group.calls)
-        found[by] = Usage(
+        usages[by] = Usage(
             since,
             end,
             by,
@@ -153,7 +153,7 @@ def ask_usages(
             damaged,
             unreached,
         )
-    return found
+    return usages
 
 
 def now() -> datetime:
@@ -173,10 +173,10 @@ def _name(by: str, name: str | None) -> str:
 
 
 def _merged(parts: Iterable[tuple[K, Mapping[str, Any]]]) -> dict[K, Sums]:
-    found: dict[K, Sums] = {}
-    for key, told in parts:
-        found.setdefault(key, Sums()).merge(from_plain(told))
-    return found
+    merged: dict[K, Sums] = {}
+    for key, plain in parts:
+        merged.setdefault(key, Sums()).merge(from_plain(plain))
+    return merged
 
 
 def _group(name: str, sums: Sums) -> Group:

@@ -61,7 +61,7 @@ def as_text(usage: Usage) -> str:
         "tokens\nper s",
     )
     counted = columns([usage.by], heads)
-    times = [f"{what}\np{share}" for what in ("latency", "first") for share in (50, 95, 99)]
+    times = [f"{quantity}\np{share}" for quantity in ("latency", "first") for share in (50, 95, 99)]
     timed = columns([usage.by], times)
     for group in (*usage.groups, usage.total):
         speed = group.tokens_per_second
@@ -78,10 +78,14 @@ def as_text(usage: Usage) -> str:
         counted.add_row(*map(Text, (group.name, *numbers)), end_section=last)
         spreads = (*_spread(group.latency), *_spread(group.first_token))
         timed.add_row(*map(Text, (group.name, *map(seconds, spreads))), end_section=last)
-    said = [f"errors of {group.name}: {_errors(group)}" for group in usage.groups if group.errors]
+    sentences = [
+        f"errors of {group.name}: {_errors(group)}" for group in usage.groups if group.errors
+    ]
     if usage.total.failed_attempts:
-        said.append(f"attempts that failed: {short(usage.total.failed_attempts)}; see llmrack logs")
-    return "\n".join([_title(usage), printed(counted, timed), *said, *_notes(usage)]) + "\n"
+        sentences.append(
+            f"attempts that failed: {short(usage.total.failed_attempts)}; see llmrack logs"
+        )
+    return "\n".join([_title(usage), printed(counted, timed), *sentences, *_notes(usage)]) + "\n"
 
 
 def plots(usage: Usage) -> str:
@@ -152,8 +156,8 @@ def _row(usage: Usage, group: Group) -> dict[str, Any]:
     }
     del plain["name"], plain["latency"], plain["first_token"]
     spreads = {
-        f"{what}_{name}_seconds": value
-        for what, spread in (("latency", group.latency), ("first_token", group.first_token))
+        f"{quantity}_{name}_seconds": value
+        for quantity, spread in (("latency", group.latency), ("first_token", group.first_token))
         for name, value in zip(("p50", "p95", "p99"), _spread(spread), strict=True)
     }
     return {usage.by: group.name} | {

@@ -82,9 +82,9 @@ def status_of(gateways: Gateways, models: bool = False, keep: bool = False) -> S
         else:
             of_hosts[name], of_servers[name] = answer
     health = [_health(host, of_hosts[host.name]) for host in gateways.hosts]
-    found = [gateway_status(host, of_hosts[host.name]) for host in gateways.hosts]
+    statuses = [gateway_status(host, of_hosts[host.name]) for host in gateways.hosts]
     for host in hosts:
-        found += [
+        statuses += [
             instance_status(stack, host, instance, of_hosts[host.name], health)
             for instance in instances(stack, host)
         ]
@@ -95,8 +95,8 @@ def status_of(gateways: Gateways, models: bool = False, keep: bool = False) -> S
                 for host in gateways.hosts
                 if provider.enabled
             }
-            found.append(elsewhere_status(name, provider, by, health))
-    return Status(tuple(found))
+            statuses.append(elsewhere_status(name, provider, by, health))
+    return Status(tuple(statuses))
 
 
 def _is_gateway(host: Host) -> bool:

@@ -80,13 +80,13 @@ def instance_status(
     ]
     used = [provider for provider in providers if provider.enabled]
     state, why = _without_answer(host, answer.seen)
-    found: Mapping[str, Any] = {}
+    seen: Mapping[str, Any] = {}
     if not isinstance(answer.seen, Unreached) and not why:
-        found = answer.seen["instances"][name]
+        seen = answer.seen["instances"][name]
         unit_state = answer.seen["units"].get(unit_of(instance), {})
         watched = any(provider.health_check for provider in used)
         wrong = [
-            *_wrong(stack, host, instance, found, unit_state),
+            *_wrong(stack, host, instance, seen, unit_state),
             *_aside(name, health, watched),
         ]
         state, why = ("trouble", "; ".join(wrong)) if wrong else ("ok", _restarts([unit_state]))
@@ -99,12 +99,12 @@ def instance_status(
         priority=instance.priority or (used or providers)[0].priority,
         state=state if used else "off",
         why=why,
-        version=dig(found, "version"),
+        version=dig(seen, "version"),
         checked=answer.checked,
-        latency=dig(found, "latency"),
-        loaded=loaded_of(dig(found, "loaded")),
+        latency=dig(seen, "latency"),
+        loaded=loaded_of(dig(seen, "loaded")),
         cards=tuple(_cards(instance, answer.seen)),
-        models=tuple(_models(stack, host, instance, dig(found, "models") or ())),
+        models=tuple(_models(stack, host, instance, dig(seen, "models") or ())),
     )
 
 
@@ -112,18 +112,18 @@ def _wrong(
     stack: Stack,
     host: Host,
     instance: Instance,
-    found: Mapping[str, Any],
+    seen: Mapping[str, Any],
     unit_state: Mapping[str, str],
 ) -> Iterator[str]:
-    """What is wrong with an instance; ``found``: what it answered."""
+    """What is wrong with an instance; ``seen``: what it answered."""
     if unit_state.get("ActiveState") != "active":
         yield f"{unit_of(instance)} is {unit_state.get('SubState', 'not there')}; {DEPLOY}"
         return
-    if "error" in found:
-        yield f"{found['error']}; see the journal of {unit_of(instance)}"
+    if "error" in seen:
+        yield f"{seen['error']}; see the journal of {unit_of(instance)}"
         return
     declared = engine_of(instance).models(stack, host)
-    has = {engine_of(instance).full_name(str(model["name"])) for model in found["models"]}
+    has = {engine_of(instance).full_name(str(model["name"])) for model in seen["models"]}
     lacks = [model.name for model in declared if model.name not in has]
     if lacks:
         yield f"not there: {', '.join(lacks)}; {DEPLOY}"
@@ -133,7 +133,7 @@ def _wrong(
             for model in declared
             if any(stack.models[name].gpu_split for name in model.public)
         }
-        for loaded in loaded_of(found["loaded"]):
+        for loaded in loaded_of(seen["loaded"]):
             if not loaded.on_gpu:
                 yield f"{loaded.model} runs on the CPU; llmrack status --gpus may tell why"
             elif loaded.on_gpu < 1 and loaded.model not in split:
@@ -158,14 +158,15 @@ def elsewhere_status(
         state, why = "unknown", "the inventory has no gateway to ask it from"
     judged = []
     for gateway, answer in answers.items():
-        of_gateway = [one for one in health if one.gateway == gateway]
+        of_gateway = [judgement for judgement in health if judgement.gateway == gateway]
         aside = list(_aside(name, of_gateway, provider.health_check))
         seen_state, seen_why = _elsewhere_state(answer, aside)
         by = f" (asked from {gateway})" if seen_why and len(answers) > 1 else ""
         judged.append((seen_state, seen_why + by, answer))
     if judged:
         # A gateway that cannot be asked says nothing against it.
-        state, why, shown = max(judged, key=lambda one: ("unknown", "ok", "trouble").index(one[0]))
+        order = ("unknown", "ok", "trouble")
+        state, why, shown = max(judged, key=lambda judgement: order.index(judgement[0]))
     return ServerStatus(
         name,
         provider.kind,

@@ -32,8 +32,8 @@ def rewriting(
                 return
             held.append(message)
             if not begins and not message.get("more_body"):
-                for each in _messages(held, form):
-                    await send(each)
+                for answer in _messages(held, form):
+                    await send(answer)
 
         await app(scope, receive, rewritten)
 
@@ -41,11 +41,11 @@ def rewriting(
 
 
 def _messages(held: Sequence[Message], form: Form) -> Sequence[Message]:
-    body = b"".join(each.get("body", b"") for each in held[1:])
-    made = form(held[0], body)
-    if made is None:
+    body = b"".join(message.get("body", b"") for message in held[1:])
+    rewritten = form(held[0], body)
+    if rewritten is None:
         return held
-    start, body = made
-    kept = [each for each in start["headers"] if each[0].lower() != b"content-length"]
+    start, body = rewritten
+    kept = [message for message in start["headers"] if message[0].lower() != b"content-length"]
     headers = [*kept, (b"content-length", b"%d" % len(body))]
     return [{**start, "headers": headers}, {"type": "http.response.body", "body": body}]

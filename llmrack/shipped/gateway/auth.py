@@ -44,21 +44,21 @@ async def user_api_key_auth(request: Request, api_key: str) -> UserAPIKeyAuth:
 
     A request that is wrong is refused here, too: nothing of LiteLLM's has looked at it before.
     """
-    found = await _whose(request, api_key)
+    key = await _whose(request, api_key)
     if request.method == "POST":
-        await _well_formed(request, found)
-    return found
+        await _well_formed(request, key)
+    return key
 
 
-async def _well_formed(request: Request, asks: UserAPIKeyAuth) -> None:
+async def _well_formed(request: Request, key: UserAPIKeyAuth) -> None:
     path = get_request_route(request)
     body = await read_request_body(request)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    said = (form_mistake if kind in FORMS else mistake)(path, body)
-    said = said or KINDS.mistake(path, body.get("model"), asks.models or None)
-    if said:
+    reason = (form_mistake if kind in FORMS else mistake)(path, body)
+    reason = reason or KINDS.mistake(path, body.get("model"), key.models or None)
+    if reason:
         _forget(request, body)
-        raise _Answer(Refused(400, said), asks.key_alias)
+        raise _Answer(Refused(400, reason), key.key_alias)
 
 
 def _forget(request: Request, body: object) -> None:
@@ -68,12 +68,12 @@ def _forget(request: Request, body: object) -> None:
     make it fail (seen with 1.106.12).
     """
     known = {"model": str, "stream": bool}
-    given = body if isinstance(body, dict) else {}
-    kept = {name: given[name] for name, of in known.items() if isinstance(given.get(name), of)}
+    sent = body if isinstance(body, dict) else {}
+    noted = {name: sent[name] for name, of in known.items() if isinstance(sent.get(name), of)}
     _, parsed = request.scope["parsed_body"]
     parsed.clear()
-    parsed.update(kept)
-    request.scope["parsed_body"] = (tuple(kept), parsed)
+    parsed.update(noted)
+    request.scope["parsed_body"] = (tuple(noted), parsed)
 
 
 async def _whose(request: Request, api_key: str) -> UserAPIKeyAuth:
@@ -144,11 +144,17 @@ def _administrator(name: str) -> UserAPIKeyAuth:
 async def _models(request: Request) -> list[object]:
     """Every model that a request may lead to, as far as it says so itself."""
     path, body = get_request_route(request), await read_request_body(request)
-    found = get_model_from_request(
+    named_by_litellm = get_model_from_request(
         body, path, dict(request.headers), dict(request.query_params), router(), request
     )
     named = [part["model"] for part in (request.path_params, body) if "model" in part]
-    named += found if isinstance(found, list) else [found] if found else []
+    named += (
+        named_by_litellm
+        if isinstance(named_by_litellm, list)
+        else [named_by_litellm]
+        if named_by_litellm
+        else []
+    )
     # A target that LiteLLM finds no name in is none that can be allowed.
     targets = iter_request_fallback_targets(body)
     return [*named, *(fallback_target_model_name(target) for target in targets)]

@@ -103,8 +103,8 @@ stream_chunk_builder = litellm.stream_chunk_builder
 
 def call(name: str) -> Call:
     """One of its calls, such as ``acompletion``."""
-    found: Call = getattr(litellm, name)
-    return found
+    function: Call = getattr(litellm, name)
+    return function
 
 
 def replace_call(name: str, function: Call) -> None:

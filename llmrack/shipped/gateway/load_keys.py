@@ -32,12 +32,12 @@ def parse(text: str) -> dict[str, str]:
 
     Quotes and comments as in systemd.exec(5), each value on one line.
     """
-    found = {}
+    variables = {}
     for line in text.splitlines():
         name, separator, value = line.strip().partition("=")
         if separator and name[:1] not in "#;":
-            found[name.strip()] = _unquoted(value.strip())
-    return found
+            variables[name.strip()] = _unquoted(value.strip())
+    return variables
 
 
 def _unquoted(value: str) -> str:

@@ -73,12 +73,12 @@ class LogFile:
             with contextlib.suppress(queue.Empty):
                 while len(waiting) < 1000:
                     waiting.append(self._waiting.get_nowait())
-            lines = [each for each in waiting if isinstance(each, bytes)]
+            lines = [item for item in waiting if isinstance(item, bytes)]
             if lines:
                 self._write(lines)
-            for each in waiting:
-                if isinstance(each, threading.Event):
-                    each.set()
+            for item in waiting:
+                if isinstance(item, threading.Event):
+                    item.set()
 
     def _write(self, lines: list[bytes]) -> None:
         # The rest of a line that the disk had no room for is nobody else's beginning.
@@ -102,19 +102,19 @@ class LogFile:
             LOG.warning("requests are noted again: %s; %d were lost", self._path, self._lost)
             self._lost, self._why = 0, ""
 
-    def _lose(self, lines: int, why: str) -> None:
+    def _lose(self, lines: int, reason: str) -> None:
         self._lost += lines
-        if why != self._why:
-            LOG.error("requests are not noted: %s: %s", self._path, why)
-        self._why = why
+        if reason != self._why:
+            LOG.error("requests are not noted: %s: %s", self._path, reason)
+        self._why = reason
 
-    def _put_aside_if_due(self, more: int) -> None:
+    def _put_aside_if_due(self, size: int) -> None:
         """Before another file is begun: remove those that are too old."""
         with contextlib.suppress(FileNotFoundError):
-            found = self._path.stat()
-            of_today = int(found.st_mtime // DAY) == int(time.time() // DAY)
+            file = self._path.stat()
+            of_today = int(file.st_mtime // DAY) == int(time.time() // DAY)
             aside = self._path.with_name(f"{self._path.stem}-{stamp()}.jsonl")
-            due = found.st_size and (found.st_size + more > LARGEST or not of_today)
+            due = file.st_size and (file.st_size + size > LARGEST or not of_today)
             if not due or aside.exists():
                 return
             self._path.rename(aside)
@@ -125,8 +125,8 @@ class LogFile:
 
 def flush_all(seconds: float) -> None:
     """Wait until everything that was added is written; at most ``seconds`` for each file."""
-    for each in _files:
-        each.flush(seconds)
+    for file in _files:
+        file.flush(seconds)
 
 
 def stamp(dash: str = "", colon: str = "") -> str:

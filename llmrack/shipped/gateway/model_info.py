@@ -36,10 +36,10 @@ def add_to(app: FastAPI, declared: Mapping[str, Any]) -> None:
 
 def _entry(name: str, declared: Mapping[str, Any]) -> dict[str, Any]:
     group = declared["groups"][name]
-    rules = [declared["deployments"][each]["rules"] for each in group["deployments"]]
-    can = [set(each["capabilities"] or ()) for each in rules]
+    rules = [declared["deployments"][rule]["rules"] for rule in group["deployments"]]
+    can = [set(rule["capabilities"] or ()) for rule in rules]
     every = set.intersection(*can) if can else set()
-    most = [each["max_tokens"] for each in rules if each["max_tokens"]]
+    most = [rule["max_tokens"] for rule in rules if rule["max_tokens"]]
     return {
         "model_name": name,
         "litellm_params": {"model": name},

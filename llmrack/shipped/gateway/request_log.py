@@ -171,7 +171,7 @@ class RequestLog(CustomLogger):
         self._lines.add(**line)
         if answered and answered.keeps_answers:
             self._keep(request, model, trail)
-            trail.said = []
+            trail.parts = []
 
     def _position(self, model: str | None, trail: Trail) -> int | None:
         """Of who answered: 0 for what was asked for, else its place in the tier or the chain."""
@@ -196,7 +196,7 @@ class RequestLog(CustomLogger):
             key=request.key,
             model=model,
             asked=asked,
-            answer="".join(trail.said),
+            answer="".join(trail.parts),
         )
 
 

@@ -164,10 +164,10 @@ class NotifyingServer(uvicorn.Server):
         while hold.exists() and loop.time() < end:
             await asyncio.sleep(0.05)
         if not self.should_exit:
-            for each in sockets:
+            for listener in sockets:
                 self.servers.append(
                     await loop.create_server(
-                        self._connection, sock=each, backlog=self.config.backlog
+                        self._connection, sock=listener, backlog=self.config.backlog
                     )
                 )
 

@@ -44,7 +44,7 @@ Problem = tuple[str, str]  # key path; cause and way out
 
 def mistakes_in(file: Path) -> list[str]:
     """The problems of a configuration file, a line for each one."""
-    return [": ".join(part for part in (str(file), *found) if part) for found in check(file)]
+    return [": ".join(part for part in (str(file), *problem) if part) for problem in check(file)]
 
 
 def check(file: Path) -> Iterator[Problem]:
@@ -248,10 +248,10 @@ def general_settings_keys() -> set[str]:
 
 def looked_up(pattern: str, files: Iterable[Path]) -> set[str]:
     """Return what the group of `pattern` matches in source files."""
-    found: set[str] = set()
+    names: set[str] = set()
     for file in files:
-        found.update(re.findall(pattern, file.read_text(errors="replace")))
-    return found
+        names.update(re.findall(pattern, file.read_text(errors="replace")))
+    return names
 
 
 def join(path: str, key: object) -> str:

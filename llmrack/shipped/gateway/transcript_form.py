@@ -27,6 +27,6 @@ def _is_marked(start: Message) -> bool:
 
 
 def _as_text(start: Message, body: bytes) -> tuple[Message, bytes]:
-    kept = [each for each in start["headers"] if each[0].lower() not in _REPLACED]
+    kept = [header for header in start["headers"] if header[0].lower() not in _REPLACED]
     headers = [*kept, (b"content-type", b"text/plain; charset=utf-8")]
     return {**start, "headers": headers}, str(json.loads(body).get("text") or "").encode()

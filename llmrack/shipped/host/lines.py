@@ -38,11 +38,10 @@ def files(folder: str, name: str, since: str) -> Iterator[BinaryIO]:
 
     + since: as lines have it, ``2026-11-21T15:25:29.123Z``
     """
-    here = Path(folder)
     # It may be renamed at any time, so it is open before names are looked at.
-    current = opened(here / f"{name}.jsonl")
+    current = opened(Path(folder, f"{name}.jsonl"))
     compact = since.replace("-", "").replace(":", "")
-    for path in sorted(here.glob(f"{name}-*.jsonl")):
+    for path in sorted(Path(folder).glob(f"{name}-*.jsonl")):
         file = opened(path) if path.stem[len(name) + 1 :] >= compact else None
         if file and current and os.path.sameopenfile(file.fileno(), current.fileno()):
             file.close()

@@ -95,24 +95,24 @@ def count(folder: str, since: str, until: str) -> dict[str, Any]:
 
 def _rests(folder: str, since: str, until: str) -> tuple[list[dict[str, Any]], int]:
     """Rests that ended since a moment, or did not; they may have begun long before it."""
-    found: list[dict[str, Any]] = []
+    ended: list[dict[str, Any]] = []
     resting: dict[tuple[str, str], dict[str, Any]] = {}
     damaged = 0
     for file in logs(folder, "events", "0001-01-02T00:00:00.000Z"):
         for text in file:
             try:
                 event, _ = decode(text)
-                time, what = event["time"], (event["instance"], event.get("model") or "")
+                time, place = event["time"], (event["instance"], event.get("model") or "")
                 if time >= until:
                     continue
-                began = resting.pop(what, None)
+                began = resting.pop(place, None)
                 if event["event"] == "aside":
-                    resting[what] = event
+                    resting[place] = event
                 elif began and time >= since:
-                    found.append({**began, "seconds": event["seconds"]})
+                    ended.append({**began, "seconds": event["seconds"]})
             except (ValueError, KeyError, TypeError, AttributeError):
                 damaged += 1
-    return [*found, *resting.values()], damaged
+    return [*ended, *resting.values()], damaged
 
 
 def main(**asked: Any) -> None:  # noqa: ANN401  (JSON)

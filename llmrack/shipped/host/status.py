@@ -35,13 +35,18 @@ def look(question: dict[str, Any]) -> dict[str, Any]:
       (None, or its ``url`` and ``venv``), ``units`` (those of the gateway), ``models`` (whether to
       describe each model)
     """
-    units = unit_states([each["unit"] for each in question["instances"]] + question["units"])
+    units = unit_states(
+        [instance["unit"] for instance in question["instances"]] + question["units"]
+    )
     with ThreadPoolExecutor() as pool:
         asked = {
-            each["name"]: pool.submit(
-                ASK[each["engine"]], each["url"], units.get(each["unit"], {}), question["models"]
+            instance["name"]: pool.submit(
+                ASK[instance["engine"]],
+                instance["url"],
+                units.get(instance["unit"], {}),
+                question["models"],
             )
-            for each in question["instances"]
+            for instance in question["instances"]
         }
         shown = pool.submit(cards)
         gateway = ask_gateway(question["gateway"], units) if question["gateway"] else None
@@ -73,15 +78,15 @@ def ask_ollama(url: str, unit: dict[str, str], describe: bool) -> dict[str, Any]
         version = get(f"{url}/api/version")["version"]
         latency = time.perf_counter() - began
         listed = get(f"{url}/api/tags")["models"]
-        found = {
+        answer = {
             "version": version,
             "latency": latency,
             "loaded": get(f"{url}/api/ps")["models"],
-            "models": [{"name": each["name"], "size": each.get("size")} for each in listed],
+            "models": [{"name": model["name"], "size": model.get("size")} for model in listed],
         }
-        for each in found["models"] if describe else ():
-            each["shown"] = described(url, each["name"])
-        return found
+        for model in answer["models"] if describe else ():
+            model["shown"] = described(url, model["name"])
+        return answer
     except (OSError, ValueError, KeyError, TypeError) as error:
         return {"error": cause(error)}
 
@@ -102,25 +107,25 @@ def ask_gateway(gateway: dict[str, str], units: dict[str, dict[str, str]]) -> di
     # Its answers do not tell the version of LiteLLM.
     packages = Path(gateway["venv"]).glob("lib/python3*/site-packages/litellm-*.dist-info")
     versions = [path.name.split("-")[1].removesuffix(".dist") for path in packages]
-    found: dict[str, Any] = {"told": None, "version": versions[0] if versions else None}
+    answer: dict[str, Any] = {"told": None, "version": versions[0] if versions else None}
     services = [unit for name, unit in units.items() if name.startswith("llmrack-gateway@")]
     if not any(unit["ActiveState"] == "active" for unit in services):
         # Its socket would start it for us, and let us wait for that.
-        return found | {"error": "it does not run"}
+        return answer | {"error": "it does not run"}
     try:
         began = time.perf_counter()
         get(f"{gateway['url']}/health/readiness")
-        found["latency"] = time.perf_counter() - began
+        answer["latency"] = time.perf_counter() - began
     except (OSError, ValueError) as error:
-        found["error"] = cause(error)
+        answer["error"] = cause(error)
     try:
         file = Path(f"/run/user/{os.getuid()}/llmrack/health.json")
-        told = json.loads(file.read_text(encoding="utf-8"))
+        health = json.loads(file.read_text(encoding="utf-8"))
         # A file of a process that is gone says nothing.
-        found["told"] = told if Path(f"/proc/{told['pid']}").is_dir() else None
+        answer["told"] = health if Path(f"/proc/{health['pid']}").is_dir() else None
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    return found
+    return answer
 
 
 def cards() -> list[dict[str, Any]]:

@@ -97,19 +97,19 @@ class Sums:
 
     def plain(self) -> dict[str, Any]:
         """The same for JSON, whose keys are text."""
-        found = {name: getattr(self, name) for name in self.__slots__}
-        return found | {
+        fields = {name: getattr(self, name) for name in self.__slots__}
+        return fields | {
             "latency": list(self.latency.items()),
             "first_token": list(self.first_token.items()),
         }
 
 
-def from_plain(told: Mapping[str, Any]) -> Sums:
+def from_plain(fields: Mapping[str, Any]) -> Sums:
     """What ``Sums.plain`` came from."""
     sums = Sums()
-    for name, value in told.items():
+    for name, value in fields.items():
         setattr(sums, name, value)
-    sums.latency, sums.first_token = dict(told["latency"]), dict(told["first_token"])
+    sums.latency, sums.first_token = dict(fields["latency"]), dict(fields["first_token"])
     return sums
 
 
@@ -154,8 +154,8 @@ def count(folder: str, since: str, until: str, parts: int, bys: list[str]) -> di
         for at, by in enumerate(bys, 1)
     }  # fmt: skip
     # Of the parts nobody wants the first tokens, and they would be most of what is sent.
-    found = [series.get(index, Sums()).plain() | {"first_token": []} for index in range(parts)]
-    return {"series": found, "groups": groups, "damaged": damaged}
+    sent = [series.get(index, Sums()).plain() | {"first_token": []} for index in range(parts)]
+    return {"series": sent, "groups": groups, "damaged": damaged}
 
 
 def _known(names: set[str | None], name: str | None) -> str | None:
@@ -166,10 +166,10 @@ def _known(names: set[str | None], name: str | None) -> str | None:
 
 
 def _folded(cells: Iterable[tuple[Any, Sums]]) -> dict[Any, Sums]:
-    found: dict[Any, Sums] = {}
+    folded: dict[Any, Sums] = {}
     for key, cell in cells:
-        found.setdefault(key, Sums()).merge(cell)
-    return found
+        folded.setdefault(key, Sums()).merge(cell)
+    return folded
 
 
 def main(**asked: Any) -> None:  # noqa: ANN401  (JSON)

@@ -84,7 +84,7 @@ def _check_version(data: Any, declared: str) -> None:  # noqa: ANN401  (whatever
 
 def _check_models(data: Any, declared: Sequence[str]) -> None:  # noqa: ANN401  (as above)
     listed = dig(data, "models")
-    names = [dig(each, "name") for each in listed] if isinstance(listed, list) else []
+    names = [dig(model, "name") for model in listed] if isinstance(listed, list) else []
     present = {normalised(name) for name in names if isinstance(name, str)}
     missing = [name for name in declared if normalised(name) not in present]
     if missing:

@@ -75,13 +75,13 @@ def judge_journal(host: Host, instance: Instance, lines: Sequence[str]) -> Resul
     + lines: those with COMPUTE or one of SIGNS; none where it no longer reaches back so far
     """
     name = instance_name(host, instance)
-    found = next((line for sign in SIGNS for line in lines if sign in line), None)
-    if not found:
+    complaint = next((line for sign in SIGNS for line in lines if sign in line), None)
+    if not complaint:
         detail = f"cards in use: {len(lines)}" if lines else "no longer reaches back to its start"
         return Result(host.name, "ollama", "journal", True, name, detail=detail)
     detail = (
         f"it started without a card that it should use; `llmrack status --gpus` says what is "
-        f"wrong, restart it when that is mended. Its journal: {one_line(found)}"
+        f"wrong, restart it when that is mended. Its journal: {one_line(complaint)}"
     )
     return Result(host.name, "ollama", "journal", False, name, detail=detail)
 
@@ -162,11 +162,11 @@ class _Served:
         self._ask(path, body, PATIENT)
         listed = dig(self._ask("/api/ps"), "models")
         loaded = listed if isinstance(listed, list) else []
-        entry = next((each for each in loaded if dig(each, "name") == self.engine.name), None)
+        entry = next((model for model in loaded if dig(model, "name") == self.engine.name), None)
         # Models with the same weights and options are loaded once, under the name that came first.
         # Ollama tells what is loaded apart by the file of the weights (server/sched.go,
         # schedulerModelKey), which /api/show names.
-        entry = entry or next((each for each in loaded if self._shares(each, shown)), None)
+        entry = entry or next((model for model in loaded if self._shares(model, shown)), None)
         if entry is None:
             raise Failed(
                 "was unloaded again at once: other models took its place; prove it again when "
@@ -202,15 +202,19 @@ class _Served:
 
     def _capabilities(self) -> tuple[str, None]:
         listed = dig(self._show(self.engine.name), "capabilities")
-        found = [str(each) for each in listed] if isinstance(listed, list) else []
-        missing = [each for each in self.declared.capabilities if CAPABILITIES[each] not in found]
+        offered = [str(capability) for capability in listed] if isinstance(listed, list) else []
+        missing = [
+            capability
+            for capability in self.declared.capabilities
+            if CAPABILITIES[capability] not in offered
+        ]
         if missing:
             raise Failed(
                 f"declared is {', '.join(missing)}, but what Ollama says it can do is "
-                f"{one_line(', '.join(found)) or 'nothing'}; choose a model that can, or correct "
+                f"{one_line(', '.join(offered)) or 'nothing'}; choose a model that can, or correct "
                 f"models.{self.public}.capabilities"
             )
-        return ", ".join(found), None
+        return ", ".join(offered), None
 
     def _speed(self) -> tuple[str, float]:
         floor, rate = self.declared.min_tokens_per_second or 0, 0.0
@@ -245,8 +249,8 @@ class _Served:
 
 def _weights(shown: object) -> str:
     """The file of the weights, by the Modelfile in an answer of ``/api/show``."""
-    found = re.search(r"^FROM (.+)$", str(dig(shown, "modelfile") or ""), re.MULTILINE)
-    return found[1] if found else ""
+    line = re.search(r"^FROM (.+)$", str(dig(shown, "modelfile") or ""), re.MULTILINE)
+    return line[1] if line else ""
 
 
 def _rate(answer: object) -> float:

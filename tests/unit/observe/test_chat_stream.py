@@ -60,7 +60,7 @@ def test_an_error_inside_a_stream_keeps_its_status_and_words() -> None:
     error = {"error": {"message": "litellm.Timeout: too late", "code": "408"}}
     with pytest.raises(Broken) as broken:
         heard([event(content="Hel"), f"data: {json.dumps(error)}"])
-    assert (broken.value.status, broken.value.said) == (408, "litellm.Timeout: too late")
+    assert (broken.value.status, broken.value.words) == (408, "litellm.Timeout: too late")
 
 
 def test_an_error_of_ollama_s_is_read() -> None:

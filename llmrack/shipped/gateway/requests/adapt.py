@@ -84,15 +84,17 @@ def chat(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list
     """
     # Other dialects were looked at in their own form; this is what LiteLLM has made of them.
     translated = {name: kwargs[name] for name in ("messages", "tools") if kwargs.get(name)}
-    if said := types.mistake("/chat/completions", translated):
-        raise Refusal(said)
+    if reason := types.mistake("/chat/completions", translated):
+        raise Refusal(reason)
     left_out = declared_prevails(rules, declared, kwargs)
     if isinstance(kwargs.get("stop"), str):
         kwargs["stop"] = [kwargs["stop"]]
     _bound(rules, kwargs)
     level = _level(rules, kwargs, left_out)
     if "messages" in kwargs:
-        kwargs["messages"] = [_message(rules, *each) for each in enumerate(kwargs["messages"])]
+        kwargs["messages"] = [
+            _message(rules, number, message) for number, message in enumerate(kwargs["messages"])
+        ]
     if rules.engine == "ollama":
         left_out += _taken(kwargs, _HARMLESS)
         _tokens(kwargs, "max_tokens")

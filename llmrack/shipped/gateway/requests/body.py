@@ -76,8 +76,8 @@ def limited(app: App) -> App:
     return behind
 
 
-async def _refuse(send: Send, status: int, said: str) -> None:
-    error = {"message": said, "type": "invalid_request_error", "param": None, "code": str(status)}
+async def _refuse(send: Send, status: int, reason: str) -> None:
+    error = {"message": reason, "type": "invalid_request_error", "param": None, "code": str(status)}
     body = json.dumps({"error": error}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -36,7 +36,7 @@ def _rerank(body: Mapping[str, Any]) -> str | None:
     documents = body.get("documents")
     if not documents or not isinstance(documents, list):
         return "documents must be a list of texts, and not empty"
-    if not all(isinstance(each, str | dict) for each in documents):
+    if not all(isinstance(document, str | dict) for document in documents):
         return "documents must be a list of texts or objects"
     return _missing_text(body, "query")
 

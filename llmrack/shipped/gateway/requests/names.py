@@ -17,8 +17,8 @@ class Names:
         self._names = names
         self._aliases = {name: to for name, to in aliases.items() if not name.endswith("*")}
         # The longest fits best.
-        many = [(name[:-1], to) for name, to in aliases.items() if name.endswith("*")]
-        self._many = sorted(many, key=lambda each: -len(each[0]))
+        patterns = [(name[:-1], to) for name, to in aliases.items() if name.endswith("*")]
+        self._many = sorted(patterns, key=lambda pattern: -len(pattern[0]))
 
     def meant(self, asked: str) -> str:
         """The name that has deployments; ``asked`` itself where nobody knows it."""

@@ -46,47 +46,47 @@ _CANNOT = {
 _MESSAGE = ("role", "tool_call_id", "name", "reasoning_content")
 
 
-def body(rules: Rules, given: dict[str, Any], level: str | None) -> dict[str, Any]:
-    """What is laid over LiteLLM's body; what it takes is taken out of ``given``.
+def body(rules: Rules, request: dict[str, Any], level: str | None) -> dict[str, Any]:
+    """What is laid over LiteLLM's body; what it takes is taken out of ``request``.
 
-    + given: parameters of the request
+    + request: parameters of the request
     + level: of thinking; None: the model's own affair
 
     Refusal where Ollama cannot do what is asked.
     """
     for name, why in _CANNOT.items():
-        if given.pop(name, None):
+        if request.pop(name, None):
             raise Refusal(f"{name} {why}; leave it out", name)
-    if (given.pop("n", None) or 1) > 1:
+    if (request.pop("n", None) or 1) > 1:
         raise Refusal("n must be 1: Ollama gives one answer at a time", "n")
-    if "audio" in (given.pop("modalities", None) or ()):
+    if "audio" in (request.pop("modalities", None) or ()):
         raise Refusal("modalities: Ollama answers in text alone", "modalities")
-    found: dict[str, Any] = {"options": {}, "truncate": False}
-    for name, (option, made) in _OPTIONS.items():
-        if (value := given.pop(name, None)) is not None:
-            found["options"][option] = made(value)
+    fields: dict[str, Any] = {"options": {}, "truncate": False}
+    for name, (option, kind) in _OPTIONS.items():
+        if (value := request.pop(name, None)) is not None:
+            fields["options"][option] = kind(value)
     for name in rules.client_options:
-        if (value := given.pop(name, None)) is not None:
+        if (value := request.pop(name, None)) is not None:
             # The one that is a field of the body's own.
-            (found if name == "keep_alive" else found["options"])[name] = value
+            (fields if name == "keep_alive" else fields["options"])[name] = value
     if level is not None:
-        found["think"] = level if rules.levels else level != "none"
-    _format(given.pop("response_format", None), found)
-    return found
+        fields["think"] = level if rules.levels else level != "none"
+    _format(request.pop("response_format", None), fields)
+    return fields
 
 
-def tools(given: dict[str, Any]) -> None:
-    """Take the choice of a tool out of ``given``: Ollama's models choose themselves."""
-    choice = given.pop("tool_choice", None)
+def tools(request: dict[str, Any]) -> None:
+    """Take the choice of a tool out of ``request``: Ollama's models choose themselves."""
+    choice = request.pop("tool_choice", None)
     if choice == "none":
-        given.pop("tools", None)
+        request.pop("tools", None)
     elif choice not in (None, "auto"):
         raise Refusal(
             "tool_choice must be auto or none: Ollama cannot be made to call a tool; leave it out, "
             "or have it left out (drop: [tool_choice] of the model)",
             "tool_choice",
         )
-    for number, tool in enumerate(given.get("tools") or ()):
+    for number, tool in enumerate(request.get("tools") or ()):
         if tool.get("type", "function") != "function":
             kind = str(tool["type"])[:40]
             raise Refusal(
@@ -94,22 +94,22 @@ def tools(given: dict[str, Any]) -> None:
             )
 
 
-def message(number: int, given: dict[str, Any]) -> dict[str, Any]:
+def message(number: int, original: dict[str, Any]) -> dict[str, Any]:
     """What ``/api/chat`` has a place for of a message; Refusal for what it has none for.
 
     LiteLLM leaves the rest out, and comes to grief by it when it counts tokens.
     """
-    found = {n: given[n] for n in _MESSAGE if isinstance(given.get(n), str)}
-    content = given.get("content")
-    found["content"] = content if isinstance(content, str) else ""
+    taken = {n: original[n] for n in _MESSAGE if isinstance(original.get(n), str)}
+    content = original.get("content")
+    taken["content"] = content if isinstance(content, str) else ""
     if isinstance(content, list):
-        found["content"] = [_part(number, part) for part in content]
-    blocks = given.get("thinking_blocks")
-    if isinstance(blocks, list) and "reasoning_content" not in found:
-        thoughts = [each.get("thinking") for each in blocks if isinstance(each, dict)]
+        taken["content"] = [_part(number, part) for part in content]
+    blocks = original.get("thinking_blocks")
+    if isinstance(blocks, list) and "reasoning_content" not in taken:
+        thoughts = [block.get("thinking") for block in blocks if isinstance(block, dict)]
         if any(thoughts):
-            found["reasoning_content"] = "".join(str(each or "") for each in thoughts)
-    calls = given.get("tool_calls") or ()
+            taken["reasoning_content"] = "".join(str(thought or "") for thought in thoughts)
+    calls = original.get("tool_calls") or ()
     for call in calls:
         if call.get("type", "function") != "function":
             raise Refusal(
@@ -118,7 +118,7 @@ def message(number: int, given: dict[str, Any]) -> dict[str, Any]:
                 "messages",
             )
     if calls:
-        found["tool_calls"] = [
+        taken["tool_calls"] = [
             {
                 "id": str(call.get("id") or ""),
                 "type": "function",
@@ -126,7 +126,7 @@ def message(number: int, given: dict[str, Any]) -> dict[str, Any]:
             }
             for call in calls
         ]
-    return found
+    return taken
 
 
 def _part(number: int, part: dict[str, Any]) -> dict[str, Any]:
@@ -143,14 +143,14 @@ def _part(number: int, part: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-def _format(wanted: dict[str, Any] | None, found: dict[str, Any]) -> None:
+def _format(wanted: dict[str, Any] | None, fields: dict[str, Any]) -> None:
     kind = (wanted or {}).get("type")
     if kind == "json_object":
-        found["format"] = "json"
+        fields["format"] = "json"
     elif kind == "json_schema":
         schema = (wanted or {}).get("json_schema")
-        found["format"] = schema.get("schema") if isinstance(schema, dict) else None
-        if not isinstance(found["format"], dict):
+        fields["format"] = schema.get("schema") if isinstance(schema, dict) else None
+        if not isinstance(fields["format"], dict):
             raise Refusal("response_format.json_schema.schema must be an object", "response_format")
     elif kind not in (None, "text"):
         raise Refusal(

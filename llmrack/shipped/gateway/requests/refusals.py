@@ -43,11 +43,11 @@ class Refusal(HTTPException):
     + param: the parameter that is wrong, where it is one
     """
 
-    def __init__(self, said: str, param: str | None = None) -> None:
-        super().__init__(status_code=400, detail=said)
+    def __init__(self, reason: str, param: str | None = None) -> None:
+        super().__init__(status_code=400, detail=reason)
         self.param = param
         self.type = "invalid_request_error"
-        self.message = said
+        self.message = reason
         # The class of it in the log of requests.
         self.failure = "request"
 
@@ -65,27 +65,29 @@ def of_content(error: Exception) -> bool:
     return isinstance(error, ContentPolicyViolationError)
 
 
-def means_request(status: int, said: str, engine: str) -> bool:
+def means_request(status: int, complaint: str, engine: str) -> bool:
     """Whether an answer with an error is a complaint about the request.
 
-    + said: the upstream's words
+    + complaint: the upstream's words
     + engine: ollama, vllm or openai
     """
     if status in (400, 413, 415, 422, 501):
         return True
-    return engine == "ollama" and status == 500 and bool(_OLLAMA_500.search(said))
+    return engine == "ollama" and status == 500 and bool(_OLLAMA_500.search(complaint))
 
 
 def sentence(model: str, error: Exception) -> str:
     """Why ``model`` was not asked, or what it says against the request."""
-    said = words(error)
-    if _response(error) is None and (not said or "Traceback" in said or "litellm" in said.lower()):
+    complaint = words(error)
+    if _response(error) is None and (
+        not complaint or "Traceback" in complaint or "litellm" in complaint.lower()
+    ):
         # LiteLLM could not put it into a form that can be sent; its words are about itself.
         root: BaseException = error
         while beneath := root.__cause__ or root.__context__:
             root = beneath
         return f"{model} cannot be asked this ({type(root).__name__}); correct the request"
-    return f"{model} refuses this: {said}"
+    return f"{model} refuses this: {complaint}"
 
 
 def words(error: BaseException) -> str:
@@ -103,8 +105,8 @@ def words(error: BaseException) -> str:
         body = json.loads(text[start:]) if start >= 0 else None
     except ValueError:
         body = None
-    said = _message(body) or text
-    line = " ".join(str(said).split())
+    message = _message(body) or text
+    line = " ".join(str(message).split())
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
 
 
@@ -113,15 +115,15 @@ def _message(body: Any) -> str | None:  # noqa: ANN401  (whatever an upstream se
     for _ in range(3):
         if not isinstance(body, dict):
             break
-        found = next((body[n] for n in ("error", "message", "detail") if body.get(n)), None)
-        if isinstance(found, str) and found.startswith("{"):
+        message = next((body[n] for n in ("error", "message", "detail") if body.get(n)), None)
+        if isinstance(message, str) and message.startswith("{"):
             # Ollama hands on its runner's error as a text.
             try:
-                body = json.loads(found)
+                body = json.loads(message)
                 continue
             except ValueError:
-                return found
-        body = found
+                return message
+        body = message
     return body if isinstance(body, str) else None
 
 

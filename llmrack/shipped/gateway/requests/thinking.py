@@ -21,18 +21,18 @@ def asked(given: Mapping[str, Any]) -> str | None:
     ValueError with a sentence where it is none.
     """
     effort = given.get("reasoning_effort")
-    for each in (effort, given.get("reasoning"), given.get("output_config")):
-        level = each.get("effort") if isinstance(each, Mapping) else each
+    for value in (effort, given.get("reasoning"), given.get("output_config")):
+        level = value.get("effort") if isinstance(value, Mapping) else value
         if level is not None:
             return _known(level)
     thinking = given.get("thinking")
     if isinstance(thinking, Mapping):
         return _of_anthropic(thinking)
-    for each in (thinking, given.get("think")):
-        if isinstance(each, bool):
-            return "medium" if each else "none"
-        if each is not None:
-            return _known(each)
+    for value in (thinking, given.get("think")):
+        if isinstance(value, bool):
+            return "medium" if value else "none"
+        if value is not None:
+            return _known(value)
     return None
 
 
@@ -54,7 +54,7 @@ def chosen(
         return level
     # The highest to its highest, and no more than was asked for where there is a choice.
     rank = LEVELS.index(level)
-    return next((each for each in reversed(levels) if LEVELS.index(each) <= rank), levels[0])
+    return next((known for known in reversed(levels) if LEVELS.index(known) <= rank), levels[0])
 
 
 def _of_anthropic(thinking: Mapping[str, Any]) -> str | None:

@@ -31,11 +31,11 @@ def _whole(value: Any) -> bool:  # noqa: ANN401  (JSON)
 
 
 def _texts(value: Any) -> bool:  # noqa: ANN401  (JSON)
-    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def _objects(value: Any) -> bool:  # noqa: ANN401  (JSON)
-    return isinstance(value, list) and all(isinstance(each, dict) for each in value)
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
 
 
 def _of(*types: type) -> Callable[[Any], bool]:
@@ -152,9 +152,9 @@ def _conversation(body: Mapping[str, Any]) -> str | None:
             return f"{where} must be an object; it is {what(message)}"
         if message.get("role") not in _ROLES:
             return f"{where}.role must be one of {', '.join(_ROLES)}"
-        found = _content(where, message) or _calls(where, message.get("tool_calls"))
-        if found:
-            return found
+        problem = _content(where, message) or _calls(where, message.get("tool_calls"))
+        if problem:
+            return problem
     return None
 
 
@@ -238,8 +238,8 @@ def _responses(body: Mapping[str, Any]) -> str | None:
             continue
         if not _objects(content):
             return f"{where}.content must be a text or a list of objects; it is {what(content)}"
-        if found := _parts(where, content):
-            return found
+        if problem := _parts(where, content):
+            return problem
     return None
 
 
@@ -249,7 +249,7 @@ def _embeddings(body: Mapping[str, Any]) -> str | None:
         return "input is empty: send a text, or a list of texts" if "input" in body else None
     tokens = isinstance(given, list) and all(map(_whole, given))
     lists = isinstance(given, list) and all(
-        isinstance(each, list) and each and all(map(_whole, each)) for each in given
+        isinstance(sequence, list) and sequence and all(map(_whole, sequence)) for sequence in given
     )
     if isinstance(given, str) or _texts(given) or tokens or lists:
         return None

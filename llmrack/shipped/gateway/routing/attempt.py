@@ -185,7 +185,7 @@ class Attempts:
             response = await function(*args, **kwargs)
         trail.answered = deployment
         if deployment.keeps_answers:
-            trail.said = [text(response)]
+            trail.parts = [text(response)]
         usage = getattr(response, "usage", None)
         tokens = getattr(usage, "completion_tokens", None) or 1
         self._outcomes.well(deployment, began, tokens)

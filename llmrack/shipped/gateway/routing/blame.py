@@ -39,15 +39,15 @@ def blame(error: Exception, engine: str, sent: bool) -> str | None:
     + engine: ollama, vllm or openai
     + sent: whether LiteLLM has begun to send the request; what fails before is no server's fault
     """
-    found = _beneath(error)
-    if isinstance(found, httpx.HTTPStatusError):
-        status = found.response.status_code
+    cause = _beneath(error)
+    if isinstance(cause, httpx.HTTPStatusError):
+        status = cause.response.status_code
         if means_request(status, words(error), engine):
             return None
         return "instance" if status in _KEY else "model"
-    if isinstance(found, httpx.TransportError):
-        silent = isinstance(found, httpx.TimeoutException)
-        return "model" if silent and not isinstance(found, httpx.ConnectTimeout) else "instance"
+    if isinstance(cause, httpx.TransportError):
+        silent = isinstance(cause, httpx.TimeoutException)
+        return "model" if silent and not isinstance(cause, httpx.ConnectTimeout) else "instance"
     if isinstance(error, Timeout):
         return "model"
     # LiteLLM has not even asked, or not understood the answer.
@@ -57,8 +57,8 @@ def blame(error: Exception, engine: str, sent: bool) -> str | None:
 
 def status(error: Exception) -> int | None:
     """The HTTP status that the instance answered; None where it did not."""
-    found = _beneath(error)
-    return found.response.status_code if isinstance(found, httpx.HTTPStatusError) else None
+    cause = _beneath(error)
+    return cause.response.status_code if isinstance(cause, httpx.HTTPStatusError) else None
 
 
 def kind(error: Exception) -> str:
@@ -69,9 +69,9 @@ def kind(error: Exception) -> str:
     if answered is not None:
         return _KINDS.get(answered, "server" if answered >= 500 else "request")
     beneath = list(_chain(error))
-    for what, classes in _CLASSES.items():
-        if any(isinstance(each, classes) for each in beneath):
-            return what
+    for name, classes in _CLASSES.items():
+        if any(isinstance(cause, classes) for cause in beneath):
+            return name
     if isinstance(error, BadRequestError | UnprocessableEntityError):
         return "request"
     return "server"
@@ -85,10 +85,10 @@ def why(error: Exception) -> str:
 
 def retry_after(error: Exception) -> float | None:
     """Seconds for which the instance asks to be left alone (RFC 9110, 10.2.3), if it does."""
-    found = _beneath(error)
-    if not isinstance(found, httpx.HTTPStatusError):
+    cause = _beneath(error)
+    if not isinstance(cause, httpx.HTTPStatusError):
         return None
-    given = found.response.headers.get("retry-after", "")
+    given = cause.response.headers.get("retry-after", "")
     try:
         seconds = float(given)
     except ValueError:
@@ -100,7 +100,7 @@ def retry_after(error: Exception) -> float | None:
 
 
 def _beneath(error: BaseException | None) -> BaseException | None:
-    return next((each for each in _chain(error) if isinstance(each, httpx.HTTPError)), None)
+    return next((cause for cause in _chain(error) if isinstance(cause, httpx.HTTPError)), None)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -85,7 +85,7 @@ class Routing(CustomLogger):
         self._with_eyes = sorted(
             name
             for name, group in self._by_name.items()
-            if any("vision" in (each.rules.capabilities or ()) for each in group)
+            if any("vision" in (deployment.rules.capabilities or ()) for deployment in group)
         )
         self._turns = {name: Turns() for name in self._groups}
         cooldown = float(declared["cooldown"])
@@ -140,18 +140,19 @@ class Routing(CustomLogger):
             # Nobody is asked, so it is nobody's turn (warm_up in serve.py).
             return healthy_deployments[:1]
         offered = {
-            str((each.get("model_info") or {}).get("id")): each for each in healthy_deployments
+            str((entry.get("model_info") or {}).get("id")): entry for entry in healthy_deployments
         }
         if not offered.keys() <= self._deployments.keys():
             return healthy_deployments
-        for key, each in offered.items():
-            self._deployments[key].params = each["litellm_params"]
+        for key, entry in offered.items():
+            self._deployments[key].params = entry["litellm_params"]
         tried = set((request_kwargs or {}).get("_excluded_deployment_ids") or ())
         trail = trails.of(request_kwargs or {})
-        said = messages or (request_kwargs or {}).get("messages")
-        said = said or (request_kwargs or {}).get("input")
-        fitting = self._fitting(trail, [self._deployments[key] for key in offered], said)
-        chosen = self._choose(model, [each for each in fitting if each.id not in tried])
+        content = messages or (request_kwargs or {}).get("messages")
+        content = content or (request_kwargs or {}).get("input")
+        fitting = self._fitting(trail, [self._deployments[key] for key in offered], content)
+        untried = [deployment for deployment in fitting if deployment.id not in tried]
+        chosen = self._choose(model, untried)
         if chosen is None and not tried and not self._anybody(model):
             chosen = self._best_of(fitting)
         if chosen is None:
@@ -164,30 +165,32 @@ class Routing(CustomLogger):
         self,
         trail: Trail,
         offered: list[Deployment],
-        said: Any,  # noqa: ANN401  (of any dialect)
+        content: Any,  # noqa: ANN401  (of any dialect)
     ) -> list[Deployment]:
         """Those to whom the request may be put; Refusal where it goes to nobody any more."""
         if trail.final:
             raise trail.final
-        left = [each for each in offered if each.served not in trail.refusals]
-        if not left or not needs_eyes(said):
-            return left
-        able = [each for each in left if each.rules.can("vision")]
-        return able or refusal.without_eyes(trail, left, self._with_eyes)
+        accepting = [
+            deployment for deployment in offered if deployment.served not in trail.refusals
+        ]
+        if not accepting or not needs_eyes(content):
+            return accepting
+        able = [deployment for deployment in accepting if deployment.rules.can("vision")]
+        return able or refusal.without_eyes(trail, accepting, self._with_eyes)
 
     def _choose(self, name: str, offered: list[Deployment]) -> Deployment | None:
         now = time.monotonic()
         candidates = [
             Candidate(
-                each.id,
-                each.level,
-                each.weight,
-                each.model.running,
-                each.model.known_pace(now),
-                each.instance.has_loaded(each.upstream, now),
+                deployment.id,
+                deployment.level,
+                deployment.weight,
+                deployment.model.running,
+                deployment.model.known_pace(now),
+                deployment.instance.has_loaded(deployment.upstream, now),
             )
-            for each in offered
-            if each.can_be_asked(now)
+            for deployment in offered
+            if deployment.can_be_asked(now)
         ]
         group = self._groups.get(name)
         strategy = group["strategy"] if group else "weighted"
@@ -200,17 +203,19 @@ class Routing(CustomLogger):
         """Whether somebody along the chain of ``name`` can be asked."""
         group, now = self._groups.get(name), time.monotonic()
         return group is not None and any(
-            each.can_be_asked(now) for other in group["chain"] for each in self._by_name[other]
+            deployment.can_be_asked(now)
+            for following in group["chain"]
+            for deployment in self._by_name[following]
         )
 
     def _best_of(self, offered: list[Deployment]) -> Deployment | None:
         """Whoever may be back first: a true answer, or a true error, is better than none."""
 
-        def until(each: Deployment) -> float:
-            rests = (each.instance.rest, each.model.rest)
+        def until(deployment: Deployment) -> float:
+            rests = (deployment.instance.rest, deployment.model.rest)
             return max((rest.until for rest in rests if rest), default=0.0)
 
-        return min(offered, key=lambda each: (until(each), each.level), default=None)
+        return min(offered, key=lambda candidate: (until(candidate), candidate.level), default=None)
 
     def _load(self, deployment: Deployment) -> None:
         """Have an instance load a model, while others answer."""
@@ -237,10 +242,10 @@ class Routing(CustomLogger):
         litellm_call_info: dict[str, Any] | None = None,
     ) -> dict[str, str]:
         """What is told beside the answer (Trail), and what transcript_form needs."""
-        found = trails.seen(data.get("litellm_call_id")).headers
+        headers = trails.seen(data.get("litellm_call_id")).headers
         if "file" in data and data.get("response_format") in transcript_form.FORMS:
-            found[transcript_form.MARK] = "1"
-        return found
+            headers[transcript_form.MARK] = "1"
+        return headers
 
     def _begin(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)

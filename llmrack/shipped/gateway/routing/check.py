@@ -49,13 +49,13 @@ def callbacks(config: Config, folder: Path) -> Iterator[Problem]:
 
 def _names(tree: ast.Module) -> set[str]:
     """The names that a module imports from others, or assigns."""
-    found: set[str] = set()
+    names: set[str] = set()
     for node in tree.body:
         if isinstance(node, ast.ImportFrom):
-            found |= {each.asname or each.name for each in node.names}
+            names |= {name.asname or name.name for name in node.names}
         elif isinstance(node, ast.Assign):
-            found |= {each.id for each in node.targets if isinstance(each, ast.Name)}
-    return found
+            names |= {name.id for name in node.targets if isinstance(name, ast.Name)}
+    return names
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def _read(text: str) -> _Declared:
     declared = json.loads(text)
     instances: Config = declared["instances"]
     return _Declared(
-        {name: each["instance"] for name, each in declared["deployments"].items()},
+        {name: deployment["instance"] for name, deployment in declared["deployments"].items()},
         {
             name: [*group["deployments"], *group["chain"]]
             for name, group in declared["groups"].items()

@@ -38,10 +38,10 @@ class Turns:
 
     def next(self, candidates: Sequence[Candidate], weight: Callable[[Candidate], float]) -> str:
         """The id of the one whose turn it is."""
-        for each in candidates:
-            self.credit[each.id] = self.credit.get(each.id, 0.0) + weight(each)
-        chosen = max(candidates, key=lambda each: self.credit[each.id]).id
-        self.credit[chosen] -= sum(weight(each) for each in candidates)
+        for candidate in candidates:
+            self.credit[candidate.id] = self.credit.get(candidate.id, 0.0) + weight(candidate)
+        chosen = max(candidates, key=lambda candidate: self.credit[candidate.id]).id
+        self.credit[chosen] -= sum(weight(candidate) for candidate in candidates)
         return chosen
 
 
@@ -56,11 +56,13 @@ def choose(
     """
     if not candidates:
         return None, None
-    lowest = min(each.level for each in candidates)
-    serving = [each for each in candidates if each.level == lowest]
+    lowest = min(candidate.level for candidate in candidates)
+    serving = [candidate for candidate in candidates if candidate.level == lowest]
     chosen = _pick(serving, strategy, turns)
-    loaded = [each for each in serving if each.loaded]
-    if loaded and any(each.id == chosen and each.loaded is False for each in serving):
+    loaded = [candidate for candidate in serving if candidate.loaded]
+    if loaded and any(
+        candidate.id == chosen and candidate.loaded is False for candidate in serving
+    ):
         # Nobody waits for a model to load while somebody else has it loaded.
         return _pick(loaded, strategy, turns), chosen
     return chosen, None
@@ -69,12 +71,18 @@ def choose(
 def _pick(candidates: Sequence[Candidate], strategy: str, turns: Turns) -> str:
     if strategy == "least-busy":
         # In proportion to what each can bear; equals take turns.
-        least = min(each.running / each.weight for each in candidates)
-        candidates = [each for each in candidates if each.running / each.weight == least]
+        least = min(candidate.running / candidate.weight for candidate in candidates)
+        candidates = [
+            candidate for candidate in candidates if candidate.running / candidate.weight == least
+        ]
     elif strategy == "latency":
         # One that nobody has asked of late is asked first: it may be the quickest.
-        unknown = [each for each in candidates if each.pace is None]
-        quickest = min((each.pace for each in candidates if each.pace is not None), default=0.0)
-        candidates = unknown or [each for each in candidates if each.pace == quickest]
+        unknown = [candidate for candidate in candidates if candidate.pace is None]
+        quickest = min(
+            (candidate.pace for candidate in candidates if candidate.pace is not None), default=0.0
+        )
+        candidates = unknown or [
+            candidate for candidate in candidates if candidate.pace == quickest
+        ]
     weighted = strategy == "weighted"
-    return turns.next(candidates, lambda each: each.weight if weighted else 1.0)
+    return turns.next(candidates, lambda candidate: candidate.weight if weighted else 1.0)

@@ -19,15 +19,15 @@ def says(chunk: Any) -> bool:  # noqa: ANN401  (LiteLLM has no type for all of t
     return False
 
 
-def text(said: Any) -> str:  # noqa: ANN401  (as above)
+def text(answer: Any) -> str:  # noqa: ANN401  (as above)
     """What is said in it in words; of a whole answer, too."""
-    if isinstance(said, dict):
-        return str(said.get("text") or "")
-    for choice in getattr(said, "choices", None) or ():
+    if isinstance(answer, dict):
+        return str(answer.get("text") or "")
+    for choice in getattr(answer, "choices", None) or ():
         part = getattr(choice, "delta", None) or getattr(choice, "message", None)
         return str(getattr(part, "content", None) or "")
     # Of a transcription.
-    heard = getattr(said, "text", None)
+    heard = getattr(answer, "text", None)
     return heard if isinstance(heard, str) else ""
 
 
@@ -47,9 +47,9 @@ class Repeats:
 
     def see(self, chunk: Any) -> None:  # noqa: ANN401  (as above)
         """Take a chunk into account."""
-        said = text(chunk).strip() or _thought(chunk).strip()
-        self._count = self._count + 1 if said == self._last else 0
-        self._last = said
+        words = text(chunk).strip() or _thought(chunk).strip()
+        self._count = self._count + 1 if words == self._last else 0
+        self._last = words
 
     @property
     def many(self) -> bool:

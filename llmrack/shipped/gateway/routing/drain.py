@@ -73,7 +73,7 @@ class Drains:
 
 def _named(folder: Path) -> set[str]:
     """The names that are said, and hold still."""
-    found = set()
+    names = set()
     for file in folder.iterdir() if folder.exists() else ():
         try:
             until = float(file.read_text(encoding="ascii"))
@@ -81,5 +81,5 @@ def _named(folder: Path) -> set[str]:
             # It is gone, or none of ours.
             continue
         if until > float(UPTIME.read_text(encoding="ascii").split()[0]):
-            found.add(unquote(file.name))
-    return found
+            names.add(unquote(file.name))
+    return names

@@ -23,20 +23,20 @@ def silent(deployment: Deployment, scope: anyio.CancelScope, seconds: float) -> 
     return error
 
 
-def late(deployment: Deployment, said: str) -> Timeout:
-    """A deadline is over; ``said`` is what the instance did."""
-    said = f"{deployment.instance.name} {said}"
-    return Timeout(message=said, model=deployment.upstream, llm_provider="")
+def late(deployment: Deployment, deed: str) -> Timeout:
+    """A deadline is over; ``deed`` is what the instance did."""
+    deed = f"{deployment.instance.name} {deed}"
+    return Timeout(message=deed, model=deployment.upstream, llm_provider="")
 
 
 def broken(deployment: Deployment, error: Exception | None = None) -> InternalServerError:
     """An answer that ended before its end."""
-    said = f"{deployment.instance.name} broke off before its answer was whole"
+    message = f"{deployment.instance.name} broke off before its answer was whole"
     if str(error or ""):
-        said += f" ({error})"
-    made = InternalServerError(message=said, model=deployment.upstream, llm_provider="")
-    made.failure = "broken off"
-    return made
+        message += f" ({error})"
+    failure = InternalServerError(message=message, model=deployment.upstream, llm_provider="")
+    failure.failure = "broken off"
+    return failure
 
 
 def stamped(error: Exception, deployment: Deployment) -> Exception:

@@ -84,13 +84,13 @@ class Resting:
     changed: Callable[[], None] = lambda: None
     noted: Callable[..., None] = lambda **_: None
 
-    def put_aside(self, rest: Rest, what: str) -> None:
-        """Begin to rest, or go on; ``what`` is its name in the log."""
+    def put_aside(self, rest: Rest, name: str) -> None:
+        """Begin to rest, or go on; ``name`` is its name in the log."""
         present = self.rest
         if self.doubt:
             rest.until = max(rest.until, rest.since + self.doubt)
         if present is None:
-            LOG.warning("%s is put aside: %s", what, rest.why)
+            LOG.warning("%s is put aside: %s", name, rest.why)
             self.noted(event="aside", why=rest.why)
             rest.pause = max(rest.pause, self.doubt)
             self.rest = rest
@@ -101,12 +101,12 @@ class Resting:
         present.until = max(present.until, rest.until) if finite else rest.until
         present.why, present.proof = rest.why, rest.proof
 
-    def wake(self, what: str) -> None:
+    def wake(self, name: str) -> None:
         """It has answered; what rests is well again."""
         self.doubt = 0.0
         if self.rest:
             rested = time.monotonic() - self.rest.since
-            LOG.info("%s is back after %.1f s", what, rested)
+            LOG.info("%s is back after %.1f s", name, rested)
             self.noted(event="back", seconds=round(rested, 1))
             self.doubt = min(self.rest.pause * 2, LONGEST_DOUBT)
             self.rest = None

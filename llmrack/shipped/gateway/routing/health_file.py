@@ -53,12 +53,14 @@ class HealthFile:
     def _text(self) -> str:
         instances = {
             name: {
-                "rest": _rest(each),
+                "rest": _rest(instance),
                 "models": {
-                    upstream: _rest(model) for upstream, model in each.models.items() if model.rest
+                    upstream: _rest(model)
+                    for upstream, model in instance.models.items()
+                    if model.rest
                 },
             }
-            for name, each in self._instances.items()
+            for name, instance in self._instances.items()
         }
         return json.dumps({"pid": os.getpid(), "started": self._started, "instances": instances})
 

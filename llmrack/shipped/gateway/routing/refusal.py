@@ -58,10 +58,10 @@ def without_eyes(trail: Trail, offered: list[Deployment], able: list[str]) -> li
     Refusal unless it is declared that such requests go on: then nobody stays.
     """
     model = offered[0].served
-    others = f"ask one that can: {', '.join(able)}" if able else "no model here can"
-    refusal = Refusal(f"{model} cannot see images; {others}", "messages")
+    way_out = f"ask one that can: {', '.join(able)}" if able else "no model here can"
+    refusal = Refusal(f"{model} cannot see images; {way_out}", "messages")
     trail.refusals.setdefault(model, refusal)
-    if not any(each.rules.next for each in offered):
+    if not any(deployment.rules.next for deployment in offered):
         trail.final = refusal
         raise refusal
     return []
@@ -83,8 +83,8 @@ def install() -> None:
             if trail.chosen and not trail.asked and not _is_of_gateway(error):
                 # LiteLLM could not even put it into a form that can be sent.
                 LOG.warning("LiteLLM cannot send a request: %s", type(error).__name__)
-                said = f"the request cannot be understood ({type(error).__name__}); correct it"
-                raise _worded(Refusal(said), kwargs) from error
+                reason = f"the request cannot be understood ({type(error).__name__}); correct it"
+                raise _worded(Refusal(reason), kwargs) from error
             raise
 
     Router.async_function_with_fallbacks = walked

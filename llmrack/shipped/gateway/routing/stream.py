@@ -128,7 +128,7 @@ class Streams:
                 tokens += 1
                 repeats.see(chunk)
                 if deployment.keeps_answers:
-                    trail.said.append(text(chunk))
+                    trail.parts.append(text(chunk))
                 if not finished and finish_reason(chunk):
                     finished = True
                     # Now, for LiteLLM may read no further.
@@ -142,12 +142,12 @@ class Streams:
             self._outcomes.failed(deployment, error)
             trail.fail(deployment, error, at_first)
             raise error from None
-        except Exception as found:
-            error = broken(deployment, found)
+        except Exception as cause:
+            error = broken(deployment, cause)
             if not (deployment.rules.engine == "ollama" and repeats.many):
-                self._outcomes.failed(deployment, found)
+                self._outcomes.failed(deployment, cause)
             trail.fail(deployment, error, at_first)
-            raise error from found
+            raise error from cause
         finally:
             if not finished:
                 deployment.model.running -= 1

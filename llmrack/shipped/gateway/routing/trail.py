@@ -23,7 +23,7 @@ class Trail:
     + failed: its attempts that failed, in their order, as the log has them
     + answered: who answers it
     + first: monotonic time of the answer's first token, where that was seen
-    + said: parts of the answer, where the stack declares that answers are kept
+    + parts: of the answer, where the stack declares that answers are kept
     + refusals: why it was refused, by each declared model that did
     + final: the refusal that it goes no further after
     + chosen: whether anybody was chosen to answer it; asked: whether anybody was asked
@@ -36,7 +36,7 @@ class Trail:
     failed: list[dict[str, Any]] = field(default_factory=list)
     answered: Deployment | None = None
     first: float | None = None
-    said: list[str] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)
     refusals: dict[str, Refusal] = field(default_factory=dict)
     final: Refusal | None = None
     chosen: bool = False
@@ -50,14 +50,14 @@ class Trail:
         """What clients are told: does the answer come from the house, and what was left out."""
         if self.answered is None:
             return {}
-        found = {"x-llmrack-served": self.answered.rules.place}
+        shown = {"x-llmrack-served": self.answered.rules.place}
         if left_out := [*self.no_tools, *self.left_out]:
-            found["x-llmrack-left-out"] = ", ".join(left_out)
-        return found
+            shown["x-llmrack-left-out"] = ", ".join(left_out)
+        return shown
 
     def fail(self, deployment: Deployment, error: Exception, began: float) -> None:
         """An attempt that began at ``began`` (monotonic time) has failed."""
-        self.answered, self.first, self.said = None, None, []
+        self.answered, self.first, self.parts = None, None, []
         self.failed.append(
             {
                 "instance": deployment.instance.name,

@@ -75,20 +75,20 @@ class Watch:
         instance = self.instance
         try:
             answer = await self._ask_for_sign()
-            gone, why = False, f"its {self._spec['health']} answers {answer.status_code}"
+            refused, why = False, f"its {self._spec['health']} answers {answer.status_code}"
             if answer.status_code < 500:
                 return True
         except httpx.ConnectTimeout:
-            gone, why = False, "no connection in time"
+            refused, why = False, "no connection in time"
         except httpx.ConnectError as error:
-            gone, why = True, f"no connection ({error})"
+            refused, why = True, f"no connection ({error})"
         except httpx.HTTPError as error:
-            gone, why = False, f"no sign of life ({type(error).__name__})"
+            refused, why = False, f"no sign of life ({type(error).__name__})"
         instance.missed += 1
-        if not instance.rest and (gone or instance.missed >= SILENT):
+        if not instance.rest and (refused or instance.missed >= SILENT):
             instance.put_aside(Rest(math.inf, why), instance.name)
         # Once may be a restart that takes a moment.
-        if instance.missed >= (2 if gone else SILENT):
+        if instance.missed >= (2 if refused else SILENT):
             instance.lost()
         return False
 
@@ -112,21 +112,21 @@ class Watch:
             self.instance.loaded = None
 
     def _resting(self) -> Iterator[Resting]:
-        for each in (self.instance, *self.instance.models.values()):
-            if each.rest:
-                yield each
+        for resting in (self.instance, *self.instance.models.values()):
+            if resting.rest:
+                yield resting
 
     def _end_plain_rests(self, now: float) -> None:
         """End those for which a sign of life is proof enough."""
-        for each in self._resting():
-            rest = each.rest
+        for resting in self._resting():
+            rest = resting.rest
             if rest and rest.proof is None and (now >= rest.until or rest.until == math.inf):
-                each.wake(self.instance.name)
+                resting.wake(self.instance.name)
 
     def _prove(self, now: float) -> None:
         """Begin the proofs that are due, each by itself: one may take as long as a model loads."""
-        for each in self._resting():
-            rest = each.rest
+        for resting in self._resting():
+            rest = resting.rest
             if rest and rest.proof and rest.may_be_tried(now):
                 rest.trying = math.inf
                 task = asyncio.create_task(self._proof(rest, rest.proof))
@@ -146,11 +146,11 @@ class Watch:
 
 def headers(spec: dict[str, Any]) -> dict[str, str]:
     """The headers that an instance is shown, its key among them."""
-    found = dict(spec["headers"])
-    found |= {name: os.environ[key] for name, key in spec["secret_headers"].items()}
+    shown = dict(spec["headers"])
+    shown |= {name: os.environ[key] for name, key in spec["secret_headers"].items()}
     if spec["key"]:
-        found["Authorization"] = f"Bearer {os.environ[spec['key']]}"
-    return found
+        shown["Authorization"] = f"Bearer {os.environ[spec['key']]}"
+    return shown
 
 
 def tls(verify: bool | str) -> ssl.SSLContext:
