@@ -1,7 +1,7 @@
-"""A file of lines that grows while requests are served: none of them waits for it, or fails by it.
+"""A log file that grows while requests are served; no request waits for it or fails because of it.
 
-A thread of its own writes. A file that has grown too large, or is of another day (UTC), is renamed
-to NAME-20261121T152529.123Z.jsonl, after the moment, and such files are removed when they are old.
+A thread of its own writes. A file that is too large, or of another day (UTC), is renamed to
+NAME-20261121T152529.123Z.jsonl, after the time of the renaming. Old files are removed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LOG.addHandler(logging.StreamHandler(sys.stderr))
 
 # Bytes after which a file is put aside.
 LARGEST = 64 * 2**20
-# Lines that may wait for a disk that does not answer; further ones are lost.
+# Lines that may wait for a slow disk; further ones are lost.
 MOST_WAITING = 100_000
 DAY = 86_400.0
 
@@ -81,11 +81,11 @@ class LogFile:
                     item.set()
 
     def _write(self, lines: list[bytes]) -> None:
-        # The rest of a line that the disk had no room for is nobody else's beginning.
+        # A line that was cut off for lack of room must not run into the next one.
         text = (b"\n" if self._cut else b"") + b"".join(lines)
         try:
-            # Opened each time, so that it may be moved aside by anybody; O_APPEND keeps lines whole
-            # when two releases write.
+            # Opened each time, so that the file may be renamed at any time; O_APPEND keeps lines
+            # whole when two releases write.
             self._put_aside_if_due(len(text))
             file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
@@ -109,7 +109,7 @@ class LogFile:
         self._why = reason
 
     def _put_aside_if_due(self, size: int) -> None:
-        """Before another file is begun: remove those that are too old."""
+        """Rename the file if it is too large or of another day, and remove old ones then."""
         with contextlib.suppress(FileNotFoundError):
             file = self._path.stat()
             of_today = int(file.st_mtime // DAY) == int(time.time() // DAY)
@@ -130,7 +130,7 @@ def flush_all(seconds: float) -> None:
 
 
 def stamp(dash: str = "", colon: str = "") -> str:
-    """The time of now in UTC (ISO 8601, with milliseconds), with these between its parts."""
+    """The current time in UTC (ISO 8601, with milliseconds), with these between its parts."""
     now = datetime.now(timezone.utc)
     form = f"%Y{dash}%m{dash}%dT%H{colon}%M{colon}%S"
     return f"{now.strftime(form)}.{now.microsecond // 1000:03d}Z"

@@ -1,7 +1,7 @@
-"""``/v1/model/info`` and ``/model/info``: what editors want to know of models, for every key.
+"""``/v1/model/info`` and ``/model/info``: the facts about models that editors read, for every key.
 
-LiteLLM's own pages of these names also tell where the instances are and how they are set up, which
-is no client's affair. Form: model_name, litellm_params.model and model_info, as its page has them.
+LiteLLM's own pages of these names also show addresses and settings of the instances, which clients
+must not see. The form is that of its page: model_name, litellm_params.model and model_info.
 """
 
 from __future__ import annotations

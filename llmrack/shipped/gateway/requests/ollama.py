@@ -1,9 +1,9 @@
 """A chat in OpenAI's form as Ollama's ``/api/chat`` takes it.
 
-LiteLLM's own translation loses or turns round what it does not know (with 1.106.12: a stop text,
-penalties, ``tool_choice``, the levels of thinking), and puts what it knows nothing of among the
-options. So the body's parts are made here and laid over what LiteLLM sends. Source of names and
-types: api/types.go and openai/openai.go of ollama/ollama at v0.33.
+LiteLLM's own translation loses or changes parameters (with 1.106.12: a stop text, penalties,
+``tool_choice``, the levels of thinking), and puts unknown ones among the options. So this module
+makes the body's parts, which replace those of LiteLLM. Source of names and types: api/types.go and
+openai/openai.go of ollama/ollama at v0.33.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from .refusals import Refusal
 from .rules import Rules
 
-# Ours → Ollama's option, and how it is written there.
+# OpenAI's parameter → Ollama's option, and its type.
 _OPTIONS = {
     "temperature": ("temperature", float),
     "top_p": ("top_p", float),
@@ -29,7 +29,7 @@ _OPTIONS = {
     "max_tokens": ("num_predict", int),
     "stop": ("stop", list),
 }
-# What only the server of some other kind can do.
+# Parameters that Ollama cannot serve, and the end of the sentence that says so.
 _CANNOT = {
     "logprobs": "cannot be had from Ollama by this gateway",
     "top_logprobs": "cannot be had from Ollama by this gateway",
@@ -42,17 +42,17 @@ _CANNOT = {
     "echo": "is nothing that Ollama knows",
     "best_of": "is nothing that Ollama knows",
 }
-# Fields of a message that are texts.
+# The text fields of a message.
 _MESSAGE = ("role", "tool_call_id", "name", "reasoning_content")
 
 
 def body(rules: Rules, request: dict[str, Any], level: str | None) -> dict[str, Any]:
-    """What is laid over LiteLLM's body; what it takes is taken out of ``request``.
+    """The fields that replace those of LiteLLM's body.
 
-    + request: parameters of the request
-    + level: of thinking; None: the model's own affair
+    + request: parameters of the request; those that become fields are removed from it
+    + level: of thinking; None: the model decides
 
-    Refusal where Ollama cannot do what is asked.
+    Raises Refusal if Ollama cannot do what is asked.
     """
     for name, why in _CANNOT.items():
         if request.pop(name, None):
@@ -67,7 +67,7 @@ def body(rules: Rules, request: dict[str, Any], level: str | None) -> dict[str, 
             fields["options"][option] = kind(value)
     for name in rules.client_options:
         if (value := request.pop(name, None)) is not None:
-            # The one that is a field of the body's own.
+            # keep_alive is no option but a field of the body.
             (fields if name == "keep_alive" else fields["options"])[name] = value
     if level is not None:
         fields["think"] = level if rules.levels else level != "none"
@@ -76,7 +76,10 @@ def body(rules: Rules, request: dict[str, Any], level: str | None) -> dict[str, 
 
 
 def tools(request: dict[str, Any]) -> None:
-    """Take the choice of a tool out of ``request``: Ollama's models choose themselves."""
+    """Remove the choice of a tool from ``request``: Ollama's models choose themselves.
+
+    Raises Refusal for a choice or a tool that Ollama does not know.
+    """
     choice = request.pop("tool_choice", None)
     if choice == "none":
         request.pop("tools", None)
@@ -95,9 +98,10 @@ def tools(request: dict[str, Any]) -> None:
 
 
 def message(number: int, original: dict[str, Any]) -> dict[str, Any]:
-    """What ``/api/chat`` has a place for of a message; Refusal for what it has none for.
+    """A message with only the fields that ``/api/chat`` has.
 
-    LiteLLM leaves the rest out, and comes to grief by it when it counts tokens.
+    LiteLLM fails at other fields when it counts tokens. Raises Refusal for content that cannot be
+    sent to Ollama.
     """
     taken = {n: original[n] for n in _MESSAGE if isinstance(original.get(n), str)}
     content = original.get("content")

@@ -1,7 +1,8 @@
-"""Who is to blame for a failed attempt: the instance, its model, or nobody but the client.
+"""Finds the cause of a failed attempt: the instance, its model, or the client's request.
 
 LiteLLM's classes do not tell: with 1.106.12 a refused connection may be an InternalServerError, and
-an OpenAI-like 401 a BadRequestError. What httpx says beneath them is the same for all providers.
+an OpenAI-like 401 a BadRequestError. The exceptions of httpx beneath them are the same for all
+providers.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from ..requests.refusals import means_request, words
 
 # Most seconds for which a Retry-After is believed.
 LONGEST = 3600.0
-# Answers that are about the gateway's key, so about every model.
+# Statuses that reject the gateway's key, so every model fails.
 _KEY = (401, 402)
 _KINDS = {401: "key", 402: "key", 403: "key", 404: "not found", 408: "timeout", 429: "rate limit"}
 
 
-# What a failure is where no status tells, by what lies beneath it; the first one that fits.
+# The class of a failure without a status, by the exceptions beneath it; the first match counts.
 _CLASSES: dict[str, tuple[type[BaseException], ...]] = {
     "TLS": (ssl.SSLError,),
     "name": (socket.gaierror,),
@@ -34,10 +35,10 @@ _CLASSES: dict[str, tuple[type[BaseException], ...]] = {
 
 
 def blame(error: Exception, engine: str, sent: bool) -> str | None:
-    """Who failed: "instance" or "model"; None where it is the request's own fault.
+    """The part that failed: "instance" or "model"; None if the request itself is wrong.
 
     + engine: ollama, vllm or openai
-    + sent: whether LiteLLM has begun to send the request; what fails before is no server's fault
+    + sent: whether LiteLLM has begun to send the request; no server causes an earlier failure
     """
     cause = _beneath(error)
     if isinstance(cause, httpx.HTTPStatusError):
@@ -50,19 +51,19 @@ def blame(error: Exception, engine: str, sent: bool) -> str | None:
         return "model" if silent and not isinstance(cause, httpx.ConnectTimeout) else "instance"
     if isinstance(error, Timeout):
         return "model"
-    # LiteLLM has not even asked, or not understood the answer.
+    # LiteLLM has not sent the request, or not understood the answer.
     by_litellm = isinstance(error, BadRequestError | UnprocessableEntityError)
     return None if by_litellm or not sent else "model"
 
 
 def status(error: Exception) -> int | None:
-    """The HTTP status that the instance answered; None where it did not."""
+    """The HTTP status of the instance's answer; None if it has not answered."""
     cause = _beneath(error)
     return cause.response.status_code if isinstance(cause, httpx.HTTPStatusError) else None
 
 
 def kind(error: Exception) -> str:
-    """The class of a failure in the log of requests: its ``failure``, or what lies beneath it."""
+    """The class of a failure in the log of requests."""
     if known := getattr(error, "failure", None):
         return str(known)
     answered = status(error)
@@ -78,13 +79,13 @@ def kind(error: Exception) -> str:
 
 
 def why(error: Exception) -> str:
-    """What happened, in a few words."""
+    """The cause of a failure in a few words, for the log."""
     answered = status(error)
     return f"it answers {answered}" if answered else type(_beneath(error) or error).__name__
 
 
 def retry_after(error: Exception) -> float | None:
-    """Seconds for which the instance asks to be left alone (RFC 9110, 10.2.3), if it does."""
+    """Seconds of the answer's Retry-After (RFC 9110, 10.2.3), at most LONGEST; None without it."""
     cause = _beneath(error)
     if not isinstance(cause, httpx.HTTPStatusError):
         return None

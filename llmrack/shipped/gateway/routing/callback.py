@@ -1,13 +1,13 @@
-"""Which instance answers: the gateway's own part of routing, as a callback of LiteLLM.
+"""Chooses the instance that answers a request, as a callback of LiteLLM.
 
-LiteLLM's router asks ``callback`` who of a name's deployments may serve and gets the one to ask;
-when that fails it asks again without it (``enable_weighted_failover``), then goes along the
-chain (``fallbacks``). What is declared stands in routing.json beside config.yaml. The parts:
-choice (who is next), health (who rests), watch (signs of life), attempt (deadlines), outcome (who
-is put aside), proof (who is back), blame (who failed), refusal (requests that are wrong), clients
-(how an instance is reached), drain (who is about to be restarted), redact (errors without keys),
-health_file (what others are told of all this), metrics (the same for Prometheus, where there is
-one); requests.adapt and requests.media make the request what an engine takes.
+LiteLLM's router calls ``callback`` with the deployments of a name and gets the one to ask. When
+that one fails, the router calls again without it (``enable_weighted_failover``), then goes along
+the chain (``fallbacks``). The declaration is in routing.json beside config.yaml. The parts: choice
+(the next instance), health (which ones rest), watch (signs of life), attempt (deadlines), outcome
+(puts instances aside), proof (requests that show one is back), blame (causes of failures), refusal
+(malformed requests), clients (connections), drain (instances about to be restarted), redact (errors
+without keys), health_file (the state as a file), metrics (the state for Prometheus);
+requests.adapt and requests.media put a request into an engine's form.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ from .health_file import HealthFile
 from .trail import Trail, trails
 from .watch import Watch
 
-# Seconds from the choice of who tries to its attempt: a request may still end in between.
+# Seconds from the choice of a resting instance to its attempt: the request may end in between.
 BEGIN = 2.0
-# LiteLLM's names of the calls whose tools are no functions of a chat.
+# LiteLLM's names of the calls whose tools need not be functions.
 _IN_OTHER_FORMS = ("anthropic_messages", "aresponses", "responses")
 
 
 def _log_events(instances: dict[str, Instance]) -> None:
-    """Have a line written when an instance is put aside or is back, where requests are logged."""
+    """Log when an instance is put aside or is back, if requests are logged."""
     requests = os.environ.get("LLMRACK_REQUEST_LOG")
     if not requests:
         return
@@ -57,10 +57,10 @@ def _log_events(instances: dict[str, Instance]) -> None:
 
 
 class Routing(CustomLogger):
-    """Chooses for every request, by what is declared and by what is known of the instances."""
+    """Chooses for every request, by the declaration and the state of the instances."""
 
     def __init__(self, declared: dict[str, Any]) -> None:
-        """Take over ``routing.json``; nothing is asked or watched yet."""
+        """Read ``routing.json``; nothing is asked or watched yet."""
         super().__init__()
         specs: dict[str, dict[str, Any]] = declared["instances"]
         for spec in specs.values():
@@ -110,9 +110,9 @@ class Routing(CustomLogger):
         data: dict[str, Any],
         call_type: str,
     ) -> dict[str, Any]:
-        """The request with the name that is meant, and the tools that a model can be given.
+        """Replace an alias by its model, and leave out tools that no model can use.
 
-        LiteLLM knows no alias for many names.
+        LiteLLM has no aliases with * at their end.
         """
         if isinstance(data.get("model"), str):
             # LiteLLM's record of the request gets the other name, too.
@@ -132,12 +132,12 @@ class Routing(CustomLogger):
         request_kwargs: dict[str, Any] | None = None,
         parent_otel_span: Any = None,  # noqa: ANN401  (LiteLLM's interface)
     ) -> list[dict[str, Any]]:
-        """The one deployment to ask; nobody, when somebody along the chain is better off."""
+        """The one deployment to ask; none, if one along the chain is better off."""
         if not self._tasks:
             for coroutine in (*(watch.run() for watch in self._watches), self._drains.run()):
                 self._begin(coroutine)
         if (request_kwargs or {}).get("mock_response"):
-            # Nobody is asked, so it is nobody's turn (warm_up in serve.py).
+            # No server is asked, so no instance takes its turn (warm_up in serve.py).
             return healthy_deployments[:1]
         offered = {
             str((entry.get("model_info") or {}).get("id")): entry for entry in healthy_deployments
@@ -167,7 +167,7 @@ class Routing(CustomLogger):
         offered: list[Deployment],
         content: Any,  # noqa: ANN401  (of any dialect)
     ) -> list[Deployment]:
-        """Those to whom the request may be put; Refusal where it goes to nobody any more."""
+        """The deployments that may get the request. Raises Refusal if it has ended already."""
         if trail.final:
             raise trail.final
         accepting = [
@@ -200,7 +200,7 @@ class Routing(CustomLogger):
         return self._deployments[chosen] if chosen else None
 
     def _anybody(self, name: str) -> bool:
-        """Whether somebody along the chain of ``name`` can be asked."""
+        """Whether a deployment along the chain of ``name`` can be asked."""
         group, now = self._groups.get(name), time.monotonic()
         return group is not None and any(
             deployment.can_be_asked(now)
@@ -209,7 +209,7 @@ class Routing(CustomLogger):
         )
 
     def _best_of(self, offered: list[Deployment]) -> Deployment | None:
-        """Whoever may be back first: a true answer, or a true error, is better than none."""
+        """The deployment whose rest ends first: its answer or its error is better than none."""
 
         def until(deployment: Deployment) -> float:
             rests = (deployment.instance.rest, deployment.model.rest)
@@ -241,7 +241,7 @@ class Routing(CustomLogger):
         request_headers: dict[str, str] | None = None,
         litellm_call_info: dict[str, Any] | None = None,
     ) -> dict[str, str]:
-        """What is told beside the answer (Trail), and what transcript_form needs."""
+        """The headers of the answer (Trail), and the mark for transcript_form."""
         headers = trails.seen(data.get("litellm_call_id")).headers
         if "file" in data and data.get("response_format") in transcript_form.FORMS:
             headers[transcript_form.MARK] = "1"

@@ -1,4 +1,4 @@
-"""Find what does not fit between LiteLLM's config.yaml and the routing.json beside it.
+"""Finds contradictions between LiteLLM's config.yaml and the routing.json beside it.
 
 A part of strict_check.py; nothing is started or asked.
 """
@@ -60,12 +60,12 @@ def _names(tree: ast.Module) -> set[str]:
 
 @dataclass(frozen=True)
 class _Declared:
-    """What routing.json says, as far as it is compared with something.
+    """The part of routing.json that is checked.
 
-    + ids: of deployments, and the instance of each
-    + groups: public names, and the names of who answers for each: deployments and other groups
-    + variables: of the environment, by the instance that they are shown
-    + verify: of each instance: a file in the release, or whether it is verified
+    + ids: the instance of each deployment
+    + groups: the members of each public name: deployments and other groups
+    + variables: names of environment variables, by the instance that is sent their values
+    + verify: of each instance: a file in the release, or whether its certificate is verified
     """
 
     ids: dict[str, str]
@@ -92,7 +92,7 @@ def _read(text: str) -> _Declared:
 
 
 def routing(config: Config, folder: Path) -> Iterator[Problem]:
-    """Yield what routing.json lacks of the configuration, or has beyond it."""
+    """Yield the differences between routing.json and the configuration."""
     try:
         declared = _read((folder / ROUTING).read_text(encoding="utf-8"))
     except OSError as error:

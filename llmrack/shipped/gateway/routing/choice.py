@@ -1,4 +1,4 @@
-"""Who answers: one of a public name's instances, chosen by level, strategy and what is loaded."""
+"""Chooses one of a public name's instances by level, strategy and loaded models."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ class Candidate:
     """An instance that can be asked now.
 
     + id: of its deployment
-    + level: those of the lowest level serve
+    + level: only the candidates of the lowest level serve
     + weight: share, relative to the others of its level
-    + running: requests that it is busy with
-    + pace: seconds a token took of late; None where nobody knows
-    + loaded: whether it has the model in memory; None where nobody knows
+    + running: its running requests
+    + pace: seconds a token took of late; None if that is not known
+    + loaded: whether it has the model in memory; None if that is not known
     """
 
     id: str
@@ -28,16 +28,16 @@ class Candidate:
 
 @dataclass
 class Turns:
-    """Whose turn it is among some candidates: smooth weighted round robin, as nginx has it.
+    """Smooth weighted round robin, as in nginx.
 
-    Each pick gives everybody its weight, takes the one with the most, and has it pay all that was
-    given. So shares are exact over any run of picks, and spread evenly within it.
+    Each pick credits every candidate with its weight, takes the one with the most credit, and
+    debits it with the sum of the weights. So shares are exact and evenly spread.
     """
 
     credit: dict[str, float] = field(default_factory=dict)
 
     def next(self, candidates: Sequence[Candidate], weight: Callable[[Candidate], float]) -> str:
-        """The id of the one whose turn it is."""
+        """The id of the next candidate."""
         for candidate in candidates:
             self.credit[candidate.id] = self.credit.get(candidate.id, 0.0) + weight(candidate)
         chosen = max(candidates, key=lambda candidate: self.credit[candidate.id]).id
@@ -50,9 +50,9 @@ def choose(
 ) -> tuple[str | None, str | None]:
     """The deployment to ask, and one that should load its model meanwhile.
 
-    + candidates: everybody who can be asked now
+    + candidates: all that can be asked now
     + strategy: weighted, round-robin, least-busy or latency
-    + turns: memory of the public name
+    + turns: those of the public name
     """
     if not candidates:
         return None, None
@@ -63,20 +63,20 @@ def choose(
     if loaded and any(
         candidate.id == chosen and candidate.loaded is False for candidate in serving
     ):
-        # Nobody waits for a model to load while somebody else has it loaded.
+        # No client waits for a model to load while another instance has it loaded.
         return _pick(loaded, strategy, turns), chosen
     return chosen, None
 
 
 def _pick(candidates: Sequence[Candidate], strategy: str, turns: Turns) -> str:
     if strategy == "least-busy":
-        # In proportion to what each can bear; equals take turns.
+        # In proportion to their weights; equals take turns.
         least = min(candidate.running / candidate.weight for candidate in candidates)
         candidates = [
             candidate for candidate in candidates if candidate.running / candidate.weight == least
         ]
     elif strategy == "latency":
-        # One that nobody has asked of late is asked first: it may be the quickest.
+        # An instance without recent requests is asked first: it may be the quickest.
         unknown = [candidate for candidate in candidates if candidate.pace is None]
         quickest = min(
             (candidate.pace for candidate in candidates if candidate.pace is not None), default=0.0

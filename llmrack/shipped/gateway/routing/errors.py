@@ -1,4 +1,4 @@
-"""Failures that LiteLLM does not see itself, in its own words, and with theirs for the log."""
+"""Makes LiteLLM's exceptions for failures that it does not detect, with their class for the log."""
 
 from __future__ import annotations
 
@@ -24,9 +24,12 @@ def silent(deployment: Deployment, scope: anyio.CancelScope, seconds: float) -> 
 
 
 def late(deployment: Deployment, deed: str) -> Timeout:
-    """A deadline is over; ``deed`` is what the instance did."""
-    deed = f"{deployment.instance.name} {deed}"
-    return Timeout(message=deed, model=deployment.upstream, llm_provider="")
+    """A deadline is over.
+
+    + deed: the end of a sentence that begins with the instance's name
+    """
+    message = f"{deployment.instance.name} {deed}"
+    return Timeout(message=message, model=deployment.upstream, llm_provider="")
 
 
 def broken(deployment: Deployment, error: Exception | None = None) -> InternalServerError:
@@ -40,6 +43,6 @@ def broken(deployment: Deployment, error: Exception | None = None) -> InternalSe
 
 
 def stamped(error: Exception, deployment: Deployment) -> Exception:
-    """With the word by which LiteLLM asks the others of a name; it gives it to chats alone."""
+    """Add the mark for LiteLLM to ask a name's other deployments; LiteLLM marks chats only."""
     error.failed_deployment_id = deployment.id  # type: ignore[attr-defined]
     return error
