@@ -1,4 +1,4 @@
-"""Carries drills out on the live fleet: break, ask, restore, one instance after the other."""
+"""Runs drills on the live fleet: breaks, asks and restores one instance after the other."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from llmrack.verify.results import Report, Result, one_line
 
 # Seconds that a host may take for a script: a unit that starts may wait two minutes for its card.
 SCRIPT_DEADLINE = 180
-# Seconds beyond the requests until a host restores without being told to: an instance may take
-# some to stop.
+# Seconds beyond the requests until a host restores an instance by itself: an instance may take some
+# to stop.
 SPARE = 20.0
 
 
 class NotDrilled(Exception):
-    """An instance that was not broken, or that is not well again: cause and way out."""
+    """An instance was not broken, or is not well again: cause and way out."""
 
 
 class LiveFleet:
-    """The hosts of an inventory, and what is to be drilled on them.
+    """The hosts of an inventory, and their drills.
 
-    + plans: for each gateway, its drills
+    + plans: the drills of each gateway
 
     Raises FileNotFoundError and DeclarationError, as ``read_inventory`` does, Unreached.
     """
@@ -53,15 +53,15 @@ class LiveFleet:
 
     @property
     def standins(self) -> list[str]:
-        """Names of those who answer in the place of the real ones (a lab's)."""
+        """Names of a lab's stand-ins for real servers."""
         return self._gateways.standins
 
     def drill(self, tell: Callable[[str], None]) -> Report:
-        """Carry every drill out, until somebody is not well.
+        """Run every drill, until an instance is not well.
 
-        + tell: is told what is done
+        + tell: is called with a text before each step
 
-        What is broken is restored when anything ends this early.
+        A broken instance is also restored if an error or an interrupt ends the drill.
         """
         started, results, not_run = datetime.now(UTC), list[Result](), list[str]()
         with self._interrupts:
@@ -112,14 +112,14 @@ class LiveFleet:
 
     @contextmanager
     def _broken(self, drill: Drill, broken: Breakage, seconds: float) -> Iterator[None]:
-        """Broken inside the ``with``; the host restores it by itself after ``seconds``."""
+        """Break an instance in the ``with``; the host itself restores it after ``seconds``."""
         failure = f"{drill.instance} was not broken"
         self._run(drill.at, broken.arm(seconds), failure)
         try:
             self._run(drill.at, broken.begin, failure)
             yield
         finally:
-            # A second interrupt shall not keep this from being done.
+            # A second interrupt must not prevent this.
             with self._interrupts.held():
                 self._run(
                     drill.at,

@@ -1,4 +1,4 @@
-"""Which drills follow from the declaration: what can be lost, and who answers then."""
+"""Derives the drills from the declaration: the instances that can be lost, and their stand-ins."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from llmrack.stack.kinds import Kind, kind_of
 from llmrack.stack.schema import Stack
 from llmrack.stack.types import is_wildcard
 
-# Seconds until a gateway itself finds out that one is silent that it watches: three signs of life
-# are missed, each asked for a second after the last and waited for a second (routing/health.py of
+# Seconds until a gateway notices that a watched instance is silent: it misses three signs of life,
+# each asked for a second after the last and awaited for a second (routing/health.py of
 # llmrack/shipped/gateway).
 NOTICED = 6.0
-# Seconds that an unwatched one may be silent where no first_token_timeout says how long.
+# Seconds that an unwatched instance may be silent without a declared first_token_timeout.
 EXPECTED = 5.0
 # Most requests of a kind at once.
 MOST = 4
-# Seconds from one look for the way back to the next; a paid stand-in is asked less often.
+# Seconds between two requests that test the return; a paid stand-in is asked less often.
 PACE, PAID_PACE = 0.2, 1.0
-# Requests until a watched instance is back that did not have to load a model.
+# Requests until a watched instance is back, if it need not load a model.
 WATCHED_RETURN = 3
 
 
@@ -33,8 +33,8 @@ class Cause(StrEnum):
     """How an instance is lost.
 
     + STOPPED: its unit is stopped: connections are refused
-    + FROZEN: its processes are: connections are accepted, and then nothing is said
-    + CUT_OFF: the gateway's host drops what is sent to it
+    + FROZEN: its processes are stopped: connections are accepted, and get no answer
+    + CUT_OFF: the gateway's host drops packets to it
     + REFUSED: the gateway's host resets connections to it
     """
 
@@ -45,22 +45,22 @@ class Cause(StrEnum):
 
     @property
     def known_at_once(self) -> bool:
-        """Whether a connection tells."""
+        """Whether a new connection fails at once."""
         return self in (Cause.STOPPED, Cause.REFUSED)
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A public name of which an instance is the first choice, or one of the first.
+    """A public name for which an instance is the first choice, or one of the first.
 
-    + kind: of the answers that it is asked for
+    + kind: of its answers
     + lost: its deployments on that instance
-    + standins: who may answer instead: the others of the name, then those of its chain
-    + next: those of them who are asked first
-    + volley: requests of a kind at once until the instance has been chosen for one
-    + in_turn: whether it gets its share of requests for certain
-    + paid: whether those asked first want money
-    + deadline: seconds until somebody else must have been asked
+    + standins: the deployments that may answer instead: the name's others, then those of its chain
+    + next: the stand-ins that are asked first
+    + volley: requests of a kind at once, so that the instance is chosen for one
+    + in_turn: whether the instance certainly gets its share of requests
+    + paid: whether the stand-ins that are asked first cost money
+    + deadline: seconds until a stand-in must have been asked
     """
 
     name: str
@@ -75,7 +75,7 @@ class Asked:
 
     @property
     def everybody(self) -> tuple[Deployment, ...]:
-        """Whoever may answer."""
+        """All deployments that may answer."""
         return self.lost + self.standins
 
 
@@ -84,11 +84,11 @@ class Drill:
     """One instance, lost in one way.
 
     + instance: its name
-    + at: the host on which it is broken: its own, or the gateway's
+    + at: the host on which it is broken: the instance's, or the gateway's
     + broken: the instance there that is broken itself; None where the way to it is
-    + url: its address as the gateway reaches it
+    + url: its address for the gateway
     + asked: the names that are asked meanwhile
-    + alone: names that nobody answers meanwhile
+    + alone: names without an answer meanwhile
     """
 
     gateway: Host
@@ -110,7 +110,7 @@ class Drill:
 class Plan:
     """The drills through one gateway, one after the other.
 
-    + alone: for each instance that is not broken, the names that nobody else answers
+    + alone: for each instance that is not broken, the names without a stand-in
     """
 
     gateway: Host
@@ -119,9 +119,9 @@ class Plan:
 
 
 def plan(stack: Stack, fleet: Fleet, gateway: Host, limit: str | None = None) -> Plan:
-    """Every instance that somebody can stand in for, in each way it can be lost.
+    """Drills for every instance with a stand-in, one for each cause.
 
-    + limit: a host or group: only what runs there; others' services count as the gateway's
+    + limit: a host or group: only instances there; providers elsewhere count as the gateway's
     """
     ours = {
         instance_name(host, instance): (host, instance)
@@ -201,7 +201,7 @@ def _asked(
             volley=min(math.ceil(whole / share), MOST),
             in_turn=not peers or name in stack.mixes or _strategy(stack, name) != "latency",
             paid=any(stack.providers[deployment.provider].is_paid for deployment in following),
-            # Each of its models may be asked in turn, before all of it is given up.
+            # Each of its models may be asked in turn, before the instance is given up.
             deadline=sum(_deadline(stack, deployment, cause) for deployment in lost),
         )
 
@@ -221,7 +221,7 @@ def _deadline(stack: Stack, lost: Deployment, cause: Cause) -> float:
 
 
 def paid_requests(stack: Stack, gateway_plan: Plan) -> dict[str, int]:
-    """For each provider that wants money, about how many requests it gets."""
+    """For each provider that costs money, about how many requests it gets."""
     counts: dict[str, int] = {}
 
     def count(provider: str, requests: int) -> None:
@@ -238,7 +238,7 @@ def paid_requests(stack: Stack, gateway_plan: Plan) -> dict[str, int]:
         count(deployment.provider, 1)
     for drill in gateway_plan.drills:
         for asked in drill.asked:
-            # It answers once when it is back, and once more by itself.
+            # The instance answers once when it is back, and once more alone.
             for deployment in asked.lost:
                 count(deployment.provider, 2)
             watched = stack.providers[asked.lost[0].provider].health_check

@@ -1,4 +1,4 @@
-"""A drill in words: what will be broken, and what was measured."""
+"""Drills in words: the intended breakages, and the measurements."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _HOW = {
 
 
 def intention(stack: Stack, plans: Sequence[Plan]) -> str:
-    """What a person is asked to agree to; 80 columns of plain text."""
+    """The drills that a person is asked to agree to; 80 columns of plain text."""
     parts: list[RenderableType] = []
     for plan in plans:
         if plan.drills:
@@ -107,14 +107,14 @@ def drill_table(report: Report, plans: Sequence[Plan], standins: Sequence[str] =
 
 
 def drill_json(report: Report, plans: Sequence[Plan], standins: Sequence[str] = ()) -> str:
-    """The report for programs, with the names that nobody stands in for."""
+    """The report for programs, with the names without a stand-in."""
     plain = json.loads(as_json(report, standins))
     plain["no_standin"] = [{"name": name, "instance": instance} for name, instance in _alone(plans)]
     return json.dumps(plain, indent=2)
 
 
 def _alone(plans: Iterable[Plan]) -> list[tuple[str, str]]:
-    """Names that nobody answers while an instance is lost, with that instance."""
+    """Names without a stand-in, with the instance whose loss leaves them without an answer."""
     pairs: dict[tuple[str, str], None] = {}
     for plan in plans:
         for drill in plan.drills:

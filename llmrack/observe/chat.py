@@ -31,24 +31,24 @@ from llmrack.verify.results import Failed, one_line
 PATIENT = Bounds(300, 3600)
 # Most tokens of an answer: a model may never end by itself.
 MOST_TOKENS = 2048
-# What came in one piece has no pace. Seconds.
+# Seconds; an answer within less time came in one piece, and has no pace.
 SHORTEST = 0.01
-# Ends with the counts of tokens.
+# A stream that ends with the counts of tokens.
 STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
 
 Message = dict[str, str]
 
 
 class NoChat(Exception):
-    """Something that was named is not declared: cause and way out."""
+    """A model, gateway or instance that cannot be asked: cause and way out."""
 
 
 @dataclass(frozen=True)
 class Answered:
-    """How an answer went.
+    """The figures of an answer.
 
-    + by: who gave it, as ``instance/model``
-    + instead_of: the name that was asked for, where another model answered; else empty
+    + by: ``instance/model`` that answered
+    + instead_of: the name that was asked for, if another model answered; else empty
     + duration: seconds from the request to the end
     """
 
@@ -71,7 +71,7 @@ class Answered:
         return f"{self.by} answered{fallback}: {', '.join(figures)}"
 
 
-# Says a whole conversation so far; tells the answer as it comes. Raises Failed.
+# Sends a whole conversation, and passes the answer on piece by piece. Raises Failed.
 Chat = Callable[[Sequence[Message], Tell], Answered]
 
 
@@ -152,7 +152,7 @@ def _through(gateways: Gateways, host: Host, model: str) -> Chat:
 
 
 def _group(stack: Stack, every: Sequence[Deployment], model: str) -> list[Deployment]:
-    """Those that stand under the name ``model``, without its chain."""
+    """The deployments of the name ``model``, without its chain."""
     named = stack.meant(model)
     return [deployment for deployment in every if deployment.name == named] or [
         deployment
@@ -195,9 +195,10 @@ def _with(gateways: Gateways, host: Host, model: str, instance: str) -> Chat:
 
 
 def _upstream(stack: Stack, matching: Sequence[Server], model: str) -> tuple[Server, str]:
-    """The name by which a server knows ``model``; it may also be the server's own name for it.
+    """The provider's server to ask, and its name for ``model``.
 
     + matching: one server, once for each provider that has it
+    + model: a public name, or the server's own name
     """
     named = stack.meant(model)
     for server in matching:

@@ -1,4 +1,4 @@
-"""The keys of clients, with what the gateways have noted of their use."""
+"""The keys of clients, and their use as the gateways have noted it."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ Usage = dict[str, tuple[int, str]]
 
 @dataclass(frozen=True)
 class KeyRow:
-    """What is known of a key.
+    """A key.
 
-    + models: what it is for; empty: everything
+    + models: those it may ask; empty: all
     + expires: its last day, ISO 8601
-    + issued: when; None where it was not
-    + requests, last_used: as the gateways say that could be asked
+    + issued: when it was issued; None if it was not
+    + requests, last_used: at the gateways that could be asked
     """
 
     name: str
@@ -64,7 +64,10 @@ class KeyRow:
 
 @dataclass(frozen=True)
 class Keys:
-    """All keys; and why gateways, by host, could not be asked for their use."""
+    """All keys.
+
+    + unreached: why gateways, by host, could not be asked for the keys' use
+    """
 
     rows: Sequence[KeyRow]
     unreached: Mapping[str, str]
@@ -110,7 +113,7 @@ def _count(host: Host, connected: PyinfraHost) -> Usage:
     home = host.home
     folder = quote(home.requests)
     count = as_user(home.user, f"python3 -I -c {quote(_COUNT)} {folder}")
-    # Before its first deploy it has noted nothing.
+    # Before the first deploy there is no log.
     script = f"if [ -d {folder} ]; then {count}; else echo '{{}}'; fi"
     answer = run(connected, sh(script))
     if not answer.succeeded:

@@ -1,4 +1,4 @@
-"""Secrets in clear, in `.env`: for those who want it so."""
+"""Reads and writes secrets in clear, in `.env`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from llmrack.secrets.value import Secret
 
 
 def read_env(path: Path) -> dict[str, str]:
-    """Its values by name, by python-dotenv; none where there is no file.
+    """The file's values by name, by python-dotenv; empty if there is no file.
 
     Raises DeclarationError when it cannot be read or is open to others.
     """

@@ -22,10 +22,10 @@ _HELP = "# NAME: value, a line each. Lines that you delete are removed from the 
 
 
 def edit_values(places: Places) -> list[str]:
-    """Let the user edit all values in $EDITOR; the names of those that were changed.
+    """Let the user edit all values in $EDITOR; returns the names of the changed ones.
 
-    What somebody else has changed meanwhile is not overwritten. Raises DeclarationError, with the
-    vault intact.
+    Changes of others in the meantime are not overwritten. Raises DeclarationError, with the vault
+    intact.
     """
     store.insist_on_vault(places)
     before = {name: entry.value for name, entry in vault.read(places.vault).secrets.items()}
@@ -70,7 +70,7 @@ def _in_memory(path: Path) -> str:
 
 
 def _is_tmpfs(folder: str) -> bool:
-    """Whether the mount that `folder` is on is in memory (proc_pid_mounts(5))."""
+    """Whether the file system of `folder` is in memory (proc_pid_mounts(5))."""
     mounts = [line.split()[1:3] for line in Path("/proc/self/mounts").read_text().splitlines()]
     kinds = {place: kind for place, kind in mounts}
     real = Path(folder).resolve()

@@ -1,4 +1,4 @@
-"""Who can open the vault: age identities and SSH keys that people already have."""
+"""The identities that open the vault: age identities, and SSH keys that people already have."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _unlocked: dict[Path, Any] = {}
 
 
 def files() -> list[Path]:
-    """The files that may hold identities of whoever runs this, those that are there."""
+    """The existing files that may hold the user's identities."""
     named = os.environ.get(VARIABLE)
     paths = [Path(named)] if named else [Path(name).expanduser() for name in OWN]
     if named and not paths[0].exists():
@@ -35,10 +35,12 @@ def files() -> list[Path]:
 
 
 def decrypt(place: Path, data: bytes) -> bytes:
-    """What is in the age file `data`, opened by any of the identities that are there.
+    """The content of the age file `data`, opened by any of the user's identities.
 
-    Passphrases are asked for at the terminal, once, and only where the key may be the right one.
-    Raises DeclarationError that tells a damaged file from a missing identity.
+    + place: the file, for messages
+
+    Passphrases are asked for at the terminal, once, and only if the key may be the right one.
+    Raises DeclarationError, with different causes for a damaged file and a missing identity.
     """
     candidates = files()
     open_now: list[Path] = []
@@ -60,7 +62,7 @@ def decrypt(place: Path, data: bytes) -> bytes:
 
 
 def public_keys() -> list[str]:
-    """The recipients that the identities here belong to, as far as that is written in clear."""
+    """The recipients of the user's identities, as far as they can be read without a passphrase."""
     keys = []
     for path in files():
         public = path.with_name(f"{path.name}.pub")
@@ -72,9 +74,9 @@ def public_keys() -> list[str]:
 
 
 def generate() -> tuple[Path, str]:
-    """Make an age identity where it is looked for; its file and its recipient.
+    """Make an age identity in its usual place; returns its file and its recipient.
 
-    Raises FileExistsError where there is one.
+    Raises FileExistsError if there is one.
     """
     path = Path(OWN[0]).expanduser()
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -98,7 +100,7 @@ def recipient(text: str) -> Any:  # noqa: ANN401  (pyrage has a class for each k
 
 
 def _try(place: Path, data: bytes, identities: Iterable[Any]) -> bytes | None:
-    """The content; None where no identity fits."""
+    """The content; None if no identity fits."""
     for identity in identities:
         try:
             return bytes(pyrage.decrypt(data, [identity]))
@@ -144,7 +146,7 @@ def _load(path: Path) -> Any:  # noqa: ANN401
 
 def _without_passphrase(path: Path, data: bytes) -> bytes:
     with warnings.catch_warnings():
-        # It tells of algorithms that are not used here.
+        # Its warnings are about algorithms that are not used here.
         warnings.simplefilter("ignore")
         # cryptography costs 0.1 s to import, and few deploys need it.
         from cryptography.hazmat.primitives import serialization as ssh
@@ -182,7 +184,7 @@ def _is_locked(path: Path) -> bool:
 
 
 def _may_open(path: Path, data: bytes) -> bool:
-    """False where the file says that it is for others: its header has SSH keys' short digests."""
+    """False if the file's header names other SSH keys, by their short digests."""
     public = path.with_name(f"{path.name}.pub")
     if not public.exists():
         return True

@@ -1,4 +1,4 @@
-"""One llmrack at a time, without waiting for ever."""
+"""Lets one llmrack at a time change a file."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _PAUSE = 0.02
 
 @contextmanager
 def alone_with(path: Path) -> Iterator[None]:
-    """Nobody else changes what is in the file's folder within the block.
+    """Keep other llmracks from changing the files in the file's folder within the block.
 
-    The folder is locked, since files are replaced and not written. Raises DeclarationError when
-    there is none, or another llmrack has it for 30 s.
+    The folder is locked, since files are replaced and not written. Raises DeclarationError if there
+    is no folder, or if another llmrack locks it for 30 s.
     """
     try:
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
@@ -31,7 +31,7 @@ def alone_with(path: Path) -> Iterator[None]:
         _lock(folder, path)
         yield
     finally:
-        # gevent closes it later; who locks it again before that would wait for himself.
+        # gevent closes the folder later; a second lock of this process before that would wait.
         fcntl.flock(folder, fcntl.LOCK_UN)
         os.close(folder)
 

@@ -1,4 +1,4 @@
-"""Who a vault is encrypted to."""
+"""Adds and removes the recipients that a vault is encrypted to."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _SENT = "age1", "ssh-"
 
 
 def parse(given: str) -> tuple[str, str]:
-    """A public key, and whose it is, from the key itself or from a file with one in it.
+    """A public key and its owner, from the key itself or from a file with one.
 
-    Raises DeclarationError where there is none, or one that age cannot encrypt to.
+    Raises DeclarationError if there is none, or if age cannot encrypt to it.
     """
     text = given
     if not given.startswith(_SENT):
@@ -24,7 +24,7 @@ def parse(given: str) -> tuple[str, str]:
             way_out = "give age1..., ssh-ed25519 ..., ssh-rsa ..., or a file with one"
             raise unusable(given, "is neither a public key nor a file", way_out)
         lines = path.read_text("utf-8", errors="replace").splitlines()
-        # An age identity's file says its recipient in a comment.
+        # An age identity's file has its recipient in a comment.
         keys = [line.removeprefix("# public key: ") for line in lines]
         text = next((line for line in keys if line.startswith(_SENT)), "")
     parts = text.split(maxsplit=2)

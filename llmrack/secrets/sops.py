@@ -1,4 +1,4 @@
-"""Keys in a file of SOPS (github.com/getsops/sops), read by `sops` itself."""
+"""Reads the keys in a file of SOPS (github.com/getsops/sops) with `sops` itself."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from llmrack.problems import unusable
 def read(path: Path) -> dict[str, str]:
     """The secrets by name: the top level of the file, decrypted in memory.
 
-    Raises DeclarationError where `sops` is missing, cannot decrypt it, or finds something else.
+    Raises DeclarationError if `sops` is missing or cannot decrypt it, or if it holds other values.
     """
     program = shutil.which("sops")
     if program is None:
@@ -32,7 +32,7 @@ def read(path: Path) -> dict[str, str]:
         values = json.loads(done.stdout)
         return {str(name): _text(value) for name, value in values.items()}
     except (ValueError, TypeError, AttributeError):
-        # The cause would show what is around it.
+        # The exception's text could show a value.
         way_out = "write NAME: value at its top level"
         raise unusable(path, "has something else in it than names and values", way_out) from None
 

@@ -1,4 +1,4 @@
-"""Where a secret comes from: the environment, then the vault, then `.env`; the first one wins."""
+"""Finds secrets in the environment, then in the vault, then in `.env`; the first one counts."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ ENVIRONMENT = "environment"
 def find(
     places: Places, names: Iterable[str], environ: Mapping[str, str] | None = None
 ) -> dict[str, StoredSecret]:
-    """The secrets called ``names`` that have a real value; empty ones and placeholders have none.
+    """The secrets called ``names`` that have a value other than a placeholder.
 
-    The vault is opened only if the environment does not have them all. Raises DeclarationError
-    where a file is not as it must be, or a value has a line break in it.
+    The vault is opened only if the environment does not have them all. Raises DeclarationError if a
+    file cannot be used, or if a value has a line break.
     """
     secrets: dict[str, StoredSecret] = {}
     wanted = list(names)
@@ -36,26 +36,26 @@ def find(
 
 
 def placeholders(places: Places, environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Where secrets stand that have a text which waits to be replaced, by name.
+    """The places of placeholders in the environment and in `.env`, by name.
 
-    Of the environment and `.env`: the command that puts values into a vault refuses them.
+    A vault has none: the command that puts values into it refuses them.
     """
     inherited = os.environ if environ is None else environ
     inherited_secrets = {
         name: StoredSecret(Secret(value), ENVIRONMENT) for name, value in inherited.items()
     }
     return {
-        name: f"the {secret.source}" if secret.source == ENVIRONMENT else secret.source
-        for name, secret in (inherited_secrets | _of_env_file(places)).items()
-        if secret.secret.reveal().strip() and secret.secret.is_placeholder
+        name: f"the {stored.source}" if stored.source == ENVIRONMENT else stored.source
+        for name, stored in (inherited_secrets | _of_env_file(places)).items()
+        if stored.secret.reveal().strip() and stored.secret.is_placeholder
     }
 
 
 def everything(places: Places) -> dict[str, StoredSecret]:
-    """Every secret that is in a file; of those in both, the vault's."""
+    """Every secret in a file; the vault's, if both files have it."""
     secrets = _of_env_file(places) | _of_vault(places)
     return {
-        name: secret for name, secret in sorted(secrets.items()) if not secret.secret.is_placeholder
+        name: stored for name, stored in sorted(secrets.items()) if not stored.secret.is_placeholder
     }
 
 
@@ -63,23 +63,23 @@ def _add(
     secrets: dict[str, StoredSecret], wanted: list[str], source: Mapping[str, StoredSecret]
 ) -> None:
     for name in wanted:
-        secret = source.get(name)
-        if secret and name not in secrets and not secret.secret.is_placeholder:
-            secrets[name] = _on_one_line(name, secret)
+        stored = source.get(name)
+        if stored and name not in secrets and not stored.secret.is_placeholder:
+            secrets[name] = _on_one_line(name, stored)
 
 
-def _on_one_line(name: str, kept: StoredSecret) -> StoredSecret:
-    """The same; DeclarationError for a value that no environment file can hold."""
-    if any(character in kept.secret.reveal() for character in "\n\r\0"):
+def _on_one_line(name: str, stored: StoredSecret) -> StoredSecret:
+    """The secret itself. Raises DeclarationError if no environment file can hold its value."""
+    if any(character in stored.secret.reveal() for character in "\n\r\0"):
         way_out = "write the key on one line"
-        raise unusable(kept.source, "has a line break in it", way_out, name)
-    return kept
+        raise unusable(stored.source, "has a line break in it", way_out, name)
+    return stored
 
 
 def _of_vault(places: Places) -> dict[str, StoredSecret]:
     if not places.has_vault:
         return {}
-    # Without a vault nothing of it is loaded: pyrage costs some milliseconds.
+    # Imported only for a vault: pyrage takes some milliseconds.
     from llmrack.secrets import sops, vault
 
     source = places.vault.name

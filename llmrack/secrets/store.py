@@ -1,4 +1,4 @@
-"""Changing what is kept: every change is proven, and noted in the audit file."""
+"""Changes secrets: every change is read back, and noted in the audit file."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from llmrack.secrets.value import Secret
 
 
 def init(places: Places, recipients: dict[str, str]) -> None:
-    """Make the vault; DeclarationError where there is one, or where nobody here could open it."""
+    """Make the vault. Raises DeclarationError if there is one, or if the user could not open it."""
     _insist_on_age(places)
     with _noted(places, "init", []):
         vault.create(places.vault, recipients)
 
 
 def set_values(places: Places, values: Mapping[str, Secret], action: str = "set") -> None:
-    """Put values into the vault, and prove that it decrypts to what was given.
+    """Put values into the vault, and check that it decrypts to them.
 
     Raises DeclarationError, with the file intact: for a vault that cannot be opened, an empty
     value, a placeholder, or one with a line break.
@@ -43,7 +43,7 @@ def set_values(places: Places, values: Mapping[str, Secret], action: str = "set"
 
 
 def unset(places: Places, name: str) -> None:
-    """Remove a secret from the vault; DeclarationError where it has none of that name."""
+    """Remove a secret from the vault. Raises DeclarationError if there is none of that name."""
     insist_on_vault(places)
     with _noted(places, "unset", [name]), _changed(places) as contents:
         if name not in contents.secrets:
@@ -78,16 +78,17 @@ def replace(
 
 
 def set_recipients(places: Places, recipients: dict[str, str], action: str) -> None:
-    """Encrypt the vault to others than before."""
+    """Encrypt the vault to these recipients: public key → owner."""
     insist_on_vault(places)
     with _noted(places, action, []), _changed(places) as contents:
         contents.recipients = recipients
 
 
 def ensure_master_key(places: Places, environ: Mapping[str, str] | None = None) -> str | None:
-    """Generate the gateway's master key once, when it is nowhere.
+    """Generate the gateway's master key, if there is none.
 
-    Returns the file that it was written to: the vault where there is one, else `.env`.
+    Returns the file that it was written to: the vault if there is one, else `.env`. None if there
+    was a key.
     """
     if find(places, [MASTER_KEY], environ):
         return None
@@ -97,7 +98,7 @@ def ensure_master_key(places: Places, environ: Mapping[str, str] | None = None) 
 
 
 def put(places: Places, name: str, value: Secret, action: str = "set") -> None:
-    """Store a value where the name is kept: in the vault, or else in `.env`."""
+    """Store a value in the vault if there is one, else in `.env`. Raises DeclarationError."""
     if places.has_vault and not places.is_sops:
         set_values(places, {name: value}, action)
         return
@@ -118,8 +119,8 @@ def begin_rotation(
     """Store the new value; the vault keeps the old one until the rotation is settled.
 
     + old: the value until now, which may have been in `.env`
-    + until: for how long the gateway shall take the old one, too (ISO 8601, UTC); the vault alone
-      knows that
+    + until: the time until which the gateway accepts the old one, too (ISO 8601, UTC); it is stored
+      in the vault only
     """
     if not places.has_vault:
         return put(places, name, value, "rotate: begin")
@@ -150,7 +151,7 @@ def settle_rotation(places: Places, name: str, old: Secret | None) -> None:
 
 @contextmanager
 def _noted(places: Places, action: str, names: Iterable[str]) -> Iterator[None]:
-    """Note the operation, and whether it came off."""
+    """Note the operation and its result in the audit file."""
     try:
         yield
     except DeclarationError as error:
@@ -178,7 +179,7 @@ def _set(contents: vault.Contents, values: Mapping[str, Secret]) -> None:
 
 
 def insist_on_vault(places: Places) -> None:
-    """DeclarationError where there is no vault that llmrack may write."""
+    """Raise DeclarationError if there is no vault that llmrack may write."""
     _insist_on_age(places)
     if not places.has_vault:
         raise _problem(places, "", "is not there", "make it: llmrack secrets init")
@@ -191,7 +192,7 @@ def _insist_on_age(places: Places) -> None:
 
 
 def insist_on_value(places: Places, name: str, value: Secret) -> None:
-    """DeclarationError for a value that is none, or that no environment file can hold."""
+    """Raise DeclarationError for an empty value, or one that no environment file can hold."""
     if not name.isidentifier():
         way_out = "use letters, digits and _, as for a variable"
         raise _problem(places, name, "is no name of a secret", way_out)

@@ -1,6 +1,6 @@
 """`secrets.age`: the keys, encrypted with age to one or more people, safe to commit.
 
-What is inside is JSON: `age -d secrets.age` shows it where llmrack is not at hand.
+Its content is JSON, which `age -d secrets.age` shows without llmrack.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class Entry:
     """A secret in the vault.
 
     + changed: when its value was set, ISO 8601 in UTC
-    + by: who set it
-    + previous: the value before, while a rotation is under way
-    + accepted: the SHA-256 of the value before, and until when the gateway takes that one, too
+    + by: the user who set it
+    + previous: the value before, during a rotation
+    + accepted: the SHA-256 of the value before, and the time until which the gateway accepts it
     """
 
     value: Secret
@@ -42,9 +42,9 @@ class Entry:
 
 @dataclass
 class Contents:
-    """What is in a vault.
+    """The content of a vault.
 
-    + recipients: public key → whose it is
+    + recipients: public key → owner
     + audit: the audit file's end when the vault was written: lines, and the SHA-256 of the last
     """
 
@@ -54,12 +54,12 @@ class Contents:
 
 
 def read(path: Path) -> Contents:
-    """Decrypt the vault, in memory; DeclarationError where it is damaged or not for us."""
+    """Decrypt the vault, in memory. Raises DeclarationError if it is damaged or for others."""
     return _parse(path, decrypt(path, _bytes(path)))
 
 
 def create(path: Path, recipients: dict[str, str]) -> None:
-    """Make an empty vault; DeclarationError where there is one, or nobody here could open it."""
+    """Make an empty vault. Raises DeclarationError if one exists, or if the user cannot open it."""
     with alone_with(path):
         if path.exists():
             raise unusable(path, "is there already", "use llmrack secrets set, or recipients add")
@@ -70,8 +70,8 @@ def create(path: Path, recipients: dict[str, str]) -> None:
 def changed(path: Path) -> Iterator[Contents]:
     """The contents, to be changed within the block, and written when it ends without an error.
 
-    Nobody else changes the vault meanwhile. What is written is read back and compared before it
-    takes the place of the old file. Raises DeclarationError; the old file is intact then.
+    No other llmrack changes the vault meanwhile. The new file is read back and compared before it
+    replaces the old one. Raises DeclarationError; the old file is intact then.
     """
     with alone_with(path):
         contents = read(path)
@@ -149,7 +149,7 @@ def _parse(path: Path, clear: bytes) -> Contents:
         audit = plain["audit"]["lines"], plain["audit"]["last"]
         return Contents(dict(plain["recipients"]), entries, audit)
     except (ValueError, KeyError, TypeError, AttributeError):
-        # Not even the position of a mistake is told: what stands around it is a key.
+        # Not even the position of a mistake is shown: the text around it is a key.
         cause = "is an age file, but not one of llmrack's"
         raise unusable(path, cause, "make a vault: llmrack secrets init") from None
 

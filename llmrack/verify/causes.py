@@ -1,6 +1,7 @@
-"""Why something cannot be asked, and the way out: one wording for all who ask.
+"""The sentences for a server that fails: cause and way out, the same for all commands.
 
-A gateway hears it from LiteLLM (explain.py), a test of a provider from the provider itself.
+The proof learns the cause from LiteLLM's error (explain.py), a test of a provider from the provider
+itself.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ Kind = Literal[
 
 @dataclass(frozen=True)
 class Trouble:
-    """What is wrong with a server that was asked.
+    """The failure of a server.
 
     + kind: its class
     + cause: what is wrong, with the server as its subject
@@ -42,7 +43,7 @@ class Trouble:
 
 
 def untrusted(server: str, provider: str) -> Trouble:
-    """Its certificate is not verified by those that are trusted."""
+    """The server's certificate is not trusted."""
     return Trouble(
         "TLS",
         f"{server} shows a certificate that the gateway's host does not trust",
@@ -51,13 +52,13 @@ def untrusted(server: str, provider: str) -> Trouble:
 
 
 def no_address(server: str) -> Trouble:
-    """Its name leads to no address."""
+    """The server's name has no address."""
     cause = f"the gateway's host finds no address for {server}"
     return Trouble("name", cause, "correct the name or its DNS")
 
 
 def unreachable(server: str) -> Trouble:
-    """Nobody takes the connection, for whatever reason."""
+    """The server does not accept the connection, whatever the reason."""
     return Trouble(
         "connection",
         f"the gateway cannot connect to {server}",
@@ -67,9 +68,9 @@ def unreachable(server: str) -> Trouble:
 
 
 def key_refused(server: str, provider: str, secret: str | None, status: int) -> Trouble:
-    """It does not let us in.
+    """The server refuses the key.
 
-    + secret: name of the secret that it was shown; None where none is declared
+    + secret: name of the secret that was sent; None if none is declared
     + status: HTTP status
     """
     way_out = (
@@ -81,13 +82,13 @@ def key_refused(server: str, provider: str, secret: str | None, status: int) -> 
 
 
 def overloaded(server: str, message: str) -> Trouble:
-    """It has had enough of us for now; ``message`` are its words."""
+    """The server is overloaded, or a quota is used up; ``message`` is the server's."""
     message = one_line(message, 120)
     cause = f"{server} is overloaded or its quota is used up (429: {message})"
     return Trouble("rate limit", cause, "wait")
 
 
 def failed(server: str, status: int, message: str) -> Trouble:
-    """It answers with another error; ``message`` are its words."""
+    """The server answers with another error; ``message`` is the server's."""
     cause = f"{server} failed ({status}: {one_line(message, 160)})"
     return Trouble("server", cause, "see its journal")

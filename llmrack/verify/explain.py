@@ -1,7 +1,7 @@
-"""What LiteLLM's errors mean for the one who has to mend them.
+"""Turns LiteLLM's errors into a cause and a way out.
 
 The wordings were seen with LiteLLM 1.106.12 (prefixes ollama_chat, openai, hosted_vllm). It hides
-addresses in them ("host REDACTED"), so the declared one is named instead.
+addresses in them ("host REDACTED"), so the declared address is named instead.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from llmrack.verify.causes import (
 
 KEY_REFUSED = "the gateway refuses its own master key; deploy it again, so that both ends agree"
 
-# "Connection error." is all that the openai prefix says, for TLS and unknown names as well.
+# The openai prefix says only "Connection error.", for TLS and unknown names as well.
 _UNREACHABLE = (
     *("cannot connect", "connect call failed", "connection refused", "connection error"),
-    # It has given no sign of life while it was asked (shipped/gateway/routing/errors.py).
+    # The instance has given no sign of life during the request (shipped/gateway/routing/errors.py).
     " is lost",
 )
 
-# How is told what ends by itself: an instance that was put aside (so that another one answers, or
-# nobody), and the gateway's own limit of requests a minute.
+# Words for states that end by themselves: an instance that is put aside (so that another one
+# answers, or none), and the gateway's own limit of requests a minute.
 ASIDE = "aside for a while"
 ELSEWHERE = "answered by"
 LIMITED = "more requests a minute than declared"
 
-# Before what a provider itself said ("litellm.NotFoundError: OpenAIException - The model ...").
+# Precedes a provider's own message ("litellm.NotFoundError: OpenAIException - The model ...").
 _PROVIDERS_WORD = "Exception - "
 
 
 def refused_by_gateway(status: int, message: str) -> bool:
-    """Whether the gateway itself turned the key down.
+    """Whether the gateway itself refused the key.
 
     A provider's refusal reads "litellm.SomeError: ...".
     """
@@ -46,22 +46,22 @@ def refused_by_gateway(status: int, message: str) -> bool:
 
 
 def said_by_provider(message: str) -> str:
-    """What the provider said, without what LiteLLM puts around it; empty when it said nothing."""
+    """The provider's message, without LiteLLM's additions; empty if there is none."""
     return message.partition(_PROVIDERS_WORD)[2].partition("Received Model Group")[0]
 
 
 def timed_out(status: int, message: str) -> bool:
-    """Whether an error that a gateway gave took all the time that is allowed, and would again.
+    """Whether an error took all the time that is allowed, and would again.
 
-    That an instance is lost is a time-out to LiteLLM, but was seen at once.
+    LiteLLM reports a lost instance as a time-out, though the gateway notices it at once.
     """
     return status in (408, 504) and not any(words in message.lower() for words in _UNREACHABLE)
 
 
 def explain(status: int, message: str, deployments: Sequence[Deployment]) -> str:
-    """Cause and way out for an error that a gateway gave.
+    """Cause and way out for a gateway's error.
 
-    + status: HTTP status; that of the stream's error where it came inside a stream
+    + status: HTTP status; of an error inside a stream, the one in the error
     + message: LiteLLM's text
     + deployments: those that could have answered
     """

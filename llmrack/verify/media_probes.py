@@ -1,6 +1,6 @@
-"""Transcriptions, speech, ranks and images, each proven by one small request through a gateway.
+"""Proves transcriptions, speech, ranks and images by one small request each through a gateway.
 
-A probe returns what it measured, or raises Failed.
+A probe returns its measurement, or raises Failed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TRANSCRIPTIONS, SPEECH = "/v1/audio/transcriptions", "/v1/audio/speech"
 RERANK, IMAGES = "/v1/rerank", "/v1/images/generations"
 QUERY = "the speed of light"
 DOCUMENTS = ["A red apple lies on the table.", "Light travels 299792 kilometres in a second."]
-# OpenAI's first voice, which servers that speak its API know most likely.
+# OpenAI's first voice: the one that other servers most likely know.
 VOICE = "alloy"
 DRAWN = {"prompt": "A red circle on white.", "n": 1}
 # The smallest that OpenAI's API has. Not every model has it.
@@ -42,12 +42,12 @@ def tone() -> bytes:
 
 
 def audio() -> Form:
-    """The form that is sent to be transcribed."""
+    """The form with audio to be transcribed."""
     return Form({}, "file", "tone.wav", tone())
 
 
 def transcription(target: Target) -> Measured:
-    """A text for one second of a tone; it may be empty, for nothing is said there."""
+    """A text for one second of a tone, which has no words: the text may be empty."""
     data, instance, latency = ask_json(target, TRANSCRIPTIONS, audio())
     if not isinstance(dig(data, "text"), str):
         raise Failed(f"the answer has no text; see whether {instance} transcribes")

@@ -1,4 +1,4 @@
-"""What servers say of one of their models: in a list, or where they describe it."""
+"""Reads a server's description of a model, or its entry in the server's list."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CAPABILITIES = {
 
 
 def context_length_of(description: object) -> int | None:
-    """Of vLLM's list (max_model_len) or of Ollama's /api/show (ARCHITECTURE.context_length)."""
+    """Tokens: vLLM's max_model_len, or Ollama's ARCHITECTURE.context_length; None without."""
     info = dig(description, "model_info")
     lengths = [dig(description, "max_model_len")]
     lengths += [
@@ -29,7 +29,7 @@ def context_length_of(description: object) -> int | None:
 
 
 def capabilities_of(description: object) -> tuple[str, ...] | None:
-    """What a model can do, in the stack's words, of Ollama's /api/show."""
+    """The capabilities in Ollama's /api/show, in the stack's words; None if it has none."""
     named = dig(description, "capabilities")
     if not isinstance(named, list):
         return None

@@ -1,4 +1,4 @@
-"""The proof of monitoring: Prometheus itself says of each target whether it was answered."""
+"""Proves the monitoring: Prometheus reports for each target whether it answers."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ PAUSE = 0.5
 def prove_monitor(
     client: httpx.Client, host: str, targets: Mapping[str, str], deadline: float = DEADLINE
 ) -> list[Result]:
-    """One result a target.
+    """One result for each target.
 
     + client: with the address of Prometheus on ``host`` as ``base_url``
-    + targets: what it is to ask: ``job/host`` → address with port
+    + targets: ``job/host`` → address with port
     + deadline: seconds
     """
     end = time.monotonic() + deadline
@@ -52,7 +52,7 @@ def prove_monitor(
 
 
 def _asked(client: httpx.Client) -> dict[str, str]:
-    """Why each target is not up, by ``job/host``; empty for one that is."""
+    """Why a target is not up, by ``job/host``; empty if it is."""
     answer = client.get("/api/v1/targets", params={"state": "active"}).raise_for_status()
     targets: list[dict[str, Any]] = answer.json()["data"]["activeTargets"]
     return {

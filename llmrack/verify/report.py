@@ -23,7 +23,7 @@ _Key = TypeVar("_Key")
 def table(report: Report, standins: Sequence[str] = ()) -> str:
     """A table for each host, then the reasons of what failed; 80 columns of plain text.
 
-    + standins: names of those who answered in the place of the real ones (a lab's)
+    + standins: names of a lab's stand-ins for real servers
     """
     by_host = _grouped(report.results, lambda result: result.host)
     parts: list[RenderableType] = [_host_table(host, results) for host, results in by_host.items()]

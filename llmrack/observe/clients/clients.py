@@ -17,7 +17,7 @@ from llmrack.stack.types import is_wildcard
 # The environment variable that has a client's key.
 KEY_VARIABLE = "LLMRACK_API_KEY"
 _SHELL = f'"${{{KEY_VARIABLE}:?set it to your key}}"'
-# Tokens, for programs that ask for more than there is when they are not told a context length.
+# Tokens, for programs that assume too large a context if their configuration has none.
 ASSUMED_CONTEXT = 32768
 _ASSUMED = f"where no context length is declared it has {ASSUMED_CONTEXT}: correct it"
 # For programs whose file cannot name a variable.
@@ -25,7 +25,7 @@ _AS_OPENAI = f'the key: export OPENAI_API_KEY="${KEY_VARIABLE}"'
 
 
 class NoModel(Exception):
-    """There is nothing that a client could ask for: cause and way out."""
+    """No model can be asked: cause and way out."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Client:
     """A program or a language.
 
     + template: its configuration, below ``templates/clients``
-    + place: what to do with it, in a sentence
-    + reference: how it names the variable with the key
-    + quoted: how it writes a key out
+    + place: a sentence that says where the configuration belongs
+    + reference: its syntax for the variable with the key
+    + quoted: puts a key into its syntax
     """
 
     template: str
@@ -129,8 +129,8 @@ CLIENTS = {
 class Served:
     """A public name that clients may ask for.
 
-    + context_length: in tokens; None where it is not declared
-    + can: what it can do beside answering, in the stack's words
+    + context_length: in tokens; None if it is not declared
+    + can: its further capabilities, in the stack's words
     """
 
     name: str
@@ -143,10 +143,10 @@ def configuration(
 ) -> str:
     """The configuration of a client, one of CLIENTS.
 
-    + gateway: the one that is asked
-    + key: written out, instead of a reference to LLMRACK_API_KEY
+    + gateway: the host of the gateway that it asks
+    + key: is written into it; None: a reference to LLMRACK_API_KEY is
 
-    Raises NoModel where no chat model is served.
+    Raises NoModel if no chat model is served.
     """
     program = CLIENTS[client]
     chats = list(served(stack, fleet, "chat"))
@@ -174,14 +174,14 @@ def configuration(
 
 
 def base_url(gateway: Host) -> str:
-    """Where clients reach a gateway; on loopback, through a tunnel that ends on the same port."""
+    """A gateway's URL for clients; on loopback, that of a tunnel which ends on the same port."""
     bound = is_loopback(gateway.settings.gateway_bind)
     address = "127.0.0.1" if bound else bracketed(gateway.address)
     return f"http://{address}:{gateway.settings.gateway_port}/v1"
 
 
 def served(stack: Stack, fleet: Fleet, capability: str) -> Iterator[Served]:
-    """The public names behind which every model has a capability, in the order declared."""
+    """The public names all of whose models have a capability, in the order declared."""
     for name in stack.names:
         models = [stack.models[member] for member in stack.members(name)]
         shared = [

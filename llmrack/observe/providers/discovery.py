@@ -1,4 +1,4 @@
-"""What models a provider has, and the way of chosen ones into the stack file."""
+"""Lists the models of a provider, and adds chosen ones to the stack file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from llmrack.stack.model_lists import Server, servers
 from llmrack.stack.types import ModelName
 from llmrack.verify.model_descriptions import capabilities_of, context_length_of
 
-# Words in the names of models that are no chats, and what those are for.
+# Words in the names of models that are not for chats, and the kind of these models.
 KINDS: dict[str, Kind] = {
     "embed": "embedding",
     "rerank": "rerank",
@@ -37,7 +37,7 @@ KINDS: dict[str, Kind] = {
 
 
 class NotDiscovered(Exception):
-    """Why a provider's models are not known, or not written: cause and way out."""
+    """A provider's models are not known, or cannot be added: cause and way out."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Found:
     """A model that a provider has.
 
     + name: the provider's name for it
-    + context_length: in tokens; None where the provider does not say
-    + capabilities: in the stack's words; None where the provider does not say
-    + declared: its public name, where it is declared with this provider
+    + context_length: in tokens; None if the provider does not tell
+    + capabilities: in the stack's words; None if the provider does not tell
+    + declared: its public name, if it is declared with this provider
     """
 
     name: str
@@ -58,9 +58,9 @@ class Found:
 
 @dataclass(frozen=True)
 class Discovery:
-    """What a provider has, in the order of its names.
+    """The models of a provider, in the order of their names.
 
-    + declaration: what is declared already
+    + declaration: the present declaration
     + file: the stack file
     """
 
@@ -71,7 +71,7 @@ class Discovery:
 
 
 def discover(inventory: str, folder: Path, provider: str) -> Discovery:
-    """Ask a provider what it has, from the first gateway that can ask.
+    """Ask a provider for its models, from the first gateway that can.
 
     Raises FileNotFoundError and DeclarationError, as ``read_inventory`` does (but a provider may be
     without models yet), NoProvider, and NotDiscovered.
@@ -95,7 +95,7 @@ def discover(inventory: str, folder: Path, provider: str) -> Discovery:
     declared_provider = stack.providers[provider]
 
     def full(name: str) -> str:
-        """Names that mean the same to the provider."""
+        """The same text for all names that mean one model to the provider."""
         return declared_provider.full_name(declared_provider.listed_name(name))
 
     reasons = []
@@ -115,24 +115,24 @@ def discover(inventory: str, folder: Path, provider: str) -> Discovery:
 
 
 def models_at(server: Server, talk: Talk) -> Iterator[Found]:
-    """What a server has; ``declared`` is for others to say. Raises NotAnswered."""
+    """The models of a server, without ``declared``. Raises NotAnswered."""
     for name, entry in talk.models().items():
         description: object = entry
         if path := server.declared.describe_path:
             try:
                 description = talk.post(server.url + path, {"model": name})
             except NotAnswered:
-                # A proxy may not let us ask, and a list that is not Ollama's own has no such path.
+                # A proxy may refuse the path, and only Ollama's own server has it.
                 description = entry
         yield Found(name, context_length_of(description), capabilities_of(description), None)
 
 
 @dataclass(frozen=True)
 class Added:
-    """What came of adding models.
+    """The result of adding models.
 
     + names: the public names that were written
-    + left_out: a sentence for each that was not, but for those declared already
+    + left_out: a sentence for each that was not, except for those declared already
     """
 
     names: tuple[str, ...]
@@ -144,9 +144,9 @@ def add(discovery: Discovery, names: Sequence[str] | None) -> Added:
 
     + names: which (default: all)
 
-    What is declared with this provider already is left alone. A name that leads to something else
-    is left out. The new text replaces the old one only if it is free of mistakes. Raises
-    NotDiscovered for a name that the provider does not have, DeclarationError, and NoRoom.
+    A model that is declared with this provider stays as it is. A name that is in use otherwise is
+    left out. The new text replaces the old one only if it is free of mistakes. Raises NotDiscovered
+    for a name that the provider does not have, DeclarationError, and NoRoom.
     """
     known = {model.name: model for model in discovery.models}
     for name in names or ():
@@ -173,7 +173,7 @@ def add(discovery: Discovery, names: Sequence[str] | None) -> Added:
 def _entry(provider: str, model: Found) -> dict[str, object]:
     capabilities = model.capabilities
     if capabilities is None:
-        # Who does not say what a model can do mostly has it in the name; a chat proves nothing.
+        # Providers that do not tell capabilities mostly show them in the name.
         named = next((kind for word, kind in KINDS.items() if word in model.name.lower()), None)
         capabilities = (named,) if named else None
     elif "embedding" in capabilities:

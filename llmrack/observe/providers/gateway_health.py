@@ -1,4 +1,4 @@
-"""What gateways know of the servers they ask.
+"""Reads the state of servers as the gateways see it.
 
 Each gateway writes it into a file (``llmrack/shipped/gateway/routing/health_file.py``).
 """
@@ -24,10 +24,10 @@ FILE = "llmrack/health.json"
 
 @dataclass(frozen=True)
 class Rest:
-    """Something that a gateway does not ask for a while.
+    """A server or a model that a gateway does not ask for a while.
 
-    + model: the server's name for the model that rests; empty for the whole server
-    + seconds: for how long it has been resting
+    + model: the server's name for the model; empty for the whole server
+    + seconds: since it was put aside
     + why: the gateway's words
     """
 
@@ -42,11 +42,11 @@ class Rest:
 
 @dataclass(frozen=True)
 class GatewayHealth:
-    """What one gateway thinks.
+    """The state of servers as one gateway sees it.
 
     + gateway: its host
-    + rests: what rests, by instance; an instance that is well has none
-    + unknown: why it could not be learned, else empty
+    + rests: by instance; an instance that is well has none
+    + unknown: why the state is not known, else empty
     """
 
     gateway: str
@@ -54,7 +54,7 @@ class GatewayHealth:
     unknown: str = ""
 
     def of(self, instance: str) -> str:
-        """What it thinks of one server: ok, what rests there, or unknown with the reason."""
+        """The state of one server in words: ok, its rests, or unknown with the reason."""
         if self.unknown:
             return f"unknown ({self.unknown})"
         if instance not in self.rests:
@@ -63,7 +63,7 @@ class GatewayHealth:
 
 
 def gateway_health(gateways: Gateways) -> list[GatewayHealth]:
-    """Read it from every gateway's host, in the inventory's order; no server is asked."""
+    """Read the file of every gateway, in the inventory's order; no server is asked."""
     return [
         GatewayHealth(name, {}, one_line(str(answer))) if isinstance(answer, Unreached) else answer
         for name, answer in gateways.ask(_read).items()
@@ -72,7 +72,7 @@ def gateway_health(gateways: Gateways) -> list[GatewayHealth]:
 
 def _read(gateway: Host, connected: PyinfraHost) -> GatewayHealth:
     user = quote(gateway.settings.service_user)
-    # A file of a process that is gone says nothing.
+    # The file of a process that has ended does not count.
     script = (
         f"f=/run/user/$(id -u {user})/{FILE}; date +%s; cat $f; "
         "p=$(sed -n 's/^{\"pid\": \\([0-9]*\\).*/\\1/p' $f); test -d /proc/${p:-none}"
@@ -89,10 +89,10 @@ def _read(gateway: Host, connected: PyinfraHost) -> GatewayHealth:
 
 
 def parsed(gateway: str, content: object, now: float) -> GatewayHealth:
-    """What a gateway's file says.
+    """The state in a gateway's file.
 
-    + content: its content
-    + now: the time there, in seconds since 1970
+    + content: of the file (JSON)
+    + now: the time of the host, in seconds since 1970
     """
     rests: dict[str, tuple[Rest, ...]] = {}
     for name, instance in (dig(content, "instances") or {}).items():

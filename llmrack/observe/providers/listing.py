@@ -1,4 +1,4 @@
-"""Everything that is known of each provider and its key, without showing a value."""
+"""Lists the providers with their keys, tests and health, without a key's value."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from llmrack.tables import WIDTH
 
 @dataclass(frozen=True)
 class Key:
-    """A secret, as it may be shown.
+    """A secret without its value.
 
-    + source: where it is kept; None where it has no value
+    + source: where it is kept; None if it has no value
     + preview: its masked value
-    + changed: when it was set (ISO 8601, UTC), where that is known
+    + changed: when it was set (ISO 8601, UTC); None if that is not known
     """
 
     name: str
@@ -43,10 +43,10 @@ class Key:
 class Row:
     """A provider.
 
-    + url: its base address; of our own hosts, their group
+    + url: its base address; for our own hosts, their group
     + tested: when it was tested last (ISO 8601, UTC)
-    + result: what came of that, from the gateway and server that fared worst
-    + health: what each gateway thinks of each of its servers
+    + result: the worst result of that test
+    + health: each gateway's view of each of its servers
     """
 
     name: str
@@ -62,17 +62,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Listing:
-    """All providers, and the keys that none of them uses."""
+    """All providers, and the keys that no provider uses (``others``)."""
 
     providers: tuple[Row, ...]
     others: tuple[Key, ...]
 
 
 def listing(inventory: str, folder: Path) -> Listing:
-    """Gather it; every gateway is asked for its word on health, no provider is asked.
+    """Gather the list; every gateway is asked for health, no provider is asked.
 
-    A gateway that cannot be reached leaves health unknown, with the cause, and nothing else: what
-    is kept is known without it.
+    If a gateway cannot be reached, only health is unknown, and the list names the cause.
 
     Raises FileNotFoundError and DeclarationError, as ``read_inventory`` does.
     """
@@ -103,7 +102,7 @@ def listing(inventory: str, folder: Path) -> Listing:
 
 
 def _address(provider: Provider) -> tuple[str, tuple[str, ...]]:
-    """Where it is, and the names of its secrets."""
+    """A provider's address, and the names of its secrets."""
     remote = provider.remote
     return remote.url if remote else f"group {provider.runs_on}", provider.secrets
 

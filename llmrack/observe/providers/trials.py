@@ -1,6 +1,6 @@
-"""Tests every provider from every gateway: is it reached, does it take the key, has it the models.
+"""Tests every provider from every gateway: the connection, the key, the declared models.
 
-What was found is kept in ``.llmrack/tested.json``, without any value of a key.
+The results are kept in ``.llmrack/tested.json``, without any value of a key.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ KEPT = Path(".llmrack/tested.json")
 
 @dataclass(frozen=True)
 class Tested:
-    """What came of asking one server of a provider from one gateway.
+    """The result of asking one server of a provider from one gateway.
 
     + provider: its name
     + instance: the server's name: ``host`` or ``host/name`` of our own, else the provider's
     + gateway: the host that asked
     + at: when (ISO 8601, UTC)
-    + trouble: why it is of no use; None where it answers and takes the key
-    + ms: milliseconds until its list was there, connection included; None without one
-    + models: how many it lists; None without a list
+    + trouble: the failure; None if it answers and accepts the key
+    + ms: milliseconds until its list had come, connection included; None without a list
+    + models: the number of models that it lists; None without a list
     + missing: the declared models that it does not list, each with place and way out
     """
 
@@ -58,7 +58,7 @@ class Tested:
 
     @property
     def name(self) -> str:
-        """The provider, with the instance where it has several."""
+        """The provider, with the instance if it has several."""
         has_several = self.instance != self.provider
         return f"{self.provider} {self.instance}" if has_several else self.provider
 
@@ -85,8 +85,8 @@ def test_providers(
 ) -> list[Tested]:
     """Have every gateway ask providers for their models, all at once; nothing is kept.
 
-    + names: the providers (default: all that are in use)
-    + keys: values of secrets instead of those that are kept, by name
+    + names: the providers (default: all that are enabled)
+    + keys: values instead of the kept ones, by the names of the secrets
 
     Raises FileNotFoundError and DeclarationError, as ``read_inventory`` does, and NoProvider.
     """
@@ -143,12 +143,12 @@ def test_providers(
 
 
 def keep_tested(folder: Path, tested: Sequence[Tested]) -> None:
-    """Keep results, in place of older ones of the same providers; those not asked stay as known."""
+    """Keep results, in place of older ones of the same providers that were asked."""
     asked = [result for result in tested if result.code != NOT_ASKED]
     names = {result.provider for result in asked}
     file = folder / KEPT
     file.parent.mkdir(exist_ok=True)
-    # Two runs at a time must not lose what the other one saw.
+    # Of two runs at a time neither must lose the other's results.
     with alone_with(file):
         others = [result for result in kept_tests(folder) if result.provider not in names]
         rows = [asdict(result) for result in (*others, *asked)]
@@ -156,7 +156,7 @@ def keep_tested(folder: Path, tested: Sequence[Tested]) -> None:
 
 
 def kept_tests(folder: Path) -> list[Tested]:
-    """The results that were kept last; none where there are none, or the file is damaged."""
+    """The results that were kept; empty if there are none, or the file is damaged."""
     try:
         text = (folder / KEPT).read_bytes()
         return TypeAdapter(list[Tested]).validate_json(text)
@@ -170,7 +170,7 @@ def exit_code(tested: Sequence[Tested]) -> int:
 
 
 def table(tested: Sequence[Tested]) -> str:
-    """A line for each, then a sentence for each thing that is wrong; 80 columns of plain text."""
+    """A line for each test, then a sentence for each failure; 80 columns of plain text."""
     shown = Table(box=box.SIMPLE, pad_edge=False)
     for title in ("provider", "asked from", "result"):
         shown.add_column(title)

@@ -1,4 +1,4 @@
-"""Charts over time as geometry in percent: a template draws them, at any width, with real text."""
+"""Charts over time as geometry in percent, for a template that draws them at any width."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-# Up to here the labels of time tell the hour, beyond it the day.
+# Up to this period the labels of time are hours, beyond it days.
 _HOURS = timedelta(hours=48)
 _LABELS = 4
 
 
 @dataclass(frozen=True)
 class Series:
-    """One quantity, a value for each bucket; None where there is none.
+    """One quantity, with a value or None for each bucket.
 
-    + style: the class that it is drawn with
+    + style: its CSS class
     """
 
     name: str
@@ -28,7 +28,7 @@ class Series:
 class Buckets:
     """Equal parts of a period.
 
-    + starts: when each begins; the last one ends at ``until``
+    + starts: their beginnings; the last one ends at ``until``
     """
 
     starts: Sequence[datetime]
@@ -39,8 +39,8 @@ class Buckets:
 class Axis:
     """The axis of the values.
 
-    + text: how a value is written
-    + least: the smallest step: 1 for what comes in whole numbers
+    + text: writes a value
+    + least: the smallest step: 1 for whole numbers
     """
 
     text: Callable[[float], str]

@@ -1,4 +1,7 @@
-"""Who is asked, in which order, and where that runs; as text for Mermaid."""
+"""The names that clients ask for, the models behind them in order, and their providers.
+
+``mermaid`` writes them as text for Mermaid.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +21,13 @@ DEFAULT = "default chain"
 
 @dataclass(frozen=True)
 class Row:
-    """A name, and whom the gateway asks for it.
+    """A name, and the models that the gateway asks for it.
 
     + name: a model, a tier, a mix, or ``DEFAULT``
-    + notes: what else is to be known of it
+    + notes: further facts about it
     + steps: an arrow's label, and the model (or ``DEFAULT``) that it leads to
-    + at_first: as many of the steps serve it; the others come when nobody before them can
-    + when: what must happen before the steps are taken; empty for any failure
+    + at_first: the number of steps that serve it; the others follow if these cannot
+    + when: the failure after which the steps are taken; empty for any failure
     """
 
     name: str
@@ -36,7 +39,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Place:
-    """A provider: ``title``, and its instances, a line for each of its hosts."""
+    """A provider.
+
+    + lines: its instances, a line for each of its hosts
+    """
 
     name: str
     title: str
@@ -150,7 +156,7 @@ def where(stack: Stack, fleet: Fleet) -> dict[str, str]:
 
 
 def mermaid(stack: Stack, fleet: Fleet) -> str:
-    """A flowchart: thick arrows to what is asked at first, dotted ones to what comes after it."""
+    """A flowchart: thick arrows to the models asked at first, dotted ones to the following."""
     every, providers = list(rows(stack)), places(stack, fleet)
     ids = {row.name: f"n{number}" for number, row in enumerate(every) if not row.when}
     at = {place.name: f"p{number}" for number, place in enumerate(providers)}

@@ -61,9 +61,9 @@ class _Box:
 
 
 def svg(stack: Stack, fleet: Fleet) -> str:
-    """A drawing that needs nothing else: a row for each name, and the providers below.
+    """A self-contained drawing: a row for each name, and the providers below.
 
-    Solid arrows lead to what is asked at first, dashed ones to what comes after it.
+    Solid arrows lead to the models asked at first, dashed ones to the following.
     """
     drawn: list[str] = []
     at = where(stack, fleet)
@@ -90,7 +90,7 @@ def svg(stack: Stack, fleet: Fleet) -> str:
 
 
 def _sentence(row: Row) -> str:
-    """A row for who cannot see it."""
+    """A row in words, for those who cannot see the drawing."""
     when = f" when {row.when}" if row.when else ""
     steps = ", ".join(" ".join(filter(None, step)) for step in row.steps)
     return f"{row.name}{when}: {steps or 'nobody else'}."
@@ -100,7 +100,7 @@ def _steps(row: Row, at: Mapping[str, str], x: int, y: int) -> tuple[list[str], 
     """A row's arrows and boxes from ``x`` and ``y`` on, and where they end."""
     drawn: list[str] = []
     bottom = y
-    # Those that share stand below each other, the others in their order.
+    # Models that share requests are below each other, the others follow to the right.
     first, later = row.steps[: row.at_first], row.steps[row.at_first :]
     for part in filter(None, (first, *((step,) for step in later))):
         boxes = [(label, _Box((to, at[to]) if to in at else (to,))) for label, to in part]

@@ -1,4 +1,4 @@
-"""The report as one HTML page that needs nothing else: no script, no font, no other server."""
+"""The report as one self-contained HTML page: no script, no font, no other server."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _FIGURES = ("count", "short", "seconds", "money", "share", "gigabytes", "ago")
 
 @dataclass(frozen=True)
 class Verdict:
-    """The state of all together: one of SIGNS, and a sentence."""
+    """The state of everything: one of SIGNS, and a sentence."""
 
     state: str
     sentence: str
@@ -43,13 +43,13 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Findings:
-    """All that a page tells.
+    """The content of a page.
 
-    + made: when it was asked, in UTC
-    + usage: of the same time, by model, provider, instance and key; at least one
-    + before: of the time of the same length before that
-    + proof: the last verification; None: there was none
-    + standins: names of those who answered there in the place of the real ones (a lab's)
+    + made: when the hosts were asked, in UTC
+    + usage: of one period, by model, provider, instance and key; at least one
+    + before: of the period of the same length before that
+    + proof: the last verification; None if there was none
+    + standins: names of a lab's stand-ins for real servers in that verification
     """
 
     made: datetime
@@ -107,7 +107,7 @@ def _environment() -> Environment:
 
 
 def page(findings: Findings) -> str:
-    """The page; whatever was said by hosts, clients or people is escaped in it."""
+    """The page; all texts of hosts, clients and people are escaped in it."""
     now = findings.now
     return (
         _environment()
@@ -137,7 +137,7 @@ def page(findings: Findings) -> str:
 
 @dataclass(frozen=True)
 class _Home:
-    """A host, or elsewhere: what runs there."""
+    """A host, or elsewhere, with the servers there."""
 
     name: str
     roles: str

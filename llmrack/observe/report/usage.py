@@ -1,4 +1,4 @@
-"""What the report's page says of the requests: charts, tables with bars, trends."""
+"""The report's part on requests: charts, tables with bars, trends."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from llmrack.observe.figures import change, count, money, seconds, share, short
 from llmrack.observe.report.charts import Axis, Buckets, Chart, Series, line, stacked
 from llmrack.observe.requests.usage import Bucket, Group, Spread, Usage
 
-# As many groups have a line of their own; `llmrack usage` has them all.
+# Most groups that have a line; `llmrack usage` shows them all.
 MOST = 20
 
 
@@ -48,16 +48,16 @@ def _time(value: float) -> str:
 
 
 def table_over_time(usage: Usage) -> tuple[Bucket, ...]:
-    """The buckets in which something was asked: the charts' numbers."""
+    """The buckets with requests: the charts' numbers."""
     return tuple(bucket for bucket in usage.series if bucket.calls)
 
 
 @dataclass(frozen=True)
 class Line:
-    """A group, with how long its bars are, in percent of the longest.
+    """A group, and the lengths of its bars in percent of the longest.
 
     + failures: the classes of errors, with their numbers
-    + marks: where p50, p95 and p99 stand; None without an answer
+    + marks: the places of p50, p95 and p99; None without an answer
     """
 
     group: Group
@@ -140,7 +140,7 @@ class Trend:
 
 
 def trends(now: Usage, before: Usage) -> tuple[Trend, ...]:
-    """What became more, and what less."""
+    """The figures of two periods beside each other."""
     totals = current, former = now.total, before.total
     first, then = (total.first_token.p95 if total.first_token else None for total in totals)
     slow, was = (total.latency.p95 if total.latency else None for total in totals)

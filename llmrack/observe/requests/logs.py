@@ -1,4 +1,4 @@
-"""What went wrong at the gateways, of all their hosts together."""
+"""Asks all gateways for their failures, and adds them up."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from llmrack.shipped.host.logs import SLOWEST
 class Failure:
     """Errors of one class at one instance.
 
-    + instance: None where nobody was asked: the gateway itself refused
-    + attempts: how many attempts ended so; another instance may have answered then
-    + requests: how many requests ended so, for their clients
-    + last: when one did, ISO 8601 in UTC
+    + instance: None if no instance was asked: the gateway itself refused
+    + attempts: the number of failed attempts; another instance may have answered then
+    + requests: the number of failed requests
+    + last: the time of the last one, ISO 8601 in UTC
     """
 
     error: str
@@ -38,7 +38,7 @@ class Failure:
 class Fired:
     """Requests for one name that another one answered.
 
-    + error: why the first instance did not; None where that was not noted
+    + error: the class of the first instance's failure; None if it was not noted
     """
 
     asked: str | None
@@ -51,10 +51,10 @@ class Fired:
 class PutAside:
     """A time in which a gateway did not ask an instance, or one of its models.
 
-    + time: its begin, ISO 8601 in UTC
-    + model: the instance's name for it; empty for all of the instance
-    + seconds: until the instance was asked again; None where no return is noted
-    + now: where none is, how it is now
+    + time: its beginning, ISO 8601 in UTC
+    + model: the instance's name for it; empty for the whole instance
+    + seconds: until the instance was asked again; None if no return is noted
+    + now: the present state, if no return is noted
     """
 
     gateway: str
@@ -68,9 +68,9 @@ class PutAside:
 
 @dataclass(frozen=True)
 class Logs:
-    """What all gateways together have noted.
+    """The failures at all gateways.
 
-    + calls: all requests, also those with which nothing was wrong
+    + calls: the number of all requests, failed or not
     + slowest: lines of the log of requests, with ``gateway``
     + damaged: lines that cannot be read
     + unreached: why gateways, by host, could not be asked
@@ -161,5 +161,5 @@ def _now(rest: PutAside, health: GatewayHealth) -> PutAside:
         return replace(rest, now=f"no return is noted, and {health.unknown}")
     if any(resting.model == rest.model for resting in health.rests.get(rest.instance, ())):
         return replace(rest, now="still resting")
-    # What rests is forgotten by a gateway that is started anew.
+    # A gateway that is restarted asks all instances again.
     return replace(rest, now="asked again since the gateway was restarted")

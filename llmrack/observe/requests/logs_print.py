@@ -1,4 +1,4 @@
-"""What went wrong as text and JSON."""
+"""Writes the failures as text and JSON."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def exit_code(logs: Logs) -> int:
 
 
 def as_text(logs: Logs) -> str:
-    """The groups one after the other, at 80 columns; times in UTC."""
+    """The groups of failures, at 80 columns; times in UTC."""
     since, until = (f"{moment:%Y-%m-%d %H:%M}" for moment in (logs.since, logs.until))
     lines = [f"requests from {since} to {until} UTC: {count(logs.calls)}"]
     if logs.all_well:
@@ -81,5 +81,5 @@ def _name(name: str | None) -> str:
 
 
 def _moment(time: str) -> str:
-    """Month, day and time: all of them are near each other."""
+    """Month, day and time, without the year."""
     return time[5:19].replace("T", " ")

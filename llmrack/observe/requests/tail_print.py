@@ -20,9 +20,9 @@ _INDENT = " " * (8 + 1 + KEY + 1)
 
 
 def rows(line: Line) -> Iterator[str]:
-    """A request: first what it was, then what else was tried or answered, if so.
+    """A line for a request, and a second one for failed attempts or another model.
 
-    Times are in seconds: to the first token, and of all of it.
+    Times are in seconds: to the first token, and to the end.
     """
     answered = _fit(line.get("model"), WHO - 12)
     if line.get("instance"):
@@ -43,7 +43,7 @@ def rows(line: Line) -> Iterator[str]:
 
 
 def _fit(text: object, width: int) -> str:
-    """In so many columns; clients make up names of models."""
+    """A text cut to ``width`` columns; clients make up names of models."""
     line = one_line(str(text)) if text is not None else "–"  # noqa: RUF001  (as in figures)
     return line if len(line) <= width else f"{line[: width - 1]}…"
 

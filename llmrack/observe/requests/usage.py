@@ -1,4 +1,4 @@
-"""How much was asked of the gateways, how it went and what it cost: counted where the logs are."""
+"""Asks all gateways for the sums of their requests: numbers, errors, times, tokens, cost."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ BY = ("model", "provider", "instance", "place", "key", "day")
 SERIES = 60
 # Characters of a name that are shown; clients make up names of models.
 LONGEST = 60
-# What stands for no name: nothing was asked for by name, nobody answered, the client is not known.
+# Shown for a missing name of a model or a key; NOBODY if no instance answered.
 NAMELESS = {"model": "(no model)", "key": "(unknown client)"}
 NOBODY = "(no answer)"
-# What stands for all names beyond those that a host tells apart.
+# Shown for all names beyond those that a host tells apart.
 REST = "(others)"
 
 
@@ -41,12 +41,12 @@ class Spread:
 class Group:
     """The requests of one name, or all of them.
 
-    + errors: how many ended with an error, by its class
-    + fallbacks: how many were answered from further on in a chain or tier
-    + failed_attempts: how often an instance failed, also where another one then answered
+    + errors: numbers of failed requests, by class
+    + fallbacks: the number of requests that a later model of a chain or tier answered
+    + failed_attempts: the number of failed attempts, also if another instance answered then
     + cost: USD
-    + latency, first_token: of the requests that were answered; None where there is none
-    + tokens_per_second: output tokens by the time that they took; None where it is not known
+    + latency, first_token: of the answered requests; None without any
+    + tokens_per_second: output tokens by their time; None if it is not known
     """
 
     name: str
@@ -64,7 +64,10 @@ class Group:
 
 @dataclass(frozen=True)
 class Bucket:
-    """The requests that ended in one part of the time; ``p95`` is their latency's, in seconds."""
+    """The requests that ended in one part of the time.
+
+    + p95: of their latency, in seconds
+    """
 
     start: datetime
     calls: int
@@ -78,11 +81,11 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Usage:
-    """What all gateways together have noted.
+    """The sums of all gateways.
 
-    + since, until: UTC; ``until`` itself is not in it
-    + groups: most calls first; by day: in their order
-    + series: parts of the time, all as long, in their order
+    + since, until: UTC; ``until`` itself is excluded
+    + groups: most calls first; days in their order
+    + series: equal parts of the time, in their order
     + damaged: lines of the logs that cannot be read
     + unreached: why gateways, by host, could not be asked
     """
@@ -100,8 +103,8 @@ class Usage:
 def ask_usage(gateways: Gateways, last: timedelta, by: str, until: datetime | None = None) -> Usage:
     """Ask all gateways for the requests that ended in the ``last`` hours or days.
 
-    + by: one of BY: model (as asked for), provider, instance and place (of who answered: house or
-      outside), key, day (UTC)
+    + by: one of BY: model (as asked for), provider, instance, place (house or outside), key, day
+      (UTC)
     + until: the end of that time (default: now)
     """
     return ask_usages(gateways, last, (by,), until)[by]
@@ -110,7 +113,7 @@ def ask_usage(gateways: Gateways, last: timedelta, by: str, until: datetime | No
 def ask_usages(
     gateways: Gateways, last: timedelta, bys: Sequence[str], until: datetime | None = None
 ) -> dict[str, Usage]:
-    """The same for several groupings, in one pass over the logs."""
+    """As ``ask_usage``, for several groupings, in one pass over the logs."""
     end = until or now()
     seconds = max(1, int(last.total_seconds()))
     since = end - timedelta(seconds=seconds)
@@ -157,12 +160,12 @@ def ask_usages(
 
 
 def now() -> datetime:
-    """The next whole second in UTC, so that no second is in two parts of a time."""
+    """The next whole second in UTC, so that no second belongs to two parts of a period."""
     return datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
 
 
 def stamp(moment: datetime) -> str:
-    """A moment as the log has it."""
+    """A time in the form of the log."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

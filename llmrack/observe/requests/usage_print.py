@@ -1,4 +1,4 @@
-"""Usage as text, JSON, CSV and HTML."""
+"""Writes the usage as text, JSON, CSV and HTML."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def exit_code(usage: Usage) -> int:
 
 
 def as_text(usage: Usage) -> str:
-    """Two tables at 80 columns, what the errors were, and what is not in the tables."""
+    """Two tables at 80 columns, the classes of errors, and notes."""
     if not usage.total.calls:
         return "\n".join([f"no {_title(usage)}", *_notes(usage)]) + "\n"
     heads = (
@@ -122,7 +122,7 @@ def as_json(usage: Usage) -> str:
 
 
 def as_csv(usage: Usage) -> str:
-    """A line for each group, with a head; no total, since programs add up themselves."""
+    """A line for each group, with a head, without a total."""
     text = StringIO()
     rows = [_row(usage, group) for group in usage.groups]
     writer = csv.DictWriter(text, _row(usage, usage.total), lineterminator="\n")
@@ -173,7 +173,7 @@ def _cell(cell: object) -> str:
 
 
 def _inert(cell: object) -> object:
-    """Clients make up names of models, and spreadsheets take some for formulas."""
+    """A cell that no spreadsheet takes for a formula: clients make up names of models."""
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(tuple("=+-@")) else cell
 
 

@@ -1,4 +1,4 @@
-"""Every host's GPUs: asked at once, nothing is changed."""
+"""Asks every host for its GPUs, at once; nothing is changed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ANSWER_DEADLINE = 30
 
 @dataclass(frozen=True)
 class HostGpus:
-    """What a host answered about its GPUs.
+    """A host's answer about its GPUs.
 
     + engine: whether it runs models
     """
@@ -41,7 +41,7 @@ class HostGpus:
 
     @property
     def needed(self) -> bool:
-        """Whether models are served here that must be on a GPU."""
+        """Whether the host serves models that must be on a GPU."""
         return self.engine and self.host.settings.gpu_required
 
     @property
@@ -94,7 +94,7 @@ def _cells(row: HostGpus) -> tuple[str, str, str, str]:
     cards = row.answer.cards
     used, total = sum(card.used_mib for card in cards), sum(card.memory_mib for card in cards)
     memory = f"{used / 1024:.1f} of {total / 1024:.0f} GB" if total else ""
-    # Whose they are is known; 80 columns are few.
+    # The maker's names are omitted: 80 columns are few.
     names = grouped(cards).replace("NVIDIA ", "").replace("GeForce ", "")
     return str(row.answer.state), row.answer.driver, names, memory
 

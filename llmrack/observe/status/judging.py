@@ -1,4 +1,4 @@
-"""From the answers of hosts and servers to their state: which are well, which are not, and why."""
+"""Judges the answers of hosts and servers: which servers are well, which are not, and why."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from llmrack.verify.model_descriptions import capabilities_of, context_length_of
 
 KIND_GATEWAY = "gateway"
 DEPLOY = "run: pyinfra inventory deploy.py"
-# Loaded for longer than this is loaded for good.
+# A model that stays loaded for longer than this stays for good.
 FOR_GOOD = timedelta(days=3650)
 
 
@@ -72,7 +72,7 @@ def instance_status(
 ) -> ServerStatus:
     """An instance of our own.
 
-    + health: what each gateway thinks of it
+    + health: each gateway's view of it
     """
     name = instance_name(host, instance)
     providers = [
@@ -115,7 +115,10 @@ def _wrong(
     seen: Mapping[str, Any],
     unit_state: Mapping[str, str],
 ) -> Iterator[str]:
-    """What is wrong with an instance; ``seen``: what it answered."""
+    """The failures of an instance.
+
+    + seen: its answer
+    """
     if unit_state.get("ActiveState") != "active":
         yield f"{unit_of(instance)} is {unit_state.get('SubState', 'not there')}; {DEPLOY}"
         return
@@ -147,10 +150,10 @@ def elsewhere_status(
     answers: Mapping[str, ServerAnswer],
     health: Sequence[GatewayHealth],
 ) -> ServerStatus:
-    """A provider that runs elsewhere, as the gateway sees it that fares worst with it.
+    """A provider that runs elsewhere: its worst state at any gateway.
 
-    + answers: by gateway; empty where nobody asked
-    + health: what each gateway thinks of it
+    + answers: by gateway; empty if no gateway asked
+    + health: each gateway's view of it
     """
     state: ServerState = "off"
     why, shown = "", ServerAnswer(datetime.now(UTC))
@@ -226,7 +229,7 @@ def _models(
         trained = context_length_of(shown)
         baked = re.search(r"^num_ctx\s+(\d+)", str(dig(shown, "parameters")), re.MULTILINE)
         served = int(baked[1] if baked else instance.context_length) or trained
-        # Ollama goes no further than what a model was trained for (llm/server.go).
+        # Ollama's limit is the context that a model was trained for (llm/server.go).
         length = min(served, trained) if served and trained else served
         yield ModelInfo(
             name,
@@ -238,7 +241,7 @@ def _models(
 
 
 def _cards(instance: Instance, seen: Mapping[str, Any] | Unreached) -> Iterator[CardUse]:
-    """The cards that the instance may use; a slice stands for the whole card it is part of."""
+    """The cards that an instance may use; for a slice, its whole card."""
     pinned = instance.gpus
     for card in () if isinstance(seen, Unreached) else seen.get("cards", ()):
         sliced = pinned is not None and any(uuid.startswith("MIG-") for uuid in pinned)
@@ -253,7 +256,7 @@ def _cards(instance: Instance, seen: Mapping[str, Any] | Unreached) -> Iterator[
 
 
 def _without_answer(host: Host, seen: Mapping[str, Any] | Unreached) -> tuple[ServerState, str]:
-    """Why nothing is known of what runs on a host; no reason where something is."""
+    """The state of a host's servers if the host did not answer; no reason if it did."""
     if isinstance(seen, Unreached):
         return "unknown", f"{host.name} could not be asked: {seen}"
     if not seen:
@@ -263,7 +266,7 @@ def _without_answer(host: Host, seen: Mapping[str, Any] | Unreached) -> tuple[Se
 
 def _aside(name: str, health: Sequence[GatewayHealth], watched: bool) -> Iterator[str]:
     """The gateways that have put a server aside, and why."""
-    # Only a client's request finds out whether a server that is not watched is well again.
+    # Only a client's request can show that an unwatched server is well again.
     until = "" if watched else "; the next request tries it again"
     for gateway in health:
         for rest in gateway.rests.get(name, ()):
@@ -276,5 +279,5 @@ def _restarts(units: Sequence[Mapping[str, str]]) -> str:
 
 
 def _url(host: Host, bind: str, port: int) -> str:
-    """Where other hosts reach a server; only its own host does where it is bound to loopback."""
+    """A server's URL for other hosts; for its own host only, if it is bound to loopback."""
     return f"http://{bracketed(own_address(bind) if is_loopback(bind) else host.address)}:{port}"

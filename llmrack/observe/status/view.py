@@ -1,4 +1,4 @@
-"""The status for people, at 80 columns with or without colour, and for programs."""
+"""Writes the status for people, at 80 columns with or without colour, and for programs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from llmrack.observe.requests.usage import stamp
 from llmrack.observe.status.server_status import CardUse, Loaded, ModelInfo, ServerStatus, Status
 from llmrack.tables import printed
 
-# The name, which is folded, gets what the others leave.
+# The name is folded to its width.
 COLUMNS = {
     "name": 16,
     "kind": 17,
@@ -32,7 +32,7 @@ STYLES = {"ok": "green", "trouble": "bold red", "unknown": "yellow", "off": "dim
 
 
 def view(status: Status) -> RenderableType:
-    """A line for each gateway and instance, and below it what does not fit there."""
+    """A line for each gateway and instance, and its details below it."""
     parts: list[RenderableType] = [_line(*(Text(head, "bold") for head in COLUMNS))]
     for server in status.servers:
         parts.append(_line(*_cells(server)))
@@ -51,7 +51,7 @@ def _line(*cells: Text) -> Table:
         line.add_column(
             width=width,
             justify="right" if head in RIGHT else "left",
-            # A long name goes on below; of a long version its beginning will do.
+            # A long name continues below; a long version is cut.
             overflow="fold" if head == "name" else "ellipsis",
             no_wrap=head != "name",
         )

@@ -1,9 +1,9 @@
-"""Find the mistakes in a LiteLLM configuration that LiteLLM itself passes over in silence.
+"""Finds the mistakes in a LiteLLM configuration that LiteLLM itself ignores.
 
 It runs in the environment that LiteLLM is installed in, with the gateway's environment variables
 set. A problem names file, key path, cause and way out, and never a value, which may be a secret.
-What LiteLLM knows is asked of the installed version: of its models where it has them, else of the
-keys that its source looks up.
+The known settings are those of the installed version: the fields of its models, and the keys that
+its source looks up.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Writes what the node exporter cannot know: cards, Ollama's instances, keys, certificates.
+"""Writes metrics that the node exporter lacks: cards, Ollama's instances, keys, certificates.
 
     python3 -I host_metrics.py DECLARED.json FOLDER
 
@@ -159,7 +159,7 @@ def write(file: Path, samples: list[Sample]) -> None:
         beside.chmod(0o644)
         beside.replace(file)
     except OSError as error:
-        # A full disk is told by the age of the file.
+        # Prometheus notices a full disk by the age of the file.
         print(f"{file} cannot be written: {error.strerror}", file=sys.stderr, flush=True)
 
 

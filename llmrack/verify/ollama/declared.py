@@ -1,4 +1,4 @@
-"""The proof that an Ollama instance is what is declared."""
+"""Proves that an Ollama has the declared version and models."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def ask_engine(
     body: Mapping[str, object] | None = None,
     bounds: Bounds = QUICK,
 ) -> tuple[Any, float]:
-    """What Ollama answers, and after how many seconds.
+    """Ollama's answer (JSON), and the seconds that it took.
 
-    Raises Failed, with Ollama's own words where it refuses.
+    Raises Failed, with Ollama's own message if it refuses.
     """
     who = f"Ollama on {instance}"
     with ask(client, Request(path, body), who, bounds) as answer:

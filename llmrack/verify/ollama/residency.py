@@ -1,7 +1,7 @@
-"""The proof that models lie on the cards they were declared for, and can do what is declared.
+"""Proves that models are loaded on their declared cards, and have their declared capabilities.
 
-An Ollama that does not find its cards serves from the CPU and says so in its journal alone
-(ollama/ollama#17290, #7669). So each model is loaded, and Ollama is asked where it lies.
+An Ollama that does not find its cards serves from the CPU and reports that only in its journal
+(ollama/ollama#17290, #7669). So each model is loaded, and Ollama is asked where it is.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from llmrack.verify.results import Failed, Result, one_line
 
 # Loading: Ollama itself gives up after OLLAMA_LOAD_TIMEOUT (5 min) without progress.
 PATIENT = Bounds(600, 600)
-# Raw: without a template around it every model goes on counting.
+# Raw: without a template every model continues the sequence.
 MEASURED = {
     "prompt": "one two three four five six seven eight nine ten eleven twelve",
     "raw": True,
     "stream": False,
     "options": {"num_predict": 32},
 }
-# How an Ollama says, when it starts, that it skips a card, and that it has none (discover/types.go
-# and discover/cuda_compat.go). "offloaded 0/33 layers" is no such sign: a load that ends with all
+# Ollama's words at its start for a card that it skips, and for no card (discover/types.go and
+# discover/cuda_compat.go). "offloaded 0/33 layers" is no such sign: a load that ends with all
 # layers on a card may begin with it (llm/llama_server_test.go).
 SIGNS = ("NVIDIA driver too old", "library=cpu")
-# Its line about each card, and about none.
+# Its line about each card, and about having none.
 COMPUTE = "inference compute"
 
 
@@ -47,10 +47,10 @@ def prove_residency(
     instance: Instance,
     progress: Callable[[str], None],
 ) -> list[Result]:
-    """Load each model that an instance serves; see where it lies, what it can do and how fast.
+    """Load each model of an instance; check its place, its capabilities and its speed.
 
     + client: with the instance's address as ``base_url``
-    + progress: is told what is loaded next
+    + progress: is called with a text before each model
     """
     results: list[Result] = []
     for engine in engine_models(stack, host):
@@ -64,15 +64,15 @@ def prove_residency(
 def prove_resident(
     client: httpx.Client, stack: Stack, host: Host, instance: Instance, engine: EngineModel
 ) -> Result:
-    """Load one model, by its first public name; see where it lies."""
+    """Load one model, by its first public name, and check its place."""
     public = engine.public[0]
     return _Served(client, host, instance, engine, public, stack.models[public]).resident()
 
 
 def judge_journal(host: Host, instance: Instance, lines: Sequence[str]) -> Result:
-    """What the journal of an instance says of its cards since it was started.
+    """Whether the journal of an instance since its start reports trouble with its cards.
 
-    + lines: those with COMPUTE or one of SIGNS; none where it no longer reaches back so far
+    + lines: those with COMPUTE or one of SIGNS; empty if it no longer reaches back to the start
     """
     name = instance_name(host, instance)
     complaint = next((line for sign in SIGNS for line in lines if sign in line), None)
@@ -105,7 +105,7 @@ class _Served:
         resident = self.resident()
         yield resident
         yield self._result("capabilities", self._capabilities)
-        # What lies in the wrong place is slow, which is no news.
+        # A model in the wrong place is slow anyway.
         if self.declared.min_tokens_per_second and resident.ok:
             yield self._result("speed", self._speed)
 
@@ -113,7 +113,7 @@ class _Served:
         return self._result("resident", self._resident)
 
     def _result(self, check: str, run: Callable[[], tuple[str, float | None]]) -> Result:
-        """Carry out a check, which returns what was seen and tokens/s; a failure is a result."""
+        """Run a check, which returns a detail and tokens/s; its failure is a result, too."""
         ok, rate = True, None
         try:
             detail, rate = run()
@@ -130,7 +130,7 @@ class _Served:
         )
 
     def _resident(self) -> tuple[str, None]:
-        """Where it lies and with what context. Raises Failed when that is not as declared."""
+        """The model's place and context. Raises Failed if these are not as declared."""
         shown = self._show(self.engine.name)
         entry = self._load(shown)
         size, on_gpu = whole_number(entry, "size"), whole_number(entry, "size_vram")
@@ -151,21 +151,21 @@ class _Served:
         return f"{place}, context {self._context(shown, entry)}", None
 
     def _load(self, shown: object) -> object:
-        """Its entry in ``/api/ps`` as soon as it is loaded."""
-        # With nothing to answer it is only loaded.
+        """Load the model; returns its entry in ``/api/ps``. Raises Failed."""
+        # Without a prompt it is only loaded.
         path, body = "/api/generate", dict[str, object](model=self.engine.name, stream=False)
         if kind_of(self.declared) == "embedding":
             path, body["input"] = "/api/embed", []
         if not re.search(r"[1-9]", self._environment.get("OLLAMA_KEEP_ALIVE", "5m")):
-            # It would be gone before it could be looked at.
+            # Else it would be unloaded before /api/ps is asked.
             body["keep_alive"] = "10s"
         self._ask(path, body, PATIENT)
         listed = dig(self._ask("/api/ps"), "models")
         loaded = listed if isinstance(listed, list) else []
         entry = next((model for model in loaded if dig(model, "name") == self.engine.name), None)
-        # Models with the same weights and options are loaded once, under the name that came first.
-        # Ollama tells what is loaded apart by the file of the weights (server/sched.go,
-        # schedulerModelKey), which /api/show names.
+        # Ollama loads models with the same weights and options once, under the first name. It
+        # distinguishes models by the file of the weights (server/sched.go, schedulerModelKey),
+        # which /api/show names.
         entry = entry or next((model for model in loaded if self._shares(model, shown)), None)
         if entry is None:
             raise Failed(
@@ -179,7 +179,7 @@ class _Served:
         return bool(weights) and weights == _weights(self._show(str(dig(entry, "name"))))
 
     def _context(self, shown: object, entry: object) -> int:
-        """Tokens of context it is loaded with. Raises Failed when they are too few."""
+        """The context in tokens that it is loaded with. Raises Failed if that is too small."""
         declared = self.engine.create.parameters.num_ctx if self.engine.create else None
         info = dig(shown, "model_info")
         trained = whole_number(info, f"{dig(info, 'general.architecture')}.context_length")
@@ -192,7 +192,7 @@ class _Served:
         default = self._environment["OLLAMA_CONTEXT_LENGTH"]
         wanted = declared or int(baked[1] if baked else default)
         loaded = whole_number(entry, "context_length")
-        # Ollama goes no further than what the model was trained for (llm/server.go).
+        # Ollama's limit is the context that the model was trained for (llm/server.go).
         if loaded < min(wanted, trained or wanted):
             raise Failed(
                 f"is loaded with a context of {loaded} tokens, not {wanted}; deploy again, so "
