@@ -18,9 +18,9 @@ def event(**delta: object) -> str:
 
 
 def heard(lines: list[str]) -> tuple[str, Counts]:
-    told: list[str] = []
-    counts = read(lines, told.append, time.perf_counter())
-    return "".join(told), counts
+    pieces: list[str] = []
+    counts = read(lines, pieces.append, time.perf_counter())
+    return "".join(pieces), counts
 
 
 def test_openai_s_events_are_read() -> None:
@@ -81,5 +81,5 @@ def test_who_answered_and_how_fast_is_said_in_a_line() -> None:
 
 
 def test_a_fallback_is_said() -> None:
-    said = str(Answered("cloud/gpt-oss", "llama", 1.5, Counts()))
-    assert said == "cloud/gpt-oss answered (a fallback: llama was asked for): 1.50 s in all"
+    text = str(Answered("cloud/gpt-oss", "llama", 1.5, Counts()))
+    assert text == "cloud/gpt-oss answered (a fallback: llama was asked for): 1.50 s in all"

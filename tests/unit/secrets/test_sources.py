@@ -27,8 +27,8 @@ def env(tmp_path, text, mode=0o600):
 def test_environment_wins_over_the_vault_and_the_vault_over_the_file(tmp_path, identity):
     places = vault_of(tmp_path, A="vault", B="vault")
     env(tmp_path, "A=file\nB=file\nC=file\n")
-    found = find(places, ["A", "B", "C"], {"A": "environment"})
-    assert {name: (kept.source, kept.secret.reveal()) for name, kept in found.items()} == {
+    secrets = find(places, ["A", "B", "C"], {"A": "environment"})
+    assert {name: (kept.source, kept.secret.reveal()) for name, kept in secrets.items()} == {
         "A": ("environment", "environment"),
         "B": ("secrets.age", "vault"),
         "C": (".env", "file"),
@@ -50,8 +50,8 @@ def test_the_vault_is_left_alone_where_the_environment_has_everything(tmp_path, 
 
 
 def test_quotes_and_comments_are_read_as_dotenv_does(tmp_path):
-    found = find(env(tmp_path, "# x\nexport A='a $b'  # c\n"), ["A"], {})
-    assert found["A"].secret.reveal() == "a $b"
+    secrets = find(env(tmp_path, "# x\nexport A='a $b'  # c\n"), ["A"], {})
+    assert secrets["A"].secret.reveal() == "a $b"
 
 
 @pytest.mark.parametrize("text", ["A=\n", "A=<your key>\n", "A=changeme\n", "B=1\n", ""])
@@ -122,9 +122,9 @@ def sops(tmp_path, monkeypatch, script):
 def test_a_sops_file_is_read_by_sops(tmp_path, monkeypatch):
     asked = '[ "$1 $2 $3" = "--decrypt --output-type json" ] && [ -f "$4" ]'
     places = sops(tmp_path, monkeypatch, f'{asked} && echo \'{{"A": "b", "N": 1}}\'')
-    found = find(places, ["A", "N"], {})
-    assert (found["A"].source, found["A"].secret.reveal()) == ("secrets.sops.yaml", "b")
-    assert found["N"].secret.reveal() == "1"
+    secrets = find(places, ["A", "N"], {})
+    assert (secrets["A"].source, secrets["A"].secret.reveal()) == ("secrets.sops.yaml", "b")
+    assert secrets["N"].secret.reveal() == "1"
 
 
 def test_what_sops_says_is_told(tmp_path, monkeypatch):
