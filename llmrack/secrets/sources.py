@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from llmrack.problems import unusable
 from llmrack.secrets.dotenv import read_env
@@ -13,9 +13,7 @@ from llmrack.secrets.value import Secret, StoredSecret
 ENVIRONMENT = "environment"
 
 
-def find(
-    places: Places, names: Iterable[str], environ: Mapping[str, str] | None = None
-) -> dict[str, StoredSecret]:
+def find(places: Places, names: Iterable[str]) -> dict[str, StoredSecret]:
     """The secrets called ``names`` that have a value other than a placeholder.
 
     The vault is opened only if the environment does not have them all. Raises DeclarationError if a
@@ -23,30 +21,23 @@ def find(
     """
     secrets: dict[str, StoredSecret] = {}
     wanted = list(names)
-    inherited = os.environ if environ is None else environ
-    _add(
-        secrets,
-        wanted,
-        {name: StoredSecret(Secret(v), ENVIRONMENT) for name, v in inherited.items()},
-    )
-    for read in (_of_vault, _of_env_file):
-        if len(secrets) < len(set(wanted)):
-            _add(secrets, wanted, read(places))
+    for read in (_of_environment, _of_vault, _of_env_file):
+        source = read(places) if len(secrets) < len(set(wanted)) else {}
+        for name in wanted:
+            stored = source.get(name)
+            if stored and name not in secrets and not stored.secret.is_placeholder:
+                secrets[name] = _on_one_line(name, stored)
     return secrets
 
 
-def placeholders(places: Places, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+def placeholders(places: Places) -> dict[str, str]:
     """The places of placeholders in the environment and in `.env`, by name.
 
     A vault has none: the command that puts values into it refuses them.
     """
-    inherited = os.environ if environ is None else environ
-    inherited_secrets = {
-        name: StoredSecret(Secret(value), ENVIRONMENT) for name, value in inherited.items()
-    }
     return {
         name: f"the {stored.source}" if stored.source == ENVIRONMENT else stored.source
-        for name, stored in (inherited_secrets | _of_env_file(places)).items()
+        for name, stored in (_of_environment(places) | _of_env_file(places)).items()
         if stored.secret.reveal().strip() and stored.secret.is_placeholder
     }
 
@@ -59,21 +50,16 @@ def everything(places: Places) -> dict[str, StoredSecret]:
     }
 
 
-def _add(
-    secrets: dict[str, StoredSecret], wanted: list[str], source: Mapping[str, StoredSecret]
-) -> None:
-    for name in wanted:
-        stored = source.get(name)
-        if stored and name not in secrets and not stored.secret.is_placeholder:
-            secrets[name] = _on_one_line(name, stored)
-
-
 def _on_one_line(name: str, stored: StoredSecret) -> StoredSecret:
     """The secret itself. Raises DeclarationError if no environment file can hold its value."""
     if any(character in stored.secret.reveal() for character in "\n\r\0"):
         way_out = "write the key on one line"
         raise unusable(stored.source, "has a line break in it", way_out, name)
     return stored
+
+
+def _of_environment(_: Places) -> dict[str, StoredSecret]:
+    return {name: StoredSecret(Secret(value), ENVIRONMENT) for name, value in os.environ.items()}
 
 
 def _of_vault(places: Places) -> dict[str, StoredSecret]:

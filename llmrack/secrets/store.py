@@ -84,13 +84,13 @@ def set_recipients(places: Places, recipients: dict[str, str], action: str) -> N
         contents.recipients = recipients
 
 
-def ensure_master_key(places: Places, environ: Mapping[str, str] | None = None) -> str | None:
+def ensure_master_key(places: Places) -> str | None:
     """Generate the gateway's master key, if there is none.
 
     Returns the file that it was written to: the vault if there is one, else `.env`. None if there
     was a key.
     """
-    if find(places, [MASTER_KEY], environ):
+    if find(places, [MASTER_KEY]):
         return None
     key = Secret(f"sk-{random.token_urlsafe(32)}")
     put(places, MASTER_KEY, key, "generate")

@@ -92,9 +92,9 @@ class Logs:
         return not (self.errors or self.chains or self.aside or self.unreached)
 
 
-def ask_logs(gateways: Gateways, last: timedelta, until: datetime | None = None) -> Logs:
-    """Ask all gateways what went wrong in the ``last`` hours or days before ``until`` (now)."""
-    end = until or now()
+def ask_logs(gateways: Gateways, last: timedelta) -> Logs:
+    """Ask all gateways for the failures in the ``last`` hours or days."""
+    end = now()
     asked = {"since": stamp(end - last), "until": stamp(end)}
     by_host, unreached = ask_log(gateways, (host_lines, host_logs), **asked)
     slowest = [

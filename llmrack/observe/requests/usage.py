@@ -100,20 +100,22 @@ class Usage:
     unreached: dict[str, str]
 
 
-def ask_usage(gateways: Gateways, last: timedelta, by: str, until: datetime | None = None) -> Usage:
+def ask_usage(gateways: Gateways, last: timedelta, by: str) -> Usage:
     """Ask all gateways for the requests that ended in the ``last`` hours or days.
 
     + by: one of BY: model (as asked for), provider, instance, place (house or outside), key, day
       (UTC)
-    + until: the end of that time (default: now)
     """
-    return ask_usages(gateways, last, (by,), until)[by]
+    return ask_usages(gateways, last, (by,))[by]
 
 
 def ask_usages(
     gateways: Gateways, last: timedelta, bys: Sequence[str], until: datetime | None = None
 ) -> dict[str, Usage]:
-    """As ``ask_usage``, for several groupings, in one pass over the logs."""
+    """As ``ask_usage``, for several groupings, in one pass over the logs.
+
+    + until: the end of that time (default: now)
+    """
     end = until or now()
     seconds = max(1, int(last.total_seconds()))
     since = end - timedelta(seconds=seconds)

@@ -147,17 +147,11 @@ def _administrator(name: str) -> UserAPIKeyAuth:
 async def _models(request: Request) -> list[object]:
     """Every model that a request names, fallbacks included."""
     path, body = get_request_route(request), await read_request_body(request)
-    named_by_litellm = get_model_from_request(
+    models = get_model_from_request(
         body, path, dict(request.headers), dict(request.query_params), router(), request
     )
     named = [part["model"] for part in (request.path_params, body) if "model" in part]
-    named += (
-        named_by_litellm
-        if isinstance(named_by_litellm, list)
-        else [named_by_litellm]
-        if named_by_litellm
-        else []
-    )
+    named += models if isinstance(models, list) else [models] if models else []
     # A target without a name stays in the list, so that it is refused.
     targets = iter_request_fallback_targets(body)
     return [*named, *(fallback_target_model_name(target) for target in targets)]

@@ -47,10 +47,9 @@ class Refused(Exception):
 
 
 class Key:
-    """One key, and when it was used in the last minute."""
+    """One key, by its entry in keys.json, and its requests in the last minute."""
 
     def __init__(self, entry: dict[str, Any]) -> None:
-        """Read the key's entry in keys.json."""
         self.name: str = entry["name"]
         self.models: list[str] | None = entry["models"]
         self.rpm: int | None = entry["rpm"]

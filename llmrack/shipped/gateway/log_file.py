@@ -42,7 +42,6 @@ class LogFile:
     """
 
     def __init__(self, path: Path, days: float) -> None:
-        """Nothing is opened yet."""
         self._path = path
         self._days = days
         self._waiting: queue.Queue[bytes | threading.Event] = queue.Queue(MOST_WAITING)

@@ -73,7 +73,6 @@ class RequestLog(CustomLogger):
     """A callback that LiteLLM calls for every request that is over."""
 
     def __init__(self, declared: dict[str, Any]) -> None:
-        """Read ``routing.json``; no file is made yet."""
         super().__init__()
         self._groups: dict[str, dict[str, Any]] = declared["groups"]
         self._meant = Names(declared["groups"], declared["aliases"])

@@ -15,7 +15,6 @@ import re
 from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -31,15 +30,12 @@ from .litellm_parts import (
     all_litellm_params,
     litellm,
 )
-from .routing.check import callbacks
+from .routing.check import Config, Problem, callbacks
 
 REFERENCE = "os.environ/"
 VERSION = version("litellm")
 SECONDS = {"timeout", "stream_timeout", "request_timeout", "cooldown_time"}
 FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
-
-Config = dict[str, Any]
-Problem = tuple[str, str]  # key path; cause and way out
 
 
 def mistakes_in(file: Path) -> list[str]:

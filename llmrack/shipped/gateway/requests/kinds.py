@@ -31,7 +31,6 @@ class Kinds:
     """
 
     def __init__(self, groups: Mapping[str, Any], aliases: Mapping[str, str]) -> None:
-        """Take over what is declared."""
         self._of = {name: str(group["kind"]) for name, group in groups.items()}
         self._names = Names(groups, aliases)
 

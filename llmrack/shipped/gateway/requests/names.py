@@ -13,7 +13,6 @@ class Names:
     """
 
     def __init__(self, names: Mapping[str, object], aliases: Mapping[str, str]) -> None:
-        """Take over what is declared."""
         self._names = names
         self._aliases = {name: to for name, to in aliases.items() if not name.endswith("*")}
         # The longest fits best.

@@ -53,7 +53,6 @@ class Attempts:
     def __init__(
         self, deployments: dict[str, Deployment], clients: Clients, cooldown: float
     ) -> None:
-        """Nothing is wrapped before install()."""
         self._deployments = deployments
         self._clients = clients
         self._outcomes = Outcomes(cooldown, self.ask_briefly)

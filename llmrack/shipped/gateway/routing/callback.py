@@ -57,10 +57,9 @@ def _log_events(instances: dict[str, Instance]) -> None:
 
 
 class Routing(CustomLogger):
-    """Chooses for every request, by the declaration and the state of the instances."""
+    """Chooses for every request, by routing.json and the state of the instances."""
 
     def __init__(self, declared: dict[str, Any]) -> None:
-        """Read ``routing.json``; nothing is asked or watched yet."""
         super().__init__()
         specs: dict[str, dict[str, Any]] = declared["instances"]
         for spec in specs.values():

@@ -99,7 +99,6 @@ class Clients:
     """
 
     def __init__(self, specs: dict[str, dict[str, Any]]) -> None:
-        """Opens nothing."""
         self._specs = specs
         self._http: dict[str, _Client] = {}
         self._openai: dict[str, openai.AsyncOpenAI] = {}

@@ -17,7 +17,6 @@ class RoutingCollector(Collector):
     """Metrics of each instance (``model`` is empty), and of its models that were asked for."""
 
     def __init__(self, instances: Mapping[str, Instance]) -> None:
-        """Nothing is read before Prometheus asks."""
         self._instances = instances
 
     def collect(self) -> Iterator[Metric]:

@@ -37,7 +37,6 @@ class Watch:
     """
 
     def __init__(self, instance: Instance, spec: dict[str, Any], cooldown: float) -> None:
-        """Nothing is asked before run()."""
         self.instance = instance
         self._spec = spec
         self._cooldown = cooldown

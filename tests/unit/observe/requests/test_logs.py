@@ -40,7 +40,8 @@ def asked(monkeypatch, tmp_path):
         health = [GatewayHealth(name, rests, unknown) for name in folders]
         monkeypatch.setattr(logs, "ask_log", on_hosts(folders))
         monkeypatch.setattr(logs, "gateway_health", lambda gateways: health)
-        return ask_logs(None, HOUR, NOW)
+        monkeypatch.setattr(logs, "now", lambda: NOW)
+        return ask_logs(None, HOUR)
 
     return ask
 

@@ -30,7 +30,8 @@ def asked(monkeypatch, tmp_path):
             for name, log in lines.items()
         }
         monkeypatch.setattr(usage, "ask_log", on_hosts(folders))
-        return ask_usage(None, last, by, NOW)
+        monkeypatch.setattr(usage, "now", lambda: NOW)
+        return ask_usage(None, last, by)
 
     return ask
 
