@@ -93,7 +93,7 @@ class Asker:
                 for step, probe in kinds.items()
                 for _ in range(asked.volley)
             ]
-            answered = [(step, result.result()) for step, result in running]
+            answered = [(step, future.result()) for step, future in running]
         finally:
             # An interrupt does not wait for the requests.
             pool.shutdown(wait=False, cancel_futures=True)
@@ -147,9 +147,7 @@ class Asker:
                 if taken >= target.plain.gap:
                     way_out = self._way_out(asked.lost[0])
                     raise Failed(f"nobody had answered after {taken:.0f} s; {way_out}") from None
-                declared = " or ".join(
-                    dict.fromkeys(deployment.instance for deployment in asked.next)
-                )
+                declared = " or ".join(dict.fromkeys(standin.instance for standin in asked.next))
                 raise Failed(
                     f"nobody stood in, though {declared} should; deploy again if the declaration "
                     "is newer than the gateway, and see its journal. What clients meet: "
@@ -242,12 +240,11 @@ class Asker:
 
 def _labels(name: str, group: Sequence[Deployment]) -> dict[str, Deployment]:
     """Deployments by their labels in a probe of ``name``."""
-    return {
-        deployment.instance
-        if deployment.model == name
-        else f"{deployment.instance}/{deployment.model}": deployment
-        for deployment in group
-    }
+    labels = {}
+    for deployment in group:
+        model = "" if deployment.model == name else f"/{deployment.model}"
+        labels[deployment.instance + model] = deployment
+    return labels
 
 
 def _badness(result: Result) -> tuple[bool, float]:

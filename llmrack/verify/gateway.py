@@ -125,18 +125,14 @@ class _Prover:
     def model(self, name: str, group: Sequence[Deployment]) -> list[Result]:
         """Every capability of a model on each of its instances, then its public name."""
         capabilities = self._stack.models[name].capabilities
-        results = [
-            self._probe(
-                name,
-                probe,
-                self._target(deployment.id, [deployment]),
-                probe.__name__,
-                deployment.instance,
-            )
-            for deployment in group
-            for capability in capabilities
-            for probe in PROBES[capability]
-        ]
+        probes_of_model = [probe for capability in capabilities for probe in PROBES[capability]]
+        results = []
+        for deployment in group:
+            target, instance = self._target(deployment.id, [deployment]), deployment.instance
+            results += [
+                self._probe(name, probe, target, probe.__name__, instance)
+                for probe in probes_of_model
+            ]
         if "image" in capabilities:
             # Each image costs: its instances have made one each.
             return results

@@ -25,6 +25,11 @@ class Candidate:
     pace: float | None = None
     loaded: bool | None = None
 
+    @property
+    def load(self) -> float:
+        """Its running requests in proportion to its weight."""
+        return self.running / self.weight
+
 
 @dataclass
 class Turns:
@@ -60,9 +65,8 @@ def choose(
     serving = [candidate for candidate in candidates if candidate.level == lowest]
     chosen = _pick(serving, strategy, turns)
     loaded = [candidate for candidate in serving if candidate.loaded]
-    if loaded and any(
-        candidate.id == chosen and candidate.loaded is False for candidate in serving
-    ):
+    chosen_loaded = next(candidate.loaded for candidate in serving if candidate.id == chosen)
+    if loaded and chosen_loaded is False:
         # No client waits for a model to load while another instance has it loaded.
         return _pick(loaded, strategy, turns), chosen
     return chosen, None
@@ -70,19 +74,14 @@ def choose(
 
 def _pick(candidates: Sequence[Candidate], strategy: str, turns: Turns) -> str:
     if strategy == "least-busy":
-        # In proportion to their weights; equals take turns.
-        least = min(candidate.running / candidate.weight for candidate in candidates)
-        candidates = [
-            candidate for candidate in candidates if candidate.running / candidate.weight == least
-        ]
+        # Equals take turns.
+        least = min(candidate.load for candidate in candidates)
+        candidates = [candidate for candidate in candidates if candidate.load == least]
     elif strategy == "latency":
         # An instance without recent requests is asked first: it may be the quickest.
         unknown = [candidate for candidate in candidates if candidate.pace is None]
-        quickest = min(
-            (candidate.pace for candidate in candidates if candidate.pace is not None), default=0.0
-        )
-        candidates = unknown or [
-            candidate for candidate in candidates if candidate.pace == quickest
-        ]
+        paces = [candidate.pace for candidate in candidates if candidate.pace is not None]
+        quickest = min(paces, default=0.0)
+        candidates = unknown or [known for known in candidates if known.pace == quickest]
     weighted = strategy == "weighted"
     return turns.next(candidates, lambda candidate: candidate.weight if weighted else 1.0)
