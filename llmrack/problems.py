@@ -49,6 +49,11 @@ class DeclarationError(Exception):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+def unusable(file: object, cause: str, way_out: str, where: str = "") -> DeclarationError:
+    """The error with one problem; see Problem."""
+    return DeclarationError([Problem(str(file), where, cause, way_out)])
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
     """A way out for an unknown ``name``: the valid name nearest to it, or all that are valid."""
     names = sorted(set(valid))

@@ -25,7 +25,7 @@ def releases(inventory: str, as_json: bool) -> None:
     """
     from llmrack.deploy.rollout.rollback import ask_releases
     from llmrack.hosts.connection import Unreached
-    from llmrack.observe.tables import columns, printed
+    from llmrack.tables import columns, printed
 
     found = ask_releases(gateways(inventory))
     if as_json:

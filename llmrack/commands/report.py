@@ -40,7 +40,7 @@ def report(inventory: str, folder: Path, last: timedelta) -> None:
         raise CouldNotAsk(
             f"{folder} cannot be written to ({error.strerror}): name another folder with -o"
         ) from None
-    click.echo(f"{found.verdict.said} {file}")
+    click.echo(f"{found.verdict.sentence} {file}")
     for host, why in found.unreached.items():
         click.echo(f"{host}: its requests are not counted: {why}", err=True)
     sys.exit(found.exit_code)

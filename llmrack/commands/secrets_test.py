@@ -30,19 +30,20 @@ def test(provider: tuple[str, ...], inventory: str, as_json: bool) -> None:
     """
     # The requests need httpx, which costs 0.2 s to import.
     from llmrack.hosts.asking import NoProvider
+    from llmrack.observe.exit_codes import NOT_ASKED
     from llmrack.observe.providers import trials as provider_tests
 
     try:
         tested = provider_tests.test_providers(inventory, Path.cwd(), provider)
     except (FileNotFoundError, DeclarationError, NoProvider, PyinfraError) as error:
         click.echo(f"Error: {error}", err=True)
-        sys.exit(provider_tests.NOT_ASKED)
+        sys.exit(NOT_ASKED)
     try:
         note(places(inventory), "test", {each.provider for each in tested}, _result(tested))
         provider_tests.keep_tested(Path.cwd(), tested)
     except OSError as error:
         click.echo(f"Error: {error.filename} cannot be written ({error.strerror})", err=True)
-        sys.exit(provider_tests.NOT_ASKED)
+        sys.exit(NOT_ASKED)
     show = provider_tests.as_json if as_json else provider_tests.table
     click.echo(show(tested), nl=as_json)
     sys.exit(provider_tests.exit_code(tested))

@@ -1,4 +1,4 @@
-"""What clients get while an instance is lost, measured through the gateway and judged."""
+"""Measures and judges the answers that clients get while an instance is lost."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from llmrack.verify.probes import Measured, Target
 from llmrack.verify.results import Failed, Result, one_line
 
 STREAM, PLAIN, AGAIN, BACK = "stream", "plain", "again", "back"
-# Seconds that a request may take beyond the deadline and what the one who answers needs for it.
+# Seconds that a request may take beyond the deadline and the usual time of the stand-in.
 SLACK = 1.0
-# An answer may take so many times what it took before: no two are of the same length.
+# Factor of an answer's usual time: no two answers have the same length.
 SPREAD = 2.0
-# Seconds more until an answer is given up that was not judged in time anyway.
+# Further seconds until an answer that is late already is given up.
 PATIENCE = 3.0
-# Seconds until an instance must be back. One that was stopped loads its model again, for which
-# Ollama itself allows five minutes (OLLAMA_LOAD_TIMEOUT).
+# Seconds until an instance must be back. After a stop it loads its model again, for which Ollama
+# itself allows five minutes (OLLAMA_LOAD_TIMEOUT).
 RETURN = 330.0
-# Seconds after which nobody waits any more for one to be chosen that need not be.
+# Seconds of waiting for an instance to be chosen that need not be chosen.
 CHOSEN = 20.0
 
 Probe = Callable[[Target], Measured]
@@ -44,72 +44,73 @@ class Asker:
 
     def __init__(self, client: httpx.Client, key: Secret, stack: Stack, gateway: str) -> None:
         self._client, self._key, self._stack, self._gateway = client, key, stack, gateway
-        # What each deployment's answer took while all was well.
+        # The measurement of each deployment's answer while all is well.
         self._usual: dict[str, Measured] = {}
 
     def before(self, drills: Sequence[Drill]) -> list[Result]:
-        """Ask everybody involved, each by itself; who fails must be mended first."""
+        """Ask every deployment of the drills alone; the results are the failures."""
         results = []
         involved = {
-            each.id: (each, asked)
+            deployment.id: (deployment, asked)
             for drill in drills
             for asked in drill.asked
-            for each in asked.everybody
+            for deployment in asked.everybody
         }
-        for each, asked in involved.values():
+        for deployment, asked in involved.values():
             try:
-                # Once more, what it takes to load the model does not count.
-                for _ in range(1 if self._stack.providers[each.provider].is_paid else 2):
-                    self._usual[each.id] = self._by_itself(each, asked)
+                # Twice, so that the time to load the model does not count.
+                for _ in range(1 if self._stack.providers[deployment.provider].is_paid else 2):
+                    self._usual[deployment.id] = self._by_itself(deployment, asked)
             except Failed as failed:
-                results.append(self._failed(asked.name, "before", each.instance, failed))
+                results.append(self._failed(asked.name, "before", deployment.instance, failed))
         return results
 
     def by_itself(self, drill: Drill) -> list[Result]:
-        """Ask the instance of a drill for each of its models; only failures are results."""
+        """Ask the instance of a drill for each of its models; the results are the failures."""
         results = []
         for asked in drill.asked:
-            for each in asked.lost:
+            for deployment in asked.lost:
                 try:
-                    self._by_itself(each, asked)
+                    self._by_itself(deployment, asked)
                 except Failed as failed:
                     check = f"{drill.cause}: {BACK}"
                     results.append(self._failed(asked.name, check, drill.instance, failed))
         return results
 
     def allowed(self, asked: Asked) -> float:
-        """Seconds after which ``lost`` has given up on a name, whatever happens."""
+        """Most seconds that ``lost`` takes for a name."""
         return 2 * self._patience(asked)
 
     def lost(self, drill: Drill, asked: Asked) -> list[Result]:
-        """A volley of requests at once, then one that must not pay for the loss any more."""
+        """Send several requests at once, then one that must not be delayed by the loss."""
         kinds = self._kinds(asked)
         target = self._target(asked, self._patience(asked))
         pool = ThreadPoolExecutor(len(kinds) * asked.volley)
         try:
-            # All of a kind first: instances take turns, and each kind shall meet every one.
+            # All of one kind first: instances take turns, and each kind shall reach every one.
             running = [
                 (step, pool.submit(self._once, drill, asked, step, probe, target))
                 for step, probe in kinds.items()
                 for _ in range(asked.volley)
             ]
-            answered = [(step, each.result()) for step, each in running]
+            answered = [(step, future.result()) for step, future in running]
         finally:
-            # An interrupt shall not wait for them.
+            # An interrupt does not wait for the requests.
             pool.shutdown(wait=False, cancel_futures=True)
         results = [
-            max((each for step, each in answered if step == kind), key=_badness) for kind in kinds
+            max((result for step, result in answered if step == kind), key=_badness)
+            for kind in kinds
         ]
         probe = next(iter(kinds.values()))
         return [*results, self._once(drill, asked, AGAIN, probe, target)]
 
     def back(self, drill: Drill, asked: Asked, since: float) -> Result:
-        """Ask for a name until the instance answers again; nobody may be turned away meanwhile.
+        """Ask for a name until the instance answers again; no request may fail meanwhile.
 
         + since: monotonic time at which it was restored
         """
-        check, own = f"{drill.cause}: {BACK}", _labels(asked.name, asked.lost)
-        # The instance may have to load its model for the one who comes first.
+        check, labels = f"{drill.cause}: {BACK}", _labels(asked.name, asked.lost)
+        # For the first request the instance may have to load its model.
         target = self._target(asked, RETURN)
         probe = next(iter(self._kinds(asked).values()))
         pace = PAID_PACE if asked.paid else PACE
@@ -118,7 +119,7 @@ class Asker:
             try:
                 seen = probe(target)
                 taken = time.monotonic() - since
-                if seen.instance in own:
+                if seen.instance in labels:
                     break
                 if time.monotonic() > end:
                     if not asked.in_turn:
@@ -134,7 +135,7 @@ class Asker:
         return replace(self._passed(drill, asked, check), latency=taken)
 
     def _once(self, drill: Drill, asked: Asked, step: str, probe: Probe, target: Target) -> Result:
-        # By then the gateway knows that the instance is lost.
+        # After the volley the gateway knows that the instance is lost.
         deadline = 0.0 if step == AGAIN else asked.deadline
         check = f"{drill.cause}: {step}"
         began = time.monotonic()
@@ -146,7 +147,7 @@ class Asker:
                 if taken >= target.plain.gap:
                     way_out = self._way_out(asked.lost[0])
                     raise Failed(f"nobody had answered after {taken:.0f} s; {way_out}") from None
-                declared = " or ".join(dict.fromkeys(each.instance for each in asked.next))
+                declared = " or ".join(dict.fromkeys(standin.instance for standin in asked.next))
                 raise Failed(
                     f"nobody stood in, though {declared} should; deploy again if the declaration "
                     "is newer than the gateway, and see its journal. What clients meet: "
@@ -169,10 +170,10 @@ class Asker:
         )
 
     def _judge(self, drill: Drill, asked: Asked, seen: Measured, deadline: float) -> None:
-        """Raises Failed when it took too long to find the one who answered."""
-        who = _labels(asked.name, asked.standins)[seen.instance]
-        usual = self._usual[who.id]
-        for what, seconds, alone in (
+        """Raises Failed if the stand-in's answer took too long."""
+        deployment = _labels(asked.name, asked.standins)[seen.instance]
+        usual = self._usual[deployment.id]
+        for name, seconds, alone in (
             ("the first token", seen.first_token, usual.first_token),
             ("the answer", seen.latency, usual.latency),
         ):
@@ -181,8 +182,9 @@ class Asker:
             limit = deadline + SLACK + SPREAD * alone
             if seconds > limit:
                 raise Failed(
-                    f"{what} took {seconds:.1f} s, {limit:.1f} s are allowed ({who.instance} by "
-                    f"itself takes {alone:.1f} s); {self._way_out(asked.lost[0])}"
+                    f"{name} took {seconds:.1f} s, {limit:.1f} s are allowed "
+                    f"({deployment.instance} by itself takes {alone:.1f} s); "
+                    f"{self._way_out(asked.lost[0])}"
                 )
 
     def _way_out(self, lost: Deployment) -> str:
@@ -192,7 +194,7 @@ class Asker:
         return f"declare first_token_timeout of providers.{lost.provider}"
 
     def _by_itself(self, deployment: Deployment, asked: Asked) -> Measured:
-        # A model that must be loaded first takes what it takes.
+        # The model may have to be loaded first, so the declared time counts.
         model, provider = (
             self._stack.models[deployment.model],
             self._stack.providers[deployment.provider],
@@ -204,13 +206,13 @@ class Asker:
         return next(iter(self._kinds(asked).values()))(target)
 
     def _patience(self, asked: Asked) -> float:
-        usual = max(self._usual[each.id].latency for each in asked.standins)
+        usual = max(self._usual[deployment.id].latency for deployment in asked.standins)
         return asked.deadline + SLACK + SPREAD * usual + PATIENCE
 
     def _target(
         self, asked: Asked, patience: float, alone: tuple[Deployment, ...] | None = None
     ) -> Target:
-        """Whom to ask: the public name, or one deployment by its id."""
+        """The target of a request: the public name, or one deployment by its id (``alone``)."""
         bounds = Bounds(patience, patience)
         dimensions = self._stack.models[asked.lost[0].model].dimensions
         return Target(
@@ -237,11 +239,12 @@ class Asker:
 
 
 def _labels(name: str, group: Sequence[Deployment]) -> dict[str, Deployment]:
-    """Deployments by what a probe calls them that asked for ``name``."""
-    return {
-        each.instance if each.model == name else f"{each.instance}/{each.model}": each
-        for each in group
-    }
+    """Deployments by their labels in a probe of ``name``."""
+    labels = {}
+    for deployment in group:
+        model = "" if deployment.model == name else f"/{deployment.model}"
+        labels[deployment.instance + model] = deployment
+    return labels
 
 
 def _badness(result: Result) -> tuple[bool, float]:

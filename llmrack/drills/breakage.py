@@ -1,4 +1,4 @@
-"""How an instance is broken on a host, and restored, whatever happens to us in between."""
+"""Scripts that break an instance on a host, and restore it even if this program dies."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ TABLE = "inet llmrack_drill"
 class Breakage:
     """Scripts for ``sh`` as root, on the host where an instance is broken.
 
-    + possible: fails when it cannot be done there, and says why
-    + begin: breaks it
-    + end: restores it; does no harm where nothing is broken
+    + possible: fails with the reason if the host lacks a requirement
+    + begin: breaks the instance
+    + end: restores it; harmless if nothing is broken
     """
 
     possible: str
@@ -31,7 +31,7 @@ class Breakage:
 
     @property
     def check(self) -> str:
-        """Fails when it cannot be done there, or not now, and says why."""
+        """Fails with the reason if the host lacks a requirement, or another drill runs."""
         idle = f"! systemctl -q is-active {SWITCH}.timer"
         return (
             f"{idle} || {{ echo 'a drill is under way there; it ends by itself'; exit 1; }}\n"
@@ -53,18 +53,19 @@ class Breakage:
     @property
     def restore(self) -> str:
         """Restore, then take back what ``arm`` did."""
-        gone = f"systemctl stop {SWITCH}.timer 2>/dev/null; ! systemctl -q is-active {SWITCH}.timer"
-        return f"{self.end} && {{ {gone}; }}"
+        timer = f"{SWITCH}.timer"
+        disarm = f"systemctl stop {timer} 2>/dev/null; ! systemctl -q is-active {timer}"
+        return f"{self.end} && {{ {disarm}; }}"
 
 
 def breakage(drill: Drill) -> Breakage:
-    """How a drill breaks its instance."""
+    """The scripts of a drill."""
     user = drill.at.settings.service_user
-    if drill.own:
-        unit = unit_of(drill.own)
+    if drill.broken:
+        unit = unit_of(drill.broken)
         begin, end = {
             Cause.STOPPED: (f"stop {unit}", f"start {unit}"),
-            # To every process of it: the runners answer, too.
+            # To every process of the unit: the runners answer, too.
             Cause.FROZEN: (f"kill -s SIGSTOP {unit}", f"kill -s SIGCONT {unit}"),
         }[drill.cause]
         running = as_user(user, f"systemctl --user is-active -q {unit}")

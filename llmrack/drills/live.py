@@ -1,4 +1,4 @@
-"""Carries drills out on the live fleet: break, ask, restore, one instance after the other."""
+"""Runs drills on the live fleet: breaks, asks and restores one instance after the other."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from llmrack.verify.results import Report, Result, one_line
 
 # Seconds that a host may take for a script: a unit that starts may wait two minutes for its card.
 SCRIPT_DEADLINE = 180
-# Seconds beyond the requests until a host restores without being told to: an instance may take
-# some to stop.
+# Seconds beyond the requests until a host restores an instance by itself: an instance may take some
+# to stop.
 SPARE = 20.0
 
 
 class NotDrilled(Exception):
-    """An instance that was not broken, or that is not well again: cause and way out."""
+    """An instance was not broken, or is not well again: cause and way out."""
 
 
 class LiveFleet:
-    """The hosts of an inventory, and what is to be drilled on them.
+    """The hosts of an inventory, and their drills.
 
-    + plans: for each gateway, its drills
+    + plans: the drills of each gateway
 
     Raises FileNotFoundError and DeclarationError, as ``read_inventory`` does, Unreached.
     """
@@ -53,41 +53,43 @@ class LiveFleet:
 
     @property
     def standins(self) -> list[str]:
-        """Names of those who answer in the place of the real ones (a lab's)."""
+        """Names of a lab's stand-ins for real servers."""
         return self._gateways.standins
 
     def drill(self, tell: Callable[[str], None]) -> Report:
-        """Carry every drill out, until somebody is not well.
+        """Run every drill, until an instance is not well.
 
-        + tell: is told what is done
+        + tell: is called with a text before each step
 
-        What is broken is restored when anything ends this early.
+        A broken instance is also restored if an error or an interrupt ends the drill.
         """
         started, results, not_run = datetime.now(UTC), list[Result](), list[str]()
         with self._interrupts:
-            for one in self.plans:
+            for gateway_plan in self.plans:
                 try:
-                    for result in self._through(one, tell):
+                    for result in self._through(gateway_plan, tell):
                         results.append(result)
                 except NotDrilled as reason:
-                    not_run.append(f"{one.gateway.name}: {reason}")
+                    not_run.append(f"{gateway_plan.gateway.name}: {reason}")
                     break
         return Report(tuple(results), started, tuple(not_run))
 
-    def _through(self, one: Plan, tell: Callable[[str], None]) -> Iterator[Result]:
-        stack, name = self.declared.stack, one.gateway.name
-        if not one.drills:
+    def _through(self, gateway_plan: Plan, tell: Callable[[str], None]) -> Iterator[Result]:
+        stack, name = self.declared.stack, gateway_plan.gateway.name
+        if not gateway_plan.drills:
             return
-        for drill in one.drills:
+        for drill in gateway_plan.drills:
             self._run(drill.at, breakage(drill).check, f"{drill.title} is not possible")
-        with http_client(self._gateways.connect(one.gateway), gateway_url(one.gateway)) as client:
+        with http_client(
+            self._gateways.connect(gateway_plan.gateway), gateway_url(gateway_plan.gateway)
+        ) as client:
             asker = Asker(client, self.declared.secrets[MASTER_KEY], stack, name)
             tell(f"{name}: asking everybody while all is well")
-            failed = asker.before(one.drills)
+            failed = asker.before(gateway_plan.drills)
             yield from failed
             if failed:
                 raise NotDrilled("not everybody is well; mend that, then drill again")
-            for drill in one.drills:
+            for drill in gateway_plan.drills:
                 yield from self._one(drill, asker, tell)
 
     def _one(self, drill: Drill, asker: Asker, tell: Callable[[str], None]) -> Iterator[Result]:
@@ -109,19 +111,19 @@ class LiveFleet:
             raise NotDrilled(f"{drill.instance} does not serve again, so nothing more was broken")
 
     @contextmanager
-    def _broken(self, drill: Drill, how: Breakage, seconds: float) -> Iterator[None]:
-        """Broken inside the ``with``; the host restores it by itself after ``seconds``."""
+    def _broken(self, drill: Drill, broken: Breakage, seconds: float) -> Iterator[None]:
+        """Break an instance in the ``with``; the host itself restores it after ``seconds``."""
         failure = f"{drill.instance} was not broken"
-        self._run(drill.at, how.arm(seconds), failure)
+        self._run(drill.at, broken.arm(seconds), failure)
         try:
-            self._run(drill.at, how.begin, failure)
+            self._run(drill.at, broken.begin, failure)
             yield
         finally:
-            # A second interrupt shall not keep this from being done.
+            # A second interrupt must not prevent this.
             with self._interrupts.held():
                 self._run(
                     drill.at,
-                    how.restore,
+                    broken.restore,
                     f"{drill.instance} could not be restored from here; {drill.at.name} does it "
                     f"by itself within {seconds:.0f} s (`systemctl status {SWITCH}.timer`)",
                 )
@@ -129,8 +131,8 @@ class LiveFleet:
     def _run(self, host: Host, script: str, failure: str) -> None:
         """Run a script as root. Raises NotDrilled with ``failure`` and what was printed."""
         try:
-            there = self._gateways.connect(host)
-            answer = run(there, ended_after(SCRIPT_DEADLINE, sh(script)))
+            connected = self._gateways.connect(host)
+            answer = run(connected, ended_after(SCRIPT_DEADLINE, sh(script)))
         except Unreached as error:
             raise NotDrilled(f"{failure}: {host.name}: {error}") from None
         if not answer.succeeded:

@@ -1,9 +1,9 @@
-"""Which drills follow from the declaration: what can be lost, and who answers then."""
+"""Derives the drills from the declaration: the instances that can be lost, and their stand-ins."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,17 +15,17 @@ from llmrack.stack.kinds import Kind, kind_of
 from llmrack.stack.schema import Stack
 from llmrack.stack.types import is_wildcard
 
-# Seconds until a gateway itself finds out that one is silent that it watches: three signs of life
-# are missed, each asked for a second after the last and waited for a second (routing/health.py of
+# Seconds until a gateway notices that a watched instance is silent: it misses three signs of life,
+# each asked for a second after the last and awaited for a second (routing/health.py of
 # llmrack/shipped/gateway).
 NOTICED = 6.0
-# Seconds that an unwatched one may be silent where no first_token_timeout says how long.
+# Seconds that an unwatched instance may be silent without a declared first_token_timeout.
 EXPECTED = 5.0
 # Most requests of a kind at once.
 MOST = 4
-# Seconds from one look for the way back to the next; a paid stand-in is asked less often.
+# Seconds between two requests that test the return; a paid stand-in is asked less often.
 PACE, PAID_PACE = 0.2, 1.0
-# Requests until a watched instance is back that did not have to load a model.
+# Requests until a watched instance is back, if it need not load a model.
 WATCHED_RETURN = 3
 
 
@@ -33,8 +33,8 @@ class Cause(StrEnum):
     """How an instance is lost.
 
     + STOPPED: its unit is stopped: connections are refused
-    + FROZEN: its processes are: connections are accepted, and then nothing is said
-    + CUT_OFF: the gateway's host drops what is sent to it
+    + FROZEN: its processes are stopped: connections are accepted, and get no answer
+    + CUT_OFF: the gateway's host drops packets to it
     + REFUSED: the gateway's host resets connections to it
     """
 
@@ -45,22 +45,22 @@ class Cause(StrEnum):
 
     @property
     def known_at_once(self) -> bool:
-        """Whether a connection tells."""
+        """Whether a new connection fails at once."""
         return self in (Cause.STOPPED, Cause.REFUSED)
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A public name of which an instance is the first choice, or one of the first.
+    """A public name for which an instance is the first choice, or one of the first.
 
-    + kind: of the answers that it is asked for
+    + kind: of its answers
     + lost: its deployments on that instance
-    + standins: who may answer instead: the others of the name, then those of its chain
-    + next: those of them who are asked first
-    + volley: requests of a kind at once until the instance has been chosen for one
-    + in_turn: whether it gets its share of requests for certain
-    + paid: whether those asked first want money
-    + deadline: seconds until somebody else must have been asked
+    + standins: the deployments that may answer instead: the name's others, then those of its chain
+    + next: the stand-ins that are asked first
+    + volley: requests of a kind at once, so that the instance is chosen for one
+    + in_turn: whether the instance certainly gets its share of requests
+    + paid: whether the stand-ins that are asked first cost money
+    + deadline: seconds until a stand-in must have been asked
     """
 
     name: str
@@ -75,7 +75,7 @@ class Asked:
 
     @property
     def everybody(self) -> tuple[Deployment, ...]:
-        """Whoever may answer."""
+        """All deployments that may answer."""
         return self.lost + self.standins
 
 
@@ -84,18 +84,18 @@ class Drill:
     """One instance, lost in one way.
 
     + instance: its name
-    + at: the host on which it is broken: its own, or the gateway's
-    + own: which of that host's instances it is; None where the way to it is broken
-    + url: its address as the gateway reaches it
+    + at: the host on which it is broken: the instance's, or the gateway's
+    + broken: the instance there that is broken itself; None where the way to it is
+    + url: its address for the gateway
     + asked: the names that are asked meanwhile
-    + alone: names that nobody answers meanwhile
+    + alone: names without an answer meanwhile
     """
 
     gateway: Host
     instance: str
     cause: Cause
     at: Host
-    own: Instance | None
+    broken: Instance | None
     url: str
     asked: tuple[Asked, ...]
     alone: tuple[str, ...]
@@ -110,7 +110,7 @@ class Drill:
 class Plan:
     """The drills through one gateway, one after the other.
 
-    + alone: for each instance that is not broken, the names that nobody else answers
+    + alone: for each instance that is not broken, the names without a stand-in
     """
 
     gateway: Host
@@ -119,82 +119,90 @@ class Plan:
 
 
 def plan(stack: Stack, fleet: Fleet, gateway: Host, limit: str | None = None) -> Plan:
-    """Every instance that somebody can stand in for, in each way it can be lost.
+    """Drills for every instance with a stand-in, one for each cause.
 
-    + limit: a host or group: only what runs there; others' services count as the gateway's
+    + limit: a host or group: only instances there; providers elsewhere count as the gateway's
     """
     ours = {
-        instance_name(host, each): (host, each)
+        instance_name(host, instance): (host, instance)
         for host in fleet.hosts
-        for each in instances(stack, host)
+        for instance in instances(stack, host)
     }
-    found = deployments(stack, fleet, gateway)
+    served = deployments(stack, fleet, gateway)
     drills: list[Drill] = []
     unbroken: dict[str, tuple[str, ...]] = {}
-    for name in dict.fromkeys(each.instance for each in found):
-        served = [each for each in found if each.instance == name]
-        provider = stack.providers[served[0].provider]
-        host, own = (gateway, None)
-        if provider.runs_on:
-            host, own = ours[name]
+    for name, (first, *_) in _grouped(served, lambda deployment: deployment.instance).items():
+        host, instance = gateway, None
+        if stack.providers[first.provider].runs_on:
+            host, instance = ours[name]
         if limit and limit != host.name and limit not in host.groups:
             continue
-        near = host.name == gateway.name
-        ways = {cause: list(_asked(stack, found, name, cause)) for cause in _causes(own, near)}
-        for cause, asked in ways.items():
-            alone = tuple(each.name for each in asked if not each.standins)
-            answered = tuple(each for each in asked if each.standins)
+        for cause in _causes(instance, host.name == gateway.name):
+            names = list(_asked(stack, served, name, cause))
+            alone = tuple(asked.name for asked in names if not asked.standins)
+            answered = tuple(asked for asked in names if asked.standins)
             if not answered:
                 unbroken[name] = alone
                 continue
-            here = cause in (Cause.STOPPED, Cause.FROZEN)
-            at = host if here else gateway
-            url = served[0].url
-            drills.append(
-                Drill(gateway, name, cause, at, own if here else None, url, answered, alone)
-            )
+            at, broken = gateway, None
+            if cause in (Cause.STOPPED, Cause.FROZEN):
+                at, broken = host, instance
+            drills.append(Drill(gateway, name, cause, at, broken, first.url, answered, alone))
     return Plan(gateway, tuple(drills), tuple((k, names) for k, names in unbroken.items() if names))
 
 
-def _causes(own: Instance | None, near: bool) -> tuple[Cause, ...]:
-    if own is None:
+def _grouped(
+    group: Sequence[Deployment], key: Callable[[Deployment], str]
+) -> dict[str, list[Deployment]]:
+    groups: dict[str, list[Deployment]] = {}
+    for deployment in group:
+        groups.setdefault(key(deployment), []).append(deployment)
+    return groups
+
+
+def _causes(instance: Instance | None, near: bool) -> tuple[Cause, ...]:
+    if instance is None:
         return (Cause.REFUSED, Cause.CUT_OFF)
     return (Cause.STOPPED, Cause.FROZEN) if near else (Cause.STOPPED, Cause.FROZEN, Cause.CUT_OFF)
 
 
 def _asked(
-    stack: Stack, found: Sequence[Deployment], instance: str, cause: Cause
+    stack: Stack, served: Sequence[Deployment], instance: str, cause: Cause
 ) -> Iterator[Asked]:
-    for name in dict.fromkeys(each.name for each in found if not is_wildcard(each.name)):
-        group = [each for each in found if each.name == name]
-        lost = tuple(each for each in group if each.instance == instance)
-        serving = [each for each in group if each.level == min(each.level for each in group)]
-        # Where somebody comes before it, its loss shows in nothing; and an image costs too much.
-        if not set(lost) & set(serving) or kind_of(stack.models[lost[0].model]) == "image":
+    by_name = _grouped(served, lambda deployment: deployment.name)
+    for name, group in by_name.items():
+        lost = tuple(deployment for deployment in group if deployment.instance == instance)
+        lowest = min(deployment.level for deployment in group)
+        serving = [deployment for deployment in group if deployment.level == lowest]
+        # If another instance is asked first, nobody notices the loss.
+        if is_wildcard(name) or not set(lost) & set(serving):
             continue
-        others = [each for each in group if each not in lost]
-        chain = [
-            [each for each in found if each.name == other and each.instance != instance]
-            for other in stack.chain(name)
-        ]
-        least = min((each.level for each in others), default=0)
-        steps = [[each for each in others if each.level == least], *chain]
-        following = next((step for step in steps if step), [])
-        share = sum(each.weight for each in lost if each in serving)
-        whole = sum(each.weight for each in serving)
         model = stack.models[lost[0].model]
+        # An image costs too much.
+        if kind_of(model) == "image":
+            continue
+        others = [deployment for deployment in group if deployment not in lost]
+        chain = [
+            [deployment for deployment in by_name.get(later, ()) if deployment.instance != instance]
+            for later in stack.chain(name)
+        ]
+        least = min((deployment.level for deployment in others), default=0)
+        steps = [[deployment for deployment in others if deployment.level == least], *chain]
+        following = next((step for step in steps if step), [])
+        share = sum(deployment.weight for deployment in lost if deployment in serving)
+        whole = sum(deployment.weight for deployment in serving)
         peers = len(serving) > len(lost)
         yield Asked(
             name=name,
             kind=kind_of(model),
             lost=lost,
-            standins=(*others, *(each for step in chain for each in step)),
+            standins=(*others, *(deployment for step in chain for deployment in step)),
             next=tuple(following),
             volley=min(math.ceil(whole / share), MOST),
             in_turn=not peers or name in stack.mixes or _strategy(stack, name) != "latency",
-            paid=any(stack.providers[each.provider].is_paid for each in following),
-            # Each of its models may be asked in turn, before all of it is given up.
-            deadline=sum(_deadline(stack, each, cause) for each in lost),
+            paid=any(stack.providers[deployment.provider].is_paid for deployment in following),
+            # Each of its models may be asked in turn, before the instance is given up.
+            deadline=sum(_deadline(stack, deployment, cause) for deployment in lost),
         )
 
 
@@ -212,8 +220,8 @@ def _deadline(stack: Stack, lost: Deployment, cause: Cause) -> float:
     return max(first, provider.connect_timeout) if cause is Cause.CUT_OFF else first
 
 
-def paid_requests(stack: Stack, one: Plan) -> dict[str, int]:
-    """For each provider that wants money, about how many requests it gets."""
+def paid_requests(stack: Stack, gateway_plan: Plan) -> dict[str, int]:
+    """For each provider that costs money, about how many requests it gets."""
     counts: dict[str, int] = {}
 
     def count(provider: str, requests: int) -> None:
@@ -221,19 +229,22 @@ def paid_requests(stack: Stack, one: Plan) -> dict[str, int]:
             counts[provider] = counts.get(provider, 0) + requests
 
     # Each is asked by itself before anything is broken.
-    for each in {
-        d.id: d for drill in one.drills for a in drill.asked for d in a.everybody
+    for deployment in {
+        deployment.id: deployment
+        for drill in gateway_plan.drills
+        for asked in drill.asked
+        for deployment in asked.everybody
     }.values():
-        count(each.provider, 1)
-    for drill in one.drills:
+        count(deployment.provider, 1)
+    for drill in gateway_plan.drills:
         for asked in drill.asked:
-            # It answers once when it is back, and once more by itself.
-            for each in asked.lost:
-                count(each.provider, 2)
+            # The instance answers once when it is back, and once more alone.
+            for deployment in asked.lost:
+                count(deployment.provider, 2)
             watched = stack.providers[asked.lost[0].provider].health_check
             waiting = WATCHED_RETURN
             if not watched:
-                waiting = math.ceil(one.gateway.settings.gateway_cooldown / PAID_PACE) + 1
+                waiting = math.ceil(gateway_plan.gateway.settings.gateway_cooldown / PAID_PACE) + 1
             count(asked.next[0].provider, requests_while_lost(asked) + waiting)
     return counts
 

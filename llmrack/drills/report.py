@@ -1,23 +1,22 @@
-"""A drill in words: what will be broken, and what was measured."""
+"""Drills in words: the intended breakages, and the measurements."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from io import StringIO
 
 from rich import box
-from rich.console import Console
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from llmrack.drills.asking import AGAIN, BACK, PLAIN, STREAM, steps
 from llmrack.drills.plan import Cause, Drill, Plan, paid_requests
 from llmrack.stack.schema import Stack
+from llmrack.tables import printed
 from llmrack.verify.report_json import as_json
 from llmrack.verify.results import Report, Result
 
-WIDTH = 80
 # Longer names are wrapped.
 NAME_WIDTH = 18
 NUMBER_WIDTH = 6
@@ -36,40 +35,35 @@ _HOW = {
 
 
 def intention(stack: Stack, plans: Sequence[Plan]) -> str:
-    """What a person is asked to agree to; 80 columns of plain text."""
-    console = _console()
-    for one in plans:
-        if one.drills:
-            console.print(Text(f"Through the gateway on {one.gateway.name}, one after the other:"))
-            console.print(_intended(one.drills))
-        for instance, alone in one.alone:
-            console.print(Text(f"Not broken: {instance}. Nobody stands in for {', '.join(alone)}."))
-    drills = [drill for one in plans for drill in one.drills]
+    """The drills that a person is asked to agree to; 80 columns of plain text."""
+    parts: list[RenderableType] = []
+    for plan in plans:
+        if plan.drills:
+            parts.append(f"Through the gateway on {plan.gateway.name}, one after the other:")
+            parts.append(_intended(plan.drills))
+        for instance, alone in plan.alone:
+            parts.append(f"Not broken: {instance}. Nobody stands in for {', '.join(alone)}.")
+    drills = [drill for plan in plans for drill in plan.drills]
     if not drills:
-        return _text(console)
+        return printed(*parts)
     for drill in {drill.instance: drill for drill in drills if drill.alone}.values():
         names = ", ".join(drill.alone)
-        console.print(Text(f"While {drill.instance} is lost nobody answers: {names}."))
-    seconds = sum(max(a.deadline for a in drill.asked) + OVERHEAD for drill in drills)
+        parts.append(f"While {drill.instance} is lost nobody answers: {names}.")
+    seconds = sum(max(asked.deadline for asked in drill.asked) + OVERHEAD for drill in drills)
     seconds += sum(
-        one.gateway.settings.gateway_cooldown
-        for one in plans
-        for drill in one.drills
-        if _unwatched(stack, drill)
+        drill.gateway.settings.gateway_cooldown for drill in drills if _unwatched(stack, drill)
     )
-    for one in plans:
-        for provider, requests in paid_requests(stack, one).items():
-            console.print(
-                Text(f"Paid requests: about {requests} to {provider}, through {one.gateway.name}.")
+    for plan in plans:
+        for provider, requests in paid_requests(stack, plan).items():
+            parts.append(
+                f"Paid requests: about {requests} to {provider}, through {plan.gateway.name}."
             )
-    console.print(
-        Text(
-            "What is under way on an instance when it is lost breaks off. Each is restored before "
-            "the next one is lost, also by its host alone if this command does not live to do it. "
-            f"All of it takes about {_duration(seconds)}."
-        )
+    parts.append(
+        "What is under way on an instance when it is lost breaks off. Each is restored before "
+        "the next one is lost, also by its host alone if this command does not live to do it. "
+        f"All of it takes about {_duration(seconds)}."
     )
-    return _text(console)
+    return printed(*parts)
 
 
 def _intended(drills: Sequence[Drill]) -> Table:
@@ -83,87 +77,85 @@ def _intended(drills: Sequence[Drill]) -> Table:
             Text(drill.instance),
             str(drill.cause),
             Text(_HOW[drill.cause].format(gateway=drill.gateway.name)),
-            Text(", ".join(each.name for each in drill.asked)),
+            Text(", ".join(asked.name for asked in drill.asked)),
         )
     return drawn
 
 
 def drill_table(report: Report, plans: Sequence[Plan], standins: Sequence[str] = ()) -> str:
     """A row for each cause and name, then the reasons of what failed; 80 columns of plain text."""
-    console = _console()
-    for one in plans:
-        results = [each for each in report.results if each.host == one.gateway.name]
-        if any(": " in each.check for each in results):
-            console.print(_measured(one, results))
-            console.print(Text(_LEGEND))
+    parts: list[RenderableType] = []
+    for plan in plans:
+        results = [result for result in report.results if result.host == plan.gateway.name]
+        if any(": " in result.check for result in results):
+            parts += [_measured(plan, results), _LEGEND]
     same: dict[tuple[str, str], list[str]] = {}
     for result in report.failed:
         place = f"{result.host}: {result.subject} on {result.instance}"
         same.setdefault((place, result.detail), []).append(result.check)
     for (place, detail), checks in same.items():
-        console.print(Text(f"FAILED {place} ({', '.join(checks)}): {detail}"))
-    for reason in report.not_run:
-        console.print(Text(f"NOT DRILLED {reason}"))
-    for name, instance in _alone(plans):
-        console.print(Text(f"no stand-in declared: {name} on {instance}"))
+        parts.append(f"FAILED {place} ({', '.join(checks)}): {detail}")
+    parts += [f"NOT DRILLED {reason}" for reason in report.not_run]
+    parts += [f"no stand-in declared: {name} on {instance}" for name, instance in _alone(plans)]
     if standins:
         names = ", ".join(standins)
-        console.print(
-            Text(f"Lab stand-ins, not the real thing: {names}. How fast they are proves nothing.")
+        parts.append(
+            f"Lab stand-ins, not the real thing: {names}. How fast they are proves nothing."
         )
     proven = len(report.results) - len(report.failed)
-    console.print(Text(f"{proven} of {len(report.results)} checks proven."))
-    return _text(console)
+    return printed(*parts, f"{proven} of {len(report.results)} checks proven.")
 
 
 def drill_json(report: Report, plans: Sequence[Plan], standins: Sequence[str] = ()) -> str:
-    """The report for programs, with the names that nobody stands in for."""
-    found = json.loads(as_json(report, standins))
-    found["no_standin"] = [{"name": name, "instance": instance} for name, instance in _alone(plans)]
-    return json.dumps(found, indent=2)
+    """The report for programs, with the names without a stand-in."""
+    plain = json.loads(as_json(report, standins))
+    plain["no_standin"] = [{"name": name, "instance": instance} for name, instance in _alone(plans)]
+    return json.dumps(plain, indent=2)
 
 
 def _alone(plans: Iterable[Plan]) -> list[tuple[str, str]]:
-    """Names that nobody answers while an instance is lost, with that instance."""
-    found: dict[tuple[str, str], None] = {}
-    for one in plans:
-        for drill in one.drills:
-            found |= dict.fromkeys((name, drill.instance) for name in drill.alone)
-        for instance, names in one.alone:
-            found |= dict.fromkeys((name, instance) for name in names)
-    return list(found)
+    """Names without a stand-in, with the instance whose loss leaves them without an answer."""
+    pairs: dict[tuple[str, str], None] = {}
+    for plan in plans:
+        for drill in plan.drills:
+            pairs |= dict.fromkeys((name, drill.instance) for name in drill.alone)
+        for instance, names in plan.alone:
+            pairs |= dict.fromkeys((name, instance) for name in names)
+    return list(pairs)
 
 
-def _measured(one: Plan, results: Sequence[Result]) -> Table:
-    drawn = _table(f"{one.gateway.name}: while an instance is lost")
+def _measured(plan: Plan, results: Sequence[Result]) -> Table:
+    drawn = _table(f"{plan.gateway.name}: while an instance is lost")
     drawn.add_column("lost", overflow="fold")
-    longest = max(len(asked.name) for drill in one.drills for asked in drill.asked)
+    longest = max(len(asked.name) for drill in plan.drills for asked in drill.asked)
     drawn.add_column("asked", overflow="fold", width=min(longest, NAME_WIDTH))
     drawn.add_column("answered by", overflow="fold")
     for heading in (STREAM, PLAIN, AGAIN, BACK):
         drawn.add_column(heading, justify="right", overflow="fold", width=NUMBER_WIDTH)
-    for drill in one.drills:
+    for drill in plan.drills:
         for asked in drill.asked:
-            its = {
+            by_step = {
                 step: result
                 for cause, step, result in steps(results)
                 if (cause, result.instance, result.subject)
                 == (drill.cause, drill.instance, asked.name)
             }
-            if its:
+            if by_step:
                 drawn.add_row(
                     Text(drill.title),
                     Text(asked.name),
-                    Text(_who(its.values())),
-                    *(_seconds(its.get(step)) for step in (STREAM, PLAIN, AGAIN, BACK)),
+                    Text(_who(by_step.values())),
+                    *(_seconds(by_step.get(step)) for step in (STREAM, PLAIN, AGAIN, BACK)),
                 )
     return drawn
 
 
 def _who(results: Iterable[Result]) -> str:
     words = "answered by "
-    found = (each.detail.removeprefix(words) for each in results if each.detail.startswith(words))
-    return "\n".join(sorted(set(found)))
+    names = (
+        result.detail.removeprefix(words) for result in results if result.detail.startswith(words)
+    )
+    return "\n".join(sorted(set(names)))
 
 
 def _seconds(result: Result | None) -> str:
@@ -193,13 +185,3 @@ def _table(title: str | None = None) -> Table:
         padding=(0, 1, 0, 0),
         pad_edge=False,
     )
-
-
-def _console() -> Console:
-    return Console(file=StringIO(), width=WIDTH, color_system=None, highlight=False)
-
-
-def _text(console: Console) -> str:
-    file = console.file
-    assert isinstance(file, StringIO)  # noqa: S101  (given above)
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"

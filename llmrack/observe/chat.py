@@ -31,24 +31,24 @@ from llmrack.verify.results import Failed, one_line
 PATIENT = Bounds(300, 3600)
 # Most tokens of an answer: a model may never end by itself.
 MOST_TOKENS = 2048
-# What came in one piece has no pace. Seconds.
+# Seconds; an answer within less time came in one piece, and has no pace.
 SHORTEST = 0.01
-# Ends with the counts of tokens.
+# A stream that ends with the counts of tokens.
 STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
 
 Message = dict[str, str]
 
 
 class NoChat(Exception):
-    """Something that was named is not declared: cause and way out."""
+    """A model, gateway or instance that cannot be asked: cause and way out."""
 
 
 @dataclass(frozen=True)
 class Answered:
-    """How an answer went.
+    """The figures of an answer.
 
-    + by: who gave it, as ``instance/model``
-    + instead_of: the name that was asked for, where another model answered; else empty
+    + by: ``instance/model`` that answered
+    + instead_of: the name that was asked for, if another model answered; else empty
     + duration: seconds from the request to the end
     """
 
@@ -58,20 +58,20 @@ class Answered:
     counts: Counts
 
     def __str__(self) -> str:
-        told = []
+        figures = []
         if self.counts.first_token is not None:
-            told.append(f"first token {self.counts.first_token:.2f} s")
-        told.append(f"{self.duration:.2f} s in all")
+            figures.append(f"first token {self.counts.first_token:.2f} s")
+        figures.append(f"{self.duration:.2f} s in all")
         if self.counts.output is not None:
-            told.append(f"{self.counts.input or 0} + {self.counts.output} tokens")
+            figures.append(f"{self.counts.input or 0} + {self.counts.output} tokens")
             spent = self.duration - (self.counts.first_token or 0)
             if self.counts.output and spent > SHORTEST:
-                told.append(f"{self.counts.output / spent:.1f} tokens/s")
+                figures.append(f"{self.counts.output / spent:.1f} tokens/s")
         fallback = f" (a fallback: {self.instead_of} was asked for)" if self.instead_of else ""
-        return f"{self.by} answered{fallback}: {', '.join(told)}"
+        return f"{self.by} answered{fallback}: {', '.join(figures)}"
 
 
-# Says a whole conversation so far; tells the answer as it comes. Raises Failed.
+# Sends a whole conversation, and passes the answer on piece by piece. Raises Failed.
 Chat = Callable[[Sequence[Message], Tell], Answered]
 
 
@@ -118,13 +118,13 @@ def _through(gateways: Gateways, host: Host, model: str) -> Chat:
     every = deployments(stack, declared.fleet, host)
     group = _group(stack, every, model)
     key = declared.secrets[MASTER_KEY]
-    there = gateways.connect(host)
+    connected = gateways.connect(host)
 
     def say(messages: Sequence[Message], tell: Tell) -> Answered:
         body = {"model": model, "messages": list(messages), **STREAMED, "max_tokens": MOST_TOKENS}
         began = time.perf_counter()
         with (
-            http_client(there, gateway_url(host)) as client,
+            http_client(connected, gateway_url(host)) as client,
             ask(
                 client,
                 Request(CHAT, body, bearer(key)),
@@ -137,13 +137,13 @@ def _through(gateways: Gateways, host: Host, model: str) -> Chat:
             try:
                 counts = read(answer.lines(), tell, began)
             except Broken as error:
-                raise Failed(explain(error.status, error.said, group)) from None
+                raise Failed(explain(error.status, error.words, group)) from None
             by = answer.headers.get("x-litellm-model-id", "somebody")
-        one = next((each for each in every if each.id == by), None)
-        members = {each.model for each in group}
+        deployment = next((answering for answering in every if answering.id == by), None)
+        members = {asked.model for asked in group}
         return Answered(
-            f"{one.instance}/{one.model}" if one else by,
-            model if one and one.model not in members else "",
+            f"{deployment.instance}/{deployment.model}" if deployment else by,
+            model if deployment and deployment.model not in members else "",
             time.perf_counter() - began,
             counts,
         )
@@ -152,12 +152,12 @@ def _through(gateways: Gateways, host: Host, model: str) -> Chat:
 
 
 def _group(stack: Stack, every: Sequence[Deployment], model: str) -> list[Deployment]:
-    """Those that stand under the name ``model``, without its chain."""
+    """The deployments of the name ``model``, without its chain."""
     named = stack.meant(model)
-    return [each for each in every if each.name == named] or [
-        each
-        for each in every
-        if is_wildcard(each.name) and named.startswith(each.name.removesuffix("*"))
+    return [deployment for deployment in every if deployment.name == named] or [
+        deployment
+        for deployment in every
+        if is_wildcard(deployment.name) and named.startswith(deployment.name.removesuffix("*"))
     ]
 
 
@@ -168,11 +168,11 @@ def _with(gateways: Gateways, host: Host, model: str, instance: str) -> Chat:
         for name in declared.stack.providers
         for server in servers(declared.stack, declared.fleet, host, name)
     ]
-    found = [server for server in every if server.instance == instance]
-    if not found:
+    matching = [server for server in every if server.instance == instance]
+    if not matching:
         known = nearest(instance, [server.instance for server in every])
         raise NoChat(f"there is no instance {instance!r}; {known}")
-    server, upstream = _upstream(declared.stack, found, model)
+    server, upstream = _upstream(declared.stack, matching, model)
     reach = Reach(gateways.connect(host), declared.secrets, [server.declared])
     bound = {"options": {"num_predict": MOST_TOKENS}}
     in_openai_form = {**STREAMED, "max_tokens": MOST_TOKENS}
@@ -187,20 +187,21 @@ def _with(gateways: Gateways, host: Host, model: str, instance: str) -> Chat:
         except NotAnswered as error:
             raise Failed(str(error)) from None
         except Broken as error:
-            said = one_line(error.said, 160)
-            raise Failed(f"{instance} broke off ({said}); see its journal") from None
+            words = one_line(error.words, 160)
+            raise Failed(f"{instance} broke off ({words}); see its journal") from None
         return Answered(f"{instance}/{upstream}", "", time.perf_counter() - began, counts)
 
     return say
 
 
-def _upstream(stack: Stack, found: Sequence[Server], model: str) -> tuple[Server, str]:
-    """The name by which a server knows ``model``; it may also be the server's own name for it.
+def _upstream(stack: Stack, matching: Sequence[Server], model: str) -> tuple[Server, str]:
+    """The provider's server to ask, and its name for ``model``.
 
-    + found: one server, once for each provider that has it
+    + matching: one server, once for each provider that has it
+    + model: a public name, or the server's own name
     """
     named = stack.meant(model)
-    for server in found:
+    for server in matching:
         if named in stack.models and server.provider in stack.models[named].provider:
             return server, stack.upstream(named, server.provider)
-    return found[0], model
+    return matching[0], model

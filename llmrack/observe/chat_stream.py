@@ -9,28 +9,28 @@ from dataclasses import dataclass
 
 from llmrack.verify.exchange import dig
 
-# Is told the answer, piece by piece.
+# Is called with the answer, piece by piece.
 Tell = Callable[[str], None]
 
 
 class Broken(Exception):
-    """A stream that did not end as it should.
+    """A stream that broke off.
 
-    + status: HTTP status that the server gives it; 500 where it gives none
-    + said: the server's words
+    + status: the error's HTTP status; 500 if it has none
+    + words: the server's message
     """
 
-    def __init__(self, status: int, said: str) -> None:
-        super().__init__(said)
-        self.status, self.said = status, said
+    def __init__(self, status: int, words: str) -> None:
+        super().__init__(words)
+        self.status, self.words = status, words
 
 
 @dataclass
 class Counts:
-    """What a stream told beside its text.
+    """The figures of a stream.
 
-    + first_token: seconds until something was said or thought; None where nothing was
-    + input, output: tokens, where they were told
+    + first_token: seconds until the first text or thought; None without any
+    + input, output: tokens; None if the server does not count them
     """
 
     first_token: float | None = None
@@ -42,7 +42,8 @@ def read(lines: Iterable[str], tell: Tell, began: float) -> Counts:
     """Read a stream to its end. Raises Broken.
 
     + lines: of server-sent events with OpenAI's chunks, or JSON of Ollama's ``/api/chat``
-    + began: when it was asked for, by ``time.perf_counter``
+    + tell: is called with the text, piece by piece
+    + began: ``time.perf_counter`` at the request
     """
     counts, ended = Counts(), False
     for line in lines:
@@ -62,12 +63,12 @@ def read(lines: Iterable[str], tell: Tell, began: float) -> Counts:
             status = int(code) if code.isdecimal() else 500
             raise Broken(status, str(dig(error, "message") or error))
         delta = dig(event, "choices", 0, "delta") or dig(event, "message")
-        said = dig(delta, "content")
+        content = dig(delta, "content")
         thought = dig(delta, "reasoning_content") or dig(delta, "thinking")
-        if (said or thought) and counts.first_token is None:
+        if (content or thought) and counts.first_token is None:
             counts.first_token = time.perf_counter() - began
-        if said:
-            tell(printable(str(said)))
+        if content:
+            tell(printable(str(content)))
         usage = dig(event, "usage")
         counts.input = (
             dig(usage, "prompt_tokens") or dig(event, "prompt_eval_count") or counts.input
@@ -80,5 +81,5 @@ def read(lines: Iterable[str], tell: Tell, began: float) -> Counts:
 
 
 def printable(text: str) -> str:
-    """``text`` without what could steer a terminal."""
+    """``text`` without characters that could control a terminal."""
     return "".join(char for char in text if char.isprintable() or char in "\n\t")

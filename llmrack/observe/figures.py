@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-# What stands where there is no number.
+# Shown instead of a missing number.
 NONE = "\N{EN DASH}"
 _LARGE = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
@@ -17,14 +17,14 @@ def count(number: float) -> str:
 def short(number: float) -> str:
     """A number with three digits and the letter of its thousands: 1.23 M."""
     for size, letter in _LARGE:
-        # What is rounded up to a thousand takes the next letter.
+        # A number that would be rounded up to a thousand takes the next letter.
         if number >= 0.9995 * size:
             return f"{number / size:#.3g}".rstrip(".") + f" {letter}"
     return f"{number:.0f}"
 
 
 def seconds(value: float | None) -> str:
-    """A duration: milliseconds below a second; a dash where there is none."""
+    """A duration: milliseconds below a second; a dash for None."""
     if value is None:
         return NONE
     if value < 0.9995:
@@ -43,7 +43,7 @@ def money(dollars: float) -> str:
 
 
 def share(part: float, whole: float) -> str:
-    """A part in percent; a dash of nothing."""
+    """A part in percent; a dash if the whole is 0."""
     if not whole:
         return NONE
     percent = 100 * part / whole
@@ -65,7 +65,7 @@ def span(duration: timedelta) -> str:
 
 
 def change(now: float | None, before: float | None) -> str:
-    """What became of a number, in words; nothing where one of them is not known."""
+    """The change of a number in words; ``not known`` if one of them is None."""
     if now is None or before is None:
         return "not known"
     if now == before:
@@ -81,7 +81,7 @@ def change(now: float | None, before: float | None) -> str:
 
 
 def ago(duration: timedelta) -> str:
-    """About how long, in the unit that says most."""
+    """A duration, rounded to minutes, hours or days."""
     minutes = max(0, round(duration.total_seconds() / 60))
     if minutes < 120:
         return f"{minutes} min"

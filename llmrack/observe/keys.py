@@ -1,27 +1,24 @@
-"""The keys of clients, with what the gateways have noted of their use."""
+"""The keys of clients, and their use as the gateways have noted it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from io import StringIO
 from shlex import quote
 
 from pyinfra.api.host import Host as PyinfraHost
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from llmrack.hosts.asking import Gateways
 from llmrack.hosts.commands import run, sh
 from llmrack.hosts.connection import Unreached
+from llmrack.observe.exit_codes import FINE, NOT_ASKED
 from llmrack.resources.change import as_user
 from llmrack.stack.fleet import Host
-
-WIDTH = 80
-FINE, NOT_ASKED = 0, 2
+from llmrack.tables import printed
 
 # One pass on the host, so that the log itself does not cross the network.
 _COUNT = """
@@ -47,12 +44,12 @@ Usage = dict[str, tuple[int, str]]
 
 @dataclass(frozen=True)
 class KeyRow:
-    """What is known of a key.
+    """A key.
 
-    + models: what it is for; empty: everything
+    + models: those it may ask; empty: all
     + expires: its last day, ISO 8601
-    + issued: when; None where it was not
-    + requests, last_used: as the gateways say that could be asked
+    + issued: when it was issued; None if it was not
+    + requests, last_used: at the gateways that could be asked
     """
 
     name: str
@@ -67,7 +64,10 @@ class KeyRow:
 
 @dataclass(frozen=True)
 class Keys:
-    """All keys; and why gateways, by host, could not be asked for their use."""
+    """All keys.
+
+    + unreached: why gateways, by host, could not be asked for the keys' use
+    """
 
     rows: Sequence[KeyRow]
     unreached: Mapping[str, str]
@@ -103,17 +103,19 @@ def list_keys(gateways: Gateways) -> Keys:
                 last or None,
             )
         )
-    failed = {host: str(why) for host, why in answers.items() if isinstance(why, Unreached)}
+    failed = {
+        host: str(answer) for host, answer in answers.items() if isinstance(answer, Unreached)
+    }
     return Keys(rows, failed)
 
 
-def _count(host: Host, there: PyinfraHost) -> Usage:
+def _count(host: Host, connected: PyinfraHost) -> Usage:
     home = host.home
     folder = quote(home.requests)
     count = as_user(home.user, f"python3 -I -c {quote(_COUNT)} {folder}")
-    # Before its first deploy it has noted nothing.
+    # Before the first deploy there is no log.
     script = f"if [ -d {folder} ]; then {count}; else echo '{{}}'; fi"
-    answer = run(there, sh(script))
+    answer = run(connected, sh(script))
     if not answer.succeeded:
         raise Unreached(f"its log of requests cannot be read: {answer.stderr or 'no reason given'}")
     return {name: (requests, last) for name, (requests, last) in json.loads(answer.stdout).items()}
@@ -124,7 +126,6 @@ def table(keys: Keys, today: str) -> str:
 
     + today: ISO 8601, in UTC
     """
-    console = Console(file=StringIO(), width=WIDTH, color_system=None, highlight=False)
     heads = ("key", "models", "expires", "rpm", "issued", "requests", "last used")
     shown = Table(*heads, box=box.SIMPLE, pad_edge=False)
     for row in keys.rows:
@@ -138,24 +139,20 @@ def table(keys: Keys, today: str) -> str:
             (row.last_used or "never")[:16].replace("T", " "),
         )
         shown.add_row(*map(Text, cells))
-    console.print(shown)
-    file = console.file
-    assert isinstance(file, StringIO)  # noqa: S101  (given above)
-    lines = [line.rstrip() for line in file.getvalue().strip("\n").splitlines()]
-    return "\n".join([*lines, *_sentences(keys, today)]) + "\n"
+    return printed(shown) + "".join(f"{sentence}\n" for sentence in _sentences(keys, today))
 
 
 def _sentences(keys: Keys, today: str) -> list[str]:
-    found = []
+    sentences = []
     for row in keys.rows:
         if not row.declared:
-            found.append(f"{row.name}: is not declared, so no gateway knows it after a deploy")
+            sentences.append(f"{row.name}: is not declared, so no gateway knows it after a deploy")
         elif row.issued is None:
-            found.append(f"{row.name}: was never issued; run: llmrack keys issue {row.name}")
+            sentences.append(f"{row.name}: was never issued; run: llmrack keys issue {row.name}")
         elif row.expires and row.expires < today:
-            found.append(f"{row.name}: expired; declare another day and deploy")
-    found += [f"{host} could not be asked: {why}" for host, why in keys.unreached.items()]
-    return found
+            sentences.append(f"{row.name}: expired; declare another day and deploy")
+    sentences += [f"{host} could not be asked: {why}" for host, why in keys.unreached.items()]
+    return sentences
 
 
 def as_json(keys: Keys) -> str:

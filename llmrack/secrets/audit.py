@@ -1,8 +1,8 @@
-"""Who did what to which key, and when: a file that is only appended to, with chained lines.
+"""The audit file: a line for every operation on a key, each chained to the one before.
 
 A line is JSON: `time` (ISO 8601, UTC), `who`, `action`, `names`, `result`, and `after`, the SHA-256
-of the line before. Whoever edits or removes a line breaks the chain; who cuts the end off is found
-out by the vault, which notes the end of the chain whenever it is written.
+of the line before. An edited or removed line breaks the chain. A shortened file does not match the
+vault, which notes the end of the chain whenever it is written.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BEGIN = "0" * 64
 
 @dataclass(frozen=True)
 class Mark:
-    """Where a chain stood: after how many lines, and the SHA-256 of the last one."""
+    """The end of a chain: its number of lines, and the SHA-256 of the last one."""
 
     lines: int = 0
     last: str = BEGIN
@@ -33,10 +33,10 @@ class Mark:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a chain's check found.
+    """The result of a chain's check.
 
-    + lines: how many are sound, from the first on
-    + problem: what is wrong after those; None where all is well
+    + lines: the number of sound lines, from the first on
+    + problem: the damage after these; None if there is none
     """
 
     lines: int
@@ -57,9 +57,9 @@ def note(places: Places, action: str, names: Iterable[str], result: str = "ok") 
     """Append one operation.
 
     + names: the secrets, keys or providers that it was about; never a value
-    + result: "ok", or how it failed
+    + result: "ok", or the failure
 
-    Raises OSError where that cannot be written: what cannot be audited has not been done silently.
+    Raises OSError if the line cannot be written: no operation succeeds unnoticed.
     """
     entry = {"time": now(), "who": who(), "action": action, "names": sorted(names)}
     with alone_with(places.audit), places.audit.open("a+b") as file:
@@ -72,7 +72,7 @@ def note(places: Places, action: str, names: Iterable[str], result: str = "ok") 
 
 
 def lines(path: Path, as_json: bool) -> Iterator[str]:
-    """The entries as they are printed: a JSON line each, or a line to be read."""
+    """The entries for printing: as JSON lines, or as lines for people."""
     for line in _lines(path):
         text = line.decode(errors="replace")
         if as_json:
@@ -87,13 +87,13 @@ def lines(path: Path, as_json: bool) -> Iterator[str]:
 
 
 def mark(path: Path) -> Mark:
-    """Where the chain stands."""
+    """The end of the chain."""
     lines = _lines(path)
     return Mark(len(lines), _digest(lines[-1])) if lines else Mark()
 
 
 def check(path: Path, noted: Mark | None = None) -> Verdict:
-    """Whether the chain is whole, and reaches at least as far as was `noted`."""
+    """Whether the chain is sound, and reaches at least as far as was `noted`."""
     last, lines = BEGIN, _lines(path)
     for number, line in enumerate(lines, 1):
         try:
@@ -101,8 +101,8 @@ def check(path: Path, noted: Mark | None = None) -> Verdict:
         except (ValueError, KeyError, TypeError):
             return Verdict(number - 1, f"line {number} is no entry: it was damaged or edited")
         if after != last:
-            what = f"line {number - 1} was edited or removed" if number > 1 else "it was cut off"
-            return Verdict(max(0, number - 2), f"line {number} does not follow: {what}")
+            change = f"line {number - 1} was edited or removed" if number > 1 else "it was cut off"
+            return Verdict(max(0, number - 2), f"line {number} does not follow: {change}")
         last = _digest(line)
         if noted and number == noted.lines and last != noted.last:
             return Verdict(number - 1, f"line {number} is not the one that the vault has noted")

@@ -1,4 +1,4 @@
-"""Secrets in clear, in `.env`: for those who want it so."""
+"""Reads and writes secrets in clear, in `.env`."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from llmrack.files import replace_file
-from llmrack.problems import DeclarationError, Problem
+from llmrack.problems import unusable
 from llmrack.secrets.value import Secret
 
 
 def read_env(path: Path) -> dict[str, str]:
-    """Its values by name, by python-dotenv; none where there is no file.
+    """The file's values by name, by python-dotenv; empty if there is no file.
 
     Raises DeclarationError when it cannot be read or is open to others.
     """
     if not path.exists():
         return {}
     if path.stat().st_mode & 0o077:
-        raise _problem(path, "can be read by other users", f"run: chmod 600 {path}")
+        raise unusable(path, "can be read by other users", f"run: chmod 600 {path}")
     try:
         values = dotenv_values(path, interpolate=False)
     except (OSError, UnicodeDecodeError) as error:
-        raise _problem(path, f"cannot be read ({error})", "make it a text file") from None
+        raise unusable(path, f"cannot be read ({error})", "make it a text file") from None
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -39,7 +39,3 @@ def write_env(path: Path, name: str, value: Secret) -> None:
     text = "\n".join([*kept, f"{name}={value.reveal()}", ""])
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path, text, 0o600)
-
-
-def _problem(path: Path, cause: str, way_out: str) -> DeclarationError:
-    return DeclarationError([Problem(str(path), "", cause, way_out)])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from llmrack.problems import DeclarationError, Problem
+from llmrack.problems import unusable
 from llmrack.secrets import store, vault
 from llmrack.secrets.places import Places
 from llmrack.secrets.value import Secret
@@ -22,19 +22,19 @@ _HELP = "# NAME: value, a line each. Lines that you delete are removed from the 
 
 
 def edit_values(places: Places) -> list[str]:
-    """Let the user edit all values in $EDITOR; the names of those that were changed.
+    """Let the user edit all values in $EDITOR; returns the names of the changed ones.
 
-    What somebody else has changed meanwhile is not overwritten. Raises DeclarationError, with the
-    vault intact.
+    Changes of others in the meantime are not overwritten. Raises DeclarationError, with the vault
+    intact.
     """
     store.insist_on_vault(places)
     before = {name: entry.value for name, entry in vault.read(places.vault).secrets.items()}
     after = _parse(places.vault, _edited(places.vault, before))
     different = {n: v for n, v in after.items() if before.get(n) != v}
-    gone = [name for name in before if name not in after]
-    if different or gone:
-        store.replace(places, before, different, gone)
-    return sorted([*different, *gone])
+    removed = [name for name in before if name not in after]
+    if different or removed:
+        store.replace(places, before, different, removed)
+    return sorted([*different, *removed])
 
 
 def _edited(path: Path, values: dict[str, Secret]) -> str:
@@ -50,31 +50,31 @@ def _edited(path: Path, values: dict[str, Secret]) -> str:
         try:
             done = subprocess.run([*shlex.split(editor), str(file)], check=False)  # noqa: S603
         except FileNotFoundError:
-            raise _problem(
+            raise unusable(
                 path, f"cannot be edited: there is no {editor!r}", "set EDITOR"
             ) from None
         if done.returncode != 0:
             cause = f"is as it was: the editor ended with {done.returncode}"
-            raise _problem(path, cause, "save and leave it without an error")
+            raise unusable(path, cause, "save and leave it without an error")
         return file.read_text(encoding="utf-8")
     finally:
         shutil.rmtree(folder)
 
 
 def _in_memory(path: Path) -> str:
-    for each in (os.environ.get(_MEMORY[0], ""), _MEMORY[1]):
-        if each and os.access(each, os.W_OK) and _is_tmpfs(each):
-            return each
+    for folder in (os.environ.get(_MEMORY[0], ""), _MEMORY[1]):
+        if folder and os.access(folder, os.W_OK) and _is_tmpfs(folder):
+            return folder
     way_out = "use llmrack secrets set"
-    raise _problem(path, "cannot be edited: no file system in memory is writable here", way_out)
+    raise unusable(path, "cannot be edited: no file system in memory is writable here", way_out)
 
 
 def _is_tmpfs(folder: str) -> bool:
-    """Whether the mount that `folder` is on is in memory (proc_pid_mounts(5))."""
+    """Whether the file system of `folder` is in memory (proc_pid_mounts(5))."""
     mounts = [line.split()[1:3] for line in Path("/proc/self/mounts").read_text().splitlines()]
     kinds = {place: kind for place, kind in mounts}
     real = Path(folder).resolve()
-    nearest = next(str(each) for each in (real, *real.parents) if str(each) in kinds)
+    nearest = next(str(parent) for parent in (real, *real.parents) if str(parent) in kinds)
     return kinds[nearest] in ("tmpfs", "ramfs")
 
 
@@ -86,9 +86,5 @@ def _parse(path: Path, text: str) -> dict[str, Secret]:
     except (ValueError, yaml.YAMLError):
         # PyYAML's message would show the line.
         cause = "is as it was: what you saved is not NAME: value, a line each"
-        raise _problem(path, cause, "put values in quotes, and run it again") from None
+        raise unusable(path, cause, "put values in quotes, and run it again") from None
     return {str(name): Secret(value) for name, value in values.items()}
-
-
-def _problem(path: Path, cause: str, way_out: str) -> DeclarationError:
-    return DeclarationError([Problem(str(path), "", cause, way_out)])

@@ -1,4 +1,4 @@
-"""Who can open the vault: age identities and SSH keys that people already have."""
+"""The identities that open the vault: age identities, and SSH keys that people already have."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import pyrage
 
-from llmrack.problems import DeclarationError, Problem
+from llmrack.problems import DeclarationError, unusable
 
 VARIABLE = "LLMRACK_IDENTITY"
 """Names a file with an identity, instead of those in OWN."""
@@ -26,55 +26,57 @@ _unlocked: dict[Path, Any] = {}
 
 
 def files() -> list[Path]:
-    """The files that may hold identities of whoever runs this, those that are there."""
+    """The existing files that may hold the user's identities."""
     named = os.environ.get(VARIABLE)
-    paths = [Path(named)] if named else [Path(each).expanduser() for each in OWN]
+    paths = [Path(named)] if named else [Path(name).expanduser() for name in OWN]
     if named and not paths[0].exists():
-        raise _problem(paths[0], "is not there", f"correct {VARIABLE}, which names it")
+        raise unusable(paths[0], "is not there", f"correct {VARIABLE}, which names it")
     return [path for path in paths if path.exists()]
 
 
 def decrypt(place: Path, data: bytes) -> bytes:
-    """What is in the age file `data`, opened by any of the identities that are there.
+    """The content of the age file `data`, opened by any of the user's identities.
 
-    Passphrases are asked for at the terminal, once, and only where the key may be the right one.
-    Raises DeclarationError that tells a damaged file from a missing identity.
+    + place: the file, for messages
+
+    Passphrases are asked for at the terminal, once, and only if the key may be the right one.
+    Raises DeclarationError, with different causes for a damaged file and a missing identity.
     """
     candidates = files()
     open_now: list[Path] = []
     locked: list[Path] = []
     for path in candidates:
         (locked if path not in _unlocked and _is_locked(path) else open_now).append(path)
-    found = _try(place, data, (_identity(path) for path in open_now))
+    content = _try(place, data, (_identity(path) for path in open_now))
     for path in locked:
-        if found is None and _may_open(path, data):
-            found = _try(place, data, [_identity(path)])
-    if found is not None:
-        return found
+        if content is None and _may_open(path, data):
+            content = _try(place, data, [_identity(path)])
+    if content is not None:
+        return content
     tried = ", ".join(map(str, candidates)) or "none is there"
     way_out = (
         "ask somebody who can open it to run: llmrack secrets recipients add "
         f"{_shown(public_keys())}; or name your identity's file in {VARIABLE}"
     )
-    raise _problem(place, f"is not encrypted to any of your identities (tried: {tried})", way_out)
+    raise unusable(place, f"is not encrypted to any of your identities (tried: {tried})", way_out)
 
 
 def public_keys() -> list[str]:
-    """The recipients that the identities here belong to, as far as that is written in clear."""
-    found = []
+    """The recipients of the user's identities, as far as they can be read without a passphrase."""
+    keys = []
     for path in files():
         public = path.with_name(f"{path.name}.pub")
         if public.exists():
-            found.append(" ".join(public.read_text("utf-8").split()[:2]))
+            keys.append(" ".join(public.read_text("utf-8").split()[:2]))
         elif not _is_ssh(path.read_bytes()) and not _is_locked(path):
-            found.append(str(_identity(path).to_public()))
-    return found
+            keys.append(str(_identity(path).to_public()))
+    return keys
 
 
 def generate() -> tuple[Path, str]:
-    """Make an age identity where it is looked for; its file and its recipient.
+    """Make an age identity in its usual place; returns its file and its recipient.
 
-    Raises FileExistsError where there is one.
+    Raises FileExistsError if there is one.
     """
     path = Path(OWN[0]).expanduser()
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -98,7 +100,7 @@ def recipient(text: str) -> Any:  # noqa: ANN401  (pyrage has a class for each k
 
 
 def _try(place: Path, data: bytes, identities: Iterable[Any]) -> bytes | None:
-    """The content; None where no identity fits."""
+    """The content; None if no identity fits."""
     for identity in identities:
         try:
             return bytes(pyrage.decrypt(data, [identity]))
@@ -113,7 +115,7 @@ def _try(place: Path, data: bytes, identities: Iterable[Any]) -> bytes | None:
 
 def _damaged(place: Path, cause: str) -> DeclarationError:
     way_out = "take it from your version control or from a copy; nothing was changed"
-    return _problem(place, f"is truncated or has been edited ({cause})", way_out)
+    return unusable(place, f"is truncated or has been edited ({cause})", way_out)
 
 
 def _identity(path: Path) -> Any:  # noqa: ANN401
@@ -124,7 +126,7 @@ def _identity(path: Path) -> Any:  # noqa: ANN401
 
 def _load(path: Path) -> Any:  # noqa: ANN401
     if path.stat().st_mode & 0o077:
-        raise _problem(path, "can be read by other users", f"run: chmod 600 {path}")
+        raise unusable(path, "can be read by other users", f"run: chmod 600 {path}")
     data = path.read_bytes()
     try:
         if _is_ssh(data):
@@ -135,16 +137,16 @@ def _load(path: Path) -> Any:  # noqa: ANN401
         lines = [line for line in data.decode().splitlines() if line.startswith("AGE-SECRET-KEY-")]
         return pyrage.x25519.Identity.from_str(lines[0])
     except pyrage.DecryptError:
-        raise _problem(path, "does not open with this passphrase", "try again") from None
+        raise unusable(path, "does not open with this passphrase", "try again") from None
     except (pyrage.IdentityError, IndexError, UnicodeDecodeError) as error:
         cause = str(error) if isinstance(error, pyrage.IdentityError) else "no AGE-SECRET-KEY in it"
         way_out = "use an age identity, or an SSH key of type ed25519 or rsa"
-        raise _problem(path, f"is no identity ({cause})", way_out) from None
+        raise unusable(path, f"is no identity ({cause})", way_out) from None
 
 
 def _without_passphrase(path: Path, data: bytes) -> bytes:
     with warnings.catch_warnings():
-        # It tells of algorithms that are not used here.
+        # Its warnings are about algorithms that are not used here.
         warnings.simplefilter("ignore")
         # cryptography costs 0.1 s to import, and few deploys need it.
         from cryptography.hazmat.primitives import serialization as ssh
@@ -152,7 +154,7 @@ def _without_passphrase(path: Path, data: bytes) -> bytes:
         try:
             key = ssh.load_ssh_private_key(data, _passphrase(path).encode())
         except ValueError:
-            raise _problem(path, "does not open with this passphrase", "try again") from None
+            raise unusable(path, "does not open with this passphrase", "try again") from None
         openssh = ssh.Encoding.PEM, ssh.PrivateFormat.OpenSSH, ssh.NoEncryption()
         return key.private_bytes(*openssh)
 
@@ -160,7 +162,7 @@ def _without_passphrase(path: Path, data: bytes) -> bytes:
 def _passphrase(path: Path) -> str:
     if not sys.stdin.isatty():
         way_out = f"run this in a terminal, or name an identity without one in {VARIABLE}"
-        raise _problem(path, "needs a passphrase, and nobody can be asked", way_out)
+        raise unusable(path, "needs a passphrase, and nobody can be asked", way_out)
     return getpass.getpass(f"Passphrase of {path}: ")
 
 
@@ -182,7 +184,7 @@ def _is_locked(path: Path) -> bool:
 
 
 def _may_open(path: Path, data: bytes) -> bool:
-    """False where the file says that it is for others: its header has SSH keys' short digests."""
+    """False if the file's header names other SSH keys, by their short digests."""
     public = path.with_name(f"{path.name}.pub")
     if not public.exists():
         return True
@@ -201,7 +203,3 @@ def _stanzas(data: bytes) -> Iterator[bytes]:
 
 def _shown(keys: list[str]) -> str:
     return f"'{keys[0]}'" if keys else "YOUR-PUBLIC-KEY"
-
-
-def _problem(path: Path, cause: str, way_out: str) -> DeclarationError:
-    return DeclarationError([Problem(str(path), "", cause, way_out)])

@@ -1,4 +1,4 @@
-"""One llmrack at a time, without waiting for ever."""
+"""Lets one llmrack at a time change a file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from llmrack.problems import DeclarationError, Problem
+from llmrack.problems import unusable
 
 DEADLINE = 30.0
 _PAUSE = 0.02
@@ -17,21 +17,21 @@ _PAUSE = 0.02
 
 @contextmanager
 def alone_with(path: Path) -> Iterator[None]:
-    """Nobody else changes what is in the file's folder within the block.
+    """Keep other llmracks from changing the files in the file's folder within the block.
 
-    The folder is locked, since files are replaced and not written. Raises DeclarationError when
-    there is none, or another llmrack has it for 30 s.
+    The folder is locked, since files are replaced and not written. Raises DeclarationError if there
+    is no folder, or if another llmrack locks it for 30 s.
     """
     try:
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
         cause = f"cannot be there: its folder cannot be opened ({error.strerror})"
-        raise DeclarationError([Problem(str(path), "", cause, "correct the path")]) from None
+        raise unusable(path, cause, "correct the path") from None
     try:
         _lock(folder, path)
         yield
     finally:
-        # gevent closes it later; who locks it again before that would wait for himself.
+        # gevent closes the folder later; a second lock of this process before that would wait.
         fcntl.flock(folder, fcntl.LOCK_UN)
         os.close(folder)
 
@@ -46,6 +46,5 @@ def _lock(handle: int, path: Path) -> None:
         except BlockingIOError:
             if time.monotonic() > end:
                 cause = f"is being changed by another llmrack for {DEADLINE:.0f} s"
-                problem = Problem(str(path), "", cause, "wait for it, or end it")
-                raise DeclarationError([problem]) from None
+                raise unusable(path, cause, "wait for it, or end it") from None
         time.sleep(_PAUSE)

@@ -8,7 +8,7 @@ from pathlib import Path
 AGE = ".age"
 
 MASTER_KEY = "LITELLM_MASTER_KEY"
-"""The gateway's own key; it is generated where nobody gives one."""
+"""The gateway's own key; it is generated if there is none."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Places:
     """The files with keys.
 
     + env_file: lines NAME=value in clear, 0600
-    + vault: llmrack's own where its name ends in .age; any other is a SOPS file
+    + vault: llmrack's own if its name ends in .age, else a SOPS file
     """
 
     env_file: Path
@@ -24,12 +24,12 @@ class Places:
 
     @property
     def has_vault(self) -> bool:
-        """Whether there is one."""
+        """Whether the vault exists."""
         return self.vault.exists()
 
     @property
     def is_sops(self) -> bool:
-        """Whether SOPS keeps the vault; llmrack only reads it then."""
+        """Whether the vault is a SOPS file, which llmrack only reads."""
         return self.vault.suffix != AGE
 
     @property

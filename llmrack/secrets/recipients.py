@@ -1,10 +1,10 @@
-"""Who a vault is encrypted to."""
+"""Adds and removes the recipients that a vault is encrypted to."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from llmrack.problems import DeclarationError, Problem, nearest
+from llmrack.problems import nearest, unusable
 from llmrack.secrets import store, vault
 from llmrack.secrets.identities import recipient
 from llmrack.secrets.places import Places
@@ -13,18 +13,18 @@ _SENT = "age1", "ssh-"
 
 
 def parse(given: str) -> tuple[str, str]:
-    """A public key, and whose it is, from the key itself or from a file with one in it.
+    """A public key and its owner, from the key itself or from a file with one.
 
-    Raises DeclarationError where there is none, or one that age cannot encrypt to.
+    Raises DeclarationError if there is none, or if age cannot encrypt to it.
     """
     text = given
     if not given.startswith(_SENT):
         path = Path(given).expanduser()
         if not path.is_file():
             way_out = "give age1..., ssh-ed25519 ..., ssh-rsa ..., or a file with one"
-            raise _problem(given, "is neither a public key nor a file", way_out)
+            raise unusable(given, "is neither a public key nor a file", way_out)
         lines = path.read_text("utf-8", errors="replace").splitlines()
-        # An age identity's file says its recipient in a comment.
+        # An age identity's file has its recipient in a comment.
         keys = [line.removeprefix("# public key: ") for line in lines]
         text = next((line for line in keys if line.startswith(_SENT)), "")
     parts = text.split(maxsplit=2)
@@ -34,7 +34,7 @@ def parse(given: str) -> tuple[str, str]:
         recipient(key)
     except ValueError as error:
         way_out = "give an age recipient, or an SSH public key of type ed25519 or rsa"
-        raise _problem(given[:60], f"is no public key to encrypt to ({error})", way_out) from None
+        raise unusable(given[:60], f"is no public key to encrypt to ({error})", way_out) from None
     return key, " ".join(parts[length:])
 
 
@@ -53,15 +53,11 @@ def remove(places: Places, given: str) -> str:
     key = named[0] if len(named) == 1 else parse(given)[0]
     if key not in known:
         cause = "is none of its recipients"
-        raise _problem(str(places.vault), f"{_short(key)} {cause}", nearest(given, known.values()))
-    left = {each: name for each, name in known.items() if each != key}
-    store.set_recipients(places, left, f"recipients remove {_short(key)}")
+        raise unusable(places.vault, f"{_short(key)} {cause}", nearest(given, known.values()))
+    rest = {known_key: name for known_key, name in known.items() if known_key != key}
+    store.set_recipients(places, rest, f"recipients remove {_short(key)}")
     return key
 
 
 def _short(key: str) -> str:
     return f"{key[:8]}...{key[-8:]}"
-
-
-def _problem(place: str, cause: str, way_out: str) -> DeclarationError:
-    return DeclarationError([Problem(place, "", cause, way_out)])

@@ -1,4 +1,4 @@
-"""Keys in a file of SOPS (github.com/getsops/sops), read by `sops` itself."""
+"""Reads the keys in a file of SOPS (github.com/getsops/sops) with `sops` itself."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from llmrack.problems import DeclarationError, Problem
+from llmrack.problems import unusable
 
 
 def read(path: Path) -> dict[str, str]:
     """The secrets by name: the top level of the file, decrypted in memory.
 
-    Raises DeclarationError where `sops` is missing, cannot decrypt it, or finds something else.
+    Raises DeclarationError if `sops` is missing or cannot decrypt it, or if it holds other values.
     """
     program = shutil.which("sops")
     if program is None:
         way_out = "install sops, or make a vault of llmrack's: a secrets_file that ends in .age"
-        raise _problem(path, "is read by sops, which is not installed", way_out)
+        raise unusable(path, "is read by sops, which is not installed", way_out)
     done = subprocess.run(  # noqa: S603  (no shell; the file's name is the user's own)
         [program, "--decrypt", "--output-type", "json", str(path)],
         capture_output=True,
@@ -26,22 +26,18 @@ def read(path: Path) -> dict[str, str]:
         check=False,
     )
     if done.returncode != 0:
-        said = " ".join(done.stderr.split())[:300]
-        raise _problem(path, f"cannot be decrypted by sops ({said})", f"try: sops decrypt {path}")
+        reason = " ".join(done.stderr.split())[:300]
+        raise unusable(path, f"cannot be decrypted by sops ({reason})", f"try: sops decrypt {path}")
     try:
         values = json.loads(done.stdout)
         return {str(name): _text(value) for name, value in values.items()}
     except (ValueError, TypeError, AttributeError):
-        # The cause would show what is around it.
+        # The exception's text could show a value.
         way_out = "write NAME: value at its top level"
-        raise _problem(path, "has something else in it than names and values", way_out) from None
+        raise unusable(path, "has something else in it than names and values", way_out) from None
 
 
 def _text(value: object) -> str:
     if isinstance(value, dict | list) or value is None:
         raise TypeError
     return str(value)
-
-
-def _problem(path: Path, cause: str, way_out: str) -> DeclarationError:
-    return DeclarationError([Problem(str(path), "", cause, way_out)])

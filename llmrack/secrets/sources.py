@@ -1,11 +1,11 @@
-"""Where a secret comes from: the environment, then the vault, then `.env`; the first one wins."""
+"""Finds secrets in the environment, then in the vault, then in `.env`; the first one counts."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from llmrack.problems import DeclarationError, Problem
+from llmrack.problems import unusable
 from llmrack.secrets.dotenv import read_env
 from llmrack.secrets.places import Places
 from llmrack.secrets.value import Secret, StoredSecret
@@ -13,67 +13,59 @@ from llmrack.secrets.value import Secret, StoredSecret
 ENVIRONMENT = "environment"
 
 
-def find(
-    places: Places, names: Iterable[str], environ: Mapping[str, str] | None = None
-) -> dict[str, StoredSecret]:
-    """The secrets called ``names`` that have a real value; empty ones and placeholders have none.
+def find(places: Places, names: Iterable[str]) -> dict[str, StoredSecret]:
+    """The secrets called ``names`` that have a value other than a placeholder.
 
-    The vault is opened only if the environment does not have them all. Raises DeclarationError
-    where a file is not as it must be, or a value has a line break in it.
+    The vault is opened only if the environment does not have them all. Raises DeclarationError if a
+    file cannot be used, or if a value has a line break.
     """
-    found: dict[str, StoredSecret] = {}
+    secrets: dict[str, StoredSecret] = {}
     wanted = list(names)
-    inherited = os.environ if environ is None else environ
-    _add(
-        found, wanted, {name: StoredSecret(Secret(v), ENVIRONMENT) for name, v in inherited.items()}
-    )
-    for read in (_of_vault, _of_env_file):
-        if len(found) < len(set(wanted)):
-            _add(found, wanted, read(places))
-    return found
+    for read in (_of_environment, _of_vault, _of_env_file):
+        source = read(places) if len(secrets) < len(set(wanted)) else {}
+        for name in wanted:
+            stored = source.get(name)
+            if stored and name not in secrets and not stored.secret.is_placeholder:
+                secrets[name] = _on_one_line(name, stored)
+    return secrets
 
 
-def placeholders(places: Places, environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Where secrets stand that have a text which waits to be replaced, by name.
+def placeholders(places: Places) -> dict[str, str]:
+    """The places of placeholders in the environment and in `.env`, by name.
 
-    Of the environment and `.env`: the command that puts values into a vault refuses them.
+    A vault has none: the command that puts values into it refuses them.
     """
-    inherited = os.environ if environ is None else environ
-    there = {name: StoredSecret(Secret(value), ENVIRONMENT) for name, value in inherited.items()}
     return {
-        name: f"the {kept.source}" if kept.source == ENVIRONMENT else kept.source
-        for name, kept in (there | _of_env_file(places)).items()
-        if kept.secret.reveal().strip() and kept.secret.is_placeholder
+        name: f"the {stored.source}" if stored.source == ENVIRONMENT else stored.source
+        for name, stored in (_of_environment(places) | _of_env_file(places)).items()
+        if stored.secret.reveal().strip() and stored.secret.is_placeholder
     }
 
 
 def everything(places: Places) -> dict[str, StoredSecret]:
-    """Every secret that is in a file; of those in both, the vault's."""
-    found = _of_env_file(places) | _of_vault(places)
-    return {name: kept for name, kept in sorted(found.items()) if not kept.secret.is_placeholder}
+    """Every secret in a file; the vault's, if both files have it."""
+    secrets = _of_env_file(places) | _of_vault(places)
+    return {
+        name: stored for name, stored in sorted(secrets.items()) if not stored.secret.is_placeholder
+    }
 
 
-def _add(
-    found: dict[str, StoredSecret], wanted: list[str], there: Mapping[str, StoredSecret]
-) -> None:
-    for name in wanted:
-        kept = there.get(name)
-        if kept and name not in found and not kept.secret.is_placeholder:
-            found[name] = _on_one_line(name, kept)
+def _on_one_line(name: str, stored: StoredSecret) -> StoredSecret:
+    """The secret itself. Raises DeclarationError if no environment file can hold its value."""
+    if any(character in stored.secret.reveal() for character in "\n\r\0"):
+        way_out = "write the key on one line"
+        raise unusable(stored.source, "has a line break in it", way_out, name)
+    return stored
 
 
-def _on_one_line(name: str, kept: StoredSecret) -> StoredSecret:
-    """The same; DeclarationError for a value that no environment file can hold."""
-    if any(character in kept.secret.reveal() for character in "\n\r\0"):
-        problem = Problem(kept.source, name, "has a line break in it", "write the key on one line")
-        raise DeclarationError([problem])
-    return kept
+def _of_environment(_: Places) -> dict[str, StoredSecret]:
+    return {name: StoredSecret(Secret(value), ENVIRONMENT) for name, value in os.environ.items()}
 
 
 def _of_vault(places: Places) -> dict[str, StoredSecret]:
     if not places.has_vault:
         return {}
-    # Without a vault nothing of it is loaded: pyrage costs some milliseconds.
+    # Imported only for a vault: pyrage takes some milliseconds.
     from llmrack.secrets import sops, vault
 
     source = places.vault.name

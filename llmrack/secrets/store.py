@@ -1,4 +1,4 @@
-"""Changing what is kept: every change is proven, and noted in the audit file."""
+"""Changes secrets: every change is read back, and noted in the audit file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import secrets as random
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-from llmrack.problems import DeclarationError, Problem, nearest
+from llmrack.problems import DeclarationError, nearest, unusable
 from llmrack.secrets import audit, vault
 from llmrack.secrets.dotenv import read_env, write_env
 from llmrack.secrets.places import MASTER_KEY, Places
@@ -17,14 +17,14 @@ from llmrack.secrets.value import Secret
 
 
 def init(places: Places, recipients: dict[str, str]) -> None:
-    """Make the vault; DeclarationError where there is one, or where nobody here could open it."""
+    """Make the vault. Raises DeclarationError if there is one, or if the user could not open it."""
     _insist_on_age(places)
     with _noted(places, "init", []):
         vault.create(places.vault, recipients)
 
 
 def set_values(places: Places, values: Mapping[str, Secret], action: str = "set") -> None:
-    """Put values into the vault, and prove that it decrypts to what was given.
+    """Put values into the vault, and check that it decrypts to them.
 
     Raises DeclarationError, with the file intact: for a vault that cannot be opened, an empty
     value, a placeholder, or one with a line break.
@@ -33,11 +33,8 @@ def set_values(places: Places, values: Mapping[str, Secret], action: str = "set"
     for name, value in values.items():
         insist_on_value(places, name, value)
     with _noted(places, action, values):
-        with vault.changed(places.vault) as contents:
-            for name, value in values.items():
-                entry = contents.secrets.get(name)
-                contents.secrets[name] = vault.renewed(entry, value, audit.now(), audit.who())
-            _mark(places, contents)
+        with _changed(places) as contents:
+            _set(contents, values)
         stored = vault.read(places.vault).secrets
         for name, value in values.items():
             if name not in stored or stored[name].value != value:
@@ -46,61 +43,62 @@ def set_values(places: Places, values: Mapping[str, Secret], action: str = "set"
 
 
 def unset(places: Places, name: str) -> None:
-    """Remove a secret from the vault; DeclarationError where it has none of that name."""
+    """Remove a secret from the vault. Raises DeclarationError if there is none of that name."""
     insist_on_vault(places)
-    with _noted(places, "unset", [name]), vault.changed(places.vault) as contents:
+    with _noted(places, "unset", [name]), _changed(places) as contents:
         if name not in contents.secrets:
             raise _problem(places, name, "is not in it", nearest(name, contents.secrets))
         del contents.secrets[name]
-        _mark(places, contents)
 
 
 def replace(
-    places: Places, before: Mapping[str, Secret], values: Mapping[str, Secret], gone: Iterable[str]
+    places: Places,
+    before: Mapping[str, Secret],
+    values: Mapping[str, Secret],
+    removed: Iterable[str],
 ) -> None:
-    """Set and remove what was edited; DeclarationError where somebody else was there meanwhile.
+    """Set and remove what was edited; DeclarationError where somebody else changed it meanwhile.
 
     + before: all values as they were when the editing began
+    + values: the new values of the secrets that were changed
+    + removed: names of the secrets to remove
     """
     for name, value in values.items():
         insist_on_value(places, name, value)
-    names = {*values, *gone}
-    with _noted(places, "edit", names), vault.changed(places.vault) as contents:
+    names = {*values, *removed}
+    with _noted(places, "edit", names), _changed(places) as contents:
         for name in names:
             entry = contents.secrets.get(name)
             if (entry.value if entry else None) != before.get(name):
                 cause = "was changed by somebody else meanwhile"
                 raise _problem(places, name, cause, "nothing was saved: run it again")
-        for name, value in values.items():
-            entry = contents.secrets.get(name)
-            contents.secrets[name] = vault.renewed(entry, value, audit.now(), audit.who())
-        for name in gone:
+        _set(contents, values)
+        for name in removed:
             del contents.secrets[name]
-        _mark(places, contents)
 
 
 def set_recipients(places: Places, recipients: dict[str, str], action: str) -> None:
-    """Encrypt the vault to others than before."""
+    """Encrypt the vault to these recipients: public key → owner."""
     insist_on_vault(places)
-    with _noted(places, action, []), vault.changed(places.vault) as contents:
+    with _noted(places, action, []), _changed(places) as contents:
         contents.recipients = recipients
-        _mark(places, contents)
 
 
-def ensure_master_key(places: Places, environ: Mapping[str, str] | None = None) -> str | None:
-    """Generate the gateway's master key once, when it is nowhere.
+def ensure_master_key(places: Places) -> str | None:
+    """Generate the gateway's master key, if there is none.
 
-    Returns the file that it was written to: the vault where there is one, else `.env`.
+    Returns the file that it was written to: the vault if there is one, else `.env`. None if there
+    was a key.
     """
-    if find(places, [MASTER_KEY], environ):
+    if find(places, [MASTER_KEY]):
         return None
     key = Secret(f"sk-{random.token_urlsafe(32)}")
     put(places, MASTER_KEY, key, "generate")
-    return str(_kept_in(places, MASTER_KEY))
+    return str(places.vault if places.has_vault else places.env_file)
 
 
 def put(places: Places, name: str, value: Secret, action: str = "set") -> None:
-    """Store a value where the name is kept: in the vault, or else in `.env`."""
+    """Store a value in the vault if there is one, else in `.env`. Raises DeclarationError."""
     if places.has_vault and not places.is_sops:
         set_values(places, {name: value}, action)
         return
@@ -111,13 +109,8 @@ def put(places: Places, name: str, value: Secret, action: str = "set") -> None:
         write_env(places.env_file, name, value)
         if read_env(places.env_file).get(name) != value.reveal():
             cause = "does not read back as what was given"
-            raise DeclarationError(
-                [Problem(str(places.env_file), name, cause, "quote it in the file by hand")]
-            )
-
-
-def _kept_in(places: Places, name: str) -> object:
-    return places.vault if places.has_vault else places.env_file
+            way_out = "quote it in the file by hand"
+            raise unusable(places.env_file, cause, way_out, name)
 
 
 def begin_rotation(
@@ -126,37 +119,39 @@ def begin_rotation(
     """Store the new value; the vault keeps the old one until the rotation is settled.
 
     + old: the value until now, which may have been in `.env`
-    + until: for how long the gateway shall take the old one, too (ISO 8601, UTC); the vault alone
-      knows that
+    + until: the time until which the gateway accepts the old one, too (ISO 8601, UTC); it is stored
+      in the vault only
     """
     if not places.has_vault:
         return put(places, name, value, "rotate: begin")
     insist_on_vault(places)
     insist_on_value(places, name, value)
-    with _noted(places, "rotate: begin", [name]), vault.changed(places.vault) as contents:
+    with _noted(places, "rotate: begin", [name]), _changed(places) as contents:
+        _set(contents, {name: value})
         digest = hashlib.sha256(old.reveal().encode()).hexdigest()
-        new = vault.renewed(contents.secrets.get(name), value, audit.now(), audit.who())
-        accepted = (digest, until) if until else None
-        contents.secrets[name] = dataclasses.replace(new, previous=old, accepted=accepted)
-        _mark(places, contents)
+        contents.secrets[name] = dataclasses.replace(
+            contents.secrets[name], previous=old, accepted=(digest, until) if until else None
+        )
 
 
-def settle_rotation(places: Places, name: str, back: Secret | None) -> None:
-    """Forget the old value; or put it `back`."""
-    action = "rotate: put back" if back else "rotate: done"
+def settle_rotation(places: Places, name: str, old: Secret | None) -> None:
+    """Forget the old value of a secret, or put it back.
+
+    + old: the value to put back; None: the new one stays
+    """
+    action = "rotate: put back" if old else "rotate: done"
     if not places.has_vault:
-        return put(places, name, back, action) if back else audit.note(places, action, [name])
-    with _noted(places, action, [name]), vault.changed(places.vault) as contents:
+        return put(places, name, old, action) if old else audit.note(places, action, [name])
+    with _noted(places, action, [name]), _changed(places) as contents:
         entry = dataclasses.replace(contents.secrets[name], previous=None)
-        if back:
-            entry = dataclasses.replace(entry, value=back, accepted=None)
+        if old:
+            entry = dataclasses.replace(entry, value=old, accepted=None)
         contents.secrets[name] = entry
-        _mark(places, contents)
 
 
 @contextmanager
 def _noted(places: Places, action: str, names: Iterable[str]) -> Iterator[None]:
-    """Note the operation, and whether it came off."""
+    """Note the operation and its result in the audit file."""
     try:
         yield
     except DeclarationError as error:
@@ -168,13 +163,23 @@ def _noted(places: Places, action: str, names: Iterable[str]) -> Iterator[None]:
     audit.note(places, action, names)
 
 
-def _mark(places: Places, contents: vault.Contents) -> None:
-    stands = audit.mark(places.audit)
-    contents.audit = stands.lines, stands.last
+@contextmanager
+def _changed(places: Places) -> Iterator[vault.Contents]:
+    """The vault's contents, written when the block ends, with where the audit file stands."""
+    with vault.changed(places.vault) as contents:
+        yield contents
+        audited = audit.mark(places.audit)
+        contents.audit = audited.lines, audited.last
+
+
+def _set(contents: vault.Contents, values: Mapping[str, Secret]) -> None:
+    for name, value in values.items():
+        entry = contents.secrets.get(name)
+        contents.secrets[name] = vault.renewed(entry, value, audit.now(), audit.who())
 
 
 def insist_on_vault(places: Places) -> None:
-    """DeclarationError where there is no vault that llmrack may write."""
+    """Raise DeclarationError if there is no vault that llmrack may write."""
     _insist_on_age(places)
     if not places.has_vault:
         raise _problem(places, "", "is not there", "make it: llmrack secrets init")
@@ -187,7 +192,7 @@ def _insist_on_age(places: Places) -> None:
 
 
 def insist_on_value(places: Places, name: str, value: Secret) -> None:
-    """DeclarationError for a value that is none, or that no environment file can hold."""
+    """Raise DeclarationError for an empty value, or one that no environment file can hold."""
     if not name.isidentifier():
         way_out = "use letters, digits and _, as for a variable"
         raise _problem(places, name, "is no name of a secret", way_out)
@@ -199,4 +204,4 @@ def insist_on_value(places: Places, name: str, value: Secret) -> None:
 
 
 def _problem(places: Places, name: str, cause: str, way_out: str) -> DeclarationError:
-    return DeclarationError([Problem(str(places.vault), name, cause, way_out)])
+    return unusable(places.vault, cause, way_out, name)

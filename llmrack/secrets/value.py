@@ -1,4 +1,4 @@
-"""A secret's value, which shows itself to nobody who does not ask for it by name."""
+"""A secret's value, which no message shows by accident."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MASK = "********"
 
 
 class Secret:
-    """A value that prints, formats and compares without giving itself away."""
+    """A value that is masked wherever it is printed, formatted or pickled."""
 
     __slots__ = ("_value",)
 
@@ -28,7 +28,7 @@ class Secret:
 
     @property
     def is_placeholder(self) -> bool:
-        """Whether it is empty or obviously a text that waits to be replaced."""
+        """Whether it is empty, or obviously a text to be replaced."""
         return PLACEHOLDER.match(self._value.strip()) is not None
 
     def __str__(self) -> str:
@@ -53,17 +53,17 @@ class Secret:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # What is read from a pickle is a placeholder, which is used for nothing.
+        # A pickle holds a placeholder instead, which no command accepts as a value.
         return Secret, (MASK,)
 
 
 @dataclass(frozen=True)
 class StoredSecret:
-    """A secret that was found.
+    """A secret and its source.
 
     + source: "environment", or the file's name
-    + changed: when its value was set (ISO 8601, UTC), where that is known
-    + accepted: the SHA-256 of the value before, and until when the gateway takes that one, too
+    + changed: when its value was set (ISO 8601, UTC); None if that is not known
+    + accepted: the SHA-256 of the value before, and the time until which the gateway accepts it
     """
 
     secret: Secret
@@ -81,9 +81,9 @@ for _dumper in (yaml.SafeDumper, yaml.Dumper):
 
 
 def preview(secret: Secret) -> str:
-    """Enough of the value to tell two keys apart, and no help in guessing one.
+    """A part of the value that distinguishes keys, and is no help in guessing one.
 
-    At most a quarter of it is shown: seven and four characters of a long one, none of a short one.
+    At most a quarter is shown: seven and four characters of a long value, none of a short one.
     """
     value = secret.reveal()
     shown = min(11, len(value) // 4)

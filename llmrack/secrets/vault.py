@@ -1,6 +1,6 @@
 """`secrets.age`: the keys, encrypted with age to one or more people, safe to commit.
 
-What is inside is JSON: `age -d secrets.age` shows it where llmrack is not at hand.
+Its content is JSON, which `age -d secrets.age` shows without llmrack.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import pyrage
 
 from llmrack.files import replacement
-from llmrack.problems import DeclarationError, Problem
+from llmrack.problems import DeclarationError, unusable
 from llmrack.secrets.identities import decrypt, recipient
 from llmrack.secrets.locking import alone_with
 from llmrack.secrets.value import Secret
@@ -28,9 +28,9 @@ class Entry:
     """A secret in the vault.
 
     + changed: when its value was set, ISO 8601 in UTC
-    + by: who set it
-    + previous: the value before, while a rotation is under way
-    + accepted: the SHA-256 of the value before, and until when the gateway takes that one, too
+    + by: the user who set it
+    + previous: the value before, during a rotation
+    + accepted: the SHA-256 of the value before, and the time until which the gateway accepts it
     """
 
     value: Secret
@@ -42,9 +42,9 @@ class Entry:
 
 @dataclass
 class Contents:
-    """What is in a vault.
+    """The content of a vault.
 
-    + recipients: public key → whose it is
+    + recipients: public key → owner
     + audit: the audit file's end when the vault was written: lines, and the SHA-256 of the last
     """
 
@@ -54,15 +54,15 @@ class Contents:
 
 
 def read(path: Path) -> Contents:
-    """Decrypt the vault, in memory; DeclarationError where it is damaged or not for us."""
+    """Decrypt the vault, in memory. Raises DeclarationError if it is damaged or for others."""
     return _parse(path, decrypt(path, _bytes(path)))
 
 
 def create(path: Path, recipients: dict[str, str]) -> None:
-    """Make an empty vault; DeclarationError where there is one, or nobody here could open it."""
+    """Make an empty vault. Raises DeclarationError if one exists, or if the user cannot open it."""
     with alone_with(path):
         if path.exists():
-            raise _problem(path, "is there already", "use llmrack secrets set, or recipients add")
+            raise unusable(path, "is there already", "use llmrack secrets set, or recipients add")
         _write(path, Contents(recipients))
 
 
@@ -70,8 +70,8 @@ def create(path: Path, recipients: dict[str, str]) -> None:
 def changed(path: Path) -> Iterator[Contents]:
     """The contents, to be changed within the block, and written when it ends without an error.
 
-    Nobody else changes the vault meanwhile. What is written is read back and compared before it
-    takes the place of the old file. Raises DeclarationError; the old file is intact then.
+    No other llmrack changes the vault meanwhile. The new file is read back and compared before it
+    replaces the old one. Raises DeclarationError; the old file is intact then.
     """
     with alone_with(path):
         contents = read(path)
@@ -84,18 +84,18 @@ def _write(path: Path, contents: Contents) -> None:
         recipients = [recipient(key) for key in contents.recipients]
     except ValueError as error:
         way_out = "give an age recipient (age1...), or an SSH key of type ed25519 or rsa"
-        raise _problem(path, f"has no such recipient: {error}", way_out) from None
+        raise unusable(path, f"has no such recipient: {error}", way_out) from None
     if not recipients:
-        raise _problem(path, "would be encrypted to nobody", "keep one recipient at least")
+        raise unusable(path, "would be encrypted to nobody", "keep one recipient at least")
     clear = json.dumps(_plain(contents), indent=1, sort_keys=True).encode()
     sealed = pyrage.encrypt(clear, recipients, armored=True)
     if not _opens(path, sealed, clear):
         cause = "could not be opened by any identity of yours after this"
-        raise _problem(path, cause, "keep yourself among its recipients")
+        raise unusable(path, cause, "keep yourself among its recipients")
     with replacement(path, 0o600) as beside:
         beside.write_bytes(sealed)
         if beside.read_bytes() != sealed:
-            raise _problem(path, "cannot be written soundly", "look at the disk")
+            raise unusable(path, "cannot be written soundly", "look at the disk")
 
 
 def _opens(path: Path, sealed: bytes, clear: bytes) -> bool:
@@ -110,7 +110,7 @@ def _bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         cause = f"cannot be read ({error.strerror})"
-        raise _problem(path, cause, "make one: llmrack secrets init") from None
+        raise unusable(path, cause, "make one: llmrack secrets init") from None
 
 
 def _plain(contents: Contents) -> dict[str, Any]:
@@ -135,7 +135,7 @@ def _parse(path: Path, clear: bytes) -> Contents:
         plain = json.loads(clear)
         if plain["version"] != VERSION:
             way_out = "use the llmrack that wrote it"
-            raise _problem(path, f"is of version {plain['version']}, and not {VERSION}", way_out)
+            raise unusable(path, f"is of version {plain['version']}, and not {VERSION}", way_out)
         entries = {
             name: Entry(
                 Secret(entry["value"]),
@@ -149,15 +149,11 @@ def _parse(path: Path, clear: bytes) -> Contents:
         audit = plain["audit"]["lines"], plain["audit"]["last"]
         return Contents(dict(plain["recipients"]), entries, audit)
     except (ValueError, KeyError, TypeError, AttributeError):
-        # Not even the position of a mistake is told: what stands around it is a key.
+        # Not even the position of a mistake is shown: the text around it is a key.
         cause = "is an age file, but not one of llmrack's"
-        raise _problem(path, cause, "make a vault: llmrack secrets init") from None
+        raise unusable(path, cause, "make a vault: llmrack secrets init") from None
 
 
 def renewed(entry: Entry | None, value: Secret, changed: str, by: str) -> Entry:
     """The entry with another value."""
     return replace(entry or Entry(value, changed, by), value=value, changed=changed, by=by)
-
-
-def _problem(path: Path, cause: str, way_out: str) -> DeclarationError:
-    return DeclarationError([Problem(str(path), "", cause, way_out)])

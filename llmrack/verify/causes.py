@@ -1,6 +1,7 @@
-"""Why something cannot be asked, and the way out: one wording for all who ask.
+"""The sentences for a server that fails: cause and way out, the same for all commands.
 
-A gateway hears it from LiteLLM (explain.py), a test of a provider from the provider itself.
+The proof learns the cause from LiteLLM's error (explain.py), a test of a provider from the provider
+itself.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ Kind = Literal[
 
 @dataclass(frozen=True)
 class Trouble:
-    """What is wrong with a server that was asked.
+    """The failure of a server.
 
     + kind: its class
     + cause: what is wrong, with the server as its subject
@@ -41,35 +42,35 @@ class Trouble:
         return f"{self.cause}; {self.way_out}"
 
 
-def untrusted(where: str, provider: str) -> Trouble:
-    """Its certificate is not verified by those that are trusted."""
+def untrusted(server: str, provider: str) -> Trouble:
+    """The server's certificate is not trusted."""
     return Trouble(
         "TLS",
-        f"{where} shows a certificate that the gateway's host does not trust",
+        f"{server} shows a certificate that the gateway's host does not trust",
         f"name its authority in providers.{provider}.tls_ca, or install it on that host",
     )
 
 
-def no_address(where: str) -> Trouble:
-    """Its name leads to no address."""
-    cause = f"the gateway's host finds no address for {where}"
+def no_address(server: str) -> Trouble:
+    """The server's name has no address."""
+    cause = f"the gateway's host finds no address for {server}"
     return Trouble("name", cause, "correct the name or its DNS")
 
 
-def unreachable(where: str) -> Trouble:
-    """Nobody takes the connection, for whatever reason."""
+def unreachable(server: str) -> Trouble:
+    """The server does not accept the connection, whatever the reason."""
     return Trouble(
         "connection",
-        f"the gateway cannot connect to {where}",
+        f"the gateway cannot connect to {server}",
         "see whether it runs, whether a firewall is between, and whether its certificate is "
         "trusted",
     )
 
 
-def key_refused(where: str, provider: str, secret: str | None, status: int) -> Trouble:
-    """It does not let us in.
+def key_refused(server: str, provider: str, secret: str | None, status: int) -> Trouble:
+    """The server refuses the key.
 
-    + secret: name of the secret that it was shown; None where none is declared
+    + secret: name of the secret that was sent; None if none is declared
     + status: HTTP status
     """
     way_out = (
@@ -77,17 +78,17 @@ def key_refused(where: str, provider: str, secret: str | None, status: int) -> T
         if secret
         else f"name its secret in providers.{provider}.api_key"
     )
-    return Trouble("key", f"{where} refuses the key ({status})", way_out)
+    return Trouble("key", f"{server} refuses the key ({status})", way_out)
 
 
-def overloaded(where: str, said: str) -> Trouble:
-    """It has had enough of us for now; ``said`` are its words."""
-    said = one_line(said, 120)
-    cause = f"{where} is overloaded or its quota is used up (429: {said})"
+def overloaded(server: str, message: str) -> Trouble:
+    """The server is overloaded, or a quota is used up; ``message`` is the server's."""
+    message = one_line(message, 120)
+    cause = f"{server} is overloaded or its quota is used up (429: {message})"
     return Trouble("rate limit", cause, "wait")
 
 
-def failed(where: str, status: int, said: str) -> Trouble:
-    """It answers with another error; ``said`` are its words."""
-    cause = f"{where} failed ({status}: {one_line(said, 160)})"
+def failed(server: str, status: int, message: str) -> Trouble:
+    """The server answers with another error; ``message`` is the server's."""
+    cause = f"{server} failed ({status}: {one_line(message, 160)})"
     return Trouble("server", cause, "see its journal")

@@ -1,4 +1,4 @@
-"""What every engine's proof gives: requests to one instance, and what they found."""
+"""The interface of every engine's proof: requests to one instance, and their results."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from llmrack.stack.instances import EngineModel, Instance, instance_name
 from llmrack.stack.schema import Stack
 from llmrack.verify.results import Result
 
-# Lines of an instance's journal since it was started that have one of these words in them.
+# Returns the lines with one of these words in an instance's journal since its start.
 Journal = Callable[[Sequence[str]], list[str]]
 
 
 @dataclass(frozen=True)
 class EngineProof(ABC):
-    """One instance that is asked.
+    """The proof of one instance.
 
-    It stands apart from the engine's class in ``llmrack/components``, which must not import what
-    makes requests: a run that changes nothing does without httpx.
+    It is apart from the engine's class in ``llmrack/components``, which must not import httpx: a
+    run that changes nothing needs no requests.
 
     + client: with the instance's address as ``base_url``
     """
@@ -39,18 +39,18 @@ class EngineProof(ABC):
 
     @abstractmethod
     def loaded(self) -> set[str]:
-        """The names of the models that it has loaded; none where it does not say so."""
+        """The names of its loaded models; none if it does not answer."""
 
     @abstractmethod
     def gate(self, models: Sequence[EngineModel]) -> list[Result]:
-        """Whether it serves as before, after it was started anew.
+        """The results for an instance that was restarted.
 
-        + models: that it has; each is served under some public name
+        + models: the instance's models; each is served under some public name
         """
 
     @abstractmethod
     def proof(self, journal: Journal, progress: Callable[[str], None]) -> list[Result]:
-        """Whether it is what is declared, and whether its models are where they belong.
+        """The results for the declared version and models, and for where the models are loaded.
 
-        + progress: is told what is done next
+        + progress: is called with a text before each step
         """

@@ -1,4 +1,4 @@
-"""One HTTP exchange that always ends: bounded between two reads, and as a whole."""
+"""One HTTP exchange with two deadlines: between two reads, and for the whole."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Form:
     content: bytes = field_of(repr=False)
 
     def beside(self, fields: Mapping[str, object]) -> Form:
-        """The same with more fields; all that a form has are texts."""
+        """The form with more fields; all its values are text."""
         texts = {name: str(value) for name, value in fields.items()}
         return replace(self, fields={**texts, **self.fields})
 
@@ -73,11 +73,11 @@ class Answer:
 
     def content(self) -> bytes:
         """The whole body as bytes. Raises Failed when the time is over."""
-        found = b""
+        content = b""
         for chunk in self._response.iter_bytes():
-            found += chunk
+            content += chunk
             self._in_time()
-        return found
+        return content
 
     def json(self) -> Any:  # noqa: ANN401  (whatever the server sent)
         """The whole body as JSON. Raises Failed when the time is over, or when it is not JSON."""
@@ -95,7 +95,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of a server: a POST where there is a body, a GET where there is none."""
+    """A request: a POST if it has a body, else a GET."""
 
     path: str
     body: Mapping[str, object] | Form | None = None
@@ -108,7 +108,7 @@ def ask(client: httpx.Client, request: Request, who: str, bounds: Bounds) -> Ite
 
     + who: the server, as the subject of messages ("the gateway")
 
-    Raises Failed, without a word of the request's headers, when no whole answer comes.
+    Raises Failed, without the request's headers in its text, when no whole answer comes.
     """
     started = time.perf_counter()
     body = request.body
@@ -152,7 +152,7 @@ def parse(text: str, who: str) -> Any:  # noqa: ANN401  (whatever the server sen
 
 
 def dig(data: object, *path: str | int) -> Any:  # noqa: ANN401  (whatever the server sent)
-    """What stands at ``path`` in foreign JSON, or None where it does not lead anywhere."""
+    """The value at ``path`` in foreign JSON, or None if there is none."""
     for step in path:
         if isinstance(step, str) and isinstance(data, dict):
             data = data.get(step)
@@ -161,6 +161,12 @@ def dig(data: object, *path: str | int) -> Any:  # noqa: ANN401  (whatever the s
         else:
             return None
     return data
+
+
+def whole_number(data: object, key: str) -> int:
+    """A whole number in foreign JSON, or 0."""
+    value = dig(data, key)
+    return value if isinstance(value, int) else 0
 
 
 def _late(who: str, seconds: float) -> Failed:

@@ -1,7 +1,7 @@
-"""What LiteLLM's errors mean for the one who has to mend them.
+"""Turns LiteLLM's errors into a cause and a way out.
 
 The wordings were seen with LiteLLM 1.106.12 (prefixes ollama_chat, openai, hosted_vllm). It hides
-addresses in them ("host REDACTED"), so the declared one is named instead.
+addresses in them ("host REDACTED"), so the declared address is named instead.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from llmrack.verify.causes import (
 
 KEY_REFUSED = "the gateway refuses its own master key; deploy it again, so that both ends agree"
 
-# "Connection error." is all that the openai prefix says, for TLS and unknown names as well.
+# The openai prefix says only "Connection error.", for TLS and unknown names as well.
 _UNREACHABLE = (
     *("cannot connect", "connect call failed", "connection refused", "connection error"),
-    # It has given no sign of life while it was asked (shipped/gateway/routing/errors.py).
+    # The instance has given no sign of life during the request (shipped/gateway/routing/errors.py).
     " is lost",
 )
 
-# How is told what ends by itself: an instance that was put aside (so that another one answers, or
-# nobody), and the gateway's own limit of requests a minute.
+# Words for states that end by themselves: an instance that is put aside (so that another one
+# answers, or none), and the gateway's own limit of requests a minute.
 ASIDE = "aside for a while"
 ELSEWHERE = "answered by"
 LIMITED = "more requests a minute than declared"
 
-# Before what a provider itself said ("litellm.NotFoundError: OpenAIException - The model ...").
+# Precedes a provider's own message ("litellm.NotFoundError: OpenAIException - The model ...").
 _PROVIDERS_WORD = "Exception - "
 
 
 def refused_by_gateway(status: int, message: str) -> bool:
-    """Whether the gateway itself turned the key down.
+    """Whether the gateway itself refused the key.
 
     A provider's refusal reads "litellm.SomeError: ...".
     """
@@ -46,59 +46,59 @@ def refused_by_gateway(status: int, message: str) -> bool:
 
 
 def said_by_provider(message: str) -> str:
-    """What the provider said, without what LiteLLM puts around it; empty when it said nothing."""
+    """The provider's message, without LiteLLM's additions; empty if there is none."""
     return message.partition(_PROVIDERS_WORD)[2].partition("Received Model Group")[0]
 
 
 def timed_out(status: int, message: str) -> bool:
-    """Whether an error that a gateway gave took all the time that is allowed, and would again.
+    """Whether an error took all the time that is allowed, and would again.
 
-    That an instance is lost is a time-out to LiteLLM, but was seen at once.
+    LiteLLM reports a lost instance as a time-out, though the gateway notices it at once.
     """
     return status in (408, 504) and not any(words in message.lower() for words in _UNREACHABLE)
 
 
 def explain(status: int, message: str, deployments: Sequence[Deployment]) -> str:
-    """Cause and way out for an error that a gateway gave.
+    """Cause and way out for a gateway's error.
 
-    + status: HTTP status; that of the stream's error where it came inside a stream
+    + status: HTTP status; of an error inside a stream, the one in the error
     + message: LiteLLM's text
     + deployments: those that could have answered
     """
-    one = deployments[0]
-    where = _either(f"{each.instance} ({each.url})" for each in deployments)
-    models = _either(each.model for each in deployments)
+    first = deployments[0]
+    server = _either(f"{deployment.instance} ({deployment.url})" for deployment in deployments)
+    models = _either(deployment.model for deployment in deployments)
     text = message.lower()
     if refused_by_gateway(status, message):
         return KEY_REFUSED
     if "certificate" in text:
-        return str(untrusted(where, one.provider))
+        return str(untrusted(server, first.provider))
     if "name or service not known" in text:
-        return str(no_address(where))
+        return str(no_address(server))
     if any(words in text for words in _UNREACHABLE):
-        return str(unreachable(where))
+        return str(unreachable(server))
     if timed_out(status, message) or "litellm.timeout" in text:
         return (
-            f"{where} did not answer the gateway in time; see its journal, or raise the timeouts "
+            f"{server} did not answer the gateway in time; see its journal, or raise the timeouts "
             f"of models.{models}"
         )
     if "model rate limit exceeded" in text:
-        return f"{where} would get {LIMITED}; wait, or raise rpm of models.{models}"
+        return f"{server} would get {LIMITED}; wait, or raise rpm of models.{models}"
     if status in (401, 403) or "authenticationerror" in text:
-        return str(key_refused(where, one.provider, one.secret, status))
+        return str(key_refused(server, first.provider, first.secret, status))
     if status == 404 or "notfounderror" in text:
-        upstream = _either(repr(each.upstream) for each in deployments)
+        upstream = _either(repr(deployment.upstream) for deployment in deployments)
         return (
-            f"{where} does not know the model {upstream} (404); "
+            f"{server} does not know the model {upstream} (404); "
             f"correct models.{models}.model, or pull it there"
         )
     if "invalid model name" in text or "passed in model=" in text:
         return f"the gateway does not know {models!r}; deploy it again and see its journal"
     if "no deployments available" in text:
-        return f"the gateway has set {where} {ASIDE} after failures; mend those, then verify again"
+        return f"the gateway has set {server} {ASIDE} after failures; mend those, then verify again"
     if status == 429:
-        return str(overloaded(where, message))
-    return str(failed(where, status, message))
+        return str(overloaded(server, message))
+    return str(failed(server, status, message))
 
 
 def _either(values: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""The proof that a gateway does what is declared, by real requests through it."""
+"""Proves by real requests that a gateway does what is declared."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PROBES: dict[str, tuple[Probe, ...]] = {
     "rerank": (media_probes.rerank,),
     "image": (media_probes.image,),
 }
-# The least that can be asked of each kind, and where.
+# The smallest request of each kind, and its path.
 LEAST: dict[Kind, tuple[str, Mapping[str, object] | Form]] = {
     "chat": (probes.CHAT, {"max_tokens": 1, **probes.says("Hello.")}),
     "embedding": (probes.EMBEDDINGS, {"input": ["a"]}),
@@ -44,22 +44,22 @@ LEAST: dict[Kind, tuple[str, Mapping[str, object] | Form]] = {
 }
 # Added to a model's own times, so that the gateway's explanation of a timeout arrives.
 GRACE = 2.0
-# Seconds for one short answer: an hour that is declared is meant for long ones.
+# Most seconds for one short answer: a declared time of an hour is for long ones.
 PATIENCE = 600.0
-# Seconds until a gateway's count of requests a minute has begun anew, and some.
+# Seconds after which a gateway's count of requests a minute has restarted.
 MINUTE = 65.0
-# Seconds from one look at what ends by itself to the next.
+# Seconds between two tries while a state lasts that ends by itself.
 PAUSE = 5.0
 
 
 @dataclass(frozen=True)
 class GatewayAccess:
-    """How a gateway is asked that is to be proven.
+    """The access to a gateway that is to be proven.
 
     + client: with the gateway's address as ``base_url``, and no key of its own
     + host: name of the gateway's host
     + key: its master key; goes into headers only
-    + cooldown: seconds for which it puts an instance aside that failed (``gateway_cooldown``)
+    + cooldown: seconds for which it puts a failed instance aside (``gateway_cooldown``)
     """
 
     client: httpx.Client
@@ -76,13 +76,13 @@ def prove_gateway(
 ) -> list[Result]:
     """Ask a gateway for everything that is declared.
 
-    + deployments: what this gateway was configured with (``model_info.id`` is Deployment.id)
-    + progress: is told what is asked next, before each request
+    + deployments: the gateway's configuration (``model_info.id`` is Deployment.id)
+    + progress: is called with a text before each request
 
-    One check after the other; each ends within the times declared for its model. When the gateway
-    itself does not answer, that is the only result. A model is asked on each of its instances;
-    what leads to models (a tier, a mix, an alias) once; a wildcard for a name that nobody has,
-    which costs nothing.
+    The checks follow one after the other; each ends within the times declared for its model. If the
+    gateway itself does not answer, that is the only result. A model is asked on each of its
+    instances; a tier, a mix or an alias once; a wildcard for a name that no provider has, which
+    costs nothing.
     """
     client, key = gateway.client, gateway.key
     prover = _Prover(gateway, stack, progress)
@@ -101,7 +101,7 @@ def prove_gateway(
     for name in stack.names:
         # An alias has no deployments of its own, but those of its model.
         named = stack.aliases.get(name, name)
-        group = [each for each in deployments if each.name == named]
+        group = [deployment for deployment in deployments if deployment.name == named]
         if is_wildcard(name) and name not in stack.aliases:
             results.append(prover.wildcard(name, group))
         elif name in stack.models:
@@ -112,7 +112,7 @@ def prove_gateway(
 
 
 class _Prover:
-    """Turns what probes find at one gateway into results."""
+    """Runs probes at one gateway, and makes results of them."""
 
     def __init__(
         self, gateway: GatewayAccess, stack: Stack, progress: Callable[[str], None]
@@ -125,23 +125,25 @@ class _Prover:
     def model(self, name: str, group: Sequence[Deployment]) -> list[Result]:
         """Every capability of a model on each of its instances, then its public name."""
         capabilities = self._stack.models[name].capabilities
-        results = [
-            self._probe(name, probe, self._target(each.id, [each]), probe.__name__, each.instance)
-            for each in group
-            for capability in capabilities
-            for probe in PROBES[capability]
-        ]
+        probes_of_model = [probe for capability in capabilities for probe in PROBES[capability]]
+        results = []
+        for deployment in group:
+            target, instance = self._target(deployment.id, [deployment]), deployment.instance
+            results += [
+                self._probe(name, probe, target, probe.__name__, instance)
+                for probe in probes_of_model
+            ]
         if "image" in capabilities:
             # Each image costs: its instances have made one each.
             return results
         return [*results, self.name(name, group)]
 
     def name(self, name: str, group: Sequence[Deployment]) -> Result:
-        """A public name, once: somebody answers who is declared for it."""
-        # Of an alias for many names, one.
+        """Ask for a public name once: one of its declared models must answer."""
+        # For an alias with *, any name that it matches.
         target = self._target(name.replace("*", probes.NO_MODEL), group)
-        # Who is well may still be put aside for a failure before this proof: that ends by itself.
-        well = not self._failed & {(each.instance, each.model) for each in group}
+        # An instance that is well may still be put aside after an earlier failure: that will end.
+        well = not self._failed & {(deployment.instance, deployment.model) for deployment in group}
         end = time.monotonic() + (self._gateway.cooldown + PAUSE if well else 0)
         while True:
             last = self._probe(name, self._simplest(group), target, "name")
@@ -151,7 +153,7 @@ class _Prover:
             time.sleep(PAUSE)
 
     def wildcard(self, pattern: str, group: Sequence[Deployment]) -> Result:
-        """A name that nobody has is asked for, and its refusal comes from the provider."""
+        """Ask for a name that no provider has: the provider itself must refuse it."""
         target = self._target(pattern.removesuffix("*") + probes.NO_MODEL, group)
         path, body = LEAST[kind_of(self._stack.models[group[0].model])]
         return self._probe(
@@ -162,24 +164,24 @@ class _Prover:
         )
 
     def wrong_request(self, group: Sequence[Deployment]) -> Result:
-        """A request that is wrong goes to nobody else than those of ``group``."""
+        """Send a malformed request: no deployment outside ``group`` may answer it."""
         target = self._target(group[0].name, group)
         return self._probe("gateway", refusal_probes.wrong, target, "wrong request")
 
     def _simplest(self, group: Sequence[Deployment]) -> Probe:
         return PROBES[kind_of(self._stack.models[group[0].model])][0]
 
-    def _target(self, asked: str, group: Sequence[Deployment]) -> Target:
+    def _target(self, name: str, group: Sequence[Deployment]) -> Target:
         # The times of the slowest: any of them may answer.
-        whole = max(self._times(each)[0] for each in group)
-        gap = max(self._times(each)[1] for each in group)
+        total = max(self._times(deployment)[0] for deployment in group)
+        gap = max(self._times(deployment)[1] for deployment in group)
         return Target(
             self._gateway.client,
             self._gateway.key,
-            asked,
+            name,
             group,
-            plain=Bounds(whole + GRACE, whole + GRACE),
-            stream=Bounds(gap + GRACE, max(whole, gap) + GRACE),
+            plain=Bounds(total + GRACE, total + GRACE),
+            stream=Bounds(gap + GRACE, max(total, gap) + GRACE),
             dimensions=self._stack.models[group[0].model].dimensions,
         )
 
@@ -194,7 +196,7 @@ class _Prover:
     def _probe(
         self, subject: str, probe: Probe, target: Target, check: str, instance: str = ""
     ) -> Result:
-        asked = {(each.instance, each.model) for each in target.deployments}
+        asked = {(deployment.instance, deployment.model) for deployment in target.deployments}
         end = time.monotonic() + MINUTE
 
         def run() -> Measured:
@@ -241,18 +243,22 @@ class _Prover:
 
 
 def _nearest_chat(stack: Stack, deployments: Sequence[Deployment]) -> list[Deployment]:
-    """A chat model's deployments: our own where there are any, with a chain if possible."""
+    """The deployments of one chat model: of our own if there is one, with a chain if possible."""
 
-    def far(each: Deployment) -> tuple[bool, bool]:
-        is_ours = stack.providers[each.provider].runs_on is not None
-        return not is_ours, not stack.chain(each.name)
+    def far(deployment: Deployment) -> tuple[bool, bool]:
+        is_ours = stack.providers[deployment.provider].runs_on is not None
+        return not is_ours, not stack.chain(deployment.name)
 
     chats = [
-        each
-        for each in deployments
-        if each.name == each.model
-        and not is_wildcard(each.name)
-        and "chat" in stack.models[each.model].capabilities
+        candidate
+        for candidate in deployments
+        if candidate.name == candidate.model
+        and not is_wildcard(candidate.name)
+        and "chat" in stack.models[candidate.model].capabilities
     ]
     first = min(chats, key=far, default=None)
-    return [each for each in chats if first and (each.name, far(each)) == (first.name, far(first))]
+    return [
+        candidate
+        for candidate in chats
+        if first and (candidate.name, far(candidate)) == (first.name, far(first))
+    ]

@@ -1,6 +1,6 @@
-"""What a gateway answers without a model: that it is well, what it lists, whom it refuses.
+"""Checks the gateway's answers that need no model: health, the list of models, refused keys.
 
-A check returns what it measured, or raises Failed.
+A check returns its measurement, or raises Failed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ OWN = Bounds(30, 30)
 
 
 def health(client: httpx.Client) -> Measured:
-    """It is alive and ready."""
+    """The gateway is alive and ready."""
     # Not /health: it generates on every model, paid ones too.
     for path in ("/health/liveliness", "/health/readiness"):
         with ask(client, Request(path), GATEWAY, OWN) as answer:
@@ -36,9 +36,9 @@ def health(client: httpx.Client) -> Measured:
 
 
 def models(client: httpx.Client, key: Secret, names: Sequence[str]) -> Measured:
-    """It lists exactly the declared names."""
-    # In place of a wildcard LiteLLM lists what it knows of the provider, unless it is told to list
-    # the wildcard as well (seen with 1.106.12).
+    """The gateway lists exactly the declared names."""
+    # For a wildcard LiteLLM lists the models that it knows of the provider; with this parameter it
+    # lists the wildcard as well (seen with 1.106.12).
     path = "/v1/models?return_wildcard_routes=true"
     with ask(client, Request(path, headers=bearer(key)), GATEWAY, OWN) as answer:
         if answer.status != 200:
@@ -51,13 +51,13 @@ def models(client: httpx.Client, key: Secret, names: Sequence[str]) -> Measured:
             )
         listed = dig(answer.json(), "data")
         latency = answer.elapsed
-    found = {str(dig(each, "id")) for each in listed} if isinstance(listed, list) else set()
+    served = {str(dig(model, "id")) for model in listed} if isinstance(listed, list) else set()
     prefixes = tuple(name.removesuffix("*") for name in names if is_wildcard(name))
-    stray = {name for name in found - set(names) if not (prefixes and name.startswith(prefixes))}
+    stray = {name for name in served - set(names) if not (prefixes and name.startswith(prefixes))}
     differences = [
-        f"{what}: {', '.join(sorted(which))}"
-        for what, which in (("missing", set(names) - found), ("not declared", stray))
-        if which
+        f"{difference}: {', '.join(sorted(unexpected))}"
+        for difference, unexpected in (("missing", set(names) - served), ("not declared", stray))
+        if unexpected
     ]
     if differences:
         raise Failed(
@@ -68,7 +68,7 @@ def models(client: httpx.Client, key: Secret, names: Sequence[str]) -> Measured:
 
 
 def refused(client: httpx.Client, headers: dict[str, str]) -> Measured:
-    """A key that is none is refused."""
+    """The gateway refuses a wrong key, or none."""
     with ask(client, Request("/v1/models", headers=headers), GATEWAY, OWN) as answer:
         message = message_of(answer.text())
         if not refused_by_gateway(answer.status, message):

@@ -17,11 +17,11 @@ _BEFORE = Path(".llmrack/proof.txt")
 
 
 class WholeProof(NamedTuple):
-    """A proof of the whole fleet that all of it has passed.
+    """A proof that the whole fleet has passed.
 
-    + digest: of what it was about, see ``Run.digest``
-    + text: its time and table, as they were shown. To draw the table anew takes 60 ms for four
-      hosts, which a run without changes does not have.
+    + digest: of the declaration that it proves, see ``Run.digest``
+    + text: its time and table, as they were shown: to draw the table again would take a run without
+      changes 60 ms for four hosts
     """
 
     digest: str
@@ -31,21 +31,21 @@ class WholeProof(NamedTuple):
 def keep_proof(
     folder: Path, report: Report, standins: list[str], whole: WholeProof | None = None
 ) -> None:
-    """Keep ``report`` in place of the one before, 0600: it names hosts and what they answered.
+    """Keep ``report`` in place of the one before, 0600: it has hosts' names and answers.
 
-    + standins: names of those who answered in the place of the real ones (a lab's)
-    + whole: the same, where it proves the whole fleet; None keeps the last one that did
+    + standins: names of a lab's stand-ins for real servers
+    + whole: the same proof, if it is one of the whole fleet; None keeps the last one that was
     """
     file = folder / KEPT
     file.parent.mkdir(exist_ok=True)
     whole = whole or last_whole_proof(folder)
-    kept = as_plain(report, standins) | {"whole": whole._asdict() if whole else None}
-    replace_file(file, json.dumps(kept, indent=2) + "\n", 0o600)
+    content = as_plain(report, standins) | {"whole": whole._asdict() if whole else None}
+    replace_file(file, json.dumps(content, indent=2) + "\n", 0o600)
     (folder / _BEFORE).unlink(missing_ok=True)
 
 
 def last_proof(folder: Path) -> tuple[Report, list[str]] | None:
-    """The report that was kept last, and the stand-ins' names; None: there is none to be read."""
+    """The last report, and the stand-ins' names; None if there is none, or it is damaged."""
     try:
         return from_json((folder / KEPT).read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError, KeyError):
@@ -53,7 +53,7 @@ def last_proof(folder: Path) -> tuple[Report, list[str]] | None:
 
 
 def last_whole_proof(folder: Path) -> WholeProof | None:
-    """The last proof of the whole fleet; None: there is none to be read."""
+    """The last proof of the whole fleet; None if there is none, or it is damaged."""
     with suppress(OSError, ValueError, TypeError, KeyError):
         return WholeProof(**json.loads((folder / KEPT).read_text(encoding="utf-8"))["whole"])
     return None

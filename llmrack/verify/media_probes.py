@@ -1,6 +1,6 @@
-"""Transcriptions, speech, ranks and images, each proven by one small request through a gateway.
+"""Proves transcriptions, speech, ranks and images by one small request each through a gateway.
 
-A probe returns what it measured, or raises Failed.
+A probe returns its measurement, or raises Failed.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import wave
 from collections.abc import Mapping
 
 from llmrack.verify.exchange import Form, dig
-from llmrack.verify.probes import Measured, Target, post
+from llmrack.verify.probes import Measured, Target, ask_json, post
 from llmrack.verify.results import Failed, one_line
 
 TRANSCRIPTIONS, SPEECH = "/v1/audio/transcriptions", "/v1/audio/speech"
 RERANK, IMAGES = "/v1/rerank", "/v1/images/generations"
 QUERY = "the speed of light"
 DOCUMENTS = ["A red apple lies on the table.", "Light travels 299792 kilometres in a second."]
-# OpenAI's first voice, which servers that speak its API know most likely.
+# OpenAI's first voice: the one that other servers most likely know.
 VOICE = "alloy"
 DRAWN = {"prompt": "A red circle on white.", "n": 1}
 # The smallest that OpenAI's API has. Not every model has it.
@@ -42,15 +42,13 @@ def tone() -> bytes:
 
 
 def audio() -> Form:
-    """The form that is sent to be transcribed."""
+    """The form with audio to be transcribed."""
     return Form({}, "file", "tone.wav", tone())
 
 
 def transcription(target: Target) -> Measured:
-    """A text for one second of a tone; it may be empty, for nothing is said there."""
-    with post(target, TRANSCRIPTIONS, audio(), target.plain) as (answer, instance):
-        data = answer.json()
-        latency = answer.elapsed
+    """A text for one second of a tone, which has no words: the text may be empty."""
+    data, instance, latency = ask_json(target, TRANSCRIPTIONS, audio())
     if not isinstance(dig(data, "text"), str):
         raise Failed(f"the answer has no text; see whether {instance} transcribes")
     return Measured(instance, latency)
@@ -74,12 +72,11 @@ def speech(target: Target) -> Measured:
 def rerank(target: Target) -> Measured:
     """A rank for each of two documents."""
     body = {"query": QUERY, "documents": DOCUMENTS}
-    with post(target, RERANK, body, target.plain) as (answer, instance):
-        results = dig(answer.json(), "results")
-        latency = answer.elapsed
+    data, instance, latency = ask_json(target, RERANK, body)
+    results = dig(data, "results")
     ranks = results if isinstance(results, list) else []
-    scored = [each for each in ranks if isinstance(dig(each, "relevance_score"), int | float)]
-    if {dig(each, "index") for each in scored} != set(range(len(DOCUMENTS))):
+    scored = [rank for rank in ranks if isinstance(dig(rank, "relevance_score"), int | float)]
+    if {dig(rank, "index") for rank in scored} != set(range(len(DOCUMENTS))):
         raise Failed(f"not every document has a rank; see whether {instance} ranks documents")
     return Measured(instance, latency)
 
@@ -96,10 +93,9 @@ def image(target: Target) -> Measured:
 
 
 def _image(target: Target, size: Mapping[str, object]) -> Measured:
-    with post(target, IMAGES, {**DRAWN, **size}, target.plain) as (answer, instance):
-        made = dig(answer.json(), "data", 0)
-        latency = answer.elapsed
-    if not (_is_base64(dig(made, "b64_json")) or dig(made, "url")):
+    data, instance, latency = ask_json(target, IMAGES, {**DRAWN, **size})
+    drawing = dig(data, "data", 0)
+    if not (_is_base64(dig(drawing, "b64_json")) or dig(drawing, "url")):
         raise Failed(f"the answer has no image; see whether {instance} makes images")
     return Measured(instance, latency)
 

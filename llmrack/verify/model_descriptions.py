@@ -1,4 +1,4 @@
-"""What servers say of one of their models: in a list, or where they describe it."""
+"""Reads a server's description of a model, or its entry in the server's list."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ CAPABILITIES = {
 }
 
 
-def context_length_of(told: object) -> int | None:
-    """Of vLLM's list (max_model_len) or of Ollama's /api/show (ARCHITECTURE.context_length)."""
-    info = dig(told, "model_info")
-    lengths = [dig(told, "max_model_len")]
+def context_length_of(description: object) -> int | None:
+    """Tokens: vLLM's max_model_len, or Ollama's ARCHITECTURE.context_length; None without."""
+    info = dig(description, "model_info")
+    lengths = [dig(description, "max_model_len")]
     lengths += [
         value
         for key, value in (info.items() if isinstance(info, dict) else ())
@@ -28,9 +28,9 @@ def context_length_of(told: object) -> int | None:
     return next((length for length in lengths if isinstance(length, int)), None)
 
 
-def capabilities_of(told: object) -> tuple[str, ...] | None:
-    """What a model can do, in the stack's words, of Ollama's /api/show."""
-    named = dig(told, "capabilities")
+def capabilities_of(description: object) -> tuple[str, ...] | None:
+    """The capabilities in Ollama's /api/show, in the stack's words; None if it has none."""
+    named = dig(description, "capabilities")
     if not isinstance(named, list):
         return None
-    return tuple(mine for mine, word in CAPABILITIES.items() if word in named) or None
+    return tuple(capability for capability, word in CAPABILITIES.items() if word in named) or None

@@ -1,4 +1,4 @@
-"""The proof of monitoring: Prometheus itself says of each target whether it was answered."""
+"""Proves the monitoring: Prometheus reports for each target whether it answers."""
 
 from __future__ import annotations
 
@@ -18,21 +18,23 @@ PAUSE = 0.5
 def prove_monitor(
     client: httpx.Client, host: str, targets: Mapping[str, str], deadline: float = DEADLINE
 ) -> list[Result]:
-    """One result a target.
+    """One result for each target.
 
     + client: with the address of Prometheus on ``host`` as ``base_url``
-    + targets: what it is to ask: ``job/host`` → address with port
+    + targets: ``job/host`` → address with port
     + deadline: seconds
     """
     end = time.monotonic() + deadline
     while True:
         try:
-            asked = _asked(client)
+            troubles = _asked(client)
         except (httpx.HTTPError, ValueError, KeyError) as error:
-            asked, why = {}, f"Prometheus does not answer ({one_line(str(error))})"
+            troubles, unknown = {}, f"Prometheus does not answer ({one_line(str(error))})"
         else:
-            why = "Prometheus has not asked it yet"
-        missing = {name: asked.get(name, why) for name in targets if asked.get(name, why)}
+            unknown = "Prometheus has not asked it yet"
+        missing = {
+            name: troubles.get(name, unknown) for name in targets if troubles.get(name, unknown)
+        }
         if not missing or time.monotonic() > end:
             break
         time.sleep(PAUSE)
@@ -50,13 +52,13 @@ def prove_monitor(
 
 
 def _asked(client: httpx.Client) -> dict[str, str]:
-    """Why each target is not up, by ``job/host``; empty for one that is."""
+    """Why a target is not up, by ``job/host``; empty if it is."""
     answer = client.get("/api/v1/targets", params={"state": "active"}).raise_for_status()
-    found: list[dict[str, Any]] = answer.json()["data"]["activeTargets"]
+    targets: list[dict[str, Any]] = answer.json()["data"]["activeTargets"]
     return {
-        f"{each['labels']['job']}/{each['labels']['host']}": _trouble(each)
-        for each in found
-        if each["health"] != "unknown"
+        f"{target['labels']['job']}/{target['labels']['host']}": _trouble(target)
+        for target in targets
+        if target["health"] != "unknown"
     }
 
 
@@ -64,8 +66,8 @@ def _trouble(target: dict[str, Any]) -> str:
     return "" if target["health"] == "up" else one_line(target["lastError"] or "it is down")
 
 
-def _failure(why: str, address: str) -> str:
+def _failure(trouble: str, address: str) -> str:
     return (
-        f"{address}: {why}; see `journalctl -u prometheus` on this host, and on the other the "
+        f"{address}: {trouble}; see `journalctl -u prometheus` on this host, and on the other the "
         "firewall and prometheus-node-exporter.service or the gateway"
     )

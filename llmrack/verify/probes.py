@@ -1,6 +1,6 @@
-"""What a model can do, each capability proven by one request through a gateway.
+"""Proves each capability of a model by one request through a gateway.
 
-A probe returns what it measured, or raises Failed.
+A probe returns its measurement, or raises Failed.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
@@ -22,9 +23,9 @@ CHAT, EMBEDDINGS = "/v1/chat/completions", "/v1/embeddings"
 # Enough for a model that thinks before it speaks, few enough for a slow one.
 MAX_TOKENS = 256
 COUNT = "Count from one to twenty in words."
-# A model that nobody has.
+# A name that no provider has.
 NO_MODEL = "llmrack-no-such-model"
-# Shorter than this, the tokens came in one piece and their rate says nothing. Seconds.
+# Seconds; tokens within less time came in one piece, and have no rate.
 SHORTEST = 0.001
 # 64 x 64 pixels of plain red: some vision models refuse an image smaller than one of their patches.
 RED_PNG = (
@@ -48,11 +49,11 @@ WEATHER_TOOL = {
 
 @dataclass(frozen=True)
 class Target:
-    """Whom to ask through a gateway.
+    """The model that a probe asks through a gateway.
 
-    + model: a public name, or a deployment's id: LiteLLM takes either, and by its id it asks that
-      deployment alone (seen with 1.106.12 for chat, stream and embeddings)
-    + deployments: those that may answer; one alone may not use a fallback
+    + model: a public name, or a deployment's id: LiteLLM takes either, and asks only the deployment
+      with that id (seen with 1.106.12 for chat, stream and embeddings)
+    + deployments: those that may answer; with a single one fallbacks are disabled
     + plain: bounds of a whole answer
     + stream: bounds of a streamed one
     + dimensions: declared length of vectors, if any
@@ -69,12 +70,12 @@ class Target:
     @property
     def whom(self) -> str:
         """The instances that may answer, for messages."""
-        return " or ".join(dict.fromkeys(each.instance for each in self.deployments))
+        return " or ".join(dict.fromkeys(deployment.instance for deployment in self.deployments))
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What a passed probe saw: see Result for the fields."""
+    """The measurement of a passed probe: see Result for the fields."""
 
     instance: str
     latency: float
@@ -93,13 +94,13 @@ def chat(target: Target) -> Measured:
 
 
 def vision(target: Target) -> Measured:
-    """An answer with text to a message with an image (not that the image was understood)."""
+    """An answer with text to a message with an image (it need not be right)."""
     text = {"type": "text", "text": "Which colour is this image? Answer in one word."}
     return _chat(target, [text, {"type": "image_url", "image_url": {"url": RED_PNG}}])
 
 
 def stream(target: Target) -> Measured:
-    """A streamed answer that has text and ends as it should: finish_reason, then [DONE]."""
+    """A streamed answer with text that ends with finish_reason, then [DONE]."""
     body = {"stream": True, "stream_options": {"include_usage": True}, "max_tokens": MAX_TOKENS}
     first = last = finish = None
     tokens = 0
@@ -132,9 +133,7 @@ def stream(target: Target) -> Measured:
 def embedding(target: Target) -> Measured:
     """Vectors for two texts: of the declared length, not constant, and not the same."""
     body = {"input": ["a red apple", "the speed of light"]}
-    with post(target, EMBEDDINGS, body, target.plain) as (answer, instance):
-        data = answer.json()
-        latency = answer.elapsed
+    data, instance, latency = ask_json(target, EMBEDDINGS, body)
     vectors = [dig(data, "data", index, "embedding") for index in range(2)]
     for vector in vectors:
         if not isinstance(vector, list) or not vector:
@@ -154,11 +153,9 @@ def embedding(target: Target) -> Measured:
 def tools(target: Target) -> Measured:
     """A call of the tool that was offered, with arguments that are JSON."""
     question = says("What is the weather in Paris now? Use the tool.")
-    # The likeliest token each time: whether the tool is called should not be left to chance.
+    # Temperature 0: the call of the tool shall not depend on chance.
     body = {"tools": [WEATHER_TOOL], "temperature": 0, "max_tokens": 2 * MAX_TOKENS, **question}
-    with post(target, CHAT, body, target.plain) as (answer, instance):
-        data = answer.json()
-        latency = answer.elapsed
+    data, instance, latency = ask_json(target, CHAT, body)
     call = dig(data, "choices", 0, "message", "tool_calls", 0, "function")
     if dig(call, "name") != "get_weather":
         raise Failed(
@@ -172,12 +169,10 @@ def tools(target: Target) -> Measured:
 
 
 def thinking(target: Target) -> Measured:
-    """An answer to a request that asks for thought: with the thought, or a count of its tokens."""
+    """An answer with a thought, or with a count of its tokens."""
     question = says("What is six times seven?")
     body = {"max_tokens": 4 * MAX_TOKENS, "reasoning_effort": "low", **question}
-    with post(target, CHAT, body, target.plain) as (answer, instance):
-        data = answer.json()
-        latency = answer.elapsed
+    data, instance, latency = ask_json(target, CHAT, body)
     thought = dig(data, "choices", 0, "message", "reasoning_content")
     if not thought and not dig(data, "usage", "completion_tokens_details", "reasoning_tokens"):
         raise Failed(
@@ -189,9 +184,7 @@ def thinking(target: Target) -> Measured:
 
 def _chat(target: Target, content: object) -> Measured:
     body = {"max_tokens": MAX_TOKENS, **says(content)}
-    with post(target, CHAT, body, target.plain) as (answer, instance):
-        data = answer.json()
-        latency = answer.elapsed
+    data, instance, latency = ask_json(target, CHAT, body)
     if not _text(dig(data, "choices", 0, "message")):
         raise Failed(f"the answer is empty; see the journal of {instance}")
     counts = [dig(data, "usage", name) for name in ("prompt_tokens", "completion_tokens")]
@@ -201,12 +194,12 @@ def _chat(target: Target, content: object) -> Measured:
 
 
 def says(content: object) -> dict[str, object]:
-    """The part of a chat's request that says something."""
+    """The messages of a chat's request."""
     return {"messages": [{"role": "user", "content": content}]}
 
 
 def _text(message: object) -> str:
-    """What a message (or its delta) says, thinking included: a short answer may hold no more."""
+    """The text of a message (or its delta), or its thought: a short answer may have no text."""
     return str(dig(message, "content") or dig(message, "reasoning_content") or "").strip()
 
 
@@ -214,7 +207,10 @@ def _text(message: object) -> str:
 def post(
     target: Target, path: str, body: Mapping[str, object] | Form, bounds: Bounds
 ) -> Iterator[tuple[Answer, str]]:
-    """Ask, and see to it that a declared instance answers; yields the answer and that instance."""
+    """Ask, and check that a declared instance answers; yields the answer and that instance.
+
+    Raises Failed.
+    """
     with asked(target, path, body, bounds, alone=len(target.deployments) == 1) as answer:
         if answer.status != 200:
             message = message_of(answer.text())
@@ -226,13 +222,23 @@ def post(
         yield answer, instance_of(answer.headers, target)
 
 
+def ask_json(
+    target: Target, path: str, body: Mapping[str, object] | Form
+) -> tuple[Any, str, float]:
+    """The JSON of a whole answer, the declared instance that gave it, and the seconds it took.
+
+    Raises Failed.
+    """
+    with post(target, path, body, target.plain) as (answer, instance):
+        return answer.json(), instance, answer.elapsed
+
+
 def asked(
     target: Target, path: str, body: Mapping[str, object] | Form, bounds: Bounds, *, alone: bool
 ) -> AbstractContextManager[Answer]:
-    """Ask without retries and, where one ``alone`` is to answer, without fallbacks.
+    """Ask without retries, which would hide a failure.
 
-    They would hide what is to be found out. (To go on to another instance of a public name is a
-    fallback to LiteLLM too.)
+    + alone: also without fallbacks (LiteLLM counts another instance of a public name as one, too)
     """
     beside = {"model": target.model, "disable_fallbacks": alone, "num_retries": 0}
     whole = body.beside(beside) if isinstance(body, Form) else {**beside, **body}
@@ -241,7 +247,7 @@ def asked(
 
 
 def message_of(text: str) -> str:
-    """The message in an OpenAI error's body, or else the whole of it."""
+    """The message in the body of an OpenAI error, or else the whole body."""
     try:
         error = dig(parse(text, GATEWAY), "error")
     except Failed:
@@ -256,17 +262,17 @@ def _explained(target: Target, error: object) -> str:
 
 
 def instance_of(headers: httpx.Headers, target: Target) -> str:
-    """Who answered, by LiteLLM's headers; Failed when it is none of the declared.
+    """The instance that answered, by LiteLLM's headers; Failed if it is none of the declared ones.
 
-    The instance; with the model, where the name that was asked for is not the model's own.
+    The model is added if the name that was asked for is not the model's own.
     """
     answered = headers.get("x-litellm-model-id", "")
     fallbacks = headers.get("x-litellm-attempted-fallbacks", "0")
     for deployment in target.deployments:
         if deployment.id == answered and (fallbacks == "0" or len(target.deployments) > 1):
             by_its_name = target.model in (deployment.model, deployment.id)
-            its = deployment.instance
-            return its if by_its_name else f"{its}/{deployment.model}"
+            instance = deployment.instance
+            return instance if by_its_name else f"{instance}/{deployment.model}"
     wanted = " or ".join(deployment.id for deployment in target.deployments)
     raise Failed(
         f"{ELSEWHERE} {answered or 'nobody who says so'} after {fallbacks} fallbacks, "

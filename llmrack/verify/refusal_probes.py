@@ -1,6 +1,6 @@
-"""What shall be refused, by whom, and that nobody else answers it: each by one request.
+"""Proves by one request each that wrong requests are refused, and that no other model answers them.
 
-A probe returns what it measured, or raises Failed.
+A probe returns its measurement, or raises Failed.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ WRONG_TYPE = "nonsense"
 
 
 def wrong(target: Target) -> Measured:
-    """A wrong request is refused (400), by whoever finds out; nobody outside the house is asked.
+    """The gateway or the server refuses a wrong request (400), and no other model is asked.
 
-    The schema is one that the gateway passes on and Ollama refuses (llama/grammar at v0.33); a
-    server of another kind may do without it and answer.
+    The gateway passes the schema on, and Ollama refuses it (llama/grammar at v0.33); a server of
+    another kind may ignore it and answer.
     """
     schema = {"name": "x", "schema": {"type": WRONG_TYPE}}
     body = {
@@ -39,11 +39,13 @@ def wrong(target: Target) -> Measured:
     with asked(target, CHAT, body, target.plain, alone=False) as answer:
         message = message_of(answer.text())
         latency = answer.elapsed
-    by = answer.headers.get("x-litellm-model-id", "")
-    if answer.status == 200 and by not in {each.id for each in target.deployments}:
+    answered_by = answer.headers.get("x-litellm-model-id", "")
+    if answer.status == 200 and answered_by not in {
+        deployment.id for deployment in target.deployments
+    }:
         raise Failed(
-            f"a request that is wrong was answered by {by or 'nobody who says so'} instead of "
-            f"being refused; see whether models.{target.model}.on_refusal lets it go on"
+            f"a request that is wrong was answered by {answered_by or 'nobody who says so'} "
+            f"instead of being refused; see whether models.{target.model}.on_refusal lets it go on"
         )
     if answer.status not in (200, 400):
         raise Failed(explain(answer.status, message, target.deployments))
@@ -51,9 +53,9 @@ def wrong(target: Target) -> Measured:
 
 
 def unknown(target: Target, path: str, body: Mapping[str, object] | Form) -> Measured:
-    """A provider's own word that it does not know ``target.model``: path and key are right.
+    """The provider itself says that it does not know ``target.model``: path and key are right.
 
-    Nothing is generated, so it costs nothing. A server that takes any name may also answer.
+    Nothing is generated, so it costs nothing. A server that accepts any name may also answer.
     """
     with asked(target, path, body, target.plain, alone=True) as answer:
         text = answer.text()
@@ -66,13 +68,13 @@ def unknown(target: Target, path: str, body: Mapping[str, object] | Form) -> Mea
             explain(answer.status, message, target.deployments),
             timed_out=timed_out(answer.status, message),
         )
-    # Services word it in many ways, some of them with 400; a path that they do not know is no
-    # matter of models.
+    # Services word it in many ways, some with 400; the error for an unknown path does not mention
+    # models.
     if "model" not in said_by_provider(message).lower():
-        one = target.deployments[0]
+        first = target.deployments[0]
         raise Failed(
-            f"asked for a model that nobody has, {one.instance} ({one.url}) does not say so "
-            f"({answer.status}: {one_line(message, 120)}); correct providers.{one.provider}.url"
+            f"asked for a model that nobody has, {first.instance} ({first.url}) does not say so "
+            f"({answer.status}: {one_line(message, 120)}); correct providers.{first.provider}.url"
         )
-    instances = {each.instance for each in target.deployments}
+    instances = {deployment.instance for deployment in target.deployments}
     return Measured(instances.pop() if len(instances) == 1 else "", latency)

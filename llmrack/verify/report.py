@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from io import StringIO
 from typing import TypeVar
 from xml.etree import ElementTree
 
 from rich import box
-from rich.console import Console
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from llmrack.tables import printed
 from llmrack.verify.results import Report, Result
 
-WIDTH = 80
 # Longer model names are wrapped.
 NAME_WIDTH = 26
 NUMBER_WIDTH = 7
@@ -24,29 +23,22 @@ _Key = TypeVar("_Key")
 def table(report: Report, standins: Sequence[str] = ()) -> str:
     """A table for each host, then the reasons of what failed; 80 columns of plain text.
 
-    + standins: names of those who answered in the place of the real ones (a lab's)
+    + standins: names of a lab's stand-ins for real servers
     """
-    console = Console(file=StringIO(), width=WIDTH, color_system=None, highlight=False)
-    for host, results in _grouped(report.results, lambda result: result.host).items():
-        console.print(_host_table(host, results))
+    by_host = _grouped(report.results, lambda result: result.host)
+    parts: list[RenderableType] = [_host_table(host, results) for host, results in by_host.items()]
     for (host, detail), same in _grouped(
         report.failed, lambda result: (result.host, result.detail)
     ).items():
-        console.print(Text(f"FAILED {host}: {'; '.join(_places(same))}: {detail}"))
-    for reason in report.not_run:
-        console.print(Text(f"NOT ASKED {reason}"))
+        parts.append(f"FAILED {host}: {'; '.join(_places(same))}: {detail}")
+    parts += [f"NOT ASKED {reason}" for reason in report.not_run]
     if standins:
-        console.print(
-            Text(
-                f"Lab stand-ins, not the real thing: {', '.join(standins)}. "
-                "What they say and how fast proves nothing about real models."
-            )
+        parts.append(
+            f"Lab stand-ins, not the real thing: {', '.join(standins)}. "
+            "What they say and how fast proves nothing about real models."
         )
     proven = len(report.results) - len(report.failed)
-    console.print(Text(f"{proven} of {len(report.results)} checks proven."))
-    file = console.file
-    assert isinstance(file, StringIO)  # noqa: S101  (given above)
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+    return printed(*parts, f"{proven} of {len(report.results)} checks proven.")
 
 
 def as_junit(report: Report, standins: Sequence[str] = ()) -> str:
@@ -103,8 +95,8 @@ def _host_table(host: str, results: Sequence[Result]) -> Table:
             Text(subject),
             Text(instance),
             "; ".join(_outcome(row)),
-            _seconds(each.latency for each in row),
-            _seconds(each.first_token for each in row),
+            _seconds(result.latency for result in row),
+            _seconds(result.first_token for result in row),
             _pace(row),
         )
     return drawn

@@ -14,7 +14,7 @@ from llmrack.verify.results import Report, Result
 def as_json(report: Report, standins: Sequence[str] = ()) -> str:
     """The report as one JSON object; times in seconds.
 
-    + standins: names of those who answered in the place of the real ones (a lab's)
+    + standins: names of a lab's stand-ins for real servers
     """
     return json.dumps(as_plain(report, standins), indent=2)
 
@@ -32,7 +32,7 @@ def as_plain(report: Report, standins: Sequence[str]) -> dict[str, Any]:
 
 
 def from_json(text: str) -> tuple[Report, list[str]]:
-    """What ``as_json`` wrote, read: the report and the names of the stand-ins.
+    """The report and the names of the stand-ins in a text of ``as_json``.
 
     Raises ValueError, TypeError and KeyError for anything else.
     """

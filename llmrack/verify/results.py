@@ -1,4 +1,4 @@
-"""What a verification finds out: one result a check, and all of them as a report."""
+"""The results of a verification: one for each check, and all of them as a report."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class Result:
       tools, thinking, transcription, speech, rerank, image, name, unknown model, version, models
       present, journal, resident, capabilities, speed or answers
     + ok: whether it was proven
-    + instance: the instance that was asked; when ``ok``, the one that answered, with the model
-      where the name leads to one (a tier, a mix, an alias). Empty where none is concerned or none
-      could be made out
+    + instance: the instance that was asked; when ``ok``, the one that answered, with its model if
+      the subject is a tier, a mix or an alias. Empty if the check is about no instance, or if it is
+      not known
     + latency: seconds until the answer was complete, None without an answer
     + first_token: seconds until the first token of a stream
     + tokens_per_second: completion tokens by the usage counts, over the whole answer or (stream)
       from the first token to the last
-    + detail: one line: what was seen, and for a failure also the way out
+    + detail: one line: an observation, or the cause of a failure and the way out
     """
 
     host: str

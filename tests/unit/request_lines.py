@@ -7,7 +7,6 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 
-from llmrack.hosts.connection import Unreached
 from llmrack.observe.requests.on_host import BEGIN, program
 from llmrack.observe.requests.usage import stamp
 
@@ -57,12 +56,12 @@ def on_hosts(folders):
     """``ask_log`` where every gateway's logs are in a folder of ours; None: it is not reached."""
 
     def ask_log(gateways, modules, **asked):
-        return {
-            name: Unreached("no connection: nobody there")
-            if folder is None
-            else json.loads(json.dumps(modules[-1].count(str(folder), **asked)))
+        counted = {
+            name: json.loads(json.dumps(modules[-1].count(str(folder), **asked)))
             for name, folder in folders.items()
+            if folder
         }
+        return counted, dict.fromkeys(folders.keys() - counted, "no connection: nobody there")
 
     return ask_log
 

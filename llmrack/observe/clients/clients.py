@@ -17,7 +17,7 @@ from llmrack.stack.types import is_wildcard
 # The environment variable that has a client's key.
 KEY_VARIABLE = "LLMRACK_API_KEY"
 _SHELL = f'"${{{KEY_VARIABLE}:?set it to your key}}"'
-# Tokens, for programs that ask for more than there is when they are not told a context length.
+# Tokens, for programs that assume too large a context if their configuration has none.
 ASSUMED_CONTEXT = 32768
 _ASSUMED = f"where no context length is declared it has {ASSUMED_CONTEXT}: correct it"
 # For programs whose file cannot name a variable.
@@ -25,7 +25,7 @@ _AS_OPENAI = f'the key: export OPENAI_API_KEY="${KEY_VARIABLE}"'
 
 
 class NoModel(Exception):
-    """There is nothing that a client could ask for: cause and way out."""
+    """No model can be asked: cause and way out."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Client:
     """A program or a language.
 
     + template: its configuration, below ``templates/clients``
-    + place: what to do with it, in a sentence
-    + reference: how it names the variable with the key
-    + quoted: how it writes a key out
+    + place: a sentence that says where the configuration belongs
+    + reference: its syntax for the variable with the key
+    + quoted: puts a key into its syntax
     """
 
     template: str
@@ -129,8 +129,8 @@ CLIENTS = {
 class Served:
     """A public name that clients may ask for.
 
-    + context_length: in tokens; None where it is not declared
-    + can: what it can do beside answering, in the stack's words
+    + context_length: in tokens; None if it is not declared
+    + can: its further capabilities, in the stack's words
     """
 
     name: str
@@ -143,12 +143,12 @@ def configuration(
 ) -> str:
     """The configuration of a client, one of CLIENTS.
 
-    + gateway: the one that is asked
-    + key: written out, instead of a reference to LLMRACK_API_KEY
+    + gateway: the host of the gateway that it asks
+    + key: is written into it; None: a reference to LLMRACK_API_KEY is
 
-    Raises NoModel where no chat model is served.
+    Raises NoModel if no chat model is served.
     """
-    its = CLIENTS[client]
+    program = CLIENTS[client]
     chats = list(served(stack, fleet, "chat"))
     if not chats:
         raise NoModel("no chat model is served; declare one under models in stack.yaml")
@@ -156,16 +156,16 @@ def configuration(
     message = {"role": "user", "content": "Say hello."}
     url = base_url(gateway)
     return render(
-        f"clients/{its.template}",
+        f"clients/{program.template}",
         url=url,
         base=url.removesuffix("/v1"),
         loopback=is_loopback(gateway.settings.gateway_bind),
-        key=its.reference if key is None else its.quoted(key),
+        key=program.reference if key is None else program.quoted(key),
         by_reference=key is None,
         chats=chats,
         chat=chats[0],
         # Agents are no use without tools.
-        agent=next((each for each in chats if "tools" in each.can), chats[0]),
+        agent=next((model for model in chats if "tools" in model.can), chats[0]),
         assumed=ASSUMED_CONTEXT,
         embedding=embeddings[0] if embeddings else None,
         body=json.dumps({"model": chats[0].name, "messages": [message]}),
@@ -174,20 +174,20 @@ def configuration(
 
 
 def base_url(gateway: Host) -> str:
-    """Where clients reach a gateway; on loopback, through a tunnel that ends on the same port."""
+    """A gateway's URL for clients; on loopback, that of a tunnel which ends on the same port."""
     bound = is_loopback(gateway.settings.gateway_bind)
     address = "127.0.0.1" if bound else bracketed(gateway.address)
     return f"http://{address}:{gateway.settings.gateway_port}/v1"
 
 
 def served(stack: Stack, fleet: Fleet, capability: str) -> Iterator[Served]:
-    """The public names behind which every model has a capability, in the order declared."""
+    """The public names all of whose models have a capability, in the order declared."""
     for name in stack.names:
         models = [stack.models[member] for member in stack.members(name)]
         shared = [
-            each
-            for each in models[0].capabilities
-            if all(each in model.capabilities for model in models)
+            ability
+            for ability in models[0].capabilities
+            if all(ability in model.capabilities for model in models)
         ]
         if capability in shared and not is_wildcard(name):
             lengths = [context_length(stack, fleet, member) for member in stack.members(name)]
@@ -195,5 +195,5 @@ def served(stack: Stack, fleet: Fleet, capability: str) -> Iterator[Served]:
             yield Served(
                 name,
                 min(known) if len(known) == len(lengths) else None,
-                tuple(each for each in shared if each in ("tools", "vision", "thinking")),
+                tuple(ability for ability in shared if ability in ("tools", "vision", "thinking")),
             )

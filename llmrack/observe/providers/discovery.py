@@ -1,4 +1,4 @@
-"""What models a provider has, and the way of chosen ones into the stack file."""
+"""Lists the models of a provider, and adds chosen ones to the stack file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from llmrack.stack.model_lists import Server, servers
 from llmrack.stack.types import ModelName
 from llmrack.verify.model_descriptions import capabilities_of, context_length_of
 
-# Words in the names of models that are no chats, and what those are for.
+# Words in the names of models that are not for chats, and the kind of these models.
 KINDS: dict[str, Kind] = {
     "embed": "embedding",
     "rerank": "rerank",
@@ -37,7 +37,7 @@ KINDS: dict[str, Kind] = {
 
 
 class NotDiscovered(Exception):
-    """Why a provider's models are not known, or not written: cause and way out."""
+    """A provider's models are not known, or cannot be added: cause and way out."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Found:
     """A model that a provider has.
 
     + name: the provider's name for it
-    + context_length: in tokens; None where the provider does not say
-    + capabilities: in the stack's words; None where the provider does not say
-    + declared: its public name, where it is declared with this provider
+    + context_length: in tokens; None if the provider does not tell
+    + capabilities: in the stack's words; None if the provider does not tell
+    + declared: its public name, if it is declared with this provider
     """
 
     name: str
@@ -58,9 +58,9 @@ class Found:
 
 @dataclass(frozen=True)
 class Discovery:
-    """What a provider has, in the order of its names.
+    """The models of a provider, in the order of their names.
 
-    + declaration: what is declared already
+    + declaration: the present declaration
     + file: the stack file
     """
 
@@ -71,7 +71,7 @@ class Discovery:
 
 
 def discover(inventory: str, folder: Path, provider: str) -> Discovery:
-    """Ask a provider what it has, from the first gateway that can ask.
+    """Ask a provider for its models, from the first gateway that can.
 
     Raises FileNotFoundError and DeclarationError, as ``read_inventory`` does (but a provider may be
     without models yet), NoProvider, and NotDiscovered.
@@ -81,22 +81,22 @@ def discover(inventory: str, folder: Path, provider: str) -> Discovery:
     declared = gateways.declared
     stack = declared.stack
 
-    def question(gateway: Host, there: PyinfraHost) -> dict[str, Found] | NotAnswered:
-        reach = Reach(there, declared.secrets, [stack.providers[provider]])
-        found: dict[str, Found] = {}
+    def question(gateway: Host, connected: PyinfraHost) -> dict[str, Found] | NotAnswered:
+        reach = Reach(connected, declared.secrets, [stack.providers[provider]])
+        models: dict[str, Found] = {}
         try:
             for server in servers(stack, declared.fleet, gateway, provider):
                 with reach.talk(server) as talk:
-                    found = {each.name: each for each in models_at(server, talk)} | found
+                    models = {model.name: model for model in models_at(server, talk)} | models
         except NotAnswered as error:
             return error
-        return found
+        return models
 
-    at = stack.providers[provider]
+    declared_provider = stack.providers[provider]
 
     def full(name: str) -> str:
-        """Names that mean the same to the provider."""
-        return at.full_name(at.listed_name(name))
+        """The same text for all names that mean one model to the provider."""
+        return declared_provider.full_name(declared_provider.listed_name(name))
 
     reasons = []
     for gateway, answer in gateways.ask(question).items():
@@ -104,10 +104,10 @@ def discover(inventory: str, folder: Path, provider: str) -> Discovery:
             reasons.append(f"{gateway}: {answer}")
             continue
         names = {
-            full(stack.upstream(model, provider)): model for model in stack.models_of(provider)
+            full(stack.upstream(public, provider)): public for public in stack.models_of(provider)
         }
         models = [
-            replace(each, declared=names.get(full(name))) for name, each in sorted(answer.items())
+            replace(model, declared=names.get(full(name))) for name, model in sorted(answer.items())
         ]
         file = folder / declared.declaration.stack_file
         return Discovery(provider, tuple(models), declared.declaration, file)
@@ -115,24 +115,24 @@ def discover(inventory: str, folder: Path, provider: str) -> Discovery:
 
 
 def models_at(server: Server, talk: Talk) -> Iterator[Found]:
-    """What a server has; ``declared`` is for others to say. Raises NotAnswered."""
+    """The models of a server, without ``declared``. Raises NotAnswered."""
     for name, entry in talk.models().items():
-        told: object = entry
+        description: object = entry
         if path := server.declared.describe_path:
             try:
-                told = talk.post(server.url + path, {"model": name})
+                description = talk.post(server.url + path, {"model": name})
             except NotAnswered:
-                # A proxy may not let us ask, and a list that is not Ollama's own has no such path.
-                told = entry
-        yield Found(name, context_length_of(told), capabilities_of(told), None)
+                # A proxy may refuse the path, and only Ollama's own server has it.
+                description = entry
+        yield Found(name, context_length_of(description), capabilities_of(description), None)
 
 
 @dataclass(frozen=True)
 class Added:
-    """What came of adding models.
+    """The result of adding models.
 
     + names: the public names that were written
-    + left_out: a sentence for each that was not, but for those declared already
+    + left_out: a sentence for each that was not, except for those declared already
     """
 
     names: tuple[str, ...]
@@ -144,11 +144,11 @@ def add(discovery: Discovery, names: Sequence[str] | None) -> Added:
 
     + names: which (default: all)
 
-    What is declared with this provider already is left alone. A name that leads to something else
-    is left out. The new text replaces the old one only if it is free of mistakes. Raises
-    NotDiscovered for a name that the provider does not have, DeclarationError, and NoRoom.
+    A model that is declared with this provider stays as it is. A name that is in use otherwise is
+    left out. The new text replaces the old one only if it is free of mistakes. Raises NotDiscovered
+    for a name that the provider does not have, DeclarationError, and NoRoom.
     """
-    known = {each.name: each for each in discovery.models}
+    known = {model.name: model for model in discovery.models}
     for name in names or ():
         if name not in known:
             raise NotDiscovered(
@@ -157,24 +157,24 @@ def add(discovery: Discovery, names: Sequence[str] | None) -> Added:
     chosen = [known[name] for name in dict.fromkeys(names)] if names is not None else known.values()
     entries: dict[str, Mapping[str, object]] = {}
     left_out = []
-    for each in chosen:
-        if each.declared:
+    for model in chosen:
+        if model.declared:
             continue
-        reason = _clash(discovery, each.name)
+        reason = _clash(discovery, model.name)
         if reason:
             left_out.append(reason)
         else:
-            entries[each.name] = _entry(discovery.provider, each)
+            entries[model.name] = _entry(discovery.provider, model)
     if entries:
         _write(discovery, entries)
     return Added(tuple(entries), tuple(left_out))
 
 
-def _entry(provider: str, found: Found) -> dict[str, object]:
-    capabilities = found.capabilities
+def _entry(provider: str, model: Found) -> dict[str, object]:
+    capabilities = model.capabilities
     if capabilities is None:
-        # Who does not say what a model can do mostly has it in the name; a chat proves nothing.
-        named = next((kind for word, kind in KINDS.items() if word in found.name.lower()), None)
+        # Providers that do not tell capabilities mostly show them in the name.
+        named = next((kind for word, kind in KINDS.items() if word in model.name.lower()), None)
         capabilities = (named,) if named else None
     elif "embedding" in capabilities:
         # A model has one kind of answer.
@@ -192,10 +192,10 @@ def _clash(discovery: Discovery, name: str) -> str:
     except ValidationError:
         return f"{name} cannot be a public name; declare it under another one, with model: {name}"
     if name in stack.models:
-        others = ", ".join([*stack.models[name].provider, provider])
+        providers = ", ".join([*stack.models[name].provider, provider])
         return (
             f"{name} is declared already, with another provider; to be served by both, it needs "
-            f"provider: [{others}]"
+            f"provider: [{providers}]"
         )
     if name in {*stack.tiers, *stack.mixes, *stack.aliases}:
         return (

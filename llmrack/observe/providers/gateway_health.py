@@ -1,4 +1,4 @@
-"""What gateways know of the servers they ask.
+"""Reads the state of servers as the gateways see it.
 
 Each gateway writes it into a file (``llmrack/shipped/gateway/routing/health_file.py``).
 """
@@ -24,10 +24,10 @@ FILE = "llmrack/health.json"
 
 @dataclass(frozen=True)
 class Rest:
-    """Something that a gateway does not ask for a while.
+    """A server or a model that a gateway does not ask for a while.
 
-    + model: the server's name for the model that rests; empty for the whole server
-    + seconds: for how long it has been resting
+    + model: the server's name for the model; empty for the whole server
+    + seconds: since it was put aside
     + why: the gateway's words
     """
 
@@ -36,17 +36,17 @@ class Rest:
     why: str
 
     def __str__(self) -> str:
-        what = f"{self.model} " if self.model else ""
-        return f"{what}put aside {self.seconds:.0f} s ago: {self.why}"
+        subject = f"{self.model} " if self.model else ""
+        return f"{subject}put aside {self.seconds:.0f} s ago: {self.why}"
 
 
 @dataclass(frozen=True)
 class GatewayHealth:
-    """What one gateway thinks.
+    """The state of servers as one gateway sees it.
 
     + gateway: its host
-    + rests: what rests, by instance; an instance that is well has none
-    + unknown: why it could not be learned, else empty
+    + rests: by instance; an instance that is well has none
+    + unknown: why the state is not known, else empty
     """
 
     gateway: str
@@ -54,7 +54,7 @@ class GatewayHealth:
     unknown: str = ""
 
     def of(self, instance: str) -> str:
-        """What it thinks of one server: ok, what rests there, or unknown with the reason."""
+        """The state of one server in words: ok, its rests, or unknown with the reason."""
         if self.unknown:
             return f"unknown ({self.unknown})"
         if instance not in self.rests:
@@ -63,43 +63,43 @@ class GatewayHealth:
 
 
 def gateway_health(gateways: Gateways) -> list[GatewayHealth]:
-    """Read it from every gateway's host, in the inventory's order; no server is asked."""
+    """Read the file of every gateway, in the inventory's order; no server is asked."""
     return [
         GatewayHealth(name, {}, one_line(str(answer))) if isinstance(answer, Unreached) else answer
         for name, answer in gateways.ask(_read).items()
     ]
 
 
-def _read(gateway: Host, there: PyinfraHost) -> GatewayHealth:
+def _read(gateway: Host, connected: PyinfraHost) -> GatewayHealth:
     user = quote(gateway.settings.service_user)
-    # A file of a process that is gone says nothing.
+    # The file of a process that has ended does not count.
     script = (
         f"f=/run/user/$(id -u {user})/{FILE}; date +%s; cat $f; "
         "p=$(sed -n 's/^{\"pid\": \\([0-9]*\\).*/\\1/p' $f); test -d /proc/${p:-none}"
     )
-    answer = run(there, sh(script))
+    answer = run(connected, sh(script))
     lines = answer.lines
     if not answer.succeeded:
         return GatewayHealth(gateway.name, {}, "its gateway does not run")
     try:
-        now, told = float(lines[0]), json.loads("\n".join(lines[1:]))
+        now, content = float(lines[0]), json.loads("\n".join(lines[1:]))
     except (ValueError, IndexError):
         return GatewayHealth(gateway.name, {}, "its health.json is damaged")
-    return parsed(gateway.name, told, now)
+    return parsed(gateway.name, content, now)
 
 
-def parsed(gateway: str, told: object, now: float) -> GatewayHealth:
-    """What a gateway's file says.
+def parsed(gateway: str, content: object, now: float) -> GatewayHealth:
+    """The state in a gateway's file.
 
-    + told: its content
-    + now: the time there, in seconds since 1970
+    + content: of the file (JSON)
+    + now: the time of the host, in seconds since 1970
     """
     rests: dict[str, tuple[Rest, ...]] = {}
-    for name, each in (dig(told, "instances") or {}).items():
-        found = {"": dig(each, "rest")} | (dig(each, "models") or {})
+    for name, instance in (dig(content, "instances") or {}).items():
+        reported = {"": dig(instance, "rest")} | (dig(instance, "models") or {})
         rests[name] = tuple(
             Rest(model, max(0.0, now - float(rest["since"])), str(rest["why"]))
-            for model, rest in found.items()
+            for model, rest in reported.items()
             if rest
         )
     return GatewayHealth(gateway, rests)

@@ -1,4 +1,4 @@
-"""Models added to the text of a stack file, of which nothing else is changed: not a byte."""
+"""Adds models to the text of a stack file, and changes no other byte of it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import yaml
 
 
 class NoRoom(Exception):
-    """Why models cannot be added to a text: cause and way out."""
+    """Models cannot be added to a text: cause and way out."""
 
 
 def with_models(text: str, models: Mapping[str, Mapping[str, object]]) -> str:
     """``text`` with ``models`` after the last entry of its ``models:``.
 
     + text: a whole stack file, which is valid YAML
-    + models: what is declared, by public name
+    + models: the new entries, by public name
 
     Comments, order, indentation and line ends stay as they are. Raises NoRoom.
     """
@@ -31,7 +31,7 @@ def with_models(text: str, models: Mapping[str, Mapping[str, object]]) -> str:
     if value.value:
         column, at = value.value[0][0].start_mark.column, _end(text, value)
     else:
-        # The braces go, what follows them on the line stays.
+        # The braces are removed, the rest of the line stays.
         column, at = key.start_mark.column + 2, _end_of_line(text, value.end_mark.index)
         start = value.start_mark.index
         after = text[value.end_mark.index : at]
@@ -53,7 +53,7 @@ def _models(text: str) -> tuple[yaml.Node, yaml.MappingNode]:
 
 def _lines(models: Mapping[str, Mapping[str, object]], column: int) -> list[str]:
     dumped = yaml.safe_dump(
-        {name: dict(each) for name, each in models.items()},
+        {name: dict(entry) for name, entry in models.items()},
         sort_keys=False,
         default_flow_style=None,
         allow_unicode=True,
@@ -63,22 +63,22 @@ def _lines(models: Mapping[str, Mapping[str, object]], column: int) -> list[str]
 
 
 def _end(text: str, node: yaml.Node) -> int:
-    """Where the line after a node begins.
+    """The index at which the line after a node begins.
 
-    A block's own end mark is where the next token is, behind comments that are none of its own.
+    The end mark of a block is at the next token, behind comments that do not belong to the block.
     """
     last = node
     while isinstance(last, yaml.MappingNode | yaml.SequenceNode) and not last.flow_style:
         before = last.value[-1][0] if isinstance(last, yaml.MappingNode) else last
         last = last.value[-1][1] if isinstance(last, yaml.MappingNode) else last.value[-1]
         if last.start_mark.index < before.start_mark.index:
-            # An alias (*name) is the node that it stands for, which lies somewhere else.
+            # For an alias (*name) yaml gives the node that it stands for, which is somewhere else.
             return _end_of_line(text, before.end_mark.index)
     end = last.end_mark
-    # That of a text in several lines (|, >) is where its last line has ended.
+    # The end mark of a text in several lines (|, >) is after its last line.
     return end.index if end.column == 0 else _end_of_line(text, end.index)
 
 
 def _end_of_line(text: str, index: int) -> int:
-    found = text.find("\n", index)
-    return len(text) if found < 0 else found + 1
+    newline = text.find("\n", index)
+    return len(text) if newline < 0 else newline + 1

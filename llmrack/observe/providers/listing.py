@@ -1,4 +1,4 @@
-"""Everything that is known of each provider and its key, without showing a value."""
+"""Lists the providers with their keys, tests and health, without a key's value."""
 
 from __future__ import annotations
 
@@ -15,17 +15,16 @@ from llmrack.secrets.sources import everything
 from llmrack.secrets.value import StoredSecret, preview
 from llmrack.stack.model_lists import servers
 from llmrack.stack.providers import Provider
-
-WIDTH = 80
+from llmrack.tables import WIDTH
 
 
 @dataclass(frozen=True)
 class Key:
-    """A secret, as it may be shown.
+    """A secret without its value.
 
-    + source: where it is kept; None where it has no value
+    + source: where it is kept; None if it has no value
     + preview: its masked value
-    + changed: when it was set (ISO 8601, UTC), where that is known
+    + changed: when it was set (ISO 8601, UTC); None if that is not known
     """
 
     name: str
@@ -44,10 +43,10 @@ class Key:
 class Row:
     """A provider.
 
-    + url: its base address; of our own hosts, their group
+    + url: its base address; for our own hosts, their group
     + tested: when it was tested last (ISO 8601, UTC)
-    + result: what came of that, from the gateway and server that fared worst
-    + health: what each gateway thinks of each of its servers
+    + result: the worst result of that test
+    + health: each gateway's view of each of its servers
     """
 
     name: str
@@ -63,29 +62,28 @@ class Row:
 
 @dataclass(frozen=True)
 class Listing:
-    """All providers, and the keys that none of them uses."""
+    """All providers, and the keys that no provider uses (``others``)."""
 
     providers: tuple[Row, ...]
     others: tuple[Key, ...]
 
 
 def listing(inventory: str, folder: Path) -> Listing:
-    """Gather it; every gateway is asked for its word on health, no provider is asked.
+    """Gather the list; every gateway is asked for health, no provider is asked.
 
-    A gateway that cannot be reached leaves health unknown, with the cause, and nothing else: what
-    is kept is known without it.
+    If a gateway cannot be reached, only health is unknown, and the list names the cause.
 
     Raises FileNotFoundError and DeclarationError, as ``read_inventory`` does.
     """
     gateways = Gateways(inventory, folder)
     declared = gateways.declared
-    kept = {**everything(declared.places), **declared.kept}
+    stored = {**everything(declared.places), **declared.kept}
     tested, health = kept_tests(folder), gateway_health(gateways)
     rows, used = [], set[str]()
     for name, provider in declared.stack.providers.items():
         url, names = _address(provider)
         used |= set(names)
-        its = [each for each in tested if each.provider == name]
+        trials = [trial for trial in tested if trial.provider == name]
         rows.append(
             Row(
                 name,
@@ -93,48 +91,48 @@ def listing(inventory: str, folder: Path) -> Listing:
                 url,
                 provider.enabled,
                 provider.priority,
-                tuple(_key(each, kept.get(each)) for each in names),
-                min((each.at for each in its), default=None),
-                _worst(its),
+                tuple(_key(trial, stored.get(trial)) for trial in names),
+                min((trial.at for trial in trials), default=None),
+                _worst(trials),
                 tuple(_health(gateways, health, name)) if provider.enabled else (),
             )
         )
-    others = (_key(name, each) for name, each in kept.items() if name not in used)
+    others = (_key(name, trial) for name, trial in stored.items() if name not in used)
     return Listing(tuple(rows), tuple(others))
 
 
 def _address(provider: Provider) -> tuple[str, tuple[str, ...]]:
-    """Where it is, and the names of its secrets."""
+    """A provider's address, and the names of its secrets."""
     remote = provider.remote
     return remote.url if remote else f"group {provider.runs_on}", provider.secrets
 
 
-def _key(name: str, kept: StoredSecret | None) -> Key:
-    if kept is None:
+def _key(name: str, stored: StoredSecret | None) -> Key:
+    if stored is None:
         return Key(name, None, None, None)
-    return Key(name, kept.source, preview(kept.secret), kept.changed)
+    return Key(name, stored.source, preview(stored.secret), stored.changed)
 
 
 def _worst(tested: Sequence[Tested]) -> str | None:
-    wrong = [each.result for each in tested if each.result != "ok"]
+    wrong = [trial.result for trial in tested if trial.result != "ok"]
     return wrong[0] if wrong else ("ok" if tested else None)
 
 
 def _health(gateways: Gateways, health: Sequence[GatewayHealth], name: str) -> Iterator[str]:
     declared = gateways.declared
-    for gateway, its in zip(gateways.hosts, health, strict=True):
+    for gateway, gateway_view in zip(gateways.hosts, health, strict=True):
         for server in servers(declared.stack, declared.fleet, gateway, name):
             at = "" if server.instance == name else f"{server.instance} "
             by = f" (by {gateway.name})" if len(health) > 1 else ""
-            yield f"{at}{its.of(server.instance)}{by}"
+            yield f"{at}{gateway_view.of(server.instance)}{by}"
 
 
-def text(found: Listing) -> str:
+def text(listed: Listing) -> str:
     """A block for each provider, then the other keys; 80 columns of plain text."""
-    blocks = [_block(row) for row in found.providers]
-    if found.others:
+    blocks = [_block(row) for row in listed.providers]
+    if listed.others:
         lines = ["used by no provider"]
-        blocks.append("\n".join([*lines, *(_line("key", str(key)) for key in found.others)]))
+        blocks.append("\n".join([*lines, *(_line("key", str(key)) for key in listed.others)]))
     return "\n\n".join(blocks) + "\n"
 
 
@@ -143,13 +141,13 @@ def _block(row: Row) -> str:
     lines = [fill(f"{row.name}  {row.kind}  {row.url}  priority {row.priority}{enabled}", WIDTH)]
     lines += [_line("key", str(key)) for key in row.keys]
     lines.append(_line("tested", f"{row.tested}: {row.result}" if row.tested else "never"))
-    lines += [_line("health", each) for each in row.health]
+    lines += [_line("health", health) for health in row.health]
     return "\n".join(lines)
 
 
-def _line(title: str, said: str) -> str:
+def _line(title: str, content: str) -> str:
     return fill(
-        said,
+        content,
         WIDTH,
         initial_indent=f"  {title:7}",
         subsequent_indent=" " * 9,
@@ -158,6 +156,6 @@ def _line(title: str, said: str) -> str:
     )
 
 
-def as_json(found: Listing) -> str:
+def as_json(listed: Listing) -> str:
     """The same for programs."""
-    return json.dumps(asdict(found), indent=2)
+    return json.dumps(asdict(listed), indent=2)

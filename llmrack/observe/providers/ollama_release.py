@@ -1,4 +1,4 @@
-"""Pinning a release of Ollama: what it is, asked from its source, and written into group_data."""
+"""Pins a release of Ollama: fetches its checksums, and writes them into group_data."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from llmrack.site.declared import fleet_of, open_inventory
 from llmrack.stack.fleet import Host
 from llmrack.stack.ollama.pinning import NotPinned, Pin, PinnedFile, pin_in, read_checksums
 
-# Beside the archives of a release.
+# The file with the checksums of a release's archives, beside them.
 CHECKSUMS = "sha256sum.txt"
 RELEASES = "https://github.com/ollama/ollama/releases"
 GROUP_DATA = "group_data"
 # Seconds: for a connection and between two pieces, and for the whole.
 TIMEOUT, DEADLINE = httpx.Timeout(20, connect=10), 60.0
-# Bytes; a real one has two thousand.
+# Bytes; a real file has two thousand.
 MOST_BYTES = 1 << 20
 
 
 class NotAsked(Exception):
-    """No source could be asked; the text says which, and why."""
+    """A source could not be asked; the text says which, and why."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def declared_hosts(inventory: str, folder: Path) -> tuple[Host, ...]:
 
 
 def sources(hosts: Sequence[Host]) -> tuple[str, ...]:
-    """Where releases are looked for, as archives are: the hosts' mirrors, then GitHub."""
+    """The sources of releases and archives: the hosts' mirrors, then GitHub."""
     mirrors = [host.settings.ollama_mirror for host in hosts if host.settings.ollama_mirror]
     return (*dict.fromkeys(mirrors), OFFICIAL)
 
@@ -56,7 +56,7 @@ def fetch_checksums(version: str, bases: Sequence[str]) -> Checksums:
 
     + bases: URLs of the sources, as in ``ollama_mirror``
 
-    Raises NotPinned where no source has that release, and NotAsked where one did not answer.
+    Raises NotPinned if no source has that release, and NotAsked if one did not answer.
     """
     missing: list[str] = []
     failed: list[str] = []
@@ -72,10 +72,10 @@ def fetch_checksums(version: str, bases: Sequence[str]) -> Checksums:
                 )
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 failed.append(f"{url} cannot be reached ({error or type(error).__name__})")
-    said = "; ".join([*missing, *failed])
+    causes = "; ".join([*missing, *failed])
     if failed:
-        raise NotAsked(f"{said}; name a source that answers with --mirror")
-    raise NotPinned(f"there is no Ollama {version}: {said}; {RELEASES} lists what there is")
+        raise NotAsked(f"{causes}; name a source that answers with --mirror")
+    raise NotPinned(f"there is no Ollama {version}: {causes}; {RELEASES} lists what there is")
 
 
 def _read(web: httpx.Client, url: str) -> str:
@@ -91,11 +91,11 @@ def _read(web: httpx.Client, url: str) -> str:
 
 
 def write_pin(version: str, checksums: Checksums, folders: Sequence[Path]) -> PinnedFile:
-    """Write a release into the settings, in one step; returns what was changed.
+    """Write a release into the settings, in one step; returns the change.
 
-    + folders: where ``group_data`` may be, as pyinfra looks: here and beside the inventory
+    + folders: the folders in which pyinfra looks for ``group_data``: this one and the inventory's
 
-    The file is left alone where it names that release already. Raises NotPinned and OSError.
+    A file that names that release already is not written. Raises NotPinned and OSError.
     """
     pin = Pin(version, read_checksums(checksums.text, checksums.source))
     paths = {path.resolve(): path for folder in folders for path in _group_data(folder)}
@@ -112,7 +112,7 @@ def _group_data(folder: Path) -> list[Path]:
 
 
 def elsewhere(hosts: Sequence[Host], change: PinnedFile) -> tuple[str, ...]:
-    """Hosts that something else than the changed file gives a release of their own."""
+    """Hosts whose release is set in another place than the changed file."""
     return tuple(
         host.name
         for host in hosts

@@ -1,6 +1,6 @@
-"""Tests every provider from every gateway: is it reached, does it take the key, has it the models.
+"""Tests every provider from every gateway: the connection, the key, the declared models.
 
-What was found is kept in ``.llmrack/tested.json``, without any value of a key.
+The results are kept in ``.llmrack/tested.json``, without any value of a key.
 """
 
 from __future__ import annotations
@@ -8,14 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from io import StringIO
 from pathlib import Path
 
 import gevent
 from pydantic import TypeAdapter, ValidationError
 from pyinfra.api.host import Host as PyinfraHost
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -23,29 +21,29 @@ from llmrack.files import replace_file
 from llmrack.hosts.asking import Gateways
 from llmrack.hosts.connection import Unreached
 from llmrack.hosts.provider_requests import NotAnswered, Reach
+from llmrack.observe.exit_codes import FINE, NOT_ASKED, NOT_FINE, worst
 from llmrack.secrets.audit import now
 from llmrack.secrets.locking import alone_with
 from llmrack.secrets.value import Secret
 from llmrack.stack.fleet import Host
 from llmrack.stack.model_lists import Server, not_listed, servers
+from llmrack.tables import printed
 from llmrack.verify.causes import Trouble
 
 KEPT = Path(".llmrack/tested.json")
-WIDTH = 80
-FINE, NOT_FINE, NOT_ASKED = 0, 1, 2
 
 
 @dataclass(frozen=True)
 class Tested:
-    """What came of asking one server of a provider from one gateway.
+    """The result of asking one server of a provider from one gateway.
 
     + provider: its name
     + instance: the server's name: ``host`` or ``host/name`` of our own, else the provider's
     + gateway: the host that asked
     + at: when (ISO 8601, UTC)
-    + trouble: why it is of no use; None where it answers and takes the key
-    + ms: milliseconds until its list was there, connection included; None without one
-    + models: how many it lists; None without a list
+    + trouble: the failure; None if it answers and accepts the key
+    + ms: milliseconds until its list had come, connection included; None without a list
+    + models: the number of models that it lists; None without a list
     + missing: the declared models that it does not list, each with place and way out
     """
 
@@ -60,9 +58,9 @@ class Tested:
 
     @property
     def name(self) -> str:
-        """The provider, with the instance where it has several."""
-        own = self.instance != self.provider
-        return f"{self.provider} {self.instance}" if own else self.provider
+        """The provider, with the instance if it has several."""
+        has_several = self.instance != self.provider
+        return f"{self.provider} {self.instance}" if has_several else self.provider
 
     @property
     def result(self) -> str:
@@ -87,8 +85,8 @@ def test_providers(
 ) -> list[Tested]:
     """Have every gateway ask providers for their models, all at once; nothing is kept.
 
-    + names: the providers (default: all that are in use)
-    + keys: values of secrets instead of those that are kept, by name
+    + names: the providers (default: all that are enabled)
+    + keys: values instead of the kept ones, by the names of the secrets
 
     Raises FileNotFoundError and DeclarationError, as ``read_inventory`` does, and NoProvider.
     """
@@ -96,7 +94,9 @@ def test_providers(
     declared = gateways.declared
     for name in names or ():
         gateways.insist_on_provider(name)
-    wanted = names or [name for name, each in declared.stack.providers.items() if each.enabled]
+    wanted = names or [
+        name for name, provider in declared.stack.providers.items() if provider.enabled
+    ]
     providers = [declared.stack.providers[name] for name in wanted]
     secrets = {**declared.secrets, **(keys or {})}
     asked = {
@@ -108,9 +108,9 @@ def test_providers(
         for gateway in gateways.hosts
     }
 
-    def question(gateway: Host, there: PyinfraHost) -> list[Tested]:
-        reach = Reach(there, secrets, providers)
-        tests = [gevent.spawn(_test, reach, each, gateway.name) for each in asked[gateway.name]]
+    def question(gateway: Host, connected: PyinfraHost) -> list[Tested]:
+        reach = Reach(connected, secrets, providers)
+        tests = [gevent.spawn(_test, reach, server, gateway.name) for server in asked[gateway.name]]
         return [test.get() for test in tests]
 
     def _test(reach: Reach, server: Server, gateway: str) -> Tested:
@@ -119,42 +119,44 @@ def test_providers(
         missing: tuple[str, ...] = ()
         try:
             with reach.talk(server) as talk:
-                found = talk.models()
-                ms, models = round(talk.seconds * 1000), len(found)
-                problems = not_listed(declared.declaration, server, found, gateway)
+                listed = talk.models()
+                ms, models = round(talk.seconds * 1000), len(listed)
+                problems = not_listed(declared.declaration, server, listed, gateway)
                 missing = tuple(map(str, problems))
                 talk.prove_key()
         except NotAnswered as error:
             return Tested(*who, error.trouble, ms, models, missing)
         return Tested(*who, None, ms, models, missing)
 
-    found: list[Tested] = []
+    results: list[Tested] = []
     for gateway, answer in gateways.ask(question).items():
         if isinstance(answer, Unreached):
             cause = f"{gateway} could not ask ({answer})"
             trouble = Trouble("gateway", cause, "see whether that host runs and lets us in")
-            who = [(each.provider, each.instance) for each in asked[gateway]]
-            found += [Tested(*each, gateway, now(), trouble) for each in who]
+            results += [
+                Tested(server.provider, server.instance, gateway, now(), trouble)
+                for server in asked[gateway]
+            ]
         else:
-            found += answer
-    return found
+            results += answer
+    return results
 
 
 def keep_tested(folder: Path, tested: Sequence[Tested]) -> None:
-    """Keep results, in place of older ones of the same providers; those not asked stay as known."""
-    asked = [each for each in tested if each.code != NOT_ASKED]
-    names = {each.provider for each in asked}
+    """Keep results, in place of older ones of the same providers that were asked."""
+    asked = [result for result in tested if result.code != NOT_ASKED]
+    names = {result.provider for result in asked}
     file = folder / KEPT
     file.parent.mkdir(exist_ok=True)
-    # Two runs at a time must not lose what the other one saw.
+    # Of two runs at a time neither must lose the other's results.
     with alone_with(file):
-        others = [each for each in kept_tests(folder) if each.provider not in names]
-        rows = [asdict(each) for each in (*others, *asked)]
+        others = [result for result in kept_tests(folder) if result.provider not in names]
+        rows = [asdict(result) for result in (*others, *asked)]
         replace_file(file, json.dumps(rows, indent=2) + "\n", 0o644)
 
 
 def kept_tests(folder: Path) -> list[Tested]:
-    """The results that were kept last; none where there are none, or the file is damaged."""
+    """The results that were kept; empty if there are none, or the file is damaged."""
     try:
         text = (folder / KEPT).read_bytes()
         return TypeAdapter(list[Tested]).validate_json(text)
@@ -164,32 +166,25 @@ def kept_tests(folder: Path) -> list[Tested]:
 
 def exit_code(tested: Sequence[Tested]) -> int:
     """1 when something is wrong with a provider, else 2 when a gateway could not ask, else 0."""
-    codes = {each.code for each in tested}
-    return NOT_FINE if NOT_FINE in codes else max(codes, default=FINE)
+    return worst(test.code for test in tested)
 
 
 def table(tested: Sequence[Tested]) -> str:
-    """A line for each, then a sentence for each thing that is wrong; 80 columns of plain text."""
-    console = Console(file=StringIO(), width=WIDTH, color_system=None, highlight=False)
+    """A line for each test, then a sentence for each failure; 80 columns of plain text."""
     shown = Table(box=box.SIMPLE, pad_edge=False)
     for title in ("provider", "asked from", "result"):
         shown.add_column(title)
     for title in ("ms", "models"):
         shown.add_column(title, justify="right")
-    for each in tested:
-        figures = ("" if number is None else str(number) for number in (each.ms, each.models))
-        shown.add_row(*map(Text, (each.name, each.gateway, each.result, *figures)))
-    console.print(shown)
-    said = [str(each.trouble) for each in tested if each.trouble]
-    said += [text for each in tested for text in each.missing]
-    for text in dict.fromkeys(said):
-        console.print(Text(text))
-    file = console.file
-    assert isinstance(file, StringIO)  # noqa: S101  (given above)
-    return "\n".join(line.rstrip() for line in file.getvalue().strip("\n").splitlines()) + "\n"
+    for test in tested:
+        figures = ("" if number is None else str(number) for number in (test.ms, test.models))
+        shown.add_row(*map(Text, (test.name, test.gateway, test.result, *figures)))
+    sentences = [str(test.trouble) for test in tested if test.trouble]
+    sentences += [sentence for test in tested for sentence in test.missing]
+    return printed(shown, *dict.fromkeys(sentences))
 
 
 def as_json(tested: Sequence[Tested]) -> str:
     """The same for programs."""
-    rows = [{"result": each.result, **asdict(each)} for each in tested]
+    rows = [{"result": test.result, **asdict(test)} for test in tested]
     return json.dumps({"exit_code": exit_code(tested), "providers": rows}, indent=2)

@@ -1,4 +1,4 @@
-"""Charts over time as geometry in percent: a template draws them, at any width, with real text."""
+"""Charts over time as geometry in percent, for a template that draws them at any width."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-# Up to here the labels of time tell the hour, beyond it the day.
+# Up to this period the labels of time are hours, beyond it days.
 _HOURS = timedelta(hours=48)
 _LABELS = 4
 
 
 @dataclass(frozen=True)
 class Series:
-    """One quantity, a value for each bucket; None where there is none.
+    """One quantity, with a value or None for each bucket.
 
-    + style: the class that it is drawn with
+    + style: its CSS class
     """
 
     name: str
@@ -28,7 +28,7 @@ class Series:
 class Buckets:
     """Equal parts of a period.
 
-    + starts: when each begins; the last one ends at ``until``
+    + starts: their beginnings; the last one ends at ``until``
     """
 
     starts: Sequence[datetime]
@@ -39,8 +39,8 @@ class Buckets:
 class Axis:
     """The axis of the values.
 
-    + text: how a value is written
-    + least: the smallest step: 1 for what comes in whole numbers
+    + text: writes a value
+    + least: the smallest step: 1 for whole numbers
     """
 
     text: Callable[[float], str]
@@ -71,7 +71,7 @@ class Chart:
     """A chart over time.
 
     + key: its name among the page's ids
-    + said: the same in a sentence, for who cannot see it
+    + description: the same in a sentence, for those who cannot see it
     + bars: stacked bars; empty where lines are drawn
     + points: runs of neighbours (x, y), to be joined by a line; a gap has no value
     + ticks, times: the labels of the axes
@@ -80,7 +80,7 @@ class Chart:
 
     key: str
     title: str
-    said: str
+    description: str
     bars: tuple[Bar, ...]
     points: tuple[tuple[tuple[float, float], ...], ...]
     ticks: tuple[Label, ...]
@@ -91,21 +91,21 @@ class Chart:
 def stacked(key: str, title: str, buckets: Buckets, series: Sequence[Series], axis: Axis) -> Chart:
     """A bar for each bucket, the series on top of each other."""
     count = len(buckets.starts)
-    sums = [sum(each.values[at] or 0 for each in series) for at in range(count)]
+    sums = [sum(quantity.values[at] or 0 for quantity in series) for at in range(count)]
     top, ticks = _scale(max(sums, default=0), axis)
     slot = 100 / max(count, 1)
     bars = []
     for at in range(count):
         height = 0.0
-        for each in series:
-            share = 100 * (each.values[at] or 0) / top
+        for quantity in series:
+            share = 100 * (quantity.values[at] or 0) / top
             if share:
                 y = 100 - height - share
-                bars.append(Bar(at * slot + slot * 0.1, y, slot * 0.8, share, each.style))
+                bars.append(Bar(at * slot + slot * 0.1, y, slot * 0.8, share, quantity.style))
             height += share
-    said = _said(" and ".join(each.name for each in series), buckets, sums, axis)
+    sentence = _said(" and ".join(quantity.name for quantity in series), buckets, sums, axis)
     legend = tuple(series) if len(series) > 1 else ()
-    return Chart(key, title, said, tuple(bars), (), ticks, _times(buckets), legend)
+    return Chart(key, title, sentence, tuple(bars), (), ticks, _times(buckets), legend)
 
 
 def line(key: str, title: str, buckets: Buckets, series: Series, axis: Axis) -> Chart:
@@ -120,8 +120,8 @@ def line(key: str, title: str, buckets: Buckets, series: Series, axis: Axis) -> 
         elif runs[-1]:
             runs.append([])
     points = tuple(tuple(run) for run in runs if run)
-    said = _said(series.name, buckets, series.values, axis)
-    return Chart(key, title, said, (), points, ticks, _times(buckets), ())
+    sentence = _said(series.name, buckets, series.values, axis)
+    return Chart(key, title, sentence, (), points, ticks, _times(buckets), ())
 
 
 def _scale(highest: float, axis: Axis) -> tuple[float, tuple[Label, ...]]:
@@ -152,11 +152,11 @@ def _times(buckets: Buckets) -> tuple[Label, ...]:
 
 def _said(name: str, buckets: Buckets, values: Sequence[float | None], axis: Axis) -> str:
     starts, until, text = buckets.starts, buckets.until, axis.text
-    found = [(value, start) for value, start in zip(values, starts, strict=True) if value]
-    if not found:
+    known = [(value, start) for value, start in zip(values, starts, strict=True) if value]
+    if not known:
         return f"{name}: none in this period."
-    highest, at = max(found, key=lambda each: each[0])
-    lowest, low_at = min(found, key=lambda each: each[0])
+    highest, at = max(known, key=lambda pair: pair[0])
+    lowest, low_at = min(known, key=lambda pair: pair[0])
     return (
         f"{name}, from {starts[0]:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC: "
         f"at most {text(highest)} (from {at:%b %-d, %H:%M}), "

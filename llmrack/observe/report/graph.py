@@ -1,4 +1,7 @@
-"""Who is asked, in which order, and where that runs; as text for Mermaid."""
+"""The names that clients ask for, the models behind them in order, and their providers.
+
+``mermaid`` writes them as text for Mermaid.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +21,13 @@ DEFAULT = "default chain"
 
 @dataclass(frozen=True)
 class Row:
-    """A name, and whom the gateway asks for it.
+    """A name, and the models that the gateway asks for it.
 
     + name: a model, a tier, a mix, or ``DEFAULT``
-    + notes: what else is to be known of it
+    + notes: further facts about it
     + steps: an arrow's label, and the model (or ``DEFAULT``) that it leads to
-    + at_first: as many of the steps serve it; the others come when nobody before them can
-    + when: what must happen before the steps are taken; empty for any failure
+    + at_first: the number of steps that serve it; the others follow if these cannot
+    + when: the failure after which the steps are taken; empty for any failure
     """
 
     name: str
@@ -36,7 +39,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Place:
-    """A provider: ``title``, and its instances, a line for each of its hosts."""
+    """A provider.
+
+    + lines: its instances, a line for each of its hosts
+    """
 
     name: str
     title: str
@@ -100,21 +106,25 @@ def _takes_default(stack: Stack, name: str) -> bool:
 
 def places(stack: Stack, fleet: Fleet) -> list[Place]:
     """Every provider with its instances; priorities and weights where not all are the same."""
-    found = _own(stack, fleet)
-    priorities, weights = {each.level for each in found}, {each.weight for each in found}
+    served = _own(stack, fleet)
+    priorities = {deployment.level for deployment in served}
+    weights = {deployment.weight for deployment in served}
     shown = []
     for name, provider in stack.providers.items():
-        own = {each.instance: each for each in found if each.provider == name}
+        by_instance = {
+            deployment.instance: deployment for deployment in served if deployment.provider == name
+        }
         lines = []
-        for host, group in groupby(own, key=lambda instance: instance.partition("/")[0]):
-            names = [instance.partition("/")[2] for instance in group]
-            one = next(each for each in own.values() if each.instance.partition("/")[0] == host)
-            line = urlsplit(one.url).netloc if provider.remote else host
+        for host, group in groupby(by_instance, key=lambda instance: instance.partition("/")[0]):
+            instances = list(group)
+            names = [instance.partition("/")[2] for instance in instances]
+            first = by_instance[instances[0]]
+            line = urlsplit(first.url).netloc if provider.remote else host
             if any(names):
                 line += f": {', '.join(names)}"
-            said = [f"priority {one.level}"] if len(priorities) > 1 else []
-            said += [f"weight {one.weight:g}"] if len(weights) > 1 else []
-            lines.append(f"{line} ({', '.join(said)})" if said else line)
+            figures = [f"priority {first.level}"] if len(priorities) > 1 else []
+            figures += [f"weight {first.weight:g}"] if len(weights) > 1 else []
+            lines.append(f"{line} ({', '.join(figures)})" if figures else line)
         if not provider.enabled:
             lines = ["not enabled"]
         title = f"{name} ({provider.kind})"
@@ -125,26 +135,28 @@ def places(stack: Stack, fleet: Fleet) -> list[Place]:
 def _own(stack: Stack, fleet: Fleet) -> list[Deployment]:
     """The deployments of models under their own names, as the first gateway has them."""
     every = deployments(stack, fleet, fleet.gateways[0])
-    return [each for each in every if each.name == each.model]
+    return [deployment for deployment in every if deployment.name == deployment.model]
 
 
 def where(stack: Stack, fleet: Fleet) -> dict[str, str]:
     """For each model that is served, its providers in the order in which they are asked."""
-    found: dict[str, dict[str, int]] = {}
-    for each in _own(stack, fleet):
-        levels = found.setdefault(each.model, {})
-        levels[each.provider] = min(each.level, levels.get(each.provider, each.level))
+    levels_of: dict[str, dict[str, int]] = {}
+    for deployment in _own(stack, fleet):
+        levels = levels_of.setdefault(deployment.model, {})
+        levels[deployment.provider] = min(
+            deployment.level, levels.get(deployment.provider, deployment.level)
+        )
     return {
         model: ", then ".join(
             ", ".join(at for at in levels if levels[at] == level)
             for level in sorted(set(levels.values()))
         )
-        for model, levels in found.items()
+        for model, levels in levels_of.items()
     }
 
 
 def mermaid(stack: Stack, fleet: Fleet) -> str:
-    """A flowchart: thick arrows to what is asked at first, dotted ones to what comes after it."""
+    """A flowchart: thick arrows to the models asked at first, dotted ones to the following."""
     every, providers = list(rows(stack)), places(stack, fleet)
     ids = {row.name: f"n{number}" for number, row in enumerate(every) if not row.when}
     at = {place.name: f"p{number}" for number, place in enumerate(providers)}
@@ -161,11 +173,11 @@ def mermaid(stack: Stack, fleet: Fleet) -> str:
     for row in every:
         for number, (label, to) in enumerate(row.steps):
             arrow = "==>" if number < row.at_first else "-.->"
-            said = ": ".join(filter(None, (row.when, label)))
-            said = f'|"{said}"|' if said else ""
-            lines.append(f"  {ids[row.name]} {arrow}{said} {ids[to]}")
+            caption = ": ".join(filter(None, (row.when, label)))
+            caption = f'|"{caption}"|' if caption else ""
+            lines.append(f"  {ids[row.name]} {arrow}{caption} {ids[to]}")
     for name in stack.models:
         lines += [f"  {ids[name]} --> {at[provider]}" for provider in stack.served_by(name)]
     off = [at[place.name] for place in providers if not place.enabled]
-    lines += [f"  style {each} stroke-dasharray: 4" for each in off]
+    lines += [f"  style {place_id} stroke-dasharray: 4" for place_id in off]
     return "\n".join(lines) + "\n"

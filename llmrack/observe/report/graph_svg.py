@@ -61,9 +61,9 @@ class _Box:
 
 
 def svg(stack: Stack, fleet: Fleet) -> str:
-    """A drawing that needs nothing else: a row for each name, and the providers below.
+    """A self-contained drawing: a row for each name, and the providers below.
 
-    Solid arrows lead to what is asked at first, dashed ones to what comes after it.
+    Solid arrows lead to the models asked at first, dashed ones to the following.
     """
     drawn: list[str] = []
     at = where(stack, fleet)
@@ -85,12 +85,12 @@ def svg(stack: Stack, fleet: Fleet) -> str:
         drawn += box.at(x, y)
         wide, bottom = max(wide, x + box.width), max(bottom, y + box.height)
         x += box.width + _GAP
-    said = " ".join(_sentence(row) for row, _ in heads)
-    return _page(wide + _MARGIN, bottom + _MARGIN, drawn, said)
+    description = " ".join(_sentence(row) for row, _ in heads)
+    return _page(wide + _MARGIN, bottom + _MARGIN, drawn, description)
 
 
 def _sentence(row: Row) -> str:
-    """A row for who cannot see it."""
+    """A row in words, for those who cannot see the drawing."""
     when = f" when {row.when}" if row.when else ""
     steps = ", ".join(" ".join(filter(None, step)) for step in row.steps)
     return f"{row.name}{when}: {steps or 'nobody else'}."
@@ -100,7 +100,7 @@ def _steps(row: Row, at: Mapping[str, str], x: int, y: int) -> tuple[list[str], 
     """A row's arrows and boxes from ``x`` and ``y`` on, and where they end."""
     drawn: list[str] = []
     bottom = y
-    # Those that share stand below each other, the others in their order.
+    # Models that share requests are below each other, the others follow to the right.
     first, later = row.steps[: row.at_first], row.steps[row.at_first :]
     for part in filter(None, (first, *((step,) for step in later))):
         boxes = [(label, _Box((to, at[to]) if to in at else (to,))) for label, to in part]
@@ -113,7 +113,7 @@ def _steps(row: Row, at: Mapping[str, str], x: int, y: int) -> tuple[list[str], 
     return drawn, x, bottom
 
 
-def _page(width: int, height: int, drawn: Sequence[str], said: str) -> str:
+def _page(width: int, height: int, drawn: Sequence[str], description: str) -> str:
     opening = (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="graph" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" role="img" aria-labelledby="title description">'
@@ -121,7 +121,7 @@ def _page(width: int, height: int, drawn: Sequence[str], said: str) -> str:
     parts = (
         opening,
         f'<title id="title">{TITLE}</title>',
-        f'<desc id="description">{DESCRIPTION} {escape(said)}</desc>',
+        f'<desc id="description">{DESCRIPTION} {escape(description)}</desc>',
         f"<style>{_STYLE}</style>",
         f'<rect class="page" width="{width}" height="{height}"/>',
         *drawn,
@@ -138,8 +138,8 @@ def _head(row: Row, at: Mapping[str, str]) -> _Box:
 
 
 def _text(x: int, y: int, text: str, style: str = "") -> str:
-    said = f' class="{style}"' if style else ""
-    return f'<text{said} x="{x}" y="{y}">{escape(text)}</text>'
+    attribute = f' class="{style}"' if style else ""
+    return f'<text{attribute} x="{x}" y="{y}">{escape(text)}</text>'
 
 
 def _arrow(start: int, end: int, y: int, label: str, at_first: bool) -> Iterator[str]:

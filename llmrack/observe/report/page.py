@@ -1,4 +1,4 @@
-"""The report as one HTML page that needs nothing else: no script, no font, no other server."""
+"""The report as one self-contained HTML page: no script, no font, no other server."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from llmrack.components.engines import engines_on
 from llmrack.observe import figures
+from llmrack.observe.exit_codes import FINE, NOT_ASKED, worst
 from llmrack.observe.report.graph import rows, where
 from llmrack.observe.report.graph_svg import svg
 from llmrack.observe.report.usage import by_group, over_time, table_over_time, trends
@@ -22,7 +23,6 @@ from llmrack.stack.fleet import GATEWAY_GROUP, Fleet
 from llmrack.stack.schema import Stack
 from llmrack.verify.results import Report, Result
 
-FINE, NOT_FINE, NOT_ASKED = 0, 1, 2
 # The state of an instance: its sign, and its word.
 SIGNS = {
     "ok": ("✓", "ok"),
@@ -35,21 +35,21 @@ _FIGURES = ("count", "short", "seconds", "money", "share", "gigabytes", "ago")
 
 @dataclass(frozen=True)
 class Verdict:
-    """The state of all together: one of SIGNS, and a sentence."""
+    """The state of everything: one of SIGNS, and a sentence."""
 
     state: str
-    said: str
+    sentence: str
 
 
 @dataclass(frozen=True)
 class Findings:
-    """All that a page tells.
+    """The content of a page.
 
-    + made: when it was asked, in UTC
-    + usage: of the same time, by model, provider, instance and key; at least one
-    + before: of the time of the same length before that
-    + proof: the last verification; None: there was none
-    + standins: names of those who answered there in the place of the real ones (a lab's)
+    + made: when the hosts were asked, in UTC
+    + usage: of one period, by model, provider, instance and key; at least one
+    + before: of the period of the same length before that
+    + proof: the last verification; None if there was none
+    + standins: names of a lab's stand-ins for real servers in that verification
     """
 
     made: datetime
@@ -75,9 +75,8 @@ class Findings:
     @property
     def exit_code(self) -> int:
         """0 all is well, 1 something is not, 2 something could not be asked."""
-        codes = {self.status.exit_code, self.proof.exit_code if self.proof else FINE}
-        codes |= {NOT_ASKED} if self.unreached else set()
-        return NOT_FINE if NOT_FINE in codes else max(codes)
+        proof = self.proof.exit_code if self.proof else FINE
+        return worst((self.status.exit_code, proof, NOT_ASKED if self.unreached else FINE))
 
     @property
     def verdict(self) -> Verdict:
@@ -107,57 +106,57 @@ def _environment() -> Environment:
     return environment
 
 
-def page(found: Findings) -> str:
-    """The page; whatever was said by hosts, clients or people is escaped in it."""
-    now = found.now
+def page(findings: Findings) -> str:
+    """The page; all texts of hosts, clients and people are escaped in it."""
+    now = findings.now
     return (
         _environment()
         .get_template("page.html.j2")
         .render(
-            found=found,
+            findings=findings,
             now=now,
             period=figures.span(now.until - now.since),
             instances=[
                 server
-                for server in found.status.servers
+                for server in findings.status.servers
                 if server.kind != "gateway" and server.enabled
             ],
-            homes=list(_homes(found)),
+            homes=list(_homes(findings)),
             # Its texts are escaped where it is drawn.
-            graph=Markup(svg(found.stack, found.fleet)),  # noqa: S704  (see above)
-            names=list(rows(found.stack)),
-            where=where(found.stack, found.fleet),
-            proven=_proven(found.proof),
+            graph=Markup(svg(findings.stack, findings.fleet)),  # noqa: S704  (see above)
+            names=list(rows(findings.stack)),
+            where=where(findings.stack, findings.fleet),
+            proven=_proven(findings.proof),
             charts=over_time(now),
             buckets=table_over_time(now),
-            groups={name: by_group(usage) for name, usage in found.usage.items()},
-            trends=trends(now, found.before),
+            groups={name: by_group(usage) for name, usage in findings.usage.items()},
+            trends=trends(now, findings.before),
         )
     )
 
 
 @dataclass(frozen=True)
 class _Home:
-    """A host, or elsewhere: what runs there."""
+    """A host, or elsewhere, with the servers there."""
 
     name: str
     roles: str
     servers: tuple[ServerStatus, ...]
 
 
-def _homes(found: Findings) -> Iterable[_Home]:
-    for host in found.fleet.hosts:
+def _homes(findings: Findings) -> Iterable[_Home]:
+    for host in findings.fleet.hosts:
         roles = ["gateway"] if GATEWAY_GROUP in host.groups else []
-        roles += [engine.title for engine in engines_on(found.stack, host)]
-        servers = tuple(one for one in found.status.servers if one.host == host.name)
+        roles += [engine.title for engine in engines_on(findings.stack, host)]
+        servers = tuple(server for server in findings.status.servers if server.host == host.name)
         yield _Home(host.name, ", ".join([host.address, *roles]), servers)
-    if others := tuple(one for one in found.status.servers if one.host is None):
+    if others := tuple(server for server in findings.status.servers if server.host is None):
         yield _Home("Elsewhere", "servers that are not ours", others)
 
 
 def _proven(proof: Report | None) -> dict[str, list[Result]]:
     """The results of the last verification, by host."""
-    found: dict[str, list[Result]] = {}
+    by_host: dict[str, list[Result]] = {}
     for result in proof.results if proof else ():
-        found.setdefault(result.host, []).append(result)
-    return found
+        by_host.setdefault(result.host, []).append(result)
+    return by_host

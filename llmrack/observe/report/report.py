@@ -1,4 +1,4 @@
-"""The report: everybody is asked, and a page is written."""
+"""Asks all hosts for the report, and writes its page."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ BY = ("model", "provider", "instance", "key")
 def ask_report(gateways: Gateways, folder: Path, last: timedelta) -> Findings:
     """Ask all hosts for their state, and all gateways for the requests of two periods.
 
-    + gateways: those of an inventory; ``folder``, where it is, has the last proof
-    + last: the length of a period; the second one is what was before it
+    + gateways: of an inventory
+    + folder: the inventory's, with the last proof
+    + last: the length of a period; the second one precedes it
     """
     status = status_of(gateways)
     usage = ask_usages(gateways, last, BY)
@@ -32,13 +33,13 @@ def ask_report(gateways: Gateways, folder: Path, last: timedelta) -> Findings:
     return Findings(now, site.stack, site.fleet, status, usage, before, proof, tuple(standins))
 
 
-def write_report(found: Findings, folder: Path) -> Path:
-    """Write the page into ``folder``, in place of an older one; the file.
+def write_report(findings: Findings, folder: Path) -> Path:
+    """Write the page into ``folder``, in place of an older one; returns the file.
 
-    Everybody may read it: it names hosts and models, and holds no secret. Raises OSError.
+    All users may read it: it names hosts and models, and holds no secret. Raises OSError.
     """
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / FILE
-    # Who has it open, or publishes the folder, never sees half of it.
-    replace_file(file, page(found), 0o644)
+    # Replaced, not rewritten: no reader ever sees half of it.
+    replace_file(file, page(findings), 0o644)
     return file

@@ -1,4 +1,4 @@
-"""What the report's page says of the requests: charts, tables with bars, trends."""
+"""The report's part on requests: charts, tables with bars, trends."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from llmrack.observe.figures import change, count, money, seconds, share, short
 from llmrack.observe.report.charts import Axis, Buckets, Chart, Series, line, stacked
 from llmrack.observe.requests.usage import Bucket, Group, Spread, Usage
 
-# As many groups have a line of their own; `llmrack usage` has them all.
+# Most groups that have a line; `llmrack usage` shows them all.
 MOST = 20
 
 
@@ -18,15 +18,17 @@ def over_time(usage: Usage) -> tuple[Chart, ...]:
     buckets = usage.series
     period = Buckets([bucket.start for bucket in buckets], usage.until)
     requests = (
-        Series("answered", tuple(float(each.calls - each.errors) for each in buckets), "main"),
-        Series("failed", tuple(float(each.errors) for each in buckets), "failed"),
+        Series(
+            "answered", tuple(float(bucket.calls - bucket.errors) for bucket in buckets), "main"
+        ),
+        Series("failed", tuple(float(bucket.errors) for bucket in buckets), "failed"),
     )
     tokens = (
-        Series("output", tuple(float(each.output_tokens) for each in buckets), "main"),
-        Series("input", tuple(float(each.input_tokens) for each in buckets), "second"),
+        Series("output", tuple(float(bucket.output_tokens) for bucket in buckets), "main"),
+        Series("input", tuple(float(bucket.input_tokens) for bucket in buckets), "second"),
     )
-    p95 = Series("Time to answer, p95", tuple(each.p95 for each in buckets), "main")
-    cost = Series("Cost", tuple(each.cost for each in buckets), "main")
+    p95 = Series("Time to answer, p95", tuple(bucket.p95 for bucket in buckets), "main")
+    cost = Series("Cost", tuple(bucket.cost for bucket in buckets), "main")
     return (
         stacked("requests", "Requests", period, requests, Axis(_whole, 1)),
         line("p95", "Time to answer, p95", period, p95, Axis(_time)),
@@ -46,16 +48,16 @@ def _time(value: float) -> str:
 
 
 def table_over_time(usage: Usage) -> tuple[Bucket, ...]:
-    """The buckets in which something was asked: the charts' numbers."""
-    return tuple(each for each in usage.series if each.calls)
+    """The buckets with requests: the charts' numbers."""
+    return tuple(bucket for bucket in usage.series if bucket.calls)
 
 
 @dataclass(frozen=True)
 class Line:
-    """A group, with how long its bars are, in percent of the longest.
+    """A group, and the lengths of its bars in percent of the longest.
 
     + failures: the classes of errors, with their numbers
-    + marks: where p50, p95 and p99 stand; None without an answer
+    + marks: the places of p50, p95 and p99; None without an answer
     """
 
     group: Group
@@ -113,7 +115,7 @@ def _tokens(group: Group) -> int:
 
 
 def _often_first(numbers: dict[str, int]) -> list[tuple[str, int]]:
-    return sorted(numbers.items(), key=lambda each: (-each[1], each[0]))
+    return sorted(numbers.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
 def _percent(part: float, whole: float) -> float:
@@ -123,7 +125,7 @@ def _percent(part: float, whole: float) -> float:
 def _marks(latency: Spread | None, longest: float) -> tuple[float, float, float] | None:
     if latency is None:
         return None
-    p50, p95, p99 = (_percent(each, longest) for each in (latency.p50, latency.p95, latency.p99))
+    p50, p95, p99 = (_percent(value, longest) for value in (latency.p50, latency.p95, latency.p99))
     return p50, p95, p99
 
 
@@ -138,22 +140,22 @@ class Trend:
 
 
 def trends(now: Usage, before: Usage) -> tuple[Trend, ...]:
-    """What became more, and what less."""
-    one, other = now.total, before.total
-    first, then = (each.first_token.p95 if each.first_token else None for each in (one, other))
-    slow, was = (each.latency.p95 if each.latency else None for each in (one, other))
-    rate, past = _rate(one), _rate(other)
-    failed, had = errors(one), errors(other)
+    """The figures of two periods beside each other."""
+    totals = current, former = now.total, before.total
+    first, then = (total.first_token.p95 if total.first_token else None for total in totals)
+    slow, was = (total.latency.p95 if total.latency else None for total in totals)
+    rate, past = _rate(current), _rate(former)
+    failed, had = errors(current), errors(former)
     return (
-        _trend("Requests", one.calls, other.calls, count),
+        _trend("Requests", current.calls, former.calls, count),
         _trend("Errors", failed, had, count),
-        Trend("Errors by requests", share(failed, one.calls), share(had, other.calls),
+        Trend("Errors by requests", share(failed, current.calls), share(had, former.calls),
               change(rate, past)),
-        _trend("Fallbacks", one.fallbacks, other.fallbacks, count),
+        _trend("Fallbacks", current.fallbacks, former.fallbacks, count),
         Trend("Time to answer, p95", seconds(slow), seconds(was), change(slow, was)),
         Trend("First token, p95", seconds(first), seconds(then), change(first, then)),
-        _trend("Tokens", _tokens(one), _tokens(other), short),
-        _trend("Cost", one.cost, other.cost, money),
+        _trend("Tokens", _tokens(current), _tokens(former), short),
+        _trend("Cost", current.cost, former.cost, money),
     )  # fmt: skip
 
 

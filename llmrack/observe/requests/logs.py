@@ -1,4 +1,4 @@
-"""What went wrong at the gateways, of all their hosts together."""
+"""Asks all gateways for their failures, and adds them up."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from llmrack.hosts.asking import Gateways
-from llmrack.hosts.connection import Unreached
 from llmrack.observe.providers.gateway_health import GatewayHealth, gateway_health
 from llmrack.observe.requests.on_host import ask_log
 from llmrack.observe.requests.usage import now, stamp
@@ -22,10 +21,10 @@ from llmrack.shipped.host.logs import SLOWEST
 class Failure:
     """Errors of one class at one instance.
 
-    + instance: None where nobody was asked: the gateway itself refused
-    + attempts: how many attempts ended so; another instance may have answered then
-    + requests: how many requests ended so, for their clients
-    + last: when one did, ISO 8601 in UTC
+    + instance: None if no instance was asked: the gateway itself refused
+    + attempts: the number of failed attempts; another instance may have answered then
+    + requests: the number of failed requests
+    + last: the time of the last one, ISO 8601 in UTC
     """
 
     error: str
@@ -39,7 +38,7 @@ class Failure:
 class Fired:
     """Requests for one name that another one answered.
 
-    + error: why the first instance did not; None where that was not noted
+    + error: the class of the first instance's failure; None if it was not noted
     """
 
     asked: str | None
@@ -52,10 +51,10 @@ class Fired:
 class PutAside:
     """A time in which a gateway did not ask an instance, or one of its models.
 
-    + time: its begin, ISO 8601 in UTC
-    + model: the instance's name for it; empty for all of the instance
-    + seconds: until the instance was asked again; None where no return is noted
-    + now: where none is, how it is now
+    + time: its beginning, ISO 8601 in UTC
+    + model: the instance's name for it; empty for the whole instance
+    + seconds: until the instance was asked again; None if no return is noted
+    + now: the present state, if no return is noted
     """
 
     gateway: str
@@ -69,9 +68,9 @@ class PutAside:
 
 @dataclass(frozen=True)
 class Logs:
-    """What all gateways together have noted.
+    """The failures at all gateways.
 
-    + calls: all requests, also those with which nothing was wrong
+    + calls: the number of all requests, failed or not
     + slowest: lines of the log of requests, with ``gateway``
     + damaged: lines that cannot be read
     + unreached: why gateways, by host, could not be asked
@@ -93,53 +92,55 @@ class Logs:
         return not (self.errors or self.chains or self.aside or self.unreached)
 
 
-def ask_logs(gateways: Gateways, last: timedelta, until: datetime | None = None) -> Logs:
-    """Ask all gateways what went wrong in the ``last`` hours or days before ``until`` (now)."""
-    end = until or now()
+def ask_logs(gateways: Gateways, last: timedelta) -> Logs:
+    """Ask all gateways for the failures in the ``last`` hours or days."""
+    end = now()
     asked = {"since": stamp(end - last), "until": stamp(end)}
-    answers = ask_log(gateways, (host_lines, host_logs), **asked)
-    unreached = {host: str(why) for host, why in answers.items() if isinstance(why, Unreached)}
-    told = {host: its for host, its in answers.items() if not isinstance(its, Unreached)}
-    slowest = [line | {"gateway": host} for host, its in told.items() for line in its["slowest"]]
+    by_host, unreached = ask_log(gateways, (host_lines, host_logs), **asked)
+    slowest = [
+        line | {"gateway": host} for host, counted in by_host.items() for line in counted["slowest"]
+    ]
     slowest.sort(key=lambda line: -(line["duration"] or 0))
-    aside = [_aside(host, rest) for host, its in told.items() for rest in its["rests"]]
+    aside = [_aside(host, rest) for host, counted in by_host.items() for rest in counted["rests"]]
     if any(rest.seconds is None for rest in aside):
-        health = {each.gateway: each for each in gateway_health(gateways)}
+        health = {gateway.gateway: gateway for gateway in gateway_health(gateways)}
         aside = [_now(rest, health[rest.gateway]) for rest in aside]
     return Logs(
         end - last,
         end,
-        sum(its["calls"] for its in told.values()),
-        _failures(list(told.values())),
-        _fired(list(told.values())),
+        sum(counted["calls"] for counted in by_host.values()),
+        _failures(list(by_host.values())),
+        _fired(list(by_host.values())),
         tuple(slowest[:SLOWEST]),
         tuple(sorted(aside, key=lambda rest: rest.time)),
-        sum(its["damaged"] for its in told.values()),
+        sum(counted["damaged"] for counted in by_host.values()),
         unreached,
     )
 
 
-def _failures(told: Sequence[Mapping[str, Any]]) -> tuple[Failure, ...]:
-    found: dict[tuple[str, str | None], Failure] = {}
-    for its in told:
-        for error, instance, attempts, requests, last in its["errors"]:
+def _failures(counted: Sequence[Mapping[str, Any]]) -> tuple[Failure, ...]:
+    failures: dict[tuple[str, str | None], Failure] = {}
+    for gateway in counted:
+        for error, instance, attempts, requests, last in gateway["errors"]:
             kind = (error, instance)
-            before = found.get(kind, Failure(error, instance, 0, 0, ""))
-            found[kind] = replace(
+            before = failures.get(kind, Failure(error, instance, 0, 0, ""))
+            failures[kind] = replace(
                 before,
                 attempts=before.attempts + attempts,
                 requests=before.requests + requests,
                 last=max(before.last, last),
             )
-    return tuple(sorted(found.values(), key=lambda each: (-each.requests, -each.attempts)))
+    return tuple(
+        sorted(failures.values(), key=lambda failure: (-failure.requests, -failure.attempts))
+    )
 
 
-def _fired(told: Sequence[Mapping[str, Any]]) -> tuple[Fired, ...]:
-    found: Counter[tuple[str | None, str | None, str | None]] = Counter()
-    for its in told:
-        for asked, served, error, requests in its["chains"]:
-            found[asked, served, error] += requests
-    return tuple(Fired(*chain, requests) for chain, requests in found.most_common())
+def _fired(counted: Sequence[Mapping[str, Any]]) -> tuple[Fired, ...]:
+    fired: Counter[tuple[str | None, str | None, str | None]] = Counter()
+    for gateway in counted:
+        for asked, served, error, requests in gateway["chains"]:
+            fired[asked, served, error] += requests
+    return tuple(Fired(*chain, requests) for chain, requests in fired.most_common())
 
 
 def _aside(gateway: str, event: Mapping[str, Any]) -> PutAside:
@@ -158,7 +159,7 @@ def _now(rest: PutAside, health: GatewayHealth) -> PutAside:
         return rest
     if health.unknown:
         return replace(rest, now=f"no return is noted, and {health.unknown}")
-    if any(each.model == rest.model for each in health.rests.get(rest.instance, ())):
+    if any(resting.model == rest.model for resting in health.rests.get(rest.instance, ())):
         return replace(rest, now="still resting")
-    # What rests is forgotten by a gateway that is started anew.
+    # A gateway that is restarted asks all instances again.
     return replace(rest, now="asked again since the gateway was restarted")

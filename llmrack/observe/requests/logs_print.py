@@ -1,4 +1,4 @@
-"""What went wrong as text and JSON."""
+"""Writes the failures as text and JSON."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import asdict
 
 from rich.text import Text
 
+from llmrack.observe.exit_codes import FINE, NOT_ASKED
 from llmrack.observe.figures import count, seconds
 from llmrack.observe.requests.logs import Logs, PutAside
 from llmrack.observe.requests.usage import stamp
-from llmrack.observe.requests.usage_print import FINE, NOT_ASKED
-from llmrack.observe.tables import columns, printed
+from llmrack.tables import columns, printed
 from llmrack.verify.results import one_line
 
 # Characters of a name that are shown; clients make up names of models.
@@ -25,42 +25,42 @@ def exit_code(logs: Logs) -> int:
 
 
 def as_text(logs: Logs) -> str:
-    """The groups one after the other, at 80 columns; times in UTC."""
+    """The groups of failures, at 80 columns; times in UTC."""
     since, until = (f"{moment:%Y-%m-%d %H:%M}" for moment in (logs.since, logs.until))
-    said = [f"requests from {since} to {until} UTC: {count(logs.calls)}"]
+    lines = [f"requests from {since} to {until} UTC: {count(logs.calls)}"]
     if logs.all_well:
-        said.append("nothing went wrong")
+        lines.append("nothing went wrong")
     if logs.errors:
-        said.append("\nerrors, by class and instance")
+        lines.append("\nerrors, by class and instance")
         table = columns(["error", "instance"], ["attempts", "requests", "last"])
         for failure in logs.errors:
             instance = failure.instance or "(the gateway)"
             numbers = (count(failure.attempts), count(failure.requests), _moment(failure.last))
             table.add_row(*map(Text, (failure.error, instance, *numbers)))
-        said.append(printed(table))
+        lines.append(printed(table))
     if logs.chains:
-        said.append("\nchains that fired")
+        lines.append("\nchains that fired")
         table = columns(["asked for", "answered by", "because of"], ["requests"])
         for fired in logs.chains:
             cells = (_name(fired.asked), _name(fired.served), fired.error or "not noted")
             table.add_row(*map(Text, (*cells, count(fired.requests))))
-        said.append(printed(table))
+        lines.append(printed(table))
     if logs.aside:
-        said.append("\ninstances that were put aside")
-        said += [line for rest in logs.aside for line in _rest(rest)]
+        lines.append("\ninstances that were put aside")
+        lines += [line for rest in logs.aside for line in _rest(rest)]
     if logs.slowest:
-        said.append("\nslowest requests")
+        lines.append("\nslowest requests")
         table = columns(["model", "answered by", "key"], ["status", "ended", "took"])
         for line in logs.slowest:
             who = line["instance"] or line["error"] or "nobody"
             words = (_name(line["model"]), who, _name(line["key"]))
             numbers = (str(line["status"]), _moment(line["time"]), seconds(line["duration"]))
             table.add_row(*map(Text, (*words, *numbers)))
-        said.append(printed(table))
+        lines.append(printed(table))
     if logs.damaged:
-        said.append(f"not counted, since they cannot be read: {logs.damaged} lines")
-    said += [f"{host} could not be asked: {why}" for host, why in logs.unreached.items()]
-    return "\n".join(line.removesuffix("\n") for line in said) + "\n"
+        lines.append(f"not counted, since they cannot be read: {logs.damaged} lines")
+    lines += [f"{host} could not be asked: {why}" for host, why in logs.unreached.items()]
+    return "\n".join(line.removesuffix("\n") for line in lines) + "\n"
 
 
 def as_json(logs: Logs) -> str:
@@ -70,9 +70,9 @@ def as_json(logs: Logs) -> str:
 
 
 def _rest(rest: PutAside) -> Iterator[str]:
-    what = f"{rest.instance} {rest.model}".strip()
+    subject = f"{rest.instance} {rest.model}".strip()
     until = f"back after {seconds(rest.seconds)}" if rest.seconds is not None else rest.now
-    yield f"  {_moment(rest.time)}  {what}, by {rest.gateway}: {one_line(rest.why)}"
+    yield f"  {_moment(rest.time)}  {subject}, by {rest.gateway}: {one_line(rest.why)}"
     yield f"                  {until}"
 
 
@@ -81,5 +81,5 @@ def _name(name: str | None) -> str:
 
 
 def _moment(time: str) -> str:
-    """Month, day and time: all of them are near each other."""
+    """Month, day and time, without the year."""
     return time[5:19].replace("T", " ")

@@ -1,4 +1,4 @@
-"""Programs of this package that run on the gateways' hosts, where the logs are."""
+"""Runs programs of llmrack/shipped/host on the gateways' hosts, where the logs are."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from llmrack.stack.fleet import Host
 # Seconds for the whole log: ten million lines take about a minute (bench/README.md).
 DEADLINE = 300
 
-# The modules come on standard input and import each other by their names here.
+# The modules come on standard input and import each other by their names in this package.
 BEGIN = """
 import json, sys, types
 told = json.loads(sys.stdin.readline())
@@ -33,7 +33,7 @@ module.main(**told["asked"])
 
 
 def command(host: Host) -> StringCommand:
-    """What runs the program that ``program`` gives, as the service user."""
+    """The command that runs a text of ``program``, as the service user."""
     user = quote(host.settings.service_user)
     script = (
         f"id -u {user} > /dev/null 2>&1 || "
@@ -44,7 +44,7 @@ def command(host: Host) -> StringCommand:
 
 
 def program(modules: Sequence[ModuleType], **asked: object) -> str:
-    """One line for its standard input.
+    """A line for the command's standard input.
 
     + modules: each after those that it imports; the ``main`` of the last one is called
     + asked: its arguments
@@ -57,17 +57,21 @@ def ask_log(
     gateways: Gateways,
     modules: Sequence[ModuleType],
     **asked: object,
-) -> dict[str, Any | Unreached]:
-    """What a program prints (JSON) on each gateway's host, by its name.
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """What a program prints (JSON) on each gateway's host; and why others could not be asked.
 
-    + asked: its arguments, beside ``folder``: where the logs are
+    Both are by the host's name.
+
+    + asked: its arguments, besides ``folder``, that of the logs
     """
 
-    def question(host: Host, there: PyinfraHost) -> Any:  # noqa: ANN401  (JSON)
-        told = program(modules, folder=host.home.requests, **asked)
-        answer = run(there, command(host), stdin=told)
+    def question(host: Host, connected: PyinfraHost) -> Any:  # noqa: ANN401  (JSON)
+        text = program(modules, folder=host.home.requests, **asked)
+        answer = run(connected, command(host), stdin=text)
         if not answer.succeeded:
             raise Unreached(f"its logs cannot be read: {answer.stderr or 'no reason given'}")
         return json.loads(answer.stdout)
 
-    return gateways.ask(question, patience=DEADLINE)
+    answers = gateways.ask(question, patience=DEADLINE)
+    unreached = {host: str(why) for host, why in answers.items() if isinstance(why, Unreached)}
+    return {host: answers[host] for host in answers if host not in unreached}, unreached

@@ -1,4 +1,4 @@
-"""Requests as the gateways note them, of all hosts in one stream."""
+"""Follows the logs of requests of all gateways, in one stream."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ from llmrack.shipped.host import tail as host_tail
 from llmrack.shipped.host.tail import SILENCE, Filters
 from llmrack.stack.fleet import Host
 
-# Seconds that a line waits for older ones of other gateways; seconds until a gateway that is lost
-# is tried again.
+# Seconds that a line waits for older ones of other gateways; seconds until a lost gateway is tried
+# again.
 HOLD, RETRY = 0.3, 5.0
 # Lines that may wait for a terminal that does not take them; then the gateways wait, too.
 WAITING = 10_000
 
 Line = dict[str, Any]
-# A gateway and its line; None: its past is told, it is alive, or it is lost.
+# A gateway and its line; None: all its earlier lines have come, it is alive, or it is lost.
 Told = tuple[str, Line | None]
 
 
 @dataclass(frozen=True)
 class _Followed:
-    """What all gateways' followers share.
+    """The values that the followers of all gateways share.
 
-    + queue: where their lines go
-    + tell: is given sentences on gateways that are lost and found
+    + queue: receives their lines
+    + tell: is called with a sentence when a gateway is lost or back
     """
 
     gateways: Gateways
@@ -53,28 +53,28 @@ class _Followed:
 def tail(
     gateways: Gateways, filters: Filters, last: timedelta | None, tell: Callable[[str], None]
 ) -> Iterator[Line]:
-    """Lines of the log of requests as they are noted, in the order of their times, without end.
+    """Lines of the log of requests as they are written, in the order of their times, without end.
 
     + last: begin with requests that ended so long ago; None: from now on
-    + tell: is given sentences on gateways that are lost and found
+    + tell: is called with a sentence when a gateway is lost or back
 
-    Each line has ``gateway``, its host, beside what is in the log.
+    ``gateway``, the host, is added to each line.
     """
     since = stamp(datetime.now(UTC) - last) if last else None
     queue: Queue[Told] = Queue(WAITING)
     followed = _Followed(gateways, filters, queue, tell)
     followers = [gevent.spawn(_follow, followed, host, since) for host in gateways.hosts]
     try:
-        # Of the past a gateway may be quicker than another by any time; of the present hardly.
+        # One gateway may send its earlier lines much sooner than another; new ones hardly.
         yield from merged(queue, {host.name for host in gateways.hosts} if last else set())
     finally:
         gevent.killall(followers)
 
 
 def merged(queue: Queue[Told], awaited: set[str]) -> Iterator[Line]:
-    """What comes from a queue, in the order of its times as far as that can be waited for.
+    """The lines of a queue, in the order of their times as far as HOLD allows.
 
-    + awaited: gateways whose past is to come, so that nothing is older than what they tell
+    + awaited: gateways whose earlier lines are still to come; until then no line is given
     """
     # The number, so that two lines of one time need not be compared.
     held: list[tuple[str, int, float, Line]] = []
@@ -100,13 +100,13 @@ def merged(queue: Queue[Told], awaited: set[str]) -> Iterator[Line]:
 
 
 def _follow(followed: _Followed, host: Host, since: str | None) -> None:
-    """Put a gateway's lines into the queue; begin again whenever it is lost."""
+    """Put a gateway's lines into the queue; connect again whenever it is lost."""
     lost = False
     while True:
-        there = None
+        connected = None
         try:
-            there = followed.gateways.connect(host)
-            for line in _lines(host, there, since, followed.filters):
+            connected = followed.gateways.connect(host)
+            for line in _lines(host, connected, since, followed.filters):
                 if lost:
                     followed.tell(f"{host.name}: followed again")
                     lost = False
@@ -117,33 +117,33 @@ def _follow(followed: _Followed, host: Host, since: str | None) -> None:
         if not lost:
             followed.tell(f"{host.name}: not followed: {why}; tried again every {RETRY:.0f} s")
         lost = True
-        # What it notes meanwhile is told when it is found again.
+        # The lines of the meantime come when it is back.
         since = since or stamp(datetime.now(UTC))
         followed.queue.put((host.name, None))
-        if there:
+        if connected:
             with suppress(*FAILURES):
-                there.disconnect()
+                connected.disconnect()
         gevent.sleep(RETRY)
 
 
 def _lines(
-    host: Host, there: PyinfraHost, since: str | None, filters: Filters
+    host: Host, connected: PyinfraHost, since: str | None, filters: Filters
 ) -> Iterator[Line | None]:
-    """What the program on a host prints; None for a sign of life. Raises Unreached at its end."""
-    told = program((host_lines, host_tail), folder=host.home.requests, since=since, filters=filters)
-    with started(there, command(host), together=False) as stream:
+    """The lines that a host's program prints; None: a sign of life. Raises Unreached at the end."""
+    call = program((host_lines, host_tail), folder=host.home.requests, since=since, filters=filters)
+    with started(connected, command(host), together=False) as stream:
 
         def write(text: bytes) -> None:
             stream.stdin.write(text)
             stream.stdin.flush()
 
-        write(f"{told}\n".encode())
+        write(f"{call}\n".encode())
         while True:
             with gevent.Timeout(SILENCE, Unreached(f"nothing was heard for {SILENCE:.0f} s")):
                 text = stream.stdout.readline()
             if not text:
-                said = stream.stderr.read().decode(errors="replace").split("\n")
-                raise Unreached(next(filter(None, reversed(said)), "the connection ended"))
+                complaints = stream.stderr.read().decode(errors="replace").split("\n")
+                raise Unreached(next(filter(None, reversed(complaints)), "the connection ended"))
             if text == b"\n":
                 # Without an answer the program would end.
                 write(b"\n")

@@ -7,7 +7,7 @@ from typing import Any
 
 from llmrack.observe.figures import short
 from llmrack.observe.requests.tail import Line
-from llmrack.observe.tables import WIDTH
+from llmrack.tables import WIDTH
 from llmrack.verify.results import one_line
 
 KEY, WHO = 8, 31
@@ -20,30 +20,30 @@ _INDENT = " " * (8 + 1 + KEY + 1)
 
 
 def rows(line: Line) -> Iterator[str]:
-    """A request: first what it was, then what else was tried or answered, if so.
+    """A line for a request, and a second one for failed attempts or another model.
 
-    Times are in seconds: to the first token, and of all of it.
+    Times are in seconds: to the first token, and to the end.
     """
-    who = _fit(line.get("model"), WHO - 12)
+    answered = _fit(line.get("model"), WHO - 12)
     if line.get("instance"):
-        who += f" → {one_line(line['instance'])}"
+        answered += f" → {one_line(line['instance'])}"
     if line.get("error"):
-        who += f" ✗ {line['error']}"
+        answered += f" ✗ {line['error']}"
     yield (
-        f"{line['time'][11:19]} {_fit(line.get('key'), KEY):{KEY}} {_fit(who, WHO):{WHO}} "
+        f"{line['time'][11:19]} {_fit(line.get('key'), KEY):{KEY}} {_fit(answered, WHO):{WHO}} "
         f"{line.get('status') or '':>4} {_tokens(line, 'input')} {_tokens(line, 'output')} "
         f"{_seconds(line.get('first_token'))} {_seconds(line.get('duration'))}"
     )
-    said = [f"{attempt['instance']}: {attempt['error']}" for attempt in line.get("attempts") or ()]
+    notes = [f"{attempt['instance']}: {attempt['error']}" for attempt in line.get("attempts") or ()]
     served = line.get("served")
     if served and served != line.get("model"):
-        said.insert(0, f"answered by {served}")
-    if said:
-        yield _INDENT + _fit("; ".join(said), WIDTH - len(_INDENT))
+        notes.insert(0, f"answered by {served}")
+    if notes:
+        yield _INDENT + _fit("; ".join(notes), WIDTH - len(_INDENT))
 
 
 def _fit(text: object, width: int) -> str:
-    """In so many columns; clients make up names of models."""
+    """A text cut to ``width`` columns; clients make up names of models."""
     line = one_line(str(text)) if text is not None else "–"  # noqa: RUF001  (as in figures)
     return line if len(line) <= width else f"{line[: width - 1]}…"
 

@@ -1,4 +1,4 @@
-"""How much was asked of the gateways, how it went and what it cost: counted where the logs are."""
+"""Asks all gateways for the sums of their requests: numbers, errors, times, tokens, cost."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from llmrack.hosts.asking import Gateways
-from llmrack.hosts.connection import Unreached
 from llmrack.observe.requests.on_host import ask_log
 from llmrack.shipped.host import lines as host_lines
 from llmrack.shipped.host import sketch
@@ -22,10 +21,10 @@ BY = ("model", "provider", "instance", "place", "key", "day")
 SERIES = 60
 # Characters of a name that are shown; clients make up names of models.
 LONGEST = 60
-# What stands for no name: nothing was asked for by name, nobody answered, the client is not known.
+# Shown for a missing name of a model or a key; NOBODY if no instance answered.
 NAMELESS = {"model": "(no model)", "key": "(unknown client)"}
 NOBODY = "(no answer)"
-# What stands for all names beyond those that a host tells apart.
+# Shown for all names beyond those that a host tells apart.
 REST = "(others)"
 
 
@@ -42,12 +41,12 @@ class Spread:
 class Group:
     """The requests of one name, or all of them.
 
-    + errors: how many ended with an error, by its class
-    + fallbacks: how many were answered from further on in a chain or tier
-    + failed_attempts: how often an instance failed, also where another one then answered
+    + errors: numbers of failed requests, by class
+    + fallbacks: the number of requests that a later model of a chain or tier answered
+    + failed_attempts: the number of failed attempts, also if another instance answered then
     + cost: USD
-    + latency, first_token: of the requests that were answered; None where there is none
-    + tokens_per_second: output tokens by the time that they took; None where it is not known
+    + latency, first_token: of the answered requests; None without any
+    + tokens_per_second: output tokens by their time; None if it is not known
     """
 
     name: str
@@ -65,7 +64,10 @@ class Group:
 
 @dataclass(frozen=True)
 class Bucket:
-    """The requests that ended in one part of the time; ``p95`` is their latency's, in seconds."""
+    """The requests that ended in one part of the time.
+
+    + p95: of their latency, in seconds
+    """
 
     start: datetime
     calls: int
@@ -79,11 +81,11 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Usage:
-    """What all gateways together have noted.
+    """The sums of all gateways.
 
-    + since, until: UTC; ``until`` itself is not in it
-    + groups: most calls first; by day: in their order
-    + series: parts of the time, all as long, in their order
+    + since, until: UTC; ``until`` itself is excluded
+    + groups: most calls first; days in their order
+    + series: equal parts of the time, in their order
     + damaged: lines of the logs that cannot be read
     + unreached: why gateways, by host, could not be asked
     """
@@ -98,24 +100,26 @@ class Usage:
     unreached: dict[str, str]
 
 
-def ask_usage(gateways: Gateways, last: timedelta, by: str, until: datetime | None = None) -> Usage:
+def ask_usage(gateways: Gateways, last: timedelta, by: str) -> Usage:
     """Ask all gateways for the requests that ended in the ``last`` hours or days.
 
-    + by: one of BY: model (as asked for), provider, instance and place (of who answered: house or
-      outside), key, day (UTC)
-    + until: the end of that time (default: now)
+    + by: one of BY: model (as asked for), provider, instance, place (house or outside), key, day
+      (UTC)
     """
-    return ask_usages(gateways, last, (by,), until)[by]
+    return ask_usages(gateways, last, (by,))[by]
 
 
 def ask_usages(
     gateways: Gateways, last: timedelta, bys: Sequence[str], until: datetime | None = None
 ) -> dict[str, Usage]:
-    """The same for several groupings, in one pass over the logs."""
+    """As ``ask_usage``, for several groupings, in one pass over the logs.
+
+    + until: the end of that time (default: now)
+    """
     end = until or now()
     seconds = max(1, int(last.total_seconds()))
     since = end - timedelta(seconds=seconds)
-    answers = ask_log(
+    by_host, unreached = ask_log(
         gateways,
         (sketch, host_lines, host_usage),
         since=stamp(since),
@@ -123,27 +127,28 @@ def ask_usages(
         parts=min(SERIES, seconds),
         bys=list(bys),
     )
-    unreached = {host: str(why) for host, why in answers.items() if isinstance(why, Unreached)}
-    told = [answer for answer in answers.values() if not isinstance(answer, Unreached)]
-    damaged = sum(one["damaged"] for one in told)
-    series = _merged(part for one in told for part in enumerate(one["series"]))
+    counted = list(by_host.values())
+    damaged = sum(gateway["damaged"] for gateway in counted)
+    series = _merged(part for gateway in counted for part in enumerate(gateway["series"]))
     width = timedelta(seconds=seconds) / min(SERIES, seconds)
     buckets = tuple(
         _bucket(since + index * width, series.get(index, Sums()))
         for index in range(min(SERIES, seconds))
     )
     total = Sums()
-    for one in told:
-        for _, sums in one["groups"][bys[0]]:
+    for gateway in counted:
+        for _, sums in gateway["groups"][bys[0]]:
             total.merge(from_plain(sums))
-    found = {}
+    usages = {}
     for by in bys:
-        rows = _merged((_name(by, name), sums) for one in told for name, sums in one["groups"][by])
+        rows = _merged(
+            (_name(by, name), sums) for gateway in counted for name, sums in gateway["groups"][by]
+        )
         groups = [_group(name, sums) for name, sums in rows.items()]
         groups.sort(key=lambda group: group.name)
         if by != "day":
             groups.sort(key=lambda group: -group.calls)
-        found[by] = Usage(
+        usages[by] = Usage(
             since,
             end,
             by,
@@ -153,16 +158,16 @@ def ask_usages(
             damaged,
             unreached,
         )
-    return found
+    return usages
 
 
 def now() -> datetime:
-    """The next whole second in UTC, so that no second is in two parts of a time."""
+    """The next whole second in UTC, so that no second belongs to two parts of a period."""
     return datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
 
 
 def stamp(moment: datetime) -> str:
-    """A moment as the log has it."""
+    """A time in the form of the log."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -173,10 +178,10 @@ def _name(by: str, name: str | None) -> str:
 
 
 def _merged(parts: Iterable[tuple[K, Mapping[str, Any]]]) -> dict[K, Sums]:
-    found: dict[K, Sums] = {}
-    for key, told in parts:
-        found.setdefault(key, Sums()).merge(from_plain(told))
-    return found
+    merged: dict[K, Sums] = {}
+    for key, plain in parts:
+        merged.setdefault(key, Sums()).merge(from_plain(plain))
+    return merged
 
 
 def _group(name: str, sums: Sums) -> Group:

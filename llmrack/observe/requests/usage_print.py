@@ -1,4 +1,4 @@
-"""Usage as text, JSON, CSV and HTML."""
+"""Writes the usage as text, JSON, CSV and HTML."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Any
 
 from rich.text import Text
 
+from llmrack.observe.exit_codes import FINE, NOT_ASKED
 from llmrack.observe.figures import money, seconds, short
 from llmrack.observe.requests.usage import Group, Spread, Usage, stamp
-from llmrack.observe.tables import WIDTH, columns, printed
+from llmrack.tables import WIDTH, columns, printed
 
-FINE, NOT_ASKED = 0, 2
 # Lines of a plot.
 HEIGHT = 12
 
@@ -48,7 +48,7 @@ def exit_code(usage: Usage) -> int:
 
 
 def as_text(usage: Usage) -> str:
-    """Two tables at 80 columns, what the errors were, and what is not in the tables."""
+    """Two tables at 80 columns, the classes of errors, and notes."""
     if not usage.total.calls:
         return "\n".join([f"no {_title(usage)}", *_notes(usage)]) + "\n"
     heads = (
@@ -61,7 +61,7 @@ def as_text(usage: Usage) -> str:
         "tokens\nper s",
     )
     counted = columns([usage.by], heads)
-    times = [f"{what}\np{share}" for what in ("latency", "first") for share in (50, 95, 99)]
+    times = [f"{quantity}\np{share}" for quantity in ("latency", "first") for share in (50, 95, 99)]
     timed = columns([usage.by], times)
     for group in (*usage.groups, usage.total):
         speed = group.tokens_per_second
@@ -78,10 +78,14 @@ def as_text(usage: Usage) -> str:
         counted.add_row(*map(Text, (group.name, *numbers)), end_section=last)
         spreads = (*_spread(group.latency), *_spread(group.first_token))
         timed.add_row(*map(Text, (group.name, *map(seconds, spreads))), end_section=last)
-    said = [f"errors of {group.name}: {_errors(group)}" for group in usage.groups if group.errors]
+    sentences = [
+        f"errors of {group.name}: {_errors(group)}" for group in usage.groups if group.errors
+    ]
     if usage.total.failed_attempts:
-        said.append(f"attempts that failed: {short(usage.total.failed_attempts)}; see llmrack logs")
-    return "\n".join([_title(usage), printed(counted, timed), *said, *_notes(usage)]) + "\n"
+        sentences.append(
+            f"attempts that failed: {short(usage.total.failed_attempts)}; see llmrack logs"
+        )
+    return "\n".join([_title(usage), printed(counted, timed), *sentences, *_notes(usage)]) + "\n"
 
 
 def plots(usage: Usage) -> str:
@@ -118,7 +122,7 @@ def as_json(usage: Usage) -> str:
 
 
 def as_csv(usage: Usage) -> str:
-    """A line for each group, with a head; no total, since programs add up themselves."""
+    """A line for each group, with a head, without a total."""
     text = StringIO()
     rows = [_row(usage, group) for group in usage.groups]
     writer = csv.DictWriter(text, _row(usage, usage.total), lineterminator="\n")
@@ -152,8 +156,8 @@ def _row(usage: Usage, group: Group) -> dict[str, Any]:
     }
     del plain["name"], plain["latency"], plain["first_token"]
     spreads = {
-        f"{what}_{name}_seconds": value
-        for what, spread in (("latency", group.latency), ("first_token", group.first_token))
+        f"{quantity}_{name}_seconds": value
+        for quantity, spread in (("latency", group.latency), ("first_token", group.first_token))
         for name, value in zip(("p50", "p95", "p99"), _spread(spread), strict=True)
     }
     return {usage.by: group.name} | {
@@ -169,7 +173,7 @@ def _cell(cell: object) -> str:
 
 
 def _inert(cell: object) -> object:
-    """Clients make up names of models, and spreadsheets take some for formulas."""
+    """A cell that no spreadsheet takes for a formula: clients make up names of models."""
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(tuple("=+-@")) else cell
 
 

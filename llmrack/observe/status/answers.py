@@ -1,4 +1,4 @@
-"""What hosts and servers answered when they were asked how they are."""
+"""The answers of hosts and servers that were asked for their state."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from llmrack.verify.causes import Trouble
 
 @dataclass(frozen=True)
 class HostAnswer:
-    """What a host answered.
+    """The answer of a host.
 
-    + seen: what ``shipped/host/status.py`` printed; empty where the service user is missing
+    + seen: the output of ``shipped/host/status.py``; empty if the service user is missing
     + checked: when it was asked, in UTC
     """
 
@@ -26,10 +26,10 @@ class HostAnswer:
 
 @dataclass(frozen=True)
 class ServerAnswer:
-    """What a server elsewhere answered to one gateway.
+    """The answer of a server elsewhere to one gateway.
 
     + checked: when it was asked, in UTC
-    + trouble: why it is of no use; None where it answers
+    + trouble: the failure; None if it answers
     + latency: seconds of a short answer
     + missing: a sentence for each declared model that it does not list
     """

@@ -1,4 +1,4 @@
-"""Asks every host, and from the gateways' hosts every server elsewhere, all at once."""
+"""Asks every host for its state, and from the gateways' hosts every server elsewhere, at once."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ from llmrack.stack.model_lists import Server, not_listed, servers
 from llmrack.stack.schema import Stack
 from llmrack.verify.exchange import dig
 
-# Seconds for everything that is asked of a host: three requests elsewhere (reach.DEADLINE);
-# describing models takes a request for each.
+# Seconds for all questions to a host: three requests elsewhere (reach.DEADLINE); with the
+# descriptions of models one more request for each.
 PATIENCE, PATIENCE_FOR_MODELS = 45, 90
 
 
 def status_of(gateways: Gateways, models: bool = False, keep: bool = False) -> Status:
-    """Ask all hosts of an inventory how they are, at once; a dead one costs its own deadline.
+    """Ask all hosts of an inventory for their state, at once; a dead one delays no other.
 
-    + models: also which models each instance has
+    + models: also list the models of each instance
     + keep: leave the connections open, for the next time
     """
     declared = gateways.declared
@@ -82,9 +82,9 @@ def status_of(gateways: Gateways, models: bool = False, keep: bool = False) -> S
         else:
             of_hosts[name], of_servers[name] = answer
     health = [_health(host, of_hosts[host.name]) for host in gateways.hosts]
-    found = [gateway_status(host, of_hosts[host.name]) for host in gateways.hosts]
+    statuses = [gateway_status(host, of_hosts[host.name]) for host in gateways.hosts]
     for host in hosts:
-        found += [
+        statuses += [
             instance_status(stack, host, instance, of_hosts[host.name], health)
             for instance in instances(stack, host)
         ]
@@ -95,8 +95,8 @@ def status_of(gateways: Gateways, models: bool = False, keep: bool = False) -> S
                 for host in gateways.hosts
                 if provider.enabled
             }
-            found.append(elsewhere_status(name, provider, by, health))
-    return Status(tuple(found))
+            statuses.append(elsewhere_status(name, provider, by, health))
+    return Status(tuple(statuses))
 
 
 def _is_gateway(host: Host) -> bool:
@@ -104,7 +104,7 @@ def _is_gateway(host: Host) -> bool:
 
 
 def _look(stack: Stack, host: Host, connected: PyinfraHost, models: bool) -> Mapping[str, Any]:
-    """What ``shipped/host/status.py`` sees on a host. Raises OSError."""
+    """The output of ``shipped/host/status.py`` on a host. Raises Unreached."""
     home = host.home
     question = {
         "instances": [
@@ -124,7 +124,7 @@ def _look(stack: Stack, host: Host, connected: PyinfraHost, models: bool) -> Map
     }
     user = quote(home.user)
     look = as_user(user, f"exec python3 -I - {quote(json.dumps(question))}")
-    # Before the first deploy there is no such user, and the program is read all the same.
+    # Before the first deploy there is no such user, but standard input must be read all the same.
     script = f"if id -u {user} >/dev/null 2>&1; then {look}; else cat >/dev/null; echo '{{}}'; fi"
     program = Path(status_script.__file__).read_text(encoding="utf-8")
     answer = run(connected, sh(script), stdin=program)
@@ -135,7 +135,7 @@ def _look(stack: Stack, host: Host, connected: PyinfraHost, models: bool) -> Map
 
 
 def _elsewhere(gateways: Gateways, host: Host) -> list[Server]:
-    """The servers elsewhere that a host has to ask: of all providers in use, if it is a gateway."""
+    """The servers elsewhere that a host asks: of all enabled providers, if it is a gateway."""
     declared = gateways.declared
     return [
         server
@@ -148,7 +148,7 @@ def _elsewhere(gateways: Gateways, host: Host) -> list[Server]:
 def _ask_server(
     gateways: Gateways, reach: Reach, server: Server, host: Host, models: bool
 ) -> ServerAnswer:
-    """What a server elsewhere answers; nothing is generated, so it costs nothing."""
+    """The answer of a server elsewhere; nothing is generated, so it costs nothing."""
     declaration = gateways.declared.declaration
     answer = ServerAnswer(datetime.now(UTC))
     try:
@@ -172,7 +172,7 @@ def _ask_server(
 
 
 def _with_version(answer: ServerAnswer, server: Server, talk: Talk) -> ServerAnswer:
-    """Add the server's version and what it has loaded, where servers of its kind tell."""
+    """Add the server's version and its loaded models, if servers of its kind tell them."""
     provider = server.declared
     if provider.version_url:
         answer = replace(answer, version=_version(talk, provider.version_url))
@@ -184,7 +184,7 @@ def _with_version(answer: ServerAnswer, server: Server, talk: Talk) -> ServerAns
 
 
 def _version(talk: Talk, url: str) -> str | None:
-    """The version that a server answers at ``url``; None where it does not."""
+    """The version that a server answers at ``url``; None if it does not answer."""
     try:
         return str(dig(talk.get(url), "version") or "") or None
     except NotAnswered:

@@ -1,4 +1,4 @@
-"""Every host's GPUs: asked at once, nothing is changed."""
+"""Asks every host for its GPUs, at once; nothing is changed."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import json
 import secrets as random
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from io import StringIO
 
 from pyinfra.api.host import Host as PyinfraHost
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -20,19 +18,19 @@ from llmrack.components.gpu.states import State
 from llmrack.hosts.asking import Gateways
 from llmrack.hosts.connection import Unreached
 from llmrack.hosts.snapshot import Snapshot
+from llmrack.observe.exit_codes import FINE, NOT_ASKED, NOT_FINE, worst
 from llmrack.resources.look import Look, parse
 from llmrack.stack.engines import is_engine
 from llmrack.stack.fleet import Host
+from llmrack.tables import printed
 
-WIDTH = 80
 # Seconds a host may take to answer: nvidia-smi may need ten of them.
 ANSWER_DEADLINE = 30
-FINE, NOT_FINE, NOT_ASKED = 0, 1, 2
 
 
 @dataclass(frozen=True)
 class HostGpus:
-    """What a host answered about its GPUs.
+    """A host's answer about its GPUs.
 
     + engine: whether it runs models
     """
@@ -43,7 +41,7 @@ class HostGpus:
 
     @property
     def needed(self) -> bool:
-        """Whether models are served here that must be on a GPU."""
+        """Whether the host serves models that must be on a GPU."""
         return self.engine and self.host.settings.gpu_required
 
     @property
@@ -74,8 +72,7 @@ def ask_gpus(gateways: Gateways) -> list[HostGpus]:
 
 def exit_code(rows: Sequence[HostGpus]) -> int:
     """1 when GPUs that are needed are not fine, else 2 when a host could not be asked, else 0."""
-    codes = {row.code for row in rows}
-    return NOT_FINE if NOT_FINE in codes else max(codes, default=FINE)
+    return worst(row.code for row in rows)
 
 
 def table(rows: Sequence[HostGpus], every_card: bool = False) -> str:
@@ -83,19 +80,12 @@ def table(rows: Sequence[HostGpus], every_card: bool = False) -> str:
 
     + every_card: also a line for each card, with what pins it
     """
-    console = Console(file=StringIO(), width=WIDTH, color_system=None, highlight=False)
     shown = Table("host", "state", "driver", "cards", "memory used", box=box.SIMPLE, pad_edge=False)
     for row in rows:
         shown.add_row(row.host.name, *map(Text, _cells(row)))
-    console.print(shown)
-    for text in _sentences(rows):
-        console.print(Text(text))
-    for row in rows if every_card else ():
-        for text in _cards(row):
-            console.print(Text(text), soft_wrap=True)
-    file = console.file
-    assert isinstance(file, StringIO)  # noqa: S101  (given above)
-    return "\n".join(line.rstrip() for line in file.getvalue().strip("\n").splitlines()) + "\n"
+    # A card's line is never broken: programs may read it.
+    cards = [f"{line}\n" for row in rows if every_card for line in _cards(row)]
+    return printed(shown, *_sentences(rows)) + "".join(cards)
 
 
 def _cells(row: HostGpus) -> tuple[str, str, str, str]:
@@ -104,7 +94,7 @@ def _cells(row: HostGpus) -> tuple[str, str, str, str]:
     cards = row.answer.cards
     used, total = sum(card.used_mib for card in cards), sum(card.memory_mib for card in cards)
     memory = f"{used / 1024:.1f} of {total / 1024:.0f} GB" if total else ""
-    # Whose they are is known; 80 columns are few.
+    # The maker's names are omitted: 80 columns are few.
     names = grouped(cards).replace("NVIDIA ", "").replace("GeForce ", "")
     return str(row.answer.state), row.answer.driver, names, memory
 

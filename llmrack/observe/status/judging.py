@@ -1,4 +1,4 @@
-"""From the answers of hosts and servers to their state: which are well, which are not, and why."""
+"""Judges the answers of hosts and servers: which servers are well, which are not, and why."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from llmrack.stack.instances import Instance, instance_name, needs_gpu
 from llmrack.stack.providers import Provider
 from llmrack.stack.schema import Stack
 from llmrack.stack.settings import is_loopback
-from llmrack.verify.exchange import dig
+from llmrack.verify.exchange import dig, whole_number
 from llmrack.verify.model_descriptions import capabilities_of, context_length_of
 
 KIND_GATEWAY = "gateway"
 DEPLOY = "run: pyinfra inventory deploy.py"
-# Loaded for longer than this is loaded for good.
+# A model that stays loaded for longer than this stays for good.
 FOR_GOOD = timedelta(days=3650)
 
 
@@ -72,7 +72,7 @@ def instance_status(
 ) -> ServerStatus:
     """An instance of our own.
 
-    + health: what each gateway thinks of it
+    + health: each gateway's view of it
     """
     name = instance_name(host, instance)
     providers = [
@@ -80,13 +80,13 @@ def instance_status(
     ]
     used = [provider for provider in providers if provider.enabled]
     state, why = _without_answer(host, answer.seen)
-    found: Mapping[str, Any] = {}
+    seen: Mapping[str, Any] = {}
     if not isinstance(answer.seen, Unreached) and not why:
-        found = answer.seen["instances"][name]
+        seen = answer.seen["instances"][name]
         unit_state = answer.seen["units"].get(unit_of(instance), {})
         watched = any(provider.health_check for provider in used)
         wrong = [
-            *_wrong(stack, host, instance, found, unit_state),
+            *_wrong(stack, host, instance, seen, unit_state),
             *_aside(name, health, watched),
         ]
         state, why = ("trouble", "; ".join(wrong)) if wrong else ("ok", _restarts([unit_state]))
@@ -99,12 +99,12 @@ def instance_status(
         priority=instance.priority or (used or providers)[0].priority,
         state=state if used else "off",
         why=why,
-        version=dig(found, "version"),
+        version=dig(seen, "version"),
         checked=answer.checked,
-        latency=dig(found, "latency"),
-        loaded=loaded_of(dig(found, "loaded")),
+        latency=dig(seen, "latency"),
+        loaded=loaded_of(dig(seen, "loaded")),
         cards=tuple(_cards(instance, answer.seen)),
-        models=tuple(_models(stack, host, instance, dig(found, "models") or ())),
+        models=tuple(_models(stack, host, instance, dig(seen, "models") or ())),
     )
 
 
@@ -112,18 +112,21 @@ def _wrong(
     stack: Stack,
     host: Host,
     instance: Instance,
-    found: Mapping[str, Any],
+    seen: Mapping[str, Any],
     unit_state: Mapping[str, str],
 ) -> Iterator[str]:
-    """What is wrong with an instance; ``found``: what it answered."""
+    """The failures of an instance.
+
+    + seen: its answer
+    """
     if unit_state.get("ActiveState") != "active":
         yield f"{unit_of(instance)} is {unit_state.get('SubState', 'not there')}; {DEPLOY}"
         return
-    if "error" in found:
-        yield f"{found['error']}; see the journal of {unit_of(instance)}"
+    if "error" in seen:
+        yield f"{seen['error']}; see the journal of {unit_of(instance)}"
         return
     declared = engine_of(instance).models(stack, host)
-    has = {engine_of(instance).full_name(str(model["name"])) for model in found["models"]}
+    has = {engine_of(instance).full_name(str(model["name"])) for model in seen["models"]}
     lacks = [model.name for model in declared if model.name not in has]
     if lacks:
         yield f"not there: {', '.join(lacks)}; {DEPLOY}"
@@ -133,7 +136,7 @@ def _wrong(
             for model in declared
             if any(stack.models[name].gpu_split for name in model.public)
         }
-        for loaded in loaded_of(found["loaded"]):
+        for loaded in loaded_of(seen["loaded"]):
             if not loaded.on_gpu:
                 yield f"{loaded.model} runs on the CPU; llmrack status --gpus may tell why"
             elif loaded.on_gpu < 1 and loaded.model not in split:
@@ -147,10 +150,10 @@ def elsewhere_status(
     answers: Mapping[str, ServerAnswer],
     health: Sequence[GatewayHealth],
 ) -> ServerStatus:
-    """A provider that runs elsewhere, as the gateway sees it that fares worst with it.
+    """A provider that runs elsewhere: its worst state at any gateway.
 
-    + answers: by gateway; empty where nobody asked
-    + health: what each gateway thinks of it
+    + answers: by gateway; empty if no gateway asked
+    + health: each gateway's view of it
     """
     state: ServerState = "off"
     why, shown = "", ServerAnswer(datetime.now(UTC))
@@ -158,14 +161,15 @@ def elsewhere_status(
         state, why = "unknown", "the inventory has no gateway to ask it from"
     judged = []
     for gateway, answer in answers.items():
-        of_gateway = [one for one in health if one.gateway == gateway]
+        of_gateway = [judgement for judgement in health if judgement.gateway == gateway]
         aside = list(_aside(name, of_gateway, provider.health_check))
         seen_state, seen_why = _elsewhere_state(answer, aside)
         by = f" (asked from {gateway})" if seen_why and len(answers) > 1 else ""
         judged.append((seen_state, seen_why + by, answer))
     if judged:
         # A gateway that cannot be asked says nothing against it.
-        state, why, shown = max(judged, key=lambda one: ("unknown", "ok", "trouble").index(one[0]))
+        order = ("unknown", "ok", "trouble")
+        state, why, shown = max(judged, key=lambda judgement: order.index(judgement[0]))
     return ServerStatus(
         name,
         provider.kind,
@@ -195,7 +199,7 @@ def loaded_of(listed: object) -> tuple[Loaded, ...]:
     """The models of an answer of ``/api/ps``."""
     loaded = []
     for model in listed if isinstance(listed, list) else ():
-        size, on_gpu = _whole(model, "size"), _whole(model, "size_vram")
+        size, on_gpu = whole_number(model, "size"), whole_number(model, "size_vram")
         share = on_gpu / size if size else 0.0
         until = _until(dig(model, "expires_at"))
         loaded.append(Loaded(str(dig(model, "name")), size, share, until))
@@ -225,19 +229,19 @@ def _models(
         trained = context_length_of(shown)
         baked = re.search(r"^num_ctx\s+(\d+)", str(dig(shown, "parameters")), re.MULTILINE)
         served = int(baked[1] if baked else instance.context_length) or trained
-        # Ollama goes no further than what a model was trained for (llm/server.go).
+        # Ollama's limit is the context that a model was trained for (llm/server.go).
         length = min(served, trained) if served and trained else served
         yield ModelInfo(
             name,
             length,
             capabilities_of(shown) or (),
-            _whole(model, "size") or None,
+            whole_number(model, "size") or None,
             engine.full_name(name) in declared,
         )
 
 
 def _cards(instance: Instance, seen: Mapping[str, Any] | Unreached) -> Iterator[CardUse]:
-    """The cards that the instance may use; a slice stands for the whole card it is part of."""
+    """The cards that an instance may use; for a slice, its whole card."""
     pinned = instance.gpus
     for card in () if isinstance(seen, Unreached) else seen.get("cards", ()):
         sliced = pinned is not None and any(uuid.startswith("MIG-") for uuid in pinned)
@@ -252,7 +256,7 @@ def _cards(instance: Instance, seen: Mapping[str, Any] | Unreached) -> Iterator[
 
 
 def _without_answer(host: Host, seen: Mapping[str, Any] | Unreached) -> tuple[ServerState, str]:
-    """Why nothing is known of what runs on a host; no reason where something is."""
+    """The state of a host's servers if the host did not answer; no reason if it did."""
     if isinstance(seen, Unreached):
         return "unknown", f"{host.name} could not be asked: {seen}"
     if not seen:
@@ -262,7 +266,7 @@ def _without_answer(host: Host, seen: Mapping[str, Any] | Unreached) -> tuple[Se
 
 def _aside(name: str, health: Sequence[GatewayHealth], watched: bool) -> Iterator[str]:
     """The gateways that have put a server aside, and why."""
-    # Only a client's request finds out whether a server that is not watched is well again.
+    # Only a client's request can show that an unwatched server is well again.
     until = "" if watched else "; the next request tries it again"
     for gateway in health:
         for rest in gateway.rests.get(name, ()):
@@ -275,10 +279,5 @@ def _restarts(units: Sequence[Mapping[str, str]]) -> str:
 
 
 def _url(host: Host, bind: str, port: int) -> str:
-    """Where other hosts reach a server; only its own host does where it is bound to loopback."""
+    """A server's URL for other hosts; for its own host only, if it is bound to loopback."""
     return f"http://{bracketed(own_address(bind) if is_loopback(bind) else host.address)}:{port}"
-
-
-def _whole(data: object, key: str) -> int:
-    value = dig(data, key)
-    return value if isinstance(value, int) else 0

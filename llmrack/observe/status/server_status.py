@@ -1,10 +1,12 @@
-"""How a gateway or an instance is: what `llmrack status` shows and the report draws."""
+"""The state of gateways and instances, which `llmrack status` and the report show."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+
+from llmrack.observe.exit_codes import FINE, NOT_ASKED, NOT_FINE, worst
 
 ServerState = Literal["ok", "trouble", "unknown", "off"]
 
@@ -13,9 +15,9 @@ ServerState = Literal["ok", "trouble", "unknown", "off"]
 class Loaded:
     """A model in an instance's memory.
 
-    + bytes: all of it, on cards and not
+    + bytes: its whole size, on cards and not
     + on_gpu: share of it on cards, 0 to 1
-    + until: when it is unloaded (ISO 8601, UTC); None where it stays, or that is not known
+    + until: when it is unloaded (ISO 8601, UTC); None if it stays, or if that is not known
     """
 
     model: str
@@ -28,7 +30,7 @@ class Loaded:
 class CardUse:
     """A GPU at this moment.
 
-    + use_percent, temperature (degrees Celsius): None where the driver does not tell
+    + use_percent, temperature (degrees Celsius): None if the driver does not tell
     """
 
     name: str
@@ -43,9 +45,9 @@ class ModelInfo:
     """A model that an instance has.
 
     + name: the instance's own name for it
-    + context_length: in tokens, as it is served; None where the instance does not say
+    + context_length: in tokens, as it is served; None if the instance does not tell
     + capabilities: in the stack's words
-    + size: bytes on disk; None where the instance does not say
+    + size: bytes on disk; None if the instance does not tell
     """
 
     name: str
@@ -61,13 +63,13 @@ class ServerStatus:
 
     + name: a gateway's host; an instance's name for gateways and for ``--instance``
     + kind: ``gateway``, or the kind of its provider
-    + host: None for what runs elsewhere
+    + host: None for a server elsewhere
     + priority: None for a gateway
-    + why: cause and way out; of one that is well what is worth knowing, or empty
+    + why: cause and way out; if it is well, a remark, or empty
     + checked: when it was asked, in UTC
     + latency: seconds of a short answer, as seen from its host (elsewhere: from a gateway, through
-      the SSH connection, making a connection included)
-    + models: those it has, where they were asked for
+      the SSH connection, with a new connection)
+    + models: those it has, if they were asked for
     """
 
     name: str
@@ -95,5 +97,5 @@ class Status:
     @property
     def exit_code(self) -> int:
         """1 when something is in trouble, else 2 when something is not known, else 0."""
-        states = {server.state for server in self.servers}
-        return 1 if "trouble" in states else 2 if "unknown" in states else 0
+        codes = {"trouble": NOT_FINE, "unknown": NOT_ASKED}
+        return worst(codes.get(server.state, FINE) for server in self.servers)

@@ -1,4 +1,4 @@
-"""The status for people, at 80 columns with or without colour, and for programs."""
+"""Writes the status for people, at 80 columns with or without colour, and for programs."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
-from io import StringIO
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from llmrack.observe.requests.usage import stamp
 from llmrack.observe.status.server_status import CardUse, Loaded, ModelInfo, ServerStatus, Status
+from llmrack.tables import printed
 
-WIDTH = 80
-# The name, which is folded, gets what the others leave.
+# The name is folded to its width.
 COLUMNS = {
     "name": 16,
     "kind": 17,
@@ -32,7 +32,7 @@ STYLES = {"ok": "green", "trouble": "bold red", "unknown": "yellow", "off": "dim
 
 
 def view(status: Status) -> RenderableType:
-    """A line for each gateway and instance, and below it what does not fit there."""
+    """A line for each gateway and instance, and its details below it."""
     parts: list[RenderableType] = [_line(*(Text(head, "bold") for head in COLUMNS))]
     for server in status.servers:
         parts.append(_line(*_cells(server)))
@@ -40,13 +40,9 @@ def view(status: Status) -> RenderableType:
     return Group(*parts, "", Text(_summary(status)))
 
 
-def text(status: Status, width: int = WIDTH) -> str:
-    """The same as plain text of so many columns."""
-    console = Console(file=StringIO(), width=width, color_system=None, highlight=False)
-    console.print(view(status))
-    file = console.file
-    assert isinstance(file, StringIO)  # noqa: S101  (given above)
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+def text(status: Status) -> str:
+    """The same as plain text of 80 columns."""
+    return printed(view(status))
 
 
 def _line(*cells: Text) -> Table:
@@ -55,7 +51,7 @@ def _line(*cells: Text) -> Table:
         line.add_column(
             width=width,
             justify="right" if head in RIGHT else "left",
-            # A long name goes on below; of a long version its beginning will do.
+            # A long name continues below; a long version is cut.
             overflow="fold" if head == "name" else "ellipsis",
             no_wrap=head != "name",
         )
@@ -134,5 +130,4 @@ def as_json(status: Status, indent: int | None = 2) -> str:
 
 
 def _plain(server: ServerStatus) -> dict[str, Any]:
-    checked = server.checked.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return asdict(server) | {"checked": checked}
+    return asdict(server) | {"checked": stamp(server.checked)}

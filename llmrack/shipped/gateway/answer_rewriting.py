@@ -1,4 +1,4 @@
-"""Holds some answers back until they are whole, and sends them in another form."""
+"""Collects some answers until they are complete, and sends them in another form."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from typing import Any
 
 from .requests.body import App, Message, Receive, Send
 
-# From the message that begins an answer and its whole body to both of them anew; None: as it was.
+# Takes the message that begins an answer and its whole body, and returns new ones; None: no change.
 Form = Callable[[Message, bytes], tuple[Message, bytes] | None]
 
 
 def rewriting(
     app: App, paths: str | tuple[str, ...], applies: Callable[[Message], bool], form: Form
 ) -> App:
-    """``app`` (ASGI), with answers at ``paths`` (their ends) in another form.
+    """``app`` (ASGI), with some answers in another form.
 
-    + applies: whether an answer is rewritten, by the message that begins it
+    + paths: the ends of the paths whose answers may be rewritten
+    + applies: says from the message that begins an answer whether it is rewritten
+    + form: rewrites an answer
     """
 
     async def behind(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -32,8 +34,8 @@ def rewriting(
                 return
             held.append(message)
             if not begins and not message.get("more_body"):
-                for each in _messages(held, form):
-                    await send(each)
+                for answer in _messages(held, form):
+                    await send(answer)
 
         await app(scope, receive, rewritten)
 
@@ -41,11 +43,11 @@ def rewriting(
 
 
 def _messages(held: Sequence[Message], form: Form) -> Sequence[Message]:
-    body = b"".join(each.get("body", b"") for each in held[1:])
-    made = form(held[0], body)
-    if made is None:
+    body = b"".join(message.get("body", b"") for message in held[1:])
+    rewritten = form(held[0], body)
+    if rewritten is None:
         return held
-    start, body = made
-    kept = [each for each in start["headers"] if each[0].lower() != b"content-length"]
+    start, body = rewritten
+    kept = [message for message in start["headers"] if message[0].lower() != b"content-length"]
     headers = [*kept, (b"content-length", b"%d" % len(body))]
     return [{**start, "headers": headers}, {"type": "http.response.body", "body": body}]

@@ -1,4 +1,4 @@
-"""Who may ask the gateway for what: LiteLLM's custom authentication, without a database.
+"""Decides which key may ask for which models: LiteLLM's custom authentication, without a database.
 
 The master key may do everything; clients' keys are known by their hashes (auth_rules).
 """
@@ -29,10 +29,10 @@ from .requests.kinds import Kinds
 from .requests.media_types import form_mistake
 from .requests.types import mistake
 
-# Those that LiteLLM reads as such (http_parsing_utils.py, 1.106.12).
+# The content types that LiteLLM reads as forms (http_parsing_utils.py, 1.106.12).
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 MASTER = "master"
-# Whoever has this key is Prometheus.
+# The name of Prometheus' key in logs and metrics.
 MONITOR = "monitor"
 ROUTING = read_json("routing.json")
 KINDS = Kinds(ROUTING["groups"], ROUTING["aliases"])
@@ -40,40 +40,40 @@ KEYS = {digest: Key(entry) for digest, entry in read_json("keys.json").items()}
 
 
 async def user_api_key_auth(request: Request, api_key: str) -> UserAPIKeyAuth:
-    """Whom a key belongs to, as LiteLLM asks it; ProxyException where the request may not be.
+    """The owner of a key, for LiteLLM. Raises ProxyException if the request is not allowed.
 
-    A request that is wrong is refused here, too: nothing of LiteLLM's has looked at it before.
+    A malformed request is refused here, too: LiteLLM has not looked at it before.
     """
-    found = await _whose(request, api_key)
+    key = await _whose(request, api_key)
     if request.method == "POST":
-        await _well_formed(request, found)
-    return found
+        await _well_formed(request, key)
+    return key
 
 
-async def _well_formed(request: Request, asks: UserAPIKeyAuth) -> None:
+async def _well_formed(request: Request, key: UserAPIKeyAuth) -> None:
     path = get_request_route(request)
     body = await read_request_body(request)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    said = (form_mistake if kind in FORMS else mistake)(path, body)
-    said = said or KINDS.mistake(path, body.get("model"), asks.models or None)
-    if said:
+    reason = (form_mistake if kind in FORMS else mistake)(path, body)
+    reason = reason or KINDS.mistake(path, body.get("model"), key.models or None)
+    if reason:
         _forget(request, body)
-        raise _Answer(Refused(400, said), asks.key_alias)
+        raise _Answer(Refused(400, reason), key.key_alias)
 
 
 def _forget(request: Request, body: object) -> None:
-    """Leave of a body what the log of requests has a field for.
+    """Remove everything from a body that the log of requests has no field for.
 
-    LiteLLM works on it also where it only notes that it was refused, and what is wrong in it would
-    make it fail (seen with 1.106.12).
+    LiteLLM also processes the body of a refused request, and fails at a malformed one (seen with
+    1.106.12).
     """
     known = {"model": str, "stream": bool}
-    given = body if isinstance(body, dict) else {}
-    kept = {name: given[name] for name, of in known.items() if isinstance(given.get(name), of)}
+    sent = body if isinstance(body, dict) else {}
+    noted = {name: sent[name] for name, of in known.items() if isinstance(sent.get(name), of)}
     _, parsed = request.scope["parsed_body"]
     parsed.clear()
-    parsed.update(kept)
-    request.scope["parsed_body"] = (tuple(kept), parsed)
+    parsed.update(noted)
+    request.scope["parsed_body"] = (tuple(noted), parsed)
 
 
 async def _whose(request: Request, api_key: str) -> UserAPIKeyAuth:
@@ -82,7 +82,7 @@ async def _whose(request: Request, api_key: str) -> UserAPIKeyAuth:
         return _administrator(MASTER)
     if _is_monitor(shown):
         if request.method == "GET" and get_request_route(request) in METRICS:
-            # LiteLLM shows /metrics to nobody less; this key gets nowhere else.
+            # LiteLLM shows /metrics to administrators alone; this key opens no other path.
             return _administrator(MONITOR)
         raise _Answer(Refused(403, "this key is for GET /metrics alone"), None)
     digest = hashlib.sha256(shown).hexdigest()
@@ -112,7 +112,10 @@ def _is_monitor(shown: bytes) -> bool:
 
 
 class _Answer(ProxyException):
-    """A refusal in OpenAI's form; `key_alias` is for the log of requests."""
+    """A refusal in OpenAI's form.
+
+    + key_alias: the key's name, for the log of requests
+    """
 
     def __init__(self, refused: Refused, key_alias: str | None) -> None:
         wait = refused.retry_after
@@ -142,13 +145,13 @@ def _administrator(name: str) -> UserAPIKeyAuth:
 
 
 async def _models(request: Request) -> list[object]:
-    """Every model that a request may lead to, as far as it says so itself."""
+    """Every model that a request names, fallbacks included."""
     path, body = get_request_route(request), await read_request_body(request)
-    found = get_model_from_request(
+    models = get_model_from_request(
         body, path, dict(request.headers), dict(request.query_params), router(), request
     )
     named = [part["model"] for part in (request.path_params, body) if "model" in part]
-    named += found if isinstance(found, list) else [found] if found else []
-    # A target that LiteLLM finds no name in is none that can be allowed.
+    named += models if isinstance(models, list) else [models] if models else []
+    # A target without a name stays in the list, so that it is refused.
     targets = iter_request_fallback_targets(body)
     return [*named, *(fallback_target_model_name(target) for target in targets)]

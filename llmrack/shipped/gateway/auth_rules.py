@@ -1,8 +1,8 @@
 """What a client's key may do: rules alone, without LiteLLM and without a clock.
 
-What is known of keys stands in keys.json beside this file: for the SHA-256 of each one its `name`,
-the `models` that it may ask for (null: all), `until` when it is good (null: for ever), its `rpm`
-(null: no limit), and whether it counts as the `master` key.
+keys.json beside this file has an entry for each key, by its SHA-256: its `name`, the `models` that
+it may ask for (null: all), `until` when it is valid (null: for ever), its `rpm` (null: no limit),
+and whether it counts as the `master` key.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from collections.abc import Iterable
 from typing import Any
 
 MINUTE = 60.0
-# Where models are asked; all else is administration, costs money without being asked for
-# (/health), or belongs to everybody together (files, batches, stored answers).
+# The paths that ask a model. Other paths are administration, cost money unasked (/health), or
+# show what other clients have stored (files, batches, answers).
 ASKED = re.compile(
     r"/(?:v1/|openai/deployments/.+/|engines/.+/)?"
     r"(?:chat/completions|completions|embeddings|responses|messages|messages/count_tokens"
@@ -27,12 +27,12 @@ ASKED = re.compile(
     r"|moderations|rerank)"
 )
 LISTED = re.compile(r"(?:/v1)?/models(?:/.+)?|(?:/v1)?/model/info")
-# What Prometheus asks; Starlette sends one to the other.
+# The paths that Prometheus asks; Starlette redirects one to the other.
 METRICS = ("/metrics", "/metrics/")
 
 
 class Refused(Exception):
-    """Why a request is turned down.
+    """Why a request is refused.
 
     + status: HTTP status
     + reason: for the client, with the way out
@@ -47,10 +47,9 @@ class Refused(Exception):
 
 
 class Key:
-    """One key, and when it was used in the last minute."""
+    """One key, by its entry in keys.json, and its requests in the last minute."""
 
     def __init__(self, entry: dict[str, Any]) -> None:
-        """Take over its entry in keys.json."""
         self.name: str = entry["name"]
         self.models: list[str] | None = entry["models"]
         self.rpm: int | None = entry["rpm"]
@@ -60,7 +59,7 @@ class Key:
         self._asked: deque[float] = deque()
 
     def is_good(self, now: float) -> None:
-        """Refuse a key whose time is over.
+        """Refuse an expired key.
 
         + now: seconds since 1970
         """
@@ -69,9 +68,9 @@ class Key:
             raise Refused(401, f"the key {self.name} expired at {self._said}; ask for a new one")
 
     def may_go(self, method: str, path: str) -> bool:
-        """Refuse all paths but those where models are asked or listed; whether it asks a model.
+        """Whether a request asks a model; every path that neither asks nor lists models is refused.
 
-        LiteLLM and model_info.py list those alone that the key may ask.
+        LiteLLM and model_info.py list only the models that the key may ask.
         """
         if method == "POST" and ASKED.fullmatch(path):
             return True
@@ -84,17 +83,17 @@ class Key:
         )
 
     def may_ask(self, names: Iterable[object]) -> None:
-        """Refuse models that the key is not for.
+        """Refuse models that the key may not ask.
 
-        + names: all that the request may lead to, as far as it says so itself
+        + names: every model that the request names
         """
         if self.models is None:
             return
         # Without a model LiteLLM may choose one.
         for name in list(names) or [""]:
-            # LiteLLM asks several at once where they are written with commas.
+            # LiteLLM asks several models at once if commas separate their names.
             parts = name.split(",") if isinstance(name, str) else [""]
-            if not all(self._allows(part.strip()) for part in parts):
+            if not all(allows(self.models, part.strip()) for part in parts):
                 shown = repr(name) if isinstance(name, str) and name else "a model without a name"
                 raise Refused(
                     403,
@@ -102,16 +101,10 @@ class Key:
                     + ", ".join(self.models),
                 )
 
-    def _allows(self, name: str) -> bool:
-        return any(
-            name.startswith(each[:-1]) if each.endswith("*") else name == each
-            for each in self.models or ()
-        )
-
     def count(self, now: float) -> None:
-        """Count a request; refuse it where there were as many as allowed in the minute before.
+        """Count a request; refuse it if the last minute already had as many as are allowed.
 
-        + now: seconds, of a clock that never goes back
+        + now: seconds of a monotonic clock
         """
         if self.rpm is None:
             return
@@ -127,10 +120,17 @@ class Key:
         self._asked.append(now)
 
 
-def metrics_key(master: str) -> str:
-    """The key that Prometheus shows: it follows from the master key, and is for /metrics alone.
+def allows(models: Iterable[str], name: str) -> bool:
+    """Whether a name is one of ``models``, some of which may stand for many by * at their end."""
+    return any(
+        name.startswith(model[:-1]) if model.endswith("*") else name == model for model in models
+    )
 
-    llmrack/components/monitor/monitor.py derives the same for the hosts that run Prometheus.
+
+def metrics_key(master: str) -> str:
+    """The key for /metrics, which Prometheus sends; it is derived from the master key.
+
+    llmrack/components/monitor/monitor.py derives the same key for the hosts that run Prometheus.
     """
     return hmac.new(master.encode(), b"llmrack /metrics", hashlib.sha256).hexdigest()
 

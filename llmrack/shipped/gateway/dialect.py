@@ -1,7 +1,7 @@
 """Errors at Anthropic's paths in Anthropic's form.
 
-LiteLLM words there what a model refuses; what it refuses before (a key, a limit, a request that is
-wrong) it words as OpenAI does (seen with 1.106.12). Anthropic's SDK then has no message to show.
+LiteLLM uses that form for the errors of models only; its own refusals (a key, a limit, a malformed
+request) have OpenAI's form (seen with 1.106.12), in which Anthropic's SDK finds no message.
 Form: https://platform.claude.com/docs/en/api/errors.
 """
 
@@ -30,7 +30,7 @@ def worded(app: App) -> App:
 
 
 def _in_their_form(start: Message, body: bytes) -> tuple[Message, bytes] | None:
-    """An error in Anthropic's form; None where it has it, or is none that is known."""
+    """An error in Anthropic's form; None if it already has that form, or an unknown one."""
     try:
         answer = json.loads(body)
     except ValueError:

@@ -21,12 +21,12 @@ import yaml
 from .load_keys import load_keys
 
 DEADLINE = 120.0
-# serve.py's exit status where --strict finds mistakes, which say all there is to say.
+# serve.py's exit status if --strict finds mistakes; it prints them itself.
 MISTAKES = 4
 
 
 def main() -> int:
-    """Start the release and ask it; whatever it says is printed where it fails."""
+    """Start the release and ask it; its last lines are printed if it fails. Returns 0 or 1."""
     config = Path(sys.argv[1])
     environment = dict(os.environ)
     for line in config.with_name("litellm.env").read_text().splitlines():
@@ -34,7 +34,7 @@ def main() -> int:
             name, _, value = line.partition("=")
             environment[name] = value
     environment["CONFIG_FILE_PATH"] = str(config)
-    # Not for the candidate: it reads them itself.
+    # For the requests here; the candidate reads the keys itself.
     load_keys()
     port, serve = _spare_port(), config.with_name("serve.py")
     with tempfile.TemporaryFile("w+", errors="replace") as log:
@@ -66,11 +66,11 @@ def _spare_port() -> int:
 
 
 def _prove(server: subprocess.Popen[bytes], url: str, config: Path) -> str:
-    """The reason why it fails, or an empty text."""
+    """The reason why the release fails, or an empty text."""
     configured = yaml.safe_load(config.read_text())
     declared = {row["model_name"] for row in configured["model_list"]}
     declared |= set(configured["router_settings"].get("model_group_alias") or {})
-    # LiteLLM lists what it knows of a wildcard's provider, whoever serves that.
+    # LiteLLM lists every model that it knows of a wildcard's provider.
     wildcards = tuple(name.removesuffix("*") for name in declared if name.endswith("*"))
     key = {"Authorization": f"Bearer {os.environ['LITELLM_MASTER_KEY']}"}
     end = time.monotonic() + DEADLINE

@@ -1,7 +1,7 @@
-"""What LiteLLM loads, by the names in config.yaml.
+"""The objects that LiteLLM loads, by the names in config.yaml.
 
-LiteLLM runs this file anew for each name and registers it nowhere. So nothing is made here: the
-modules make it, which Python imports once.
+LiteLLM runs this file again for each name and does not register it as a module. So no object is
+made in it: Python imports the modules that make them only once.
 """
 
 from .auth import user_api_key_auth

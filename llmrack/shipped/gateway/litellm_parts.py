@@ -17,7 +17,7 @@ from litellm.integrations.custom_logger import CustomLogger
 from litellm.llms.custom_httpx.aiohttp_transport import LiteLLMAiohttpTransport
 from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
 
-# What the proxy says of itself and asks of custom authentication.
+# The proxy's errors, and its interface of custom authentication.
 from litellm.proxy._types import (
     ConfigGeneralSettings,
     LitellmUserRoles,
@@ -33,7 +33,7 @@ from litellm.proxy.auth.auth_utils import (
 from litellm.proxy.auth.user_api_key_auth import user_api_key_auth
 from litellm.proxy.common_utils.http_parsing_utils import _read_request_body as read_request_body
 
-# What its configuration may hold.
+# The fields of its configuration.
 from litellm.types.router import Deployment as ConfiguredDeployment
 from litellm.types.router import LiteLLM_Params, RouterRateLimitError
 from litellm.types.router import ModelInfo as ConfiguredModelInfo
@@ -87,7 +87,7 @@ Call = Callable[..., Awaitable[Any]]
 
 PACKAGE = Path(litellm.__file__).parent
 
-# What it raises. A subclass of one of OpenAI's exceptions each.
+# The exceptions that it raises; each is a subclass of one of OpenAI's.
 BadRequestError = litellm.BadRequestError
 ContentPolicyViolationError = litellm.ContentPolicyViolationError
 ContextWindowExceededError = litellm.ContextWindowExceededError
@@ -103,12 +103,12 @@ stream_chunk_builder = litellm.stream_chunk_builder
 
 def call(name: str) -> Call:
     """One of its calls, such as ``acompletion``."""
-    found: Call = getattr(litellm, name)
-    return found
+    function: Call = getattr(litellm, name)
+    return function
 
 
 def replace_call(name: str, function: Call) -> None:
-    """Have its router ask ``function`` instead: it looks a call up each time, in the module."""
+    """Have its router call ``function`` instead: the router looks a call up in the module."""
     setattr(litellm, name, function)
 
 
@@ -127,7 +127,7 @@ def router() -> Any:  # noqa: ANN401  (its Router)
 
 
 async def flush_logs() -> None:
-    """Have its callbacks be told of every request that is over."""
+    """Wait until its callbacks have been called for every request that is over."""
     from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER
 
     await GLOBAL_LOGGING_WORKER.flush()

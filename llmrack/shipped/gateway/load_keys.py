@@ -1,6 +1,6 @@
-"""The keys from systemd's credential, which no process list and no child's environment shows.
+"""Reads the keys from systemd's credential, which no process list and no child's environment shows.
 
-A host whose systemd is too old for that has them in the environment instead, by EnvironmentFile=.
+If systemd is too old for that, the keys are in the environment instead, by EnvironmentFile=.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import re
 from pathlib import Path
 
 CREDENTIAL = "gateway.env"
-# A quoted value; what stands behind it on its line is passed over.
+# A quoted value; the rest of its line is ignored.
 QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"|\'([^\']*)\'')
 
 
 def load_keys() -> None:
     """Put the keys of the credential ``gateway.env``, if there is one, into ``os.environ``.
 
-    /proc/PID/environ goes on showing what the process was started with, which has no key.
+    /proc/PID/environ still shows the environment that the process was started with, without keys.
     """
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     if folder and (file := Path(folder, CREDENTIAL)).exists():
@@ -32,12 +32,12 @@ def parse(text: str) -> dict[str, str]:
 
     Quotes and comments as in systemd.exec(5), each value on one line.
     """
-    found = {}
+    variables = {}
     for line in text.splitlines():
         name, separator, value = line.strip().partition("=")
         if separator and name[:1] not in "#;":
-            found[name.strip()] = _unquoted(value.strip())
-    return found
+            variables[name.strip()] = _unquoted(value.strip())
+    return variables
 
 
 def _unquoted(value: str) -> str:

@@ -1,7 +1,7 @@
-"""A file of lines that grows while requests are served: none of them waits for it, or fails by it.
+"""A log file that grows while requests are served; no request waits for it or fails because of it.
 
-A thread of its own writes. A file that has grown too large, or is of another day (UTC), is renamed
-to NAME-20261121T152529.123Z.jsonl, after the moment, and such files are removed when they are old.
+A thread of its own writes. A file that is too large, or of another day (UTC), is renamed to
+NAME-20261121T152529.123Z.jsonl, after the time of the renaming. Old files are removed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LOG.addHandler(logging.StreamHandler(sys.stderr))
 
 # Bytes after which a file is put aside.
 LARGEST = 64 * 2**20
-# Lines that may wait for a disk that does not answer; further ones are lost.
+# Lines that may wait for a slow disk; further ones are lost.
 MOST_WAITING = 100_000
 DAY = 86_400.0
 
@@ -42,7 +42,6 @@ class LogFile:
     """
 
     def __init__(self, path: Path, days: float) -> None:
-        """Nothing is opened yet."""
         self._path = path
         self._days = days
         self._waiting: queue.Queue[bytes | threading.Event] = queue.Queue(MOST_WAITING)
@@ -73,19 +72,19 @@ class LogFile:
             with contextlib.suppress(queue.Empty):
                 while len(waiting) < 1000:
                     waiting.append(self._waiting.get_nowait())
-            lines = [each for each in waiting if isinstance(each, bytes)]
+            lines = [item for item in waiting if isinstance(item, bytes)]
             if lines:
                 self._write(lines)
-            for each in waiting:
-                if isinstance(each, threading.Event):
-                    each.set()
+            for item in waiting:
+                if isinstance(item, threading.Event):
+                    item.set()
 
     def _write(self, lines: list[bytes]) -> None:
-        # The rest of a line that the disk had no room for is nobody else's beginning.
+        # A line that was cut off for lack of room must not run into the next one.
         text = (b"\n" if self._cut else b"") + b"".join(lines)
         try:
-            # Opened each time, so that it may be moved aside by anybody; O_APPEND keeps lines whole
-            # when two releases write.
+            # Opened each time, so that the file may be renamed at any time; O_APPEND keeps lines
+            # whole when two releases write.
             self._put_aside_if_due(len(text))
             file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
@@ -102,19 +101,19 @@ class LogFile:
             LOG.warning("requests are noted again: %s; %d were lost", self._path, self._lost)
             self._lost, self._why = 0, ""
 
-    def _lose(self, lines: int, why: str) -> None:
+    def _lose(self, lines: int, reason: str) -> None:
         self._lost += lines
-        if why != self._why:
-            LOG.error("requests are not noted: %s: %s", self._path, why)
-        self._why = why
+        if reason != self._why:
+            LOG.error("requests are not noted: %s: %s", self._path, reason)
+        self._why = reason
 
-    def _put_aside_if_due(self, more: int) -> None:
-        """Before another file is begun: remove those that are too old."""
+    def _put_aside_if_due(self, size: int) -> None:
+        """Rename the file if it is too large or of another day, and remove old ones then."""
         with contextlib.suppress(FileNotFoundError):
-            found = self._path.stat()
-            of_today = int(found.st_mtime // DAY) == int(time.time() // DAY)
+            file = self._path.stat()
+            of_today = int(file.st_mtime // DAY) == int(time.time() // DAY)
             aside = self._path.with_name(f"{self._path.stem}-{stamp()}.jsonl")
-            due = found.st_size and (found.st_size + more > LARGEST or not of_today)
+            due = file.st_size and (file.st_size + size > LARGEST or not of_today)
             if not due or aside.exists():
                 return
             self._path.rename(aside)
@@ -125,12 +124,12 @@ class LogFile:
 
 def flush_all(seconds: float) -> None:
     """Wait until everything that was added is written; at most ``seconds`` for each file."""
-    for each in _files:
-        each.flush(seconds)
+    for file in _files:
+        file.flush(seconds)
 
 
 def stamp(dash: str = "", colon: str = "") -> str:
-    """The time of now in UTC (ISO 8601, with milliseconds), with these between its parts."""
+    """The current time in UTC (ISO 8601, with milliseconds), with these between its parts."""
     now = datetime.now(timezone.utc)
     form = f"%Y{dash}%m{dash}%dT%H{colon}%M{colon}%S"
     return f"{now.strftime(form)}.{now.microsecond // 1000:03d}Z"

@@ -1,7 +1,7 @@
-"""``/v1/model/info`` and ``/model/info``: what editors want to know of models, for every key.
+"""``/v1/model/info`` and ``/model/info``: the facts about models that editors read, for every key.
 
-LiteLLM's own pages of these names also tell where the instances are and how they are set up, which
-is no client's affair. Form: model_name, litellm_params.model and model_info, as its page has them.
+LiteLLM's own pages of these names also show addresses and settings of the instances, which clients
+must not see. The form is that of its page: model_name, litellm_params.model and model_info.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 
+from .auth_rules import allows
 from .litellm_parts import UserAPIKeyAuth, user_api_key_auth
 
 PATHS = ("/v1/model/info", "/model/info")
@@ -27,7 +28,7 @@ def add_to(app: FastAPI, declared: Mapping[str, Any]) -> None:
 
     async def model_info(key: UserAPIKeyAuth = Depends(user_api_key_auth)) -> dict[str, Any]:  # noqa: B008
         names = key.models or known
-        return {"data": [entry for name, entry in known.items() if _may(name, names)]}
+        return {"data": [entry for name, entry in known.items() if allows(names, name)]}
 
     for path in PATHS:
         app.router.routes.insert(0, APIRoute(path, model_info, methods=["GET"]))
@@ -35,10 +36,10 @@ def add_to(app: FastAPI, declared: Mapping[str, Any]) -> None:
 
 def _entry(name: str, declared: Mapping[str, Any]) -> dict[str, Any]:
     group = declared["groups"][name]
-    rules = [declared["deployments"][each]["rules"] for each in group["deployments"]]
-    can = [set(each["capabilities"] or ()) for each in rules]
+    rules = [declared["deployments"][rule]["rules"] for rule in group["deployments"]]
+    can = [set(rule["capabilities"] or ()) for rule in rules]
     every = set.intersection(*can) if can else set()
-    most = [each["max_tokens"] for each in rules if each["max_tokens"]]
+    most = [rule["max_tokens"] for rule in rules if rule["max_tokens"]]
     return {
         "model_name": name,
         "litellm_params": {"model": name},
@@ -53,9 +54,3 @@ def _entry(name: str, declared: Mapping[str, Any]) -> dict[str, Any]:
             "supports_reasoning": "thinking" in every,
         },
     }
-
-
-def _may(name: str, allowed: Any) -> bool:  # noqa: ANN401  (a list of names, or all of them)
-    return any(
-        name.startswith(each[:-1]) if each.endswith("*") else name == each for each in allowed
-    )

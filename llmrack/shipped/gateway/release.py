@@ -9,9 +9,9 @@ from typing import Any
 
 
 def folder() -> Path:
-    """The release's own folder: a colour's link may lead elsewhere while this process ends.
+    """The release's own folder; the link to it may change while this process ends.
 
-    CONFIG_FILE_PATH names the configuration; KeyError where it is not set.
+    CONFIG_FILE_PATH names the configuration. Raises KeyError if it is not set.
     """
     return Path(os.environ["CONFIG_FILE_PATH"]).resolve().parent
 

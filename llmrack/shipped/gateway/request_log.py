@@ -1,9 +1,8 @@
-"""Writes a line for every request: who asked for what, who answered, how it went, what it cost.
+"""Writes a line for every request: its key, model, instance, outcome and cost.
 
-A line is JSON (docs/operate.md has its fields). What was asked or answered is never in it; of
-models that the stack declares so it stands in content.jsonl, apart. The file is named by
-LLMRACK_REQUEST_LOG (default: requests.jsonl beside config.yaml), and what is put aside is kept for
-LLMRACK_LOG_DAYS.
+A line is JSON (docs/operate.md has its fields). It never holds the question or the answer; for
+models that the stack declares so, content.jsonl has both. LLMRACK_REQUEST_LOG names the file
+(default: requests.jsonl beside config.yaml); renamed files are kept for LLMRACK_LOG_DAYS.
 """
 
 from __future__ import annotations
@@ -25,23 +24,23 @@ from .routing.trail import Trail, trails
 LONGEST = 200
 # The status of a request whose client has left (nginx's word).
 LEFT = 499
-# What of a request is kept where the stack declares that contents are.
+# The fields of a request that are kept if the stack declares that contents are.
 CONTENT = ("messages", "prompt", "input", "query", "documents")
 PATH = Path(os.environ.get("LLMRACK_REQUEST_LOG") or folder() / "requests.jsonl")
 DAYS = float(os.environ.get("LLMRACK_LOG_DAYS") or 30)
-# What a failure is called where no attempt tells.
+# The class of a failure by its status, if no attempt failed.
 KINDS = {401: "refused", 403: "refused", 404: "not found", 408: "timeout", 429: "rate limit"}
 
 
 @dataclass
 class Ended:
-    """A request that is over, as LiteLLM tells of it. Times are in seconds since 1970.
+    """A request that is over, as LiteLLM reports it. Times are in seconds since 1970.
 
-    + call: LiteLLM's id of it
-    + key: the name of the client's key; None: the gateway's own request, or a stranger's
-    + received: what the proxy has received, and when it arrived
-    + model: the name that LiteLLM has of it; a client may send anything
-    + error: the class of its failure, where that is known already
+    + call: LiteLLM's id of the request
+    + key: the name of the client's key; None: the gateway's own request, or one without a valid key
+    + received: the request as the proxy received it, and when
+    + model: LiteLLM's name for the model; a client may send anything
+    + error: the class of the failure, if that is known already
     + input_tokens, output_tokens: as the provider counts them
     + cost: in dollars
     """
@@ -60,7 +59,7 @@ class Ended:
 
     @property
     def body(self) -> dict[str, Any]:
-        """What the client has sent, where that is an object."""
+        """The client's JSON; empty if it is no object."""
         body = self.received.get("body")
         return body if isinstance(body, dict) else {}
 
@@ -71,10 +70,9 @@ class Ended:
 
 
 class RequestLog(CustomLogger):
-    """LiteLLM tells it of every request when it is over."""
+    """A callback that LiteLLM calls for every request that is over."""
 
     def __init__(self, declared: dict[str, Any]) -> None:
-        """Take over ``routing.json``; no file is made yet."""
         super().__init__()
         self._groups: dict[str, dict[str, Any]] = declared["groups"]
         self._meant = Names(declared["groups"], declared["aliases"])
@@ -93,7 +91,7 @@ class RequestLog(CustomLogger):
         start_time: datetime,
         end_time: datetime,
     ) -> None:
-        """One that was answered, or whose client has left in between."""
+        """Note a request that was answered, or whose client has disconnected."""
         logged = kwargs.get("standard_logging_object") or {}
         params = kwargs.get("litellm_params") or {}
         left = (params.get("metadata") or {}).get("client_disconnected")
@@ -119,8 +117,8 @@ class RequestLog(CustomLogger):
         user_api_key_dict: Any,  # noqa: ANN401  (LiteLLM's interface)
         traceback_str: str | None = None,
     ) -> None:
-        """One that was refused, or that nobody could answer."""
-        # auth.py refuses before LiteLLM knows whose the key is.
+        """Note a request that was refused, or that no instance could answer."""
+        # auth.py refuses before LiteLLM knows the key's name.
         refused = getattr(original_exception, "refused", False)
         status = str(
             getattr(original_exception, "status_code", None)
@@ -138,7 +136,7 @@ class RequestLog(CustomLogger):
         )
 
     def _note(self, request: Ended) -> None:
-        """Write its line; not that of a stranger, who could fill the disk."""
+        """Write a request's line; none for an unknown key, which could fill the disk."""
         trail = trails.take(request.call)
         if not request.key:
             return
@@ -146,7 +144,7 @@ class RequestLog(CustomLogger):
         begun = request.received.get("arrival_time") or request.begun or request.ended
         first = None
         if trail.first is not None:
-            # When that was, by the clock that the rest goes by.
+            # Converted from the monotonic clock.
             first = trail.first - time.monotonic() + time.time()
         line = {
             "id": request.call,
@@ -171,23 +169,23 @@ class RequestLog(CustomLogger):
         self._lines.add(**line)
         if answered and answered.keeps_answers:
             self._keep(request, model, trail)
-            trail.said = []
+            trail.parts = []
 
     def _position(self, model: str | None, trail: Trail) -> int | None:
-        """Of who answered: 0 for what was asked for, else its place in the tier or the chain."""
+        """0 if the model that was asked for answered, else the place in the tier or the chain."""
         if trail.answered is None:
             return None
         asked = self._meant.meant(model or "")
         name = self._names[trail.answered.id]
         if name == asked or asked not in self._groups:
-            # No chain belongs to a wildcard's name.
+            # A wildcard's name has no chain.
             return trail.answered.place
         chain: list[str] = self._groups[asked]["chain"]
-        # A client may name others itself.
+        # A client may name fallbacks of its own.
         return chain.index(name) + 1 if name in chain else len(chain) + 1
 
     def _keep(self, request: Ended, model: str | None, trail: Trail) -> None:
-        """Write what was asked and answered, apart from the line."""
+        """Write the question and the answer into content.jsonl."""
         if self._contents is None:
             self._contents = LogFile(PATH.with_name("content.jsonl"), DAYS)
         asked = {name: request.body[name] for name in CONTENT if name in request.body}
@@ -196,12 +194,12 @@ class RequestLog(CustomLogger):
             key=request.key,
             model=model,
             asked=asked,
-            answer="".join(trail.said),
+            answer="".join(trail.parts),
         )
 
 
 def _kind(trail: Trail, status: int) -> str | None:
-    """The class of a failure; None of a request that was answered."""
+    """The class of a failure; None if the request was answered."""
     if status == 200:
         return None
     if status == LEFT:

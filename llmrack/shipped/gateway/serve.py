@@ -4,15 +4,15 @@
     python -I serve.py --listen 127.0.0.1:4999  exactly this address, or an error
     python -I serve.py --strict --listen ...    look for mistakes in the configuration first
 
-LiteLLM's own command line takes a random port where the wanted one is taken; this takes none.
+LiteLLM's own command line takes a random port if the wanted one is taken; this program exits.
 The environment: CONFIG_FILE_PATH names LiteLLM's configuration; GRACEFUL_SHUTDOWN_TIMEOUT is how
 many seconds requests may go on after SIGTERM (LiteLLM's default: 30). The keys come from systemd's
-credential, where there is one, else from the environment too. systemd is told READY=1
-and STOPPING=1 (Type=notify; protocols: sd_listen_fds(3), sd_notify(3)).
+credential if there is one, else from the environment too. systemd receives READY=1 and STOPPING=1
+(Type=notify; protocols: sd_listen_fds(3), sd_notify(3)).
 
-LLMRACK_PRIVATE_SOCKET names a Unix socket on which this process answers, whoever else serves the
-other one. While a file lies beside it that ends in .hold instead of .sock, it answers there alone.
-Where systemd watches this process (WatchdogSec=), it is told of answers there: see watchdog.py.
+LLMRACK_PRIVATE_SOCKET names a Unix socket on which only this process answers. While a file beside
+it has the same name with .hold instead of .sock, the process answers on that socket alone. The
+watchdog (WatchdogSec=) asks that socket: see watchdog.py.
 """
 
 from __future__ import annotations
@@ -40,35 +40,35 @@ from .transcript_form import as_asked
 from .watchdog import watch
 
 FIRST_PASSED_FD = 3
-# The exit status that tells mistakes in the configuration.
+# The exit status for mistakes in the configuration.
 MISTAKES = 4
-# A request that is sent just when the server closes an idle connection is lost, and no client may
-# repeat a POST by itself (RFC 9112, 9.3.1). So the server keeps such connections for longer than
-# clients do: 5 s in httpx, which OpenAI's SDK is made with, 15 s in aiohttp, 60 s in nginx.
+# If the server closes an idle connection just when a request is sent, the request is lost, and no
+# client may repeat a POST by itself (RFC 9112, 9.3.1). So the server keeps such connections for
+# longer than clients do: 5 s in httpx, which OpenAI's SDK uses, 15 s in aiohttp, 60 s in nginx.
 IDLE_SECONDS = 75
 # The same once the server stops: above the 5 s of OpenAI's SDK.
 LAST_IDLE_SECONDS = 8
-# Seconds after which a release is held back no more: whoever held it is gone.
+# Seconds after which a release answers in spite of a .hold file: the deploy that wrote it has died.
 HOLD_SECONDS = 30
-# Seconds that the logs get when the server has stopped.
+# Seconds to write the logs when the server has stopped.
 LOGS_SECONDS = 3
 
 
 def main() -> None:
-    """Serve until SIGTERM; exit 1 with a sentence where that cannot start, 3 if LiteLLM fails.
+    """Serve until SIGTERM; exit 1 with a sentence if that cannot start, 3 if LiteLLM fails.
 
-    4 where --strict finds mistakes, each on a line.
+    Exits 4 if --strict finds mistakes, and prints each on a line.
     """
     parser = argparse.ArgumentParser(description="Serve LiteLLM's proxy on one socket.")
     parser.add_argument("--listen", metavar="ADDR:PORT", help="bind this, take no passed socket")
     parser.add_argument("--strict", action="store_true", help="check the configuration first")
     args = parser.parse_args()
-    # What systemd's watchdog ends by SIGABRT says first where it was stuck.
+    # When systemd's watchdog sends SIGABRT, print where the process was stuck.
     faulthandler.enable()
     require_config()
     load_keys()
     if args.strict:
-        # In this process: LiteLLM, which takes seconds to import, is needed for both.
+        # In this process, so that LiteLLM, which takes seconds to import, is imported once.
         from .strict_check import mistakes_in
 
         if problems := mistakes_in(Path(os.environ["CONFIG_FILE_PATH"])):
@@ -90,7 +90,7 @@ def main() -> None:
 
 
 def limited_proxy() -> App:
-    """LiteLLM's proxy, which takes seconds to import, with what is ours around it."""
+    """LiteLLM's proxy, which takes seconds to import, with our pages and checks."""
     from . import model_info
     from .litellm_parts import proxy
 
@@ -100,19 +100,19 @@ def limited_proxy() -> App:
 
 
 class Connection(H11Protocol):
-    """A connection that is not cut when the server stops, but told with its next answer."""
+    """A connection that the server's stop does not cut: its next answer says that it closes."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:
-        """One that was accepted just before the server stopped is like all the others."""
+        """Begin; a connection accepted just before the stop is treated like the others."""
         super().connection_made(transport)
         self._wait_for_request()
         if CLOSE_HEADER in self.server_state.default_headers:
             self.shutdown()
 
     def data_received(self, data: bytes) -> None:
-        """Wait no longer for a request because a part of its head has come.
+        """Read without restarting the idle timer.
 
-        uvicorn would do that, and never close a connection that sends a byte now and then.
+        uvicorn restarts it, and so never closes a connection that sends a byte now and then.
         """
         self.conn.receive_data(data)
         self.handle_events()
@@ -123,7 +123,7 @@ class Connection(H11Protocol):
         )
 
     def shutdown(self) -> None:
-        """Close after the next answer, or when none is asked for any more.
+        """Close after the next answer, or after an idle time.
 
         uvicorn calls this when it stops, and waits until all connections are closed.
         """
@@ -139,7 +139,7 @@ class NotifyingServer(uvicorn.Server):
     """A server that tells systemd when it answers and when it stops."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start to answer, then say so."""
+        """Start to answer, then notify systemd."""
         private = os.environ.get("LLMRACK_PRIVATE_SOCKET")
         hold = Path(private).with_suffix(".hold") if private else None
         if hold and not hold.exists():
@@ -158,16 +158,16 @@ class NotifyingServer(uvicorn.Server):
             self._held = asyncio.create_task(self._accept_without(hold, sockets or []))
 
     async def _accept_without(self, hold: Path, sockets: list[socket.socket]) -> None:
-        """Accept from ``sockets`` once nobody holds this release back."""
+        """Accept from ``sockets`` when the file ``hold`` is gone, or after HOLD_SECONDS."""
         loop = asyncio.get_running_loop()
         end = loop.time() + HOLD_SECONDS
         while hold.exists() and loop.time() < end:
             await asyncio.sleep(0.05)
         if not self.should_exit:
-            for each in sockets:
+            for listener in sockets:
                 self.servers.append(
                     await loop.create_server(
-                        self._connection, sock=each, backlog=self.config.backlog
+                        self._connection, sock=listener, backlog=self.config.backlog
                     )
                 )
 
@@ -182,7 +182,7 @@ class NotifyingServer(uvicorn.Server):
         return connection
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Say that it stops, take no more connections, then let the running requests end."""
+        """Notify systemd, take no more connections, then let the running requests end."""
         notify("STOPPING=1")
         for server in self.servers:
             server.close()
@@ -194,7 +194,7 @@ class NotifyingServer(uvicorn.Server):
 
 
 async def write_logs() -> None:
-    """Have the lines of the last requests written: what ends this process does not wait for it."""
+    """Write the log lines of the last requests, for LOGS_SECONDS at most each."""
     from .litellm_parts import flush_logs
 
     with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
@@ -203,15 +203,15 @@ async def write_logs() -> None:
 
 
 async def warm_up() -> None:
-    """Send the first requests: LiteLLM loads a second's worth of code with them.
+    """Send the first requests: LiteLLM loads code for a second with them.
 
-    They go through its router, and ``mock_response`` is its own parameter for an answer that asks
-    nobody (the proxy takes it from no client; seen with 1.106.12).
+    They go through its router. ``mock_response`` is its own parameter for an answer without a
+    server (the proxy accepts it from no client; seen with 1.106.12).
     """
     from .litellm_parts import router
 
     asked = router()
-    # What is limited may be asked by clients alone.
+    # A model with a limit is left to clients.
     names = [
         row["model_name"]
         for row in asked.get_model_list() or []

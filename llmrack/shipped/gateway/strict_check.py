@@ -1,9 +1,9 @@
-"""Find the mistakes in a LiteLLM configuration that LiteLLM itself passes over in silence.
+"""Finds the mistakes in a LiteLLM configuration that LiteLLM itself ignores.
 
 It runs in the environment that LiteLLM is installed in, with the gateway's environment variables
 set. A problem names file, key path, cause and way out, and never a value, which may be a secret.
-What LiteLLM knows is asked of the installed version: of its models where it has them, else of the
-keys that its source looks up.
+The known settings are those of the installed version: the fields of its models, and the keys that
+its source looks up.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import re
 from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -31,20 +30,17 @@ from .litellm_parts import (
     all_litellm_params,
     litellm,
 )
-from .routing.check import callbacks
+from .routing.check import Config, Problem, callbacks
 
 REFERENCE = "os.environ/"
 VERSION = version("litellm")
 SECONDS = {"timeout", "stream_timeout", "request_timeout", "cooldown_time"}
 FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
 
-Config = dict[str, Any]
-Problem = tuple[str, str]  # key path; cause and way out
-
 
 def mistakes_in(file: Path) -> list[str]:
     """The problems of a configuration file, a line for each one."""
-    return [": ".join(part for part in (str(file), *found) if part) for found in check(file)]
+    return [": ".join(part for part in (str(file), *problem) if part) for problem in check(file)]
 
 
 def check(file: Path) -> Iterator[Problem]:
@@ -248,10 +244,10 @@ def general_settings_keys() -> set[str]:
 
 def looked_up(pattern: str, files: Iterable[Path]) -> set[str]:
     """Return what the group of `pattern` matches in source files."""
-    found: set[str] = set()
+    names: set[str] = set()
     for file in files:
-        found.update(re.findall(pattern, file.read_text(errors="replace")))
-    return found
+        names.update(re.findall(pattern, file.read_text(errors="replace")))
+    return names
 
 
 def join(path: str, key: object) -> str:

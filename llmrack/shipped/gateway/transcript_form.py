@@ -1,6 +1,6 @@
-"""Transcriptions in the form that was asked for: text, SRT and WebVTT are no JSON.
+"""Transcriptions as plain text, SRT and WebVTT.
 
-LiteLLM puts every one into JSON (seen with 1.106.12). OpenAI's SDK then takes that for the text.
+LiteLLM puts them into JSON (seen with 1.106.12), which OpenAI's SDK takes for the text.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from .requests.body import App, Message
 
 FORMS = ("text", "srt", "vtt")
 _PATH = "/audio/transcriptions"
-# Says in an answer's head that it is to be a text; routing.callback gives it, no client gets it.
+# This header marks an answer that shall be text; routing.callback sets it, no client receives it.
 MARK = "x-llmrack-plain-text"
 _REPLACED = (MARK.encode(), b"content-type")
 
@@ -27,6 +27,6 @@ def _is_marked(start: Message) -> bool:
 
 
 def _as_text(start: Message, body: bytes) -> tuple[Message, bytes]:
-    kept = [each for each in start["headers"] if each[0].lower() not in _REPLACED]
+    kept = [header for header in start["headers"] if header[0].lower() not in _REPLACED]
     headers = [*kept, (b"content-type", b"text/plain; charset=utf-8")]
     return {**start, "headers": headers}, str(json.loads(body).get("text") or "").encode()

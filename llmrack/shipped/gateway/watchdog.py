@@ -1,9 +1,9 @@
-"""Tell systemd that the gateway answers, for as long as it does (WatchdogSec=, sd_notify(3)).
+"""Tells systemd that the gateway answers, for as long as it does (WatchdogSec=, sd_notify(3)).
 
-That a process is there says little: one whose event loop is stuck has a socket like any other. So
-a thread asks it, as a client would, on its private socket; nobody else answers there. An answer
-may take as long as systemd waits: a gateway with a thousand requests at once is slow, and not dead.
-systemd asks no more of a service that stops (seen with 252), so that requests may end in peace.
+A process whose event loop is stuck still has its socket. So a thread sends requests to the
+process's private socket, as a client would. An answer may take as long as systemd waits: a gateway
+with a thousand requests at once is slow, not dead. systemd expects nothing of a service that stops
+(seen with 252), so running requests can end.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import time
 from collections.abc import Callable
 
 REQUEST = b"GET /health/liveliness HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n"
-# Times that it is asked while systemd waits for one answer.
+# Requests in the time that systemd waits for one sign.
 TIMES = 8
 
 
 def watch(private: str | None, tell: Callable[[str], None]) -> None:
-    """Begin, where systemd waits for signs of life; it goes on until the process ends.
+    """Start the thread if systemd expects signs of life; it runs until the process ends.
 
     + private: path of the Unix socket on which this process answers; None: there is none
     + tell: sends a state to systemd
@@ -36,7 +36,7 @@ def watch(private: str | None, tell: Callable[[str], None]) -> None:
 def _watch(private: str, patience: float, tell: Callable[[str], None]) -> None:
     while True:
         if answers(private, patience):
-            # A manager that starts itself anew hears the next one.
+            # While systemd re-executes itself it may miss one.
             with contextlib.suppress(OSError):
                 tell("WATCHDOG=1")
         time.sleep(patience / TIMES)

@@ -1,7 +1,7 @@
-"""A gateway's logs, read on its host from a moment on.
+"""Reads a gateway's logs on its host, from a moment on.
 
 It is sent to hosts: Python 3.10 and its standard library. ``shipped/gateway/log_file.py`` writes
-``NAME.jsonl``, and renames it to ``NAME-20261121T152529.123Z.jsonl``: no line in it is younger.
+``NAME.jsonl``, and renames it to ``NAME-20261121T152529.123Z.jsonl``, after the last line's time.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from json import JSONDecoder
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-# Of what is not JSON it raises ValueError. ``json.loads`` does the same at more than its cost.
+# Raises ValueError for other text than JSON. ``json.loads`` does the same, but takes longer.
 decode = JSONDecoder().raw_decode
-# Bytes that are not worth another step of the search for a moment.
+# Bytes within which the search for a moment ends.
 NEAR = 1 << 16
-# Lines come in the order of their times, but for what processes that write at once differ by.
+# Lines are in the order of their times, but two processes that write at once may differ by this.
 SLACK = timedelta(seconds=60)
 _TIME = re.compile(rb'"time": ?"([^"]{24})"')
 
@@ -38,11 +38,10 @@ def files(folder: str, name: str, since: str) -> Iterator[BinaryIO]:
 
     + since: as lines have it, ``2026-11-21T15:25:29.123Z``
     """
-    here = Path(folder)
-    # It may be renamed at any time, so it is open before names are looked at.
-    current = opened(here / f"{name}.jsonl")
+    # The current file may be renamed at any time, so it is opened before the names are listed.
+    current = opened(Path(folder, f"{name}.jsonl"))
     compact = since.replace("-", "").replace(":", "")
-    for path in sorted(here.glob(f"{name}-*.jsonl")):
+    for path in sorted(Path(folder).glob(f"{name}-*.jsonl")):
         file = opened(path) if path.stem[len(name) + 1 :] >= compact else None
         if file and current and os.path.sameopenfile(file.fileno(), current.fileno()):
             file.close()
@@ -53,14 +52,14 @@ def files(folder: str, name: str, since: str) -> Iterator[BinaryIO]:
 
 
 def opened(path: Path) -> BinaryIO | None:
-    """None where there is no such file: old ones are removed at any time, too."""
+    """The open file; None if there is none: old files are removed at any time."""
     with suppress(FileNotFoundError):
         return path.open("rb")
     return None
 
 
 def beginning(file: BinaryIO, since: str) -> int:
-    """The byte from which on a line may be younger than a moment; found by halving."""
+    """The byte before which all lines are older than a moment, by binary search."""
     moment = datetime.fromisoformat(since[:23]) - SLACK
     wanted = moment.isoformat(timespec="milliseconds").encode()
     # Before low all lines are older.

@@ -1,4 +1,4 @@
-"""What went wrong at a gateway, grouped on its host: one pass over its logs.
+"""Groups the failures of a gateway on its host, in one pass over its logs.
 
 It is sent to hosts: Python 3.10 and its standard library.
 """
@@ -14,18 +14,19 @@ from typing import Any
 from llmrack.shipped.host.lines import decode, logs
 
 SLOWEST = 10
-# Kinds of what went wrong that are told apart: clients make up names of models.
+# Most chains that are told apart: clients make up names of models.
 KINDS = 500
-# Everything that lines of errors and chains are known by.
+# The fields of a line that are shown.
 _SHOWN = ("time", "id", "key", "model", "served", "instance", "status", "error", "duration")
 
 
 class Wrong:
-    """What went wrong with requests.
+    """The failures of requests.
 
-    + errors: by class and instance (null: none was asked) how many attempts and requests failed,
-      and when the last one did
-    + chains: by what was asked for, who answered and why the first one did not: how many
+    + errors: by class and instance (null: none was asked), the numbers of failed attempts and
+      requests, and the time of the last one
+    + chains: numbers of requests, by the model that was asked for, the one that answered, and the
+      class of the first failure
     """
 
     def __init__(self) -> None:
@@ -35,7 +36,7 @@ class Wrong:
         self.slowest: list[tuple[float, int, dict[str, Any]]] = []
 
     def add(self, line: Mapping[str, Any]) -> None:
-        """Note one request. Raises TypeError and KeyError where a line is none."""
+        """Note one request. Raises TypeError and KeyError for a damaged line."""
         time, status = line["time"], line.get("status") or 0
         attempts = line.get("attempts") or []
         error = line.get("error") or ("other" if status >= 400 else None)
@@ -65,7 +66,7 @@ class Wrong:
 
 
 def count(folder: str, since: str, until: str) -> dict[str, Any]:
-    """What went wrong from a moment on and before another; all of it fit for JSON.
+    """The failures from a moment on and before another, as JSON's types.
 
     Returns ``calls``; ``errors``: class, instance, attempts, requests, last time; ``chains``: asked
     for, answered by, error, how many; ``slowest``: lines; ``rests``: events ``aside``, with
@@ -94,29 +95,29 @@ def count(folder: str, since: str, until: str) -> dict[str, Any]:
 
 
 def _rests(folder: str, since: str, until: str) -> tuple[list[dict[str, Any]], int]:
-    """Rests that ended since a moment, or did not; they may have begun long before it."""
-    found: list[dict[str, Any]] = []
+    """The rests that have not ended before a moment, and the number of damaged lines."""
+    ended: list[dict[str, Any]] = []
     resting: dict[tuple[str, str], dict[str, Any]] = {}
     damaged = 0
     for file in logs(folder, "events", "0001-01-02T00:00:00.000Z"):
         for text in file:
             try:
                 event, _ = decode(text)
-                time, what = event["time"], (event["instance"], event.get("model") or "")
+                time, place = event["time"], (event["instance"], event.get("model") or "")
                 if time >= until:
                     continue
-                began = resting.pop(what, None)
+                began = resting.pop(place, None)
                 if event["event"] == "aside":
-                    resting[what] = event
+                    resting[place] = event
                 elif began and time >= since:
-                    found.append({**began, "seconds": event["seconds"]})
+                    ended.append({**began, "seconds": event["seconds"]})
             except (ValueError, KeyError, TypeError, AttributeError):
                 damaged += 1
-    return [*found, *resting.values()], damaged
+    return [*ended, *resting.values()], damaged
 
 
 def main(**asked: Any) -> None:  # noqa: ANN401  (JSON)
     """Print the answer as one line of JSON."""
-    # What clients ask meanwhile comes first.
+    # Clients' requests have priority.
     os.nice(10)
     print(json.dumps(count(**asked)))

@@ -1,4 +1,4 @@
-"""Writes what the node exporter cannot know: cards, Ollama's instances, keys, certificates.
+"""Writes metrics that the node exporter lacks: cards, Ollama's instances, keys, certificates.
 
     python3 -I host_metrics.py DECLARED.json FOLDER
 
@@ -84,24 +84,24 @@ def cards() -> Iterator[Sample]:
 
 def instances(declared: Declared) -> Iterator[Sample]:
     """Ollama's instances of this host, and what each has loaded."""
-    for each in declared["instances"]:
-        labels = {"instance": each["name"]}
-        yield "llmrack_ollama_parallel", labels, each["parallel"]
+    for instance in declared["instances"]:
+        labels = {"instance": instance["name"]}
+        yield "llmrack_ollama_parallel", labels, instance["parallel"]
         try:
-            version = ask(f"{each['url']}/api/version")["version"]
-            loaded = ask(f"{each['url']}/api/ps")["models"]
+            version = ask(f"{instance['url']}/api/version")["version"]
+            loaded = ask(f"{instance['url']}/api/ps")["models"]
         except (OSError, ValueError, KeyError, TypeError):
             yield "llmrack_ollama_up", labels, 0
             continue
         yield "llmrack_ollama_up", labels, 1
         yield "llmrack_ollama_info", {**labels, "version": str(version)}, 1
         for model in loaded or []:
-            its = {**labels, "model": str(model["name"])}
+            model_labels = {**labels, "model": str(model["name"])}
             size, on_cards = model.get("size") or 0, model.get("size_vram") or 0
-            yield "llmrack_ollama_model_bytes", its, size
-            yield "llmrack_ollama_model_gpu_share", its, on_cards / size if size else 0
-            wanted = each["gpu_share"].get(model["name"], 0)
-            yield "llmrack_ollama_model_gpu_share_wanted", its, wanted
+            yield "llmrack_ollama_model_bytes", model_labels, size
+            yield "llmrack_ollama_model_gpu_share", model_labels, on_cards / size if size else 0
+            wanted = instance["gpu_share"].get(model["name"], 0)
+            yield "llmrack_ollama_model_gpu_share_wanted", model_labels, wanted
 
 
 def ask(url: str) -> Any:  # noqa: ANN401  (JSON)
@@ -129,19 +129,19 @@ def keys(declared: Declared) -> Iterator[Sample]:
 
 def certificates(declared: Declared) -> Iterator[Sample]:
     """The ends of providers' certificates, as far as they can be reached from here."""
-    for each in declared["certificates"]:
+    for server in declared["certificates"]:
         try:
-            context = ssl.create_default_context(cafile=each["authority"])
-            place = (each["host"], each["port"])
+            context = ssl.create_default_context(cafile=server["authority"])
+            place = (server["host"], server["port"])
             with (
                 socket.create_connection(place, timeout=PATIENCE) as plain,
-                context.wrap_socket(plain, server_hostname=each["host"]) as connection,
+                context.wrap_socket(plain, server_hostname=server["host"]) as connection,
             ):
                 end = ssl.cert_time_to_seconds(str((connection.getpeercert() or {})["notAfter"]))
         except (OSError, ValueError, KeyError):
             # Whether it can be reached is the gateway's affair.
             continue
-        yield "llmrack_certificate_end_timestamp_seconds", {"provider": each["provider"]}, end
+        yield "llmrack_certificate_end_timestamp_seconds", {"provider": server["provider"]}, end
 
 
 def write(file: Path, samples: list[Sample]) -> None:
@@ -159,7 +159,7 @@ def write(file: Path, samples: list[Sample]) -> None:
         beside.chmod(0o644)
         beside.replace(file)
     except OSError as error:
-        # A full disk is told by the age of the file.
+        # Prometheus notices a full disk by the age of the file.
         print(f"{file} cannot be written: {error.strerror}", file=sys.stderr, flush=True)
 
 

@@ -1,9 +1,9 @@
-"""Percentiles of what need not be kept: how often a value fell between bounds 2 % apart.
+"""Percentiles without the values: counts of values between bounds that are 2 % apart.
 
 It is sent to hosts, too: Python 3.10 and its standard library.
 
-The bounds are powers of one number, so sketches made apart are merged by adding their counts, and
-what is read from them is at most 1 % from the true value (as in DDSketch, arXiv:1908.10693).
+The bounds are powers of one number, so sketches are merged by adding their counts, and a percentile
+is at most 1 % from the true value (as in DDSketch, arXiv:1908.10693).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from math import ceil, log
 ERROR = 0.01
 _BASE = (1 + ERROR) / (1 - ERROR)
 _STEPS = 1 / log(_BASE)
-# Seconds that are told from nothing.
+# Seconds; smaller values count as this one.
 LEAST = 1e-6
 
 # For each pair of bounds, by the upper one's exponent, how many values fell between them.
@@ -22,7 +22,7 @@ Counts = dict[int, int]
 
 
 def step(seconds: float) -> int:
-    """Where a value is counted."""
+    """The exponent of the bound below which a value is counted."""
     return ceil(log(seconds if seconds > LEAST else LEAST) * _STEPS)
 
 
@@ -33,7 +33,7 @@ def merge(into: Counts, more: Mapping[int, int]) -> None:
 
 
 def percentile(counts: Mapping[int, int], share: float) -> float | None:
-    """The value that ``share`` of all (0.95: 95 %) do not exceed; None where there is none."""
+    """The value that ``share`` of all (0.95: 95 %) do not exceed; None without any value."""
     rank = share * sum(counts.values())
     passed = 0
     for key in sorted(counts):

@@ -24,24 +24,29 @@ SMI_FIELDS = (
     *("uuid", "name", "utilization.gpu", "temperature.gpu"),
     *("memory.used", "memory.total"),
 )
-# Whatever proxy the host has is not for its own services.
+# The host's proxy is not for its own services.
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def look(question: dict[str, Any]) -> dict[str, Any]:
-    """What is seen.
+    """The state of a host's instances, units, cards and gateway.
 
     + question: ``instances`` (each with ``name``, ``engine``, ``unit`` and ``url``), ``gateway``
       (None, or its ``url`` and ``venv``), ``units`` (those of the gateway), ``models`` (whether to
       describe each model)
     """
-    units = unit_states([each["unit"] for each in question["instances"]] + question["units"])
+    units = unit_states(
+        [instance["unit"] for instance in question["instances"]] + question["units"]
+    )
     with ThreadPoolExecutor() as pool:
         asked = {
-            each["name"]: pool.submit(
-                ASK[each["engine"]], each["url"], units.get(each["unit"], {}), question["models"]
+            instance["name"]: pool.submit(
+                ASK[instance["engine"]],
+                instance["url"],
+                units.get(instance["unit"], {}),
+                question["models"],
             )
-            for each in question["instances"]
+            for instance in question["instances"]
         }
         shown = pool.submit(cards)
         gateway = ask_gateway(question["gateway"], units) if question["gateway"] else None
@@ -65,7 +70,7 @@ def unit_states(units: list[str]) -> dict[str, dict[str, str]]:
 
 
 def ask_ollama(url: str, unit: dict[str, str], describe: bool) -> dict[str, Any]:
-    """What one Ollama says; ``error`` where it does not."""
+    """The state of one Ollama; ``error`` if it does not answer."""
     if unit.get("ActiveState") != "active":
         return {"error": "its unit does not run"}
     try:
@@ -73,21 +78,21 @@ def ask_ollama(url: str, unit: dict[str, str], describe: bool) -> dict[str, Any]
         version = get(f"{url}/api/version")["version"]
         latency = time.perf_counter() - began
         listed = get(f"{url}/api/tags")["models"]
-        found = {
+        answer = {
             "version": version,
             "latency": latency,
             "loaded": get(f"{url}/api/ps")["models"],
-            "models": [{"name": each["name"], "size": each.get("size")} for each in listed],
+            "models": [{"name": model["name"], "size": model.get("size")} for model in listed],
         }
-        for each in found["models"] if describe else ():
-            each["shown"] = described(url, each["name"])
-        return found
+        for model in answer["models"] if describe else ():
+            model["shown"] = described(url, model["name"])
+        return answer
     except (OSError, ValueError, KeyError, TypeError) as error:
         return {"error": cause(error)}
 
 
 def described(url: str, name: str) -> dict[str, Any]:
-    """What ``/api/show`` says of lengths and capabilities; the whole of it is megabytes."""
+    """The lengths and capabilities in ``/api/show``, whose whole answer has megabytes."""
     shown = get(f"{url}/api/show", {"model": name}, DESCRIBED)
     info = shown.get("model_info") or {}
     return {
@@ -98,29 +103,29 @@ def described(url: str, name: str) -> dict[str, Any]:
 
 
 def ask_gateway(gateway: dict[str, str], units: dict[str, dict[str, str]]) -> dict[str, Any]:
-    """Whether it is ready, and what it says of the servers it asks (its ``health.json``)."""
-    # Its answers do not tell the version of LiteLLM.
+    """Whether the gateway is ready, and its ``health.json`` (``told``)."""
+    # Its answers do not contain the version of LiteLLM.
     packages = Path(gateway["venv"]).glob("lib/python3*/site-packages/litellm-*.dist-info")
     versions = [path.name.split("-")[1].removesuffix(".dist") for path in packages]
-    found: dict[str, Any] = {"told": None, "version": versions[0] if versions else None}
+    answer: dict[str, Any] = {"told": None, "version": versions[0] if versions else None}
     services = [unit for name, unit in units.items() if name.startswith("llmrack-gateway@")]
     if not any(unit["ActiveState"] == "active" for unit in services):
-        # Its socket would start it for us, and let us wait for that.
-        return found | {"error": "it does not run"}
+        # A request to its socket would start it.
+        return answer | {"error": "it does not run"}
     try:
         began = time.perf_counter()
         get(f"{gateway['url']}/health/readiness")
-        found["latency"] = time.perf_counter() - began
+        answer["latency"] = time.perf_counter() - began
     except (OSError, ValueError) as error:
-        found["error"] = cause(error)
+        answer["error"] = cause(error)
     try:
         file = Path(f"/run/user/{os.getuid()}/llmrack/health.json")
-        told = json.loads(file.read_text(encoding="utf-8"))
-        # A file of a process that is gone says nothing.
-        found["told"] = told if Path(f"/proc/{told['pid']}").is_dir() else None
+        health = json.loads(file.read_text(encoding="utf-8"))
+        # The file of a process that has ended does not count.
+        answer["told"] = health if Path(f"/proc/{health['pid']}").is_dir() else None
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    return found
+    return answer
 
 
 def cards() -> list[dict[str, Any]]:

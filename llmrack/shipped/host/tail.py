@@ -1,4 +1,4 @@
-"""Prints what a gateway notes of requests as it is noted, on its host, until nobody listens.
+"""Prints the lines of a gateway's log of requests as they are written, until the reader is gone.
 
 It is sent to hosts: Python 3.10 and its standard library.
 """
@@ -20,14 +20,14 @@ from llmrack.shipped.host.lines import beginning, files, opened
 
 # Seconds between looks at the file, and between signs of life.
 POLL, BEAT = 0.2, 5.0
-# Seconds without an answer to a sign of life after which nobody listens.
+# Seconds without an answer to a sign of life after which the reader counts as gone.
 SILENCE = 30.0
 
 
 class Following:
-    """The lines of a log that grows, also after it is put aside for a new file.
+    """The lines of a growing log, also after it is renamed for a new file.
 
-    + since: the moment after which lines are wanted; None: from now on
+    + since: the time after which lines are wanted; None: from now on
     """
 
     def __init__(self, folder: str, since: str | None) -> None:
@@ -43,7 +43,7 @@ class Following:
             self._files = [file_now]
 
     def new(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Whole lines that nobody has seen, as they stand and parsed."""
+        """The complete lines since the last call, as text and parsed."""
         current = opened(self._path)
         if current:
             if any(os.path.sameopenfile(current.fileno(), file.fileno()) for file in self._files):
@@ -52,7 +52,7 @@ class Following:
                 self._files.append(current)
         for file in self._files:
             yield from self._rest(file)
-        # A line may be on its way to the file before this one.
+        # A line may still be written to the file before this one.
         for file in self._files[:-2]:
             file.close()
         del self._files[:-2]
@@ -71,12 +71,12 @@ class Following:
 
 
 class Filters(NamedTuple):
-    """Which requests are wanted: those that pass all filters that are given.
+    """Which requests are shown: those that pass all given filters.
 
     + model: the name that was asked for, or of the model that answered
     + key: the name of the client's key
     + provider: the name of the provider that answered
-    + errors: only those that failed, or where an attempt failed and another one was answered
+    + errors: only requests with a failed attempt, and failed requests
     + slow: seconds that a request takes at least
     """
 
@@ -102,7 +102,7 @@ def wanted(line: Mapping[str, Any], filters: Filters) -> bool:
 
 
 def main(folder: str, since: str | None, filters: list[Any]) -> None:
-    """Print the lines that pass; an empty one is a sign of life, which is answered by another.
+    """Print the lines that pass; an empty line is a sign of life, which the reader returns.
 
     + filters: the values of ``Filters``
     """
@@ -110,7 +110,7 @@ def main(folder: str, since: str | None, filters: list[Any]) -> None:
     following = Following(folder, since)
     threading.Thread(target=_end_with_the_connection, args=(out,), daemon=True).start()
     begun = False
-    # Whoever listened is gone.
+    # The reader may be gone.
     with suppress(BrokenPipeError):
         while True:
             for text, line in following.new():
@@ -119,7 +119,7 @@ def main(folder: str, since: str | None, filters: list[Any]) -> None:
                     if wanted(line, Filters(*filters)):
                         out.write(text.encode())
             if not begun:
-                # What was noted before is told.
+                # All earlier lines are printed.
                 out.write(b"\n")
                 begun = True
             out.flush()

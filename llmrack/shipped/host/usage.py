@@ -14,18 +14,18 @@ from typing import Any
 from llmrack.shipped.host.lines import decode, logs
 from llmrack.shipped.host.sketch import Counts, merge, step
 
-# Names that are told apart in one grouping: clients make up names of models.
+# Most names of one grouping: clients make up names of models.
 NAMES = 500
 # All others together.
 REST = ""
 
 
 class Sums:
-    """What requests add up to.
+    """The sums of requests.
 
-    + failed: attempts that did
+    + failed: failed attempts
     + timed_tokens, timed_seconds: output tokens of requests whose speed is known, and their time
-    + latency, first_token: of the requests that were answered
+    + latency, first_token: sketches of the answered requests' seconds
     """
 
     __slots__ = (
@@ -81,7 +81,7 @@ class Sums:
         self.cost += cost
 
     def merge(self, more: Sums) -> None:
-        """Add what others add up to."""
+        """Add other sums."""
         self.calls += more.calls
         self.fallbacks += more.fallbacks
         self.failed += more.failed
@@ -96,25 +96,25 @@ class Sums:
         merge(self.first_token, more.first_token)
 
     def plain(self) -> dict[str, Any]:
-        """The same for JSON, whose keys are text."""
-        found = {name: getattr(self, name) for name in self.__slots__}
-        return found | {
+        """The sums as JSON's types, whose keys are text."""
+        fields = {name: getattr(self, name) for name in self.__slots__}
+        return fields | {
             "latency": list(self.latency.items()),
             "first_token": list(self.first_token.items()),
         }
 
 
-def from_plain(told: Mapping[str, Any]) -> Sums:
-    """What ``Sums.plain`` came from."""
+def from_plain(fields: Mapping[str, Any]) -> Sums:
+    """The sums that ``Sums.plain`` has put into JSON's types."""
     sums = Sums()
-    for name, value in told.items():
+    for name, value in fields.items():
         setattr(sums, name, value)
-    sums.latency, sums.first_token = dict(told["latency"]), dict(told["first_token"])
+    sums.latency, sums.first_token = dict(fields["latency"]), dict(fields["first_token"])
     return sums
 
 
 def count(folder: str, since: str, until: str, parts: int, bys: list[str]) -> dict[str, Any]:
-    """What the requests since a moment and before another add up to.
+    """The sums of the requests since a moment and before another.
 
     + parts: into how many the time is divided
     + bys: names of fields, or day
@@ -153,9 +153,9 @@ def count(folder: str, since: str, until: str, parts: int, bys: list[str]) -> di
              _folded((key[at], cell) for key, cell in cells.items()).items()]
         for at, by in enumerate(bys, 1)
     }  # fmt: skip
-    # Of the parts nobody wants the first tokens, and they would be most of what is sent.
-    found = [series.get(index, Sums()).plain() | {"first_token": []} for index in range(parts)]
-    return {"series": found, "groups": groups, "damaged": damaged}
+    # The parts are sent without first tokens, which no chart shows and which would be most of it.
+    sent = [series.get(index, Sums()).plain() | {"first_token": []} for index in range(parts)]
+    return {"series": sent, "groups": groups, "damaged": damaged}
 
 
 def _known(names: set[str | None], name: str | None) -> str | None:
@@ -166,14 +166,14 @@ def _known(names: set[str | None], name: str | None) -> str | None:
 
 
 def _folded(cells: Iterable[tuple[Any, Sums]]) -> dict[Any, Sums]:
-    found: dict[Any, Sums] = {}
+    folded: dict[Any, Sums] = {}
     for key, cell in cells:
-        found.setdefault(key, Sums()).merge(cell)
-    return found
+        folded.setdefault(key, Sums()).merge(cell)
+    return folded
 
 
 def main(**asked: Any) -> None:  # noqa: ANN401  (JSON)
     """Print the answer as one line of JSON."""
-    # What clients ask meanwhile comes first.
+    # Clients' requests have priority.
     os.nice(10)
     print(json.dumps(count(**asked)))

@@ -1,4 +1,4 @@
-"""The proof that an Ollama instance is what is declared."""
+"""Proves that an Ollama has the declared version and models."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def ask_engine(
     body: Mapping[str, object] | None = None,
     bounds: Bounds = QUICK,
 ) -> tuple[Any, float]:
-    """What Ollama answers, and after how many seconds.
+    """Ollama's answer (JSON), and the seconds that it took.
 
-    Raises Failed, with Ollama's own words where it refuses.
+    Raises Failed, with Ollama's own message if it refuses.
     """
     who = f"Ollama on {instance}"
     with ask(client, Request(path, body), who, bounds) as answer:
@@ -84,7 +84,7 @@ def _check_version(data: Any, declared: str) -> None:  # noqa: ANN401  (whatever
 
 def _check_models(data: Any, declared: Sequence[str]) -> None:  # noqa: ANN401  (as above)
     listed = dig(data, "models")
-    names = [dig(each, "name") for each in listed] if isinstance(listed, list) else []
+    names = [dig(model, "name") for model in listed] if isinstance(listed, list) else []
     present = {normalised(name) for name in names if isinstance(name, str)}
     missing = [name for name in declared if normalised(name) not in present]
     if missing:

@@ -1,7 +1,7 @@
-"""The proof that models lie on the cards they were declared for, and can do what is declared.
+"""Proves that models are loaded on their declared cards, and have their declared capabilities.
 
-An Ollama that does not find its cards serves from the CPU and says so in its journal alone
-(ollama/ollama#17290, #7669). So each model is loaded, and Ollama is asked where it lies.
+An Ollama that does not find its cards serves from the CPU and reports that only in its journal
+(ollama/ollama#17290, #7669). So each model is loaded, and Ollama is asked where it is.
 """
 
 from __future__ import annotations
@@ -13,36 +13,31 @@ from dataclasses import dataclass
 import httpx
 
 from llmrack.stack.fleet import Host
-from llmrack.stack.instances import EngineModel, Instance, instance_name
+from llmrack.stack.instances import EngineModel, Instance, instance_name, needs_gpu
 from llmrack.stack.kinds import kind_of
 from llmrack.stack.models import Model
 from llmrack.stack.ollama_models import engine_models
 from llmrack.stack.schema import Stack
-from llmrack.verify.exchange import Bounds, dig
+from llmrack.verify.exchange import Bounds, dig, whole_number
 from llmrack.verify.model_descriptions import CAPABILITIES
 from llmrack.verify.ollama.declared import QUICK, ask_engine
 from llmrack.verify.results import Failed, Result, one_line
 
 # Loading: Ollama itself gives up after OLLAMA_LOAD_TIMEOUT (5 min) without progress.
 PATIENT = Bounds(600, 600)
-# Raw: without a template around it every model goes on counting.
+# Raw: without a template every model continues the sequence.
 MEASURED = {
     "prompt": "one two three four five six seven eight nine ten eleven twelve",
     "raw": True,
     "stream": False,
     "options": {"num_predict": 32},
 }
-# How an Ollama says, when it starts, that it skips a card, and that it has none (discover/types.go
-# and discover/cuda_compat.go). "offloaded 0/33 layers" is no such sign: a load that ends with all
+# Ollama's words at its start for a card that it skips, and for no card (discover/types.go and
+# discover/cuda_compat.go). "offloaded 0/33 layers" is no such sign: a load that ends with all
 # layers on a card may begin with it (llm/llama_server_test.go).
 SIGNS = ("NVIDIA driver too old", "library=cpu")
-# Its line about each card, and about none.
+# Its line about each card, and about having none.
 COMPUTE = "inference compute"
-
-
-def needs_gpu(host: Host, instance: Instance) -> bool:
-    """Whether what ``instance`` serves must be on a GPU."""
-    return host.settings.gpu_required and instance.gpus != ()
 
 
 def prove_residency(
@@ -52,10 +47,10 @@ def prove_residency(
     instance: Instance,
     progress: Callable[[str], None],
 ) -> list[Result]:
-    """Load each model that an instance serves; see where it lies, what it can do and how fast.
+    """Load each model of an instance; check its place, its capabilities and its speed.
 
     + client: with the instance's address as ``base_url``
-    + progress: is told what is loaded next
+    + progress: is called with a text before each model
     """
     results: list[Result] = []
     for engine in engine_models(stack, host):
@@ -69,24 +64,24 @@ def prove_residency(
 def prove_resident(
     client: httpx.Client, stack: Stack, host: Host, instance: Instance, engine: EngineModel
 ) -> Result:
-    """Load one model, by its first public name; see where it lies."""
+    """Load one model, by its first public name, and check its place."""
     public = engine.public[0]
     return _Served(client, host, instance, engine, public, stack.models[public]).resident()
 
 
 def judge_journal(host: Host, instance: Instance, lines: Sequence[str]) -> Result:
-    """What the journal of an instance says of its cards since it was started.
+    """Whether the journal of an instance since its start reports trouble with its cards.
 
-    + lines: those with COMPUTE or one of SIGNS; none where it no longer reaches back so far
+    + lines: those with COMPUTE or one of SIGNS; empty if it no longer reaches back to the start
     """
     name = instance_name(host, instance)
-    found = next((line for sign in SIGNS for line in lines if sign in line), None)
-    if not found:
+    complaint = next((line for sign in SIGNS for line in lines if sign in line), None)
+    if not complaint:
         detail = f"cards in use: {len(lines)}" if lines else "no longer reaches back to its start"
         return Result(host.name, "ollama", "journal", True, name, detail=detail)
     detail = (
         f"it started without a card that it should use; `llmrack status --gpus` says what is "
-        f"wrong, restart it when that is mended. Its journal: {one_line(found)}"
+        f"wrong, restart it when that is mended. Its journal: {one_line(complaint)}"
     )
     return Result(host.name, "ollama", "journal", False, name, detail=detail)
 
@@ -110,7 +105,7 @@ class _Served:
         resident = self.resident()
         yield resident
         yield self._result("capabilities", self._capabilities)
-        # What lies in the wrong place is slow, which is no news.
+        # A model in the wrong place is slow anyway.
         if self.declared.min_tokens_per_second and resident.ok:
             yield self._result("speed", self._speed)
 
@@ -118,7 +113,7 @@ class _Served:
         return self._result("resident", self._resident)
 
     def _result(self, check: str, run: Callable[[], tuple[str, float | None]]) -> Result:
-        """Carry out a check, which returns what was seen and tokens/s; a failure is a result."""
+        """Run a check, which returns a detail and tokens/s; its failure is a result, too."""
         ok, rate = True, None
         try:
             detail, rate = run()
@@ -135,10 +130,10 @@ class _Served:
         )
 
     def _resident(self) -> tuple[str, None]:
-        """Where it lies and with what context. Raises Failed when that is not as declared."""
+        """The model's place and context. Raises Failed if these are not as declared."""
         shown = self._show(self.engine.name)
         entry = self._load(shown)
-        size, on_gpu = _number(entry, "size"), _number(entry, "size_vram")
+        size, on_gpu = whole_number(entry, "size"), whole_number(entry, "size_vram")
         place = f"{on_gpu * 100 // size}% GPU" if on_gpu and size else "100% CPU"
         if needs_gpu(self.host, self.instance):
             if not on_gpu:
@@ -156,22 +151,22 @@ class _Served:
         return f"{place}, context {self._context(shown, entry)}", None
 
     def _load(self, shown: object) -> object:
-        """Its entry in ``/api/ps`` as soon as it is loaded."""
-        # With nothing to answer it is only loaded.
+        """Load the model; returns its entry in ``/api/ps``. Raises Failed."""
+        # Without a prompt it is only loaded.
         path, body = "/api/generate", dict[str, object](model=self.engine.name, stream=False)
         if kind_of(self.declared) == "embedding":
             path, body["input"] = "/api/embed", []
         if not re.search(r"[1-9]", self._environment.get("OLLAMA_KEEP_ALIVE", "5m")):
-            # It would be gone before it could be looked at.
+            # Else it would be unloaded before /api/ps is asked.
             body["keep_alive"] = "10s"
         self._ask(path, body, PATIENT)
         listed = dig(self._ask("/api/ps"), "models")
         loaded = listed if isinstance(listed, list) else []
-        entry = next((each for each in loaded if dig(each, "name") == self.engine.name), None)
-        # Models with the same weights and options are loaded once, under the name that came first.
-        # Ollama tells what is loaded apart by the file of the weights (server/sched.go,
-        # schedulerModelKey), which /api/show names.
-        entry = entry or next((each for each in loaded if self._shares(each, shown)), None)
+        entry = next((model for model in loaded if dig(model, "name") == self.engine.name), None)
+        # Ollama loads models with the same weights and options once, under the first name. It
+        # distinguishes models by the file of the weights (server/sched.go, schedulerModelKey),
+        # which /api/show names.
+        entry = entry or next((model for model in loaded if self._shares(model, shown)), None)
         if entry is None:
             raise Failed(
                 "was unloaded again at once: other models took its place; prove it again when "
@@ -184,10 +179,10 @@ class _Served:
         return bool(weights) and weights == _weights(self._show(str(dig(entry, "name"))))
 
     def _context(self, shown: object, entry: object) -> int:
-        """Tokens of context it is loaded with. Raises Failed when they are too few."""
+        """The context in tokens that it is loaded with. Raises Failed if that is too small."""
         declared = self.engine.create.parameters.num_ctx if self.engine.create else None
         info = dig(shown, "model_info")
-        trained = _number(info, f"{dig(info, 'general.architecture')}.context_length")
+        trained = whole_number(info, f"{dig(info, 'general.architecture')}.context_length")
         if declared and trained and declared > trained:
             raise Failed(
                 f"a context of {declared} tokens is declared, but it was trained for {trained} "
@@ -196,8 +191,8 @@ class _Served:
         baked = re.search(r"^num_ctx\s+(\d+)", str(dig(shown, "parameters") or ""), re.MULTILINE)
         default = self._environment["OLLAMA_CONTEXT_LENGTH"]
         wanted = declared or int(baked[1] if baked else default)
-        loaded = _number(entry, "context_length")
-        # Ollama goes no further than what the model was trained for (llm/server.go).
+        loaded = whole_number(entry, "context_length")
+        # Ollama's limit is the context that the model was trained for (llm/server.go).
         if loaded < min(wanted, trained or wanted):
             raise Failed(
                 f"is loaded with a context of {loaded} tokens, not {wanted}; deploy again, so "
@@ -207,15 +202,19 @@ class _Served:
 
     def _capabilities(self) -> tuple[str, None]:
         listed = dig(self._show(self.engine.name), "capabilities")
-        found = [str(each) for each in listed] if isinstance(listed, list) else []
-        missing = [each for each in self.declared.capabilities if CAPABILITIES[each] not in found]
+        offered = [str(capability) for capability in listed] if isinstance(listed, list) else []
+        missing = [
+            capability
+            for capability in self.declared.capabilities
+            if CAPABILITIES[capability] not in offered
+        ]
         if missing:
             raise Failed(
                 f"declared is {', '.join(missing)}, but what Ollama says it can do is "
-                f"{one_line(', '.join(found)) or 'nothing'}; choose a model that can, or correct "
+                f"{one_line(', '.join(offered)) or 'nothing'}; choose a model that can, or correct "
                 f"models.{self.public}.capabilities"
             )
-        return ", ".join(found), None
+        return ", ".join(offered), None
 
     def _speed(self) -> tuple[str, float]:
         floor, rate = self.declared.min_tokens_per_second or 0, 0.0
@@ -250,19 +249,13 @@ class _Served:
 
 def _weights(shown: object) -> str:
     """The file of the weights, by the Modelfile in an answer of ``/api/show``."""
-    found = re.search(r"^FROM (.+)$", str(dig(shown, "modelfile") or ""), re.MULTILINE)
-    return found[1] if found else ""
-
-
-def _number(data: object, key: str) -> int:
-    """A whole number of foreign JSON, or 0."""
-    value = dig(data, key)
-    return value if isinstance(value, int) else 0
+    line = re.search(r"^FROM (.+)$", str(dig(shown, "modelfile") or ""), re.MULTILINE)
+    return line[1] if line else ""
 
 
 def _rate(answer: object) -> float:
     """Tokens per second of a generation; ``eval_duration`` is in ns. Raises Failed."""
-    tokens, duration = _number(answer, "eval_count"), _number(answer, "eval_duration")
+    tokens, duration = whole_number(answer, "eval_count"), whole_number(answer, "eval_duration")
     if not (tokens and duration):
         raise Failed("Ollama's answer has no eval_count and eval_duration; see its journal")
     return tokens / duration * 1e9

@@ -32,8 +32,8 @@ STACK = Stack.model_validate(
 
 def drill_of(cause: str = "stopped") -> Drill:
     fleet = two_boxes()
-    found = plan(STACK, fleet, fleet.gateways[0])
-    return next(d for d in found.drills if (d.instance, d.cause) == ("box1", cause))
+    results = plan(STACK, fleet, fleet.gateways[0])
+    return next(d for d in results.drills if (d.instance, d.cause) == ("box1", cause))
 
 
 class Gateway:
@@ -59,16 +59,16 @@ class Gateway:
         if "input" in body:
             vectors = [{"embedding": [0.1, 0.2 + number]} for number in range(2)]
             return httpx.Response(200, headers=headers, json={"data": vectors})
-        said = {"content": "one two"}
+        words = {"content": "one two"}
         if body.get("stream"):
             events = [
-                {"choices": [{"delta": said}]},
+                {"choices": [{"delta": words}]},
                 {"choices": [{"delta": {}, "finish_reason": "stop"}]},
             ]
             lines = [f"data: {json.dumps(event)}\n\n" for event in events]
             return httpx.Response(200, headers=headers, text="".join([*lines, "data: [DONE]\n\n"]))
         usage = {"prompt_tokens": 5, "completion_tokens": 2}
-        answer = {"choices": [{"message": said}], "usage": usage}
+        answer = {"choices": [{"message": words}], "usage": usage}
         return httpx.Response(200, headers=headers, json=answer)
 
     def asker(self, *drills: Drill) -> Asker:
@@ -91,10 +91,10 @@ def lost(gateway: Gateway, drill: Drill, number: int = 0) -> dict[str, Result]:
 
 
 def test_streamed_and_plain_requests_are_measured_and_one_more(gateway: Gateway) -> None:
-    found = lost(gateway, drill_of())
-    assert list(found) == ["stopped: stream", "stopped: plain", "stopped: again"]
-    assert all(each.ok and each.detail == "answered by box2" for each in found.values())
-    assert found["stopped: stream"].first_token is not None
+    results = lost(gateway, drill_of())
+    assert list(results) == ["stopped: stream", "stopped: plain", "stopped: again"]
+    assert all(result.ok and result.detail == "answered by box2" for result in results.values())
+    assert results["stopped: stream"].first_token is not None
     assert gateway.requests == 2 * 2 + 1
 
 
@@ -106,9 +106,9 @@ def test_a_request_that_nobody_answers_has_failed(gateway: Gateway) -> None:
     drill = drill_of()
     asker = gateway.asker(drill)
     gateway.who = lambda model: ""
-    found = asker.lost(drill, drill.asked[0])
-    assert [each.ok for each in found] == [False] * 3
-    assert found[0].detail.startswith("nobody stood in, though box2 should; deploy again")
+    results = asker.lost(drill, drill.asked[0])
+    assert [result.ok for result in results] == [False] * 3
+    assert results[0].detail.startswith("nobody stood in, though box2 should; deploy again")
 
 
 def test_an_answer_from_what_is_lost_is_no_proof(gateway: Gateway) -> None:
@@ -121,8 +121,8 @@ def test_an_answer_from_what_is_lost_is_no_proof(gateway: Gateway) -> None:
 
 def test_the_slowest_of_a_volley_counts(gateway: Gateway) -> None:
     gateway.seconds = lambda number: 0.3 if gateway.requests and number == 2 else 0.0
-    found = lost(gateway, drill_of())
-    slowest = max(found["stopped: stream"].latency or 0, found["stopped: plain"].latency or 0)
+    results = lost(gateway, drill_of())
+    slowest = max(results["stopped: stream"].latency or 0, results["stopped: plain"].latency or 0)
     assert slowest >= 0.3
 
 
@@ -199,8 +199,10 @@ def test_who_is_unwell_before_is_told(gateway: Gateway) -> None:
     drill = drill_of()
     asker = gateway.asker(drill)
     gateway.who = lambda model: model if model.startswith("box1/") else ""
-    found = asker.before([drill])
-    assert {(each.instance, each.check, each.ok) for each in found} == {("box2", "before", False)}
+    results = asker.before([drill])
+    assert {(result.instance, result.check, result.ok) for result in results} == {
+        ("box2", "before", False)
+    }
 
 
 def test_the_key_stays_out_of_results(gateway: Gateway) -> None:

@@ -18,11 +18,11 @@ meta skuid llm ip6 daddr fd00::1 tcp dport 443 reject with tcp reset
 """
 
 
-@pytest.mark.parametrize(("found", "code", "said"), [(True, 0, ""), (False, 1, "no address")])
+@pytest.mark.parametrize(("scripts", "code", "output"), [(True, 0, ""), (False, 1, "no address")])
 def test_only_the_gateways_user_is_cut_off_at_every_address(
-    tmp_path: Path, found: bool, code: int, said: str
+    tmp_path: Path, scripts: bool, code: int, output: str
 ) -> None:
-    lines = "fd00::1 STREAM x\\nfd00::1 DGRAM\\n10.0.0.1 STREAM\\n" if found else ""
+    lines = "fd00::1 STREAM x\\nfd00::1 DGRAM\\n10.0.0.1 STREAM\\n" if scripts else ""
     for name, text in {"getent": f"printf '{lines}'", "nft": f"cat >{tmp_path}/rules"}.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
         (tmp_path / name).chmod(0o755)
@@ -33,6 +33,6 @@ def test_only_the_gateways_user_is_cut_off_at_every_address(
         capture_output=True,
         text=True,
     )
-    assert done.returncode == code and done.stdout.startswith(said)
-    if found:
+    assert done.returncode == code and done.stdout.startswith(output)
+    if scripts:
         assert (tmp_path / "rules").read_text() == RULES

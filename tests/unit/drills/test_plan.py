@@ -33,8 +33,8 @@ def one_box() -> Fleet:
     return Fleet((host(),))
 
 
-def one(found: Plan, instance: str, cause: Cause) -> Drill:
-    (drill,) = (d for d in found.drills if (d.instance, d.cause) == (instance, cause))
+def one(drills: Plan, instance: str, cause: Cause) -> Drill:
+    (drill,) = (d for d in drills.drills if (d.instance, d.cause) == (instance, cause))
     return drill
 
 
@@ -43,8 +43,8 @@ def names(drill: Drill) -> list[str]:
 
 
 def test_an_instance_is_lost_in_every_way_that_its_place_allows() -> None:
-    found = plan_of(stack(chains={"gpt": ["llama"]}))
-    assert [(drill.title, drill.at.name) for drill in found.drills] == [
+    drills = plan_of(stack(chains={"gpt": ["llama"]}))
+    assert [(drill.title, drill.at.name) for drill in drills.drills] == [
         ("box1 stopped", "box1"),
         ("box1 frozen", "box1"),
         ("box2 stopped", "box2"),
@@ -56,9 +56,9 @@ def test_an_instance_is_lost_in_every_way_that_its_place_allows() -> None:
 
 
 def test_what_nobody_stands_in_for_is_not_broken() -> None:
-    found = plan_of(stack(), one_box())
-    assert found.drills == ()
-    assert found.alone == (("box1", ("llama",)), ("cloud", ("gpt",)))
+    drills = plan_of(stack(), one_box())
+    assert drills.drills == ()
+    assert drills.alone == (("box1", ("llama",)), ("cloud", ("gpt",)))
 
 
 def test_names_that_are_lost_along_with_others_are_told() -> None:
@@ -70,8 +70,8 @@ def test_names_that_are_lost_along_with_others_are_told() -> None:
 
 def test_an_instance_after_others_is_not_missed() -> None:
     fleet = Fleet((host(ollama_priority=1), host("box2", ("gpu",), ollama_priority=2)))
-    found = plan_of(stack(), fleet)
-    assert {drill.instance for drill in found.drills} == {"box1"}
+    drills = plan_of(stack(), fleet)
+    assert {drill.instance for drill in drills.drills} == {"box1"}
 
 
 def test_tiers_and_mixes_are_names_too() -> None:
@@ -79,24 +79,24 @@ def test_tiers_and_mixes_are_names_too() -> None:
         tiers={"eco": ["llama", "gpt"], "best": ["gpt", "llama"]},
         mixes={"half": {"llama": 1, "gpt": 1}},
     )
-    found = plan_of(declared, one_box())
-    assert names(one(found, "box1", Cause.STOPPED)) == ["eco", "half"]
-    assert names(one(found, "cloud", Cause.REFUSED)) == ["best", "half"]
+    drills = plan_of(declared, one_box())
+    assert names(one(drills, "box1", Cause.STOPPED)) == ["eco", "half"]
+    assert names(one(drills, "cloud", Cause.REFUSED)) == ["best", "half"]
 
 
 def test_wildcards_are_not_asked() -> None:
     models = {"any/*": {"provider": ["cloud", "other"]}}
     providers = {"cloud": CLOUD, "other": CLOUD | {"url": "https://other"}}
-    found = plan_of(Stack.model_validate({"providers": providers, "models": models}))
-    assert found.drills == ()
+    drills = plan_of(Stack.model_validate({"providers": providers, "models": models}))
+    assert drills.drills == ()
 
 
 def test_who_is_asked_next_comes_first_in_the_name_then_in_its_chain() -> None:
     (asked,) = one(plan_of(stack(chains={"llama": ["gpt"]})), "box1", Cause.STOPPED).asked
-    assert [each.id for each in asked.standins] == ["box2/llama", "cloud/gpt"]
-    assert [each.id for each in asked.next] == ["box2/llama"] and not asked.paid
+    assert [drill.id for drill in asked.standins] == ["box2/llama", "cloud/gpt"]
+    assert [drill.id for drill in asked.next] == ["box2/llama"] and not asked.paid
     (asked,) = one(plan_of(stack(chains={"llama": ["gpt"]}), one_box()), "box1", "stopped").asked
-    assert [each.id for each in asked.next] == ["cloud/gpt"] and asked.paid
+    assert [drill.id for drill in asked.next] == ["cloud/gpt"] and asked.paid
 
 
 def test_a_volley_is_so_long_that_the_instance_gets_its_turn() -> None:
@@ -111,8 +111,8 @@ def test_a_volley_is_so_long_that_the_instance_gets_its_turn() -> None:
 
 
 def deadline(cause: Cause, instance: str = "box2", local: dict | None = None, **cloud) -> float:
-    found = plan_of(stack(local, cloud, chains={"gpt": ["llama"]}))
-    return one(found, instance, cause).asked[0].deadline
+    drills = plan_of(stack(local, cloud, chains={"gpt": ["llama"]}))
+    return one(drills, instance, cause).asked[0].deadline
 
 
 def test_what_a_connection_tells_has_no_deadline() -> None:
@@ -135,8 +135,8 @@ def test_a_limit_leaves_the_instances_of_a_host_or_group() -> None:
     fleet = Fleet((*two_boxes().hosts, host("box3", ("gpu", "new"), "10.0.0.3")))
 
     def limited(name: str) -> set[str]:
-        found = plan_of(stack(chains={"gpt": ["llama"]}), fleet, name)
-        return {drill.instance for drill in found.drills}
+        drills = plan_of(stack(chains={"gpt": ["llama"]}), fleet, name)
+        return {drill.instance for drill in drills.drills}
 
     assert limited("box2") == {"box2"}
     assert limited("new") == {"box3"}
@@ -159,11 +159,11 @@ def test_an_embedding_model_is_asked_for_vectors() -> None:
 
 
 def test_the_way_to_a_provider_is_broken_for_the_gateways_user_alone() -> None:
-    found = plan_of(stack(chains={"gpt": ["llama"]}))
-    begin = breakage(one(found, "cloud", Cause.REFUSED)).begin
+    drills = plan_of(stack(chains={"gpt": ["llama"]}))
+    begin = breakage(one(drills, "cloud", Cause.REFUSED)).begin
     words = ("llm", "ollama.com", 443, "reject with tcp reset", "inet llmrack_drill")
     assert begin == script_file("drills/cut-off.sh", *words)
-    assert " 11434 drop " in breakage(one(found, "box2", Cause.CUT_OFF)).begin
+    assert " 11434 drop " in breakage(one(drills, "box2", Cause.CUT_OFF)).begin
 
 
 def test_a_host_restores_by_the_same_script_as_we_do() -> None:
@@ -175,15 +175,15 @@ def test_a_host_restores_by_the_same_script_as_we_do() -> None:
 
 
 def results(*changed: Result) -> Report:
-    found = {
+    drills = {
         check: Result(
             "box1", "gpt", f"cut off: {check}", True, "cloud", 2.0, detail="answered by box1/llama"
         )
         for check in ("stream", "plain", "again", "back")
     }
-    for each in changed:
-        found[each.check.removeprefix("cut off: ")] = each
-    return Report(tuple(found.values()), datetime(2026, 1, 2, tzinfo=UTC))
+    for drill in changed:
+        drills[drill.check.removeprefix("cut off: ")] = drill
+    return Report(tuple(drills.values()), datetime(2026, 1, 2, tzinfo=UTC))
 
 
 def test_the_table_has_a_row_for_each_cause_and_name() -> None:

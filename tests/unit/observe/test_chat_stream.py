@@ -18,9 +18,9 @@ def event(**delta: object) -> str:
 
 
 def heard(lines: list[str]) -> tuple[str, Counts]:
-    told: list[str] = []
-    counts = read(lines, told.append, time.perf_counter())
-    return "".join(told), counts
+    pieces: list[str] = []
+    counts = read(lines, pieces.append, time.perf_counter())
+    return "".join(pieces), counts
 
 
 def test_openai_s_events_are_read() -> None:
@@ -60,7 +60,7 @@ def test_an_error_inside_a_stream_keeps_its_status_and_words() -> None:
     error = {"error": {"message": "litellm.Timeout: too late", "code": "408"}}
     with pytest.raises(Broken) as broken:
         heard([event(content="Hel"), f"data: {json.dumps(error)}"])
-    assert (broken.value.status, broken.value.said) == (408, "litellm.Timeout: too late")
+    assert (broken.value.status, broken.value.words) == (408, "litellm.Timeout: too late")
 
 
 def test_an_error_of_ollama_s_is_read() -> None:
@@ -81,5 +81,5 @@ def test_who_answered_and_how_fast_is_said_in_a_line() -> None:
 
 
 def test_a_fallback_is_said() -> None:
-    said = str(Answered("cloud/gpt-oss", "llama", 1.5, Counts()))
-    assert said == "cloud/gpt-oss answered (a fallback: llama was asked for): 1.50 s in all"
+    text = str(Answered("cloud/gpt-oss", "llama", 1.5, Counts()))
+    assert text == "cloud/gpt-oss answered (a fallback: llama was asked for): 1.50 s in all"

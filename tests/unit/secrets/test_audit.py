@@ -16,10 +16,10 @@ CANARY = "canary-4713-value"
 
 @pytest.fixture
 def places(tmp_path, identity):
-    its = vault_of(tmp_path, A=CANARY)
-    store.unset(its, "A")
-    store.set_values(its, {"B": Secret(CANARY)})
-    return its
+    path = vault_of(tmp_path, A=CANARY)
+    store.unset(path, "A")
+    store.set_values(path, {"B": Secret(CANARY)})
+    return path
 
 
 def noted(places):

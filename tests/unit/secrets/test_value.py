@@ -48,8 +48,8 @@ def in_a_traceback() -> str:
     try:
         raised(Secret(CANARY))
     except ValueError as error:
-        found = traceback.TracebackException.from_exception(error, capture_locals=True)
-        return "".join(found.format())
+        text = traceback.TracebackException.from_exception(error, capture_locals=True)
+        return "".join(text.format())
     raise AssertionError("nothing was raised")
 
 

@@ -58,8 +58,8 @@ def test_age_itself_opens_it(places, identity):
 
 def test_a_value_is_replaced_and_others_stay(places):
     store.set_values(places, {"A": Secret("another-value")})
-    found = vault.read(places.vault).secrets
-    assert {name: entry.value.reveal() for name, entry in found.items()} == {
+    content = vault.read(places.vault).secrets
+    assert {name: entry.value.reveal() for name, entry in content.items()} == {
         "A": "another-value",
         "B": "second-value",
     }
@@ -233,7 +233,7 @@ def test_changes_at_the_same_time_are_all_kept(places):
     )
     names = {f"NAME_{number}" for number in range(6)}
     running = [subprocess.Popen([sys.executable, "-c", program, places.vault, n]) for n in names]
-    assert [each.wait(timeout=DEADLINE) for each in running] == [0] * 6
+    assert [entry.wait(timeout=DEADLINE) for entry in running] == [0] * 6
     assert names <= vault.read(places.vault).secrets.keys()
     assert [path.name for path in places.vault.parent.glob(".secrets*")] == []
 

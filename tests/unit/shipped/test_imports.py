@@ -57,8 +57,8 @@ def test_a_gateway_module_names_none_of_its_own_by_the_whole_name() -> None:
 
 
 def test_a_release_has_the_package_and_at_its_top_what_is_started() -> None:
-    found = programs()
+    names = programs()
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "gateway").rglob("*.py")}
-    assert found.keys() == modules | {"serve.py", "gate.py"}
-    assert found["gateway/serve.py"] == (ROOT / "gateway" / "serve.py").read_text()
-    assert "from gateway.gate import main" in found["gate.py"]
+    assert names.keys() == modules | {"serve.py", "gate.py"}
+    assert names["gateway/serve.py"] == (ROOT / "gateway" / "serve.py").read_text()
+    assert "from gateway.gate import main" in names["gate.py"]

@@ -35,7 +35,7 @@ def test_an_honest_gateway_is_proven_in_every_way(gateway: Gateway) -> None:
         for model, box in (("llama", "box1"), ("llama", "box2"))
         for check in ("chat", "stream", "vision", "tools")
     ]
-    assert [(each.subject, each.instance, each.check) for each in results] == [
+    assert [(passed.subject, passed.instance, passed.check) for passed in results] == [
         ("gateway", "", "health"),
         ("gateway", "", "models"),
         ("gateway", "", "wrong key"),
@@ -56,7 +56,7 @@ def test_an_honest_gateway_is_proven_in_every_way(gateway: Gateway) -> None:
 
 
 def test_times_and_rates_are_measured(gateway: Gateway) -> None:
-    by_check = {(each.subject, each.check): each for each in gateway.prove()}
+    by_check = {(result.subject, result.check): result for result in gateway.prove()}
     chat, streamed = by_check["gpt", "chat"], by_check["gpt", "stream"]
     assert chat.latency is not None and chat.tokens_per_second == 4 / chat.latency
     assert streamed.first_token is not None and streamed.latency is not None
@@ -248,7 +248,7 @@ def test_a_public_name_may_be_answered_by_its_second_instance(gateway: Gateway) 
 
     gateway.lies["chat"] = lambda body: second(body) if body["model"] == "llama" else None
     results = gateway.prove()
-    assert next(each.instance for each in results if each.check == "name") == "box2"
+    assert next(checked.instance for checked in results if checked.check == "name") == "box2"
     assert all(result.ok for result in results)
 
 

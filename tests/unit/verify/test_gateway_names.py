@@ -26,7 +26,7 @@ def gateway() -> Gateway:
 def test_a_name_that_leads_to_models_is_asked_once(gateway: Gateway, name: str) -> None:
     gateway.prove()
     assert len(gateway.asked(name)) == 1
-    assert not [each for each in gateway.requests if f"@{name}".encode() in each.content]
+    assert not [result for result in gateway.requests if f"@{name}".encode() in result.content]
 
 
 @pytest.mark.parametrize("name", ["eco", "mixed", "mini"])
@@ -48,7 +48,7 @@ def test_a_tier_may_be_answered_by_its_second_model(gateway: Gateway) -> None:
 
     gateway.lies["chat"] = lambda body: second(body) if body["model"] == "eco" else None
     results = gateway.prove()
-    assert [each.instance for each in results if each.subject == "eco"] == ["cloud/gpt"]
+    assert [checked.instance for checked in results if checked.subject == "eco"] == ["cloud/gpt"]
     assert all(result.ok for result in results)
 
 
@@ -87,7 +87,7 @@ def test_a_name_that_only_disabled_providers_serve_is_neither_listed_nor_asked(
 ) -> None:
     cloud = STACK.providers["cloud"].model_copy(update={"enabled": False})
     stack = STACK.model_copy(update={"providers": {**STACK.providers, "cloud": cloud}})
-    left = [each for each in DEPLOYMENTS if each.instance != "cloud"]
+    left = [deployment for deployment in DEPLOYMENTS if deployment.instance != "cloud"]
     monkeypatch.setattr("tests.unit.lying_gateway.STACK", stack)
     monkeypatch.setattr("tests.unit.lying_gateway.DEPLOYMENTS", left)
     gateway.models = ["llama", "embed", "eco", "mixed"]

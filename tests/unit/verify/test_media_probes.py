@@ -27,9 +27,9 @@ def prove(kind: str, answer: Callable[[httpx.Request], httpx.Response]) -> str:
     """Who answered, by the probe of a kind."""
 
     def answered(request: httpx.Request) -> httpx.Response:
-        found = answer(request)
-        found.headers.update(HEADERS)
-        return found
+        answered_request = answer(request)
+        answered_request.headers.update(HEADERS)
+        return answered_request
 
     with httpx.Client(transport=httpx.MockTransport(answered), base_url="http://gw") as client:
         target = Target(client, Secret("sk-key"), "first/x", [ONE], BOUNDS, BOUNDS, None)
@@ -56,7 +56,7 @@ def test_a_transcription_is_asked_for_by_a_form() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "answer", "said"),
+    ("kind", "answer", "reason"),
     [
         ("transcription", httpx.Response(200, json={"heard": 1}), "the answer has no text"),
         ("speech", httpx.Response(200, json={}), "no audio but 2 bytes of application/json"),
@@ -76,10 +76,10 @@ def test_a_transcription_is_asked_for_by_a_form() -> None:
         ),
     ],
 )
-def test_another_answer_proves_nothing(kind: str, answer: httpx.Response, said: str) -> None:
+def test_another_answer_proves_nothing(kind: str, answer: httpx.Response, reason: str) -> None:
     with pytest.raises(Failed) as caught:
         prove(kind, lambda _: answer)
-    assert said in caught.value.detail
+    assert reason in caught.value.detail
 
 
 def test_an_image_of_another_size_is_asked_for_where_the_smallest_is_refused() -> None:
@@ -111,9 +111,9 @@ def test_an_image_is_asked_for_once_where_something_else_fails() -> None:
 def thoughtful(message: dict[str, str], details: dict[str, int]) -> Callable[..., httpx.Response]:
     def answer(request: httpx.Request) -> httpx.Response:
         assert json.loads(request.content)["reasoning_effort"] == "low"
-        said = {"message": {"content": "one"} | message, "finish_reason": "stop"}
+        reason = {"message": {"content": "one"} | message, "finish_reason": "stop"}
         usage = {"prompt_tokens": 1, "completion_tokens": 1, "completion_tokens_details": details}
-        return httpx.Response(200, json={"choices": [said], "usage": usage})
+        return httpx.Response(200, json={"choices": [reason], "usage": usage})
 
     return answer
 

@@ -18,32 +18,34 @@ def proven(*answers, deadline=5.0):
     left = list(answers)
 
     def answer(request):
-        found = left.pop(0) if len(left) > 1 else left[0]
-        if isinstance(found, Exception):
-            raise found
-        return httpx.Response(200, json={"data": {"activeTargets": found}})
+        results = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(results, Exception):
+            raise results
+        return httpx.Response(200, json={"data": {"activeTargets": results}})
 
     with httpx.Client(transport=httpx.MockTransport(answer), base_url="http://p") as client:
-        return {each.instance: each for each in prove_monitor(client, "box1", WANTED, deadline)}
+        return {
+            result.instance: result for result in prove_monitor(client, "box1", WANTED, deadline)
+        }
 
 
 def test_each_target_that_is_up_is_proven():
-    found = proven([target("gateway"), target("node")])
-    assert found.keys() == WANTED.keys() and all(each.ok for each in found.values())
+    results = proven([target("gateway"), target("node")])
+    assert results.keys() == WANTED.keys() and all(result.ok for result in results.values())
 
 
 def test_a_target_that_was_not_asked_yet_is_waited_for():
-    found = proven(
+    results = proven(
         [target("gateway"), target("node", "unknown")], [target("gateway"), target("node")]
     )
-    assert all(each.ok for each in found.values())
+    assert all(result.ok for result in results.values())
 
 
 def test_a_target_that_is_down_fails_with_what_prometheus_says():
     down = target("gateway", "down", "server returned HTTP status 401 Unauthorized")
-    found = proven([down, target("node")], deadline=0)
-    assert found["node/box1"].ok and not found["gateway/box1"].ok
-    assert "10.0.0.1:4000: server returned HTTP status 401" in found["gateway/box1"].detail
+    results = proven([down, target("node")], deadline=0)
+    assert results["node/box1"].ok and not results["gateway/box1"].ok
+    assert "10.0.0.1:4000: server returned HTTP status 401" in results["gateway/box1"].detail
 
 
 def test_a_target_that_prometheus_does_not_know_fails():
@@ -51,6 +53,6 @@ def test_a_target_that_prometheus_does_not_know_fails():
 
 
 def test_a_prometheus_that_does_not_answer_fails_every_target():
-    found = proven(httpx.ConnectError("refused"), deadline=0)
-    assert not any(each.ok for each in found.values())
-    assert "does not answer (refused)" in found["node/box1"].detail
+    results = proven(httpx.ConnectError("refused"), deadline=0)
+    assert not any(result.ok for result in results.values())
+    assert "does not answer (refused)" in results["node/box1"].detail

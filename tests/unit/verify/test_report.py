@@ -99,8 +99,8 @@ def test_json_holds_every_result_and_the_exit_code() -> None:
 
 
 def test_json_is_read_back_as_it_was() -> None:
-    told = report(*PROVEN, FAILURE, not_run=("box3: no route",))
-    assert from_json(as_json(told, ["cloud"])) == (told, ["cloud"])
+    text = report(*PROVEN, FAILURE, not_run=("box3: no route",))
+    assert from_json(as_json(text, ["cloud"])) == (text, ["cloud"])
 
 
 def test_junit_has_a_testcase_for_each_result() -> None:

@@ -1,8 +1,8 @@
-"""A client's request as the deployment takes it that is asked next.
+"""Makes a client's request one that the chosen deployment takes.
 
-Every dialect of clients has become OpenAI's form by then, as LiteLLM's keyword arguments. What is
-given is passed on as it is meant, or refused by name; what no answer depends on is left out, and a
-header tells the client so (routing/trail.py).
+LiteLLM has translated every dialect into OpenAI's form by then, as its keyword arguments. Each
+parameter is passed on in the meaning of the client, or refused by its name. Parameters on which no
+answer depends are left out, and a header names them (routing/trail.py).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from . import ollama, thinking, types
 from .refusals import Refusal
 from .rules import Rules
 
-# What changes the server for everybody, or goes around what is declared of it: left out, unless the
-# declaration lets clients (client_options). Options of Ollama's runner (api/types.go), and vLLM's
-# extra parameters that are about the server.
+# Parameters that change the server for all clients, or override its declaration: left out, unless
+# client_options allows them. Options of Ollama's runner (api/types.go), and vLLM's extra parameters
+# for the server.
 ENGINE = frozenset(
     [
         "num_ctx",
@@ -54,9 +54,9 @@ ENGINE = frozenset(
         "prompt_logprobs",
     ]
 )
-# What goes to a server beside the parameters: a client's own would replace what is declared.
+# Sent beside the parameters: a client's would replace the declared ones.
 _BESIDE = ("extra_body", "extra_headers", "extra_query")
-# About accounts, caches and speed: no answer depends on it, and no server of ours knows it.
+# About accounts, caches and speed: no answer depends on them, and no server of ours knows them.
 _HARMLESS = [
     "user",
     "store",
@@ -70,29 +70,31 @@ _HARMLESS = [
     "context_management",
     "client_metadata",
 ]
-# Notes of others in a conversation, which OpenAI's own service refuses.
+# Fields of other providers' messages, which OpenAI's own service refuses.
 _NOTES = ("thinking_blocks", "reasoning_content", "provider_specific_fields", "cache_control")
 _LOCAL_NAMES = ("localhost", ".localhost", ".local", ".lan", ".internal", ".home.arpa", ".lab")
 
 
 def chat(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list[str]:
-    """Make ``kwargs`` what the deployment takes; the names of what was left out.
+    """Make ``kwargs`` a request that the deployment takes; returns the names of omitted parameters.
 
     + declared: LiteLLM's parameters of the deployment
 
-    Refusal where it cannot be done.
+    Raises Refusal if the deployment cannot do what is asked.
     """
-    # Other dialects were looked at in their own form; this is what LiteLLM has made of them.
+    # Other dialects were checked in their own form; this is LiteLLM's translation of them.
     translated = {name: kwargs[name] for name in ("messages", "tools") if kwargs.get(name)}
-    if said := types.mistake("/chat/completions", translated):
-        raise Refusal(said)
+    if reason := types.mistake("/chat/completions", translated):
+        raise Refusal(reason)
     left_out = declared_prevails(rules, declared, kwargs)
     if isinstance(kwargs.get("stop"), str):
         kwargs["stop"] = [kwargs["stop"]]
     _bound(rules, kwargs)
     level = _level(rules, kwargs, left_out)
     if "messages" in kwargs:
-        kwargs["messages"] = [_message(rules, *each) for each in enumerate(kwargs["messages"])]
+        kwargs["messages"] = [
+            _message(rules, number, message) for number, message in enumerate(kwargs["messages"])
+        ]
     if rules.engine == "ollama":
         left_out += _taken(kwargs, _HARMLESS)
         _tokens(kwargs, "max_tokens")
@@ -106,17 +108,17 @@ def chat(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list
     elif level is not None:
         # vLLM's switch of models such as Qwen3.
         kwargs["extra_body"] = {"chat_template_kwargs": {"enable_thinking": level != "none"}}
-    # LiteLLM leaves out what it thinks a server does not know, in silence (drop_params).
+    # LiteLLM silently drops parameters that it thinks a server does not know (drop_params).
     known = set(OPENAI_CHAT_COMPLETION_PARAMS) - {"metadata"}
     kwargs["allowed_openai_params"] = sorted(known & kwargs.keys())
     return left_out
 
 
 def embedding(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list[str]:
-    """The same for embeddings, which every server of ours is asked for in OpenAI's form."""
+    """As ``chat``, for embeddings, which every server takes in OpenAI's form."""
     left_out = declared_prevails(rules, declared, kwargs)
     if (wanted := kwargs.pop("dimensions", None)) is not None:
-        # LiteLLM knows them of OpenAI's own models alone.
+        # LiteLLM sends them for OpenAI's own models only.
         kwargs["extra_body"] = {"dimensions": int(wanted)}
     return left_out
 
@@ -132,7 +134,7 @@ def needs_eyes(messages: Any) -> bool:  # noqa: ANN401  (of any dialect)
 
 
 def declared_prevails(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list[str]:
-    """Let what is declared prevail over what a client gives."""
+    """Replace a client's parameters by declared ones; returns the names of omitted parameters."""
     for name in _BESIDE:
         kwargs.pop(name, None)
         if name in declared:
@@ -146,7 +148,7 @@ def declared_prevails(rules: Rules, declared: dict[str, Any], kwargs: dict[str, 
 
 
 def _taken(kwargs: dict[str, Any], names: Any) -> list[str]:  # noqa: ANN401  (names of any kind)
-    """Take parameters out; those that were given."""
+    """Remove parameters; returns the names of those that were given."""
     return [name for name in names if kwargs.pop(name, None) is not None]
 
 
@@ -159,7 +161,7 @@ def _bound(rules: Rules, kwargs: dict[str, Any]) -> None:
 
 
 def _tokens(kwargs: dict[str, Any], name: str) -> None:
-    """One name for the bound of an answer; OpenAI's newer one counts."""
+    """Give the limit of the answer one name; OpenAI's newer parameter prevails."""
     if (newer := kwargs.pop("max_completion_tokens", None)) is not None:
         kwargs[name] = newer
 
@@ -171,7 +173,7 @@ def _level(rules: Rules, kwargs: dict[str, Any], left_out: list[str]) -> str | N
     except ValueError as error:
         raise Refusal(str(error), "reasoning_effort") from None
     if rules.capabilities is None:
-        # Of a wildcard nobody knows what levels its models have.
+        # The levels of a wildcard's models are not known.
         return wanted
     if rules.can("thinking"):
         return thinking.chosen(wanted, rules.levels, rules.level, rules.most)
@@ -181,7 +183,7 @@ def _level(rules: Rules, kwargs: dict[str, Any], left_out: list[str]) -> str | N
 
 
 def _message(rules: Rules, number: int, message: dict[str, Any]) -> dict[str, Any]:
-    """A message as the engine takes it; the client's own is not changed."""
+    """A message in the engine's form; the client's own is not changed."""
     message = dict(message)
     where = f"messages[{number}]"
     if calls := message.get("tool_calls"):
@@ -210,7 +212,7 @@ def _call(rules: Rules, where: str, call: dict[str, Any]) -> dict[str, Any]:
     if isinstance(given, dict):
         given = json.dumps(given)
     elif not given or not given.strip():
-        # Models call tools without parameters so.
+        # Models call tools without parameters like this.
         given = "{}"
     elif rules.engine == "ollama" and not _is_object(given):
         raise Refusal(
@@ -227,7 +229,7 @@ def _is_object(text: str) -> bool:
 
 
 def _addresses(content: Any) -> Iterator[str]:  # noqa: ANN401  (of any form)
-    """Where images are that are not sent themselves."""
+    """The addresses of images that the request does not contain."""
     for part in content if isinstance(content, list) else ():
         given = part.get("image_url") if isinstance(part, dict) else None
         url = given.get("url") if isinstance(given, dict) else given
@@ -236,7 +238,7 @@ def _addresses(content: Any) -> Iterator[str]:  # noqa: ANN401  (of any form)
 
 
 def _is_near(url: str) -> bool:
-    """Whether an address leads into a network of its own, or is none of the web."""
+    """Whether an address leads into a private network, or is no address of the web."""
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").rstrip(".").lower()

@@ -1,7 +1,7 @@
-"""What is taken of a request at all: up to 32 MiB, and of JSON an object.
+"""Refuses requests larger than 32 MiB, and JSON that is no object.
 
-LiteLLM takes any size, and works on each request as a whole, in memory; and it answers JSON that is
-no object with an internal error, before anything of ours is asked (seen with 1.106.12).
+LiteLLM takes any size and holds each request in memory as a whole. It answers JSON that is no
+object with an internal error, before it calls any callback (seen with 1.106.12).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
-# As Anthropic's API: some thousand pages, or some dozen pictures.
+# The limit of Anthropic's API: some thousand pages, or some dozen pictures.
 LIMIT_MIB = 32
 LIMIT = LIMIT_MIB * 1024 * 1024
 _TOO_LARGE = (
@@ -24,13 +24,13 @@ _TOO_LARGE = (
     "at once",
 )
 _NO_OBJECT = (400, "the body must be a JSON object; send {...}")
-# How JSON begins that is none: a list, a text, a number, true, false, null.
+# The first bytes of other JSON: a list, a text, a number, true, false, null.
 _OTHERS = b'["-0123456789tfn'
 _BLANKS = b" \t\r\n"
 
 
 def limited(app: App) -> App:
-    """``app`` (ASGI), but the rest is refused, and no more of it is kept."""
+    """``app`` (ASGI), which never sees the requests that are refused."""
 
     async def behind(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -55,7 +55,7 @@ def limited(app: App) -> App:
                     refused = _NO_OBJECT
             if size > LIMIT:
                 refused = _TOO_LARGE
-            # It ends with a client that is gone.
+            # The application stops as if the client had disconnected.
             return {"type": "http.disconnect"} if refused else message
 
         async def unless_refused(message: Message) -> None:
@@ -69,15 +69,15 @@ def limited(app: App) -> App:
         except Exception:
             if not refused:
                 raise
-        # An answer that has begun cannot become another one: the server cuts it off.
+        # An answer that has begun cannot be replaced: the server cuts it off.
         if refused and not answered:
             await _refuse(send, *refused)
 
     return behind
 
 
-async def _refuse(send: Send, status: int, said: str) -> None:
-    error = {"message": said, "type": "invalid_request_error", "param": None, "code": str(status)}
+async def _refuse(send: Send, status: int, reason: str) -> None:
+    error = {"message": reason, "type": "invalid_request_error", "param": None, "code": str(status)}
     body = json.dumps({"error": error}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -1,4 +1,4 @@
-"""What a path asks a model for, and which models are for it."""
+"""The kind of answer that each path asks for, and the models that give it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from .names import Names
 
-# What is asked for, by the end of the path; moderations are LiteLLM's affair.
+# The kind of answer by the end of the path; LiteLLM itself handles moderations.
 OF_PATHS = {
     "chat/completions": "chat",
     "completions": "chat",
@@ -25,18 +25,17 @@ OF_PATHS = {
 
 
 class Kinds:
-    """Which names are for what.
+    """The kind of each public name.
 
     + groups, aliases: of routing.json
     """
 
     def __init__(self, groups: Mapping[str, Any], aliases: Mapping[str, str]) -> None:
-        """Take over what is declared."""
         self._of = {name: str(group["kind"]) for name, group in groups.items()}
         self._names = Names(groups, aliases)
 
     def mistake(self, path: str, model: object, allowed: Iterable[str] | None) -> str | None:
-        """Why a model cannot answer at a path; None where it can, or nobody here knows.
+        """Why a model cannot answer at a path; None if it can, or if its kind is not known.
 
         + allowed: names of models that the client may ask; None: all
         """

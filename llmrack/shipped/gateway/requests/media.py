@@ -1,8 +1,8 @@
 """A client's request for a transcription, speech, ranks or an image, as the server takes it.
 
-All servers are asked in OpenAI's form, of ranks in vLLM's. LiteLLM leaves out what it does not know
-of a model by its name (read in and seen with 1.106.12): what of that matters is put beside it here,
-what it cannot be made to send is refused, and the rest is named in a header (routing/trail.py).
+Servers take OpenAI's form, for ranks vLLM's. LiteLLM drops parameters that it does not know for a
+model's name (read in and seen with 1.106.12). Of these, the ones that matter are added here, those
+that LiteLLM cannot send are refused, and a header names the others (routing/trail.py).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .adapt import declared_prevails
 from .refusals import Refusal
 from .rules import Rules
 
-# What LiteLLM sends of a request for speech and for ranks.
+# The parameters that LiteLLM sends for speech and for ranks.
 _OF_SPEECH = ("model", "input", "voice", "response_format", "speed", "instructions", "user")
 _OF_RANKS = (
     "model",
@@ -30,16 +30,16 @@ _OF_RANKS = (
     "max_tokens_per_query",
     "user",
 )
-# What it leaves out of a request for an image where it does not know the model.
+# The parameters that it drops for an image if it does not know the model.
 _OF_IMAGES = ("response_format", "style")
 # OpenAI's own, whose images always come as they are asked for by response_format: b64_json.
 _ALWAYS_WHOLE = ("gpt-image", "chatgpt-image")
 
 
 def of_form(data: dict[str, Any]) -> None:
-    """Make what steers the gateway what it is in JSON: all that a form has are texts.
+    """Turn the gateway's own parameters in a form, where all values are text, into JSON's types.
 
-    Refusal where it cannot be read.
+    Raises Refusal for a value that cannot be read.
     """
     if (given := data.get("disable_fallbacks")) is not None:
         data["disable_fallbacks"] = str(given).lower() in ("true", "1")
@@ -52,13 +52,10 @@ def of_form(data: dict[str, Any]) -> None:
 
 
 def transcription(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list[str]:
-    """Make ``kwargs`` what the deployment takes; the names of what was left out.
-
-    Arguments and refusals as of request_adapt.chat.
-    """
+    """As ``adapt.chat``, for a transcription."""
     left_out = _prevails(rules, declared, kwargs)
     _no_stream(kwargs)
-    # LiteLLM would ask for verbose_json, which not every server knows, where a client does not say.
+    # LiteLLM's default is verbose_json, which not every server knows.
     kwargs["response_format"] = kwargs.get("response_format") or "json"
     file = kwargs["file"]
     if hasattr(file, "read"):
@@ -69,7 +66,7 @@ def transcription(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]
 
 
 def speech(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list[str]:
-    """The same for speech, whose answer is audio."""
+    """As ``adapt.chat``, for speech, whose answer is audio."""
     left_out = _prevails(rules, declared, kwargs)
     if kwargs.pop("stream_format", None) not in (None, "audio"):
         raise Refusal("stream_format must be audio; leave it out", "stream_format")
@@ -77,7 +74,7 @@ def speech(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> li
 
 
 def rerank(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list[str]:
-    """The same for the ranks of documents."""
+    """As ``adapt.chat``, for the ranks of documents."""
     # LiteLLM's router puts Python's own input() there.
     kwargs.pop("input", None)
     left_out = _prevails(rules, declared, kwargs)
@@ -87,7 +84,7 @@ def rerank(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> li
 
 
 def image(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list[str]:
-    """The same for an image that is made."""
+    """As ``adapt.chat``, for a new image."""
     left_out = _prevails(rules, declared, kwargs)
     _no_stream(kwargs)
     given = {name: kwargs.pop(name) for name in _OF_IMAGES if kwargs.get(name) is not None}
@@ -99,7 +96,7 @@ def image(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> lis
 
 
 def edit(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list[str]:
-    """The same for an image that is changed."""
+    """As ``adapt.chat``, for an image that is changed."""
     left_out = _prevails(rules, declared, kwargs)
     _no_stream(kwargs)
     for name in ("image", "mask"):
@@ -124,7 +121,7 @@ def _no_stream(kwargs: dict[str, Any]) -> None:
 
 
 def _unknown(kwargs: dict[str, Any], known: tuple[str, ...]) -> list[str]:
-    """What a client gave that LiteLLM does not send."""
+    """The client's parameters that LiteLLM does not send."""
     body = (kwargs.get("proxy_server_request") or {}).get("body") or {}
     beside = {*known, *all_litellm_params}
     return [name for name, value in body.items() if value is not None and name not in beside]

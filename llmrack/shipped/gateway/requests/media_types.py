@@ -1,18 +1,15 @@
-"""What a request for a transcription, speech, ranks or an image may look like.
-
-A part of request_types.
-"""
+"""The rules of ``types`` for a transcription, speech, ranks or an image."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .json_values import what
+from .json_values import must_be
 
 
 def form_mistake(path: str, fields: Mapping[str, Any]) -> str | None:
-    """The same of a form, whose values are texts and files."""
+    """As ``types.mistake``, for a form, whose values are texts and files."""
     if not isinstance(fields.get("model", ""), str):
         return "model must be a text; it is a file"
     if path.endswith("/audio/transcriptions") and isinstance(fields.get("file"), str | None):
@@ -36,7 +33,7 @@ def _rerank(body: Mapping[str, Any]) -> str | None:
     documents = body.get("documents")
     if not documents or not isinstance(documents, list):
         return "documents must be a list of texts, and not empty"
-    if not all(isinstance(each, str | dict) for each in documents):
+    if not all(isinstance(document, str | dict) for document in documents):
         return "documents must be a list of texts or objects"
     return _missing_text(body, "query")
 
@@ -45,7 +42,7 @@ def _missing_text(body: Mapping[str, Any], name: str) -> str | None:
     given = body.get(name)
     if isinstance(given, str) and given:
         return None
-    return f"{name} must be a text, and not empty; it is {what(given)}"
+    return must_be(name, "a text, and not empty", given)
 
 
 OF_PATHS: dict[str, Callable[[Mapping[str, Any]], str | None]] = {

@@ -1,4 +1,4 @@
-"""Which declared name a client means by the one that it asks for."""
+"""Finds the declared name that a client's name stands for."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ from collections.abc import Mapping
 class Names:
     """The names of routing.json.
 
-    + names: that have deployments
-    + aliases: further ones, and the name that each stands for; with * at its end for many
+    + names: the names with deployments
+    + aliases: further names, and the name that each stands for; one with * at its end matches many
     """
 
     def __init__(self, names: Mapping[str, object], aliases: Mapping[str, str]) -> None:
-        """Take over what is declared."""
         self._names = names
         self._aliases = {name: to for name, to in aliases.items() if not name.endswith("*")}
         # The longest fits best.
-        many = [(name[:-1], to) for name, to in aliases.items() if name.endswith("*")]
-        self._many = sorted(many, key=lambda each: -len(each[0]))
+        patterns = [(name[:-1], to) for name, to in aliases.items() if name.endswith("*")]
+        self._many = sorted(patterns, key=lambda pattern: -len(pattern[0]))
 
     def meant(self, asked: str) -> str:
-        """The name that has deployments; ``asked`` itself where nobody knows it."""
+        """The name with deployments that ``asked`` stands for; an unknown name stays as it is."""
         if asked in self._names:
             return asked
         if asked in self._aliases:

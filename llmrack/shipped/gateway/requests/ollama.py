@@ -1,9 +1,9 @@
 """A chat in OpenAI's form as Ollama's ``/api/chat`` takes it.
 
-LiteLLM's own translation loses or turns round what it does not know (with 1.106.12: a stop text,
-penalties, ``tool_choice``, the levels of thinking), and puts what it knows nothing of among the
-options. So the body's parts are made here and laid over what LiteLLM sends. Source of names and
-types: api/types.go and openai/openai.go of ollama/ollama at v0.33.
+LiteLLM's own translation loses or changes parameters (with 1.106.12: a stop text, penalties,
+``tool_choice``, the levels of thinking), and puts unknown ones among the options. So this module
+makes the body's parts, which replace those of LiteLLM. Source of names and types: api/types.go and
+openai/openai.go of ollama/ollama at v0.33.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from .refusals import Refusal
 from .rules import Rules
 
-# Ours → Ollama's option, and how it is written there.
+# OpenAI's parameter → Ollama's option, and its type.
 _OPTIONS = {
     "temperature": ("temperature", float),
     "top_p": ("top_p", float),
@@ -29,7 +29,7 @@ _OPTIONS = {
     "max_tokens": ("num_predict", int),
     "stop": ("stop", list),
 }
-# What only the server of some other kind can do.
+# Parameters that Ollama cannot serve, and the end of the sentence that says so.
 _CANNOT = {
     "logprobs": "cannot be had from Ollama by this gateway",
     "top_logprobs": "cannot be had from Ollama by this gateway",
@@ -42,51 +42,54 @@ _CANNOT = {
     "echo": "is nothing that Ollama knows",
     "best_of": "is nothing that Ollama knows",
 }
-# Fields of a message that are texts.
+# The text fields of a message.
 _MESSAGE = ("role", "tool_call_id", "name", "reasoning_content")
 
 
-def body(rules: Rules, given: dict[str, Any], level: str | None) -> dict[str, Any]:
-    """What is laid over LiteLLM's body; what it takes is taken out of ``given``.
+def body(rules: Rules, request: dict[str, Any], level: str | None) -> dict[str, Any]:
+    """The fields that replace those of LiteLLM's body.
 
-    + given: parameters of the request
-    + level: of thinking; None: the model's own affair
+    + request: parameters of the request; those that become fields are removed from it
+    + level: of thinking; None: the model decides
 
-    Refusal where Ollama cannot do what is asked.
+    Raises Refusal if Ollama cannot do what is asked.
     """
     for name, why in _CANNOT.items():
-        if given.pop(name, None):
+        if request.pop(name, None):
             raise Refusal(f"{name} {why}; leave it out", name)
-    if (given.pop("n", None) or 1) > 1:
+    if (request.pop("n", None) or 1) > 1:
         raise Refusal("n must be 1: Ollama gives one answer at a time", "n")
-    if "audio" in (given.pop("modalities", None) or ()):
+    if "audio" in (request.pop("modalities", None) or ()):
         raise Refusal("modalities: Ollama answers in text alone", "modalities")
-    found: dict[str, Any] = {"options": {}, "truncate": False}
-    for name, (option, made) in _OPTIONS.items():
-        if (value := given.pop(name, None)) is not None:
-            found["options"][option] = made(value)
+    fields: dict[str, Any] = {"options": {}, "truncate": False}
+    for name, (option, kind) in _OPTIONS.items():
+        if (value := request.pop(name, None)) is not None:
+            fields["options"][option] = kind(value)
     for name in rules.client_options:
-        if (value := given.pop(name, None)) is not None:
-            # The one that is a field of the body's own.
-            (found if name == "keep_alive" else found["options"])[name] = value
+        if (value := request.pop(name, None)) is not None:
+            # keep_alive is no option but a field of the body.
+            (fields if name == "keep_alive" else fields["options"])[name] = value
     if level is not None:
-        found["think"] = level if rules.levels else level != "none"
-    _format(given.pop("response_format", None), found)
-    return found
+        fields["think"] = level if rules.levels else level != "none"
+    _format(request.pop("response_format", None), fields)
+    return fields
 
 
-def tools(given: dict[str, Any]) -> None:
-    """Take the choice of a tool out of ``given``: Ollama's models choose themselves."""
-    choice = given.pop("tool_choice", None)
+def tools(request: dict[str, Any]) -> None:
+    """Remove the choice of a tool from ``request``: Ollama's models choose themselves.
+
+    Raises Refusal for a choice or a tool that Ollama does not know.
+    """
+    choice = request.pop("tool_choice", None)
     if choice == "none":
-        given.pop("tools", None)
+        request.pop("tools", None)
     elif choice not in (None, "auto"):
         raise Refusal(
             "tool_choice must be auto or none: Ollama cannot be made to call a tool; leave it out, "
             "or have it left out (drop: [tool_choice] of the model)",
             "tool_choice",
         )
-    for number, tool in enumerate(given.get("tools") or ()):
+    for number, tool in enumerate(request.get("tools") or ()):
         if tool.get("type", "function") != "function":
             kind = str(tool["type"])[:40]
             raise Refusal(
@@ -94,22 +97,23 @@ def tools(given: dict[str, Any]) -> None:
             )
 
 
-def message(number: int, given: dict[str, Any]) -> dict[str, Any]:
-    """What ``/api/chat`` has a place for of a message; Refusal for what it has none for.
+def message(number: int, original: dict[str, Any]) -> dict[str, Any]:
+    """A message with only the fields that ``/api/chat`` has.
 
-    LiteLLM leaves the rest out, and comes to grief by it when it counts tokens.
+    LiteLLM fails at other fields when it counts tokens. Raises Refusal for content that cannot be
+    sent to Ollama.
     """
-    found = {n: given[n] for n in _MESSAGE if isinstance(given.get(n), str)}
-    content = given.get("content")
-    found["content"] = content if isinstance(content, str) else ""
+    taken = {n: original[n] for n in _MESSAGE if isinstance(original.get(n), str)}
+    content = original.get("content")
+    taken["content"] = content if isinstance(content, str) else ""
     if isinstance(content, list):
-        found["content"] = [_part(number, part) for part in content]
-    blocks = given.get("thinking_blocks")
-    if isinstance(blocks, list) and "reasoning_content" not in found:
-        thoughts = [each.get("thinking") for each in blocks if isinstance(each, dict)]
+        taken["content"] = [_part(number, part) for part in content]
+    blocks = original.get("thinking_blocks")
+    if isinstance(blocks, list) and "reasoning_content" not in taken:
+        thoughts = [block.get("thinking") for block in blocks if isinstance(block, dict)]
         if any(thoughts):
-            found["reasoning_content"] = "".join(str(each or "") for each in thoughts)
-    calls = given.get("tool_calls") or ()
+            taken["reasoning_content"] = "".join(str(thought or "") for thought in thoughts)
+    calls = original.get("tool_calls") or ()
     for call in calls:
         if call.get("type", "function") != "function":
             raise Refusal(
@@ -118,7 +122,7 @@ def message(number: int, given: dict[str, Any]) -> dict[str, Any]:
                 "messages",
             )
     if calls:
-        found["tool_calls"] = [
+        taken["tool_calls"] = [
             {
                 "id": str(call.get("id") or ""),
                 "type": "function",
@@ -126,7 +130,7 @@ def message(number: int, given: dict[str, Any]) -> dict[str, Any]:
             }
             for call in calls
         ]
-    return found
+    return taken
 
 
 def _part(number: int, part: dict[str, Any]) -> dict[str, Any]:
@@ -143,14 +147,14 @@ def _part(number: int, part: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-def _format(wanted: dict[str, Any] | None, found: dict[str, Any]) -> None:
+def _format(wanted: dict[str, Any] | None, fields: dict[str, Any]) -> None:
     kind = (wanted or {}).get("type")
     if kind == "json_object":
-        found["format"] = "json"
+        fields["format"] = "json"
     elif kind == "json_schema":
         schema = (wanted or {}).get("json_schema")
-        found["format"] = schema.get("schema") if isinstance(schema, dict) else None
-        if not isinstance(found["format"], dict):
+        fields["format"] = schema.get("schema") if isinstance(schema, dict) else None
+        if not isinstance(fields["format"], dict):
             raise Refusal("response_format.json_schema.schema must be an object", "response_format")
     elif kind not in (None, "text"):
         raise Refusal(

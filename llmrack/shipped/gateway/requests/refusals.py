@@ -1,7 +1,7 @@
-"""Requests that are refused: what is said to the client, and what an upstream's complaint means.
+"""Refusals of requests: the message for the client, and the meaning of an upstream's error.
 
-A refusal blames nobody and goes along no chain unless that is declared. FastAPI's HTTPException of
-status 400 is what LiteLLM's router takes for an intended refusal: it neither repeats it nor goes on
+A refusal puts no instance aside, and starts no chain unless that is declared. LiteLLM's router
+takes FastAPI's HTTPException of status 400 for an intended refusal: it does not retry the request
 (``is_guardrail_intervention`` of litellm/integrations/custom_guardrail.py, 1.106.12), and its proxy
 words it in the client's dialect.
 """
@@ -17,16 +17,16 @@ from fastapi import HTTPException
 
 from ..litellm_parts import ContentPolicyViolationError, ContextWindowExceededError
 
-# Most characters of an upstream's own words that are handed on.
+# Most characters of an upstream's message that a client receives.
 LONGEST = 400
-# Words by which a prompt is said to be too long: Ollama's llama-server, OpenAI, vLLM, Ollama's
+# The words for a prompt that is too long, of Ollama's llama-server, OpenAI, vLLM and Ollama's
 # embeddings.
 _TOO_LONG = re.compile(
     r"exceed_context_size_error|exceeds? the (?:available )?context|context_length_exceeded"
     r"|maximum context length|max_model_len|input length exceeds|prompt (?:is )?too long",
     re.IGNORECASE,
 )
-# What Ollama says as 500 though it is about the request (api/types.go, server/routes.go at v0.33).
+# Ollama's errors about the request that have status 500 (api/types.go, server/routes.go at v0.33).
 _OLLAMA_500 = re.compile(
     r"option \\*\"[^\"]+\" must be of type|invalid (?:format|think value|image|option)"
     r"|does not support|failed to (?:parse|process|decode) (?:grammar|image|inputs)"
@@ -38,17 +38,18 @@ _PREFIX = re.compile(r"^(?:litellm\.)?\w*(?:Error|Exception)\w*:? *-? *|^\w+Exce
 
 
 class Refusal(HTTPException):
-    """400, and a sentence for the client.
+    """An answer of status 400.
 
-    + param: the parameter that is wrong, where it is one
+    + reason: a sentence for the client
+    + param: the parameter that is wrong, if it is a single one
     """
 
-    def __init__(self, said: str, param: str | None = None) -> None:
-        super().__init__(status_code=400, detail=said)
+    def __init__(self, reason: str, param: str | None = None) -> None:
+        super().__init__(status_code=400, detail=reason)
         self.param = param
         self.type = "invalid_request_error"
-        self.message = said
-        # The class of it in the log of requests.
+        self.message = reason
+        # Its class in the log of requests.
         self.failure = "request"
 
     def __str__(self) -> str:
@@ -61,35 +62,38 @@ def too_long(error: Exception) -> bool:
 
 
 def of_content(error: Exception) -> bool:
-    """Whether an upstream refuses the prompt for what it says."""
+    """Whether an upstream refuses the prompt because of its content."""
     return isinstance(error, ContentPolicyViolationError)
 
 
-def means_request(status: int, said: str, engine: str) -> bool:
-    """Whether an answer with an error is a complaint about the request.
+def means_request(status: int, complaint: str, engine: str) -> bool:
+    """Whether an error of an upstream is about the request.
 
-    + said: the upstream's words
+    + status: HTTP status
+    + complaint: the upstream's message
     + engine: ollama, vllm or openai
     """
     if status in (400, 413, 415, 422, 501):
         return True
-    return engine == "ollama" and status == 500 and bool(_OLLAMA_500.search(said))
+    return engine == "ollama" and status == 500 and bool(_OLLAMA_500.search(complaint))
 
 
 def sentence(model: str, error: Exception) -> str:
-    """Why ``model`` was not asked, or what it says against the request."""
-    said = words(error)
-    if _response(error) is None and (not said or "Traceback" in said or "litellm" in said.lower()):
-        # LiteLLM could not put it into a form that can be sent; its words are about itself.
+    """A sentence for the client: why ``model`` was not asked, or why it refuses the request."""
+    complaint = words(error)
+    if _response(error) is None and (
+        not complaint or "Traceback" in complaint or "litellm" in complaint.lower()
+    ):
+        # LiteLLM could not make a request of it; its message is about its own code.
         root: BaseException = error
         while beneath := root.__cause__ or root.__context__:
             root = beneath
         return f"{model} cannot be asked this ({type(root).__name__}); correct the request"
-    return f"{model} refuses this: {said}"
+    return f"{model} refuses this: {complaint}"
 
 
 def words(error: BaseException) -> str:
-    """What an upstream says, without what LiteLLM puts around it."""
+    """An upstream's message, without LiteLLM's additions."""
     response = _response(error)
     text = ""
     if response is not None:
@@ -103,8 +107,8 @@ def words(error: BaseException) -> str:
         body = json.loads(text[start:]) if start >= 0 else None
     except ValueError:
         body = None
-    said = _message(body) or text
-    line = " ".join(str(said).split())
+    message = _message(body) or text
+    line = " ".join(str(message).split())
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
 
 
@@ -113,15 +117,15 @@ def _message(body: Any) -> str | None:  # noqa: ANN401  (whatever an upstream se
     for _ in range(3):
         if not isinstance(body, dict):
             break
-        found = next((body[n] for n in ("error", "message", "detail") if body.get(n)), None)
-        if isinstance(found, str) and found.startswith("{"):
-            # Ollama hands on its runner's error as a text.
+        message = next((body[n] for n in ("error", "message", "detail") if body.get(n)), None)
+        if isinstance(message, str) and message.startswith("{"):
+            # Ollama passes its runner's error on as a text.
             try:
-                body = json.loads(found)
+                body = json.loads(message)
                 continue
             except ValueError:
-                return found
-        body = found
+                return message
+        body = message
     return body if isinstance(body, str) else None
 
 

@@ -1,26 +1,26 @@
-"""What routing.json says of requests to a deployment."""
+"""The rules in routing.json for requests to a deployment."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
 
-# What asks how hard a model can think, where it is asked by levels at all.
+# The levels of thinking that most models with levels know.
 USUAL_LEVELS = ("low", "medium", "high")
 
 
 @dataclass(frozen=True)
 class Rules:
-    """Of one model at one provider.
+    """The rules for one model at one provider.
 
-    + engine: whose form it takes: ollama, vllm or openai
-    + outside: whether it runs outside the house: at a provider that is no Ollama of the inventory
-    + capabilities: as declared; None for a wildcard, of which nobody knows them
-    + levels: of thinking, from least to most; none: it thinks, or it does not
-    + level: of requests that do not say; most: no request has more
+    + engine: the server's form of requests: ollama, vllm or openai
+    + outside: whether the provider is no Ollama of the inventory
+    + capabilities: as declared; None for a wildcard, whose models are not known
+    + levels: of thinking, from least to most; empty: thinking is only on or off
+    + level: of requests without one; most: the highest that a request may have
     + next: whether a request that it refuses goes on to the next model
     + context_chain, content_chain: whether a chain is declared for prompts that are too long, or
-      that are refused for what they say
+      that are refused because of their content
     + defaults, drop, max_tokens, client_options: as declared of the model
     """
 
@@ -40,16 +40,16 @@ class Rules:
 
     @property
     def place(self) -> str:
-        """Where it runs, in a word for clients and logs."""
+        """``house`` or ``outside``, for clients and logs."""
         return "outside" if self.outside else "house"
 
     def can(self, capability: str) -> bool:
-        """Whether it is declared, or nobody knows."""
+        """Whether the capability is declared, or the model's capabilities are not known."""
         return self.capabilities is None or capability in self.capabilities
 
 
 def rules(entry: dict[str, Any]) -> Rules:
-    """Those of an entry in routing.json: lists become tuples."""
+    """The rules of an entry in routing.json; its lists become tuples."""
     fields: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()
     }

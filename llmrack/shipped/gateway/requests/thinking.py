@@ -1,48 +1,48 @@
-"""How hard a model shall think, from each of the ways in which clients say so."""
+"""The level of thinking that a client asks for, in each of the dialects' parameters."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# From least to most; OpenAI, Anthropic and Ollama each know some of them.
+# From least to most; OpenAI, Anthropic and Ollama know some of them each.
 LEVELS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-# What Anthropic's budget of thinking tokens stands for; as LiteLLM 1.106.12 has it.
+# The levels of Anthropic's budgets of thinking tokens, as in LiteLLM 1.106.12.
 _BUDGETS = ((2048, "low"), (4096, "medium"))
-# Names by which requests say it.
+# The parameters that may hold the level.
 NAMES = ("reasoning_effort", "reasoning", "thinking", "think", "output_config")
 
 
 def asked(given: Mapping[str, Any]) -> str | None:
-    """The level that a request asks for; None where it does not say.
+    """The level that a request asks for; None if it asks for none.
 
-    + given: parameters of the request, of any form
+    + given: parameters of the request, in any dialect
 
-    ValueError with a sentence where it is none.
+    Raises ValueError with a sentence for an unknown level.
     """
     effort = given.get("reasoning_effort")
-    for each in (effort, given.get("reasoning"), given.get("output_config")):
-        level = each.get("effort") if isinstance(each, Mapping) else each
+    for value in (effort, given.get("reasoning"), given.get("output_config")):
+        level = value.get("effort") if isinstance(value, Mapping) else value
         if level is not None:
             return _known(level)
     thinking = given.get("thinking")
     if isinstance(thinking, Mapping):
         return _of_anthropic(thinking)
-    for each in (thinking, given.get("think")):
-        if isinstance(each, bool):
-            return "medium" if each else "none"
-        if each is not None:
-            return _known(each)
+    for value in (thinking, given.get("think")):
+        if isinstance(value, bool):
+            return "medium" if value else "none"
+        if value is not None:
+            return _known(value)
     return None
 
 
 def chosen(
     wanted: str | None, levels: Sequence[str], default: str | None, most: str | None
 ) -> str | None:
-    """The level that the model is asked for; None where it is its own affair.
+    """The level that the model is asked for; None if the model decides.
 
-    + wanted: by the client
-    + levels: that the model knows, from least to most; none of them: it thinks, or it does not
+    + wanted: the client's level
+    + levels: the model's levels, from least to most; empty: thinking is only on or off
     + default, most: as declared
     """
     level = wanted or default
@@ -52,9 +52,9 @@ def chosen(
         level = min(level, most, key=LEVELS.index)
     if not levels:
         return level
-    # The highest to its highest, and no more than was asked for where there is a choice.
+    # The model's highest level that is not above the one asked for, or else its lowest.
     rank = LEVELS.index(level)
-    return next((each for each in reversed(levels) if LEVELS.index(each) <= rank), levels[0])
+    return next((known for known in reversed(levels) if LEVELS.index(known) <= rank), levels[0])
 
 
 def _of_anthropic(thinking: Mapping[str, Any]) -> str | None:
@@ -62,7 +62,7 @@ def _of_anthropic(thinking: Mapping[str, Any]) -> str | None:
     if kind == "disabled":
         return "none"
     if not isinstance(budget, int):
-        # "adaptive": the model's own affair, and without a level its own default.
+        # "adaptive": the model decides, and without a level it takes its own default.
         return "medium" if kind == "enabled" else None
     return next((level for tokens, level in _BUDGETS if budget <= tokens), "high")
 

@@ -1,9 +1,9 @@
 """Tools in the forms of Anthropic and of OpenAI's responses that are no functions.
 
-The gateway puts a request as a chat, and a chat has functions alone. A tool that the program itself
-carries out can be one, whatever its form. One that a provider's own service carries out cannot: no
-provider is given it, and the gateway carries out none. LiteLLM would send some of them on as they
-are, and reach out itself for others: to an MCP server, to a store of vectors (seen with 1.106.12).
+The gateway turns a request into a chat, in which every tool is a function. A tool that the client's
+program carries out can become one. A tool that a provider's own service carries out cannot, and is
+sent to no provider. LiteLLM would pass some of them on unchanged, and connect to an MCP server or a
+store of vectors for others (seen with 1.106.12).
 Names: https://platform.claude.com/docs/en/agents-and-tools/tool-use/overview and the types of
 ``Tool`` in openai/openai-python.
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-# Agents offer these to every model and do without them: left out, as long as others stay.
+# Agents offer these to every model and can do without them: left out, if other tools remain.
 _SPARED = (
     "web_search",
     "web_fetch",
@@ -21,18 +21,18 @@ _SPARED = (
     "local_shell",
     "tool_search",
 )
-# By the last part of the path: the types that can be a function; None where it is not said.
+# By the last part of the path: the types that can become a function; None: no type is given.
 _TAKEN = {
     "messages": (None, "custom"),
     "count_tokens": (None, "custom"),
     "responses": ("function", "custom", "namespace"),
 }
-# What Anthropic's service does with a tool: none of the model's affair.
+# Fields for Anthropic's service, which no model needs.
 _NOTES = ("defer_loading", "eager_input_streaming", "allowed_callers", "input_examples")
 
 
 def mistake(ending: str, tools: Sequence[dict[str, Any]]) -> str | None:
-    """Why tools cannot be had, as a sentence; None where they can, or are left out.
+    """Why a request's tools are refused, as a sentence; None if they are not.
 
     + ending: the last part of the path
     """

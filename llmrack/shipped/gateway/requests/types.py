@@ -1,7 +1,7 @@
-"""What a request may look like, in the forms of OpenAI and Anthropic.
+"""Checks the types in a request, in the forms of OpenAI and Anthropic.
 
-It is looked at before anybody is asked, so nobody is blamed for it. What is missing, LiteLLM says
-itself; what a provider makes of a value of the right type is the provider's affair.
+The check precedes every attempt, so that no instance is put aside for a malformed request. LiteLLM
+itself reports missing parameters; providers judge values of the right type.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import media_types, tools
-from .json_values import what
+from .json_values import must_be
 
-# What Go's and C's int64 can hold.
+# The limit of Go's and C's int64.
 _INT64 = 2**63
-# What a request of responses refers to at OpenAI's own service; LiteLLM would answer without it.
+# Parameters of responses that refer to data at OpenAI's own service; LiteLLM would ignore them.
 _KEPT = ("previous_response_id", "conversation", "prompt", "background")
 _KEPT_ITEMS = ("item_reference", "compaction")
 _KEPT_NOTHING = "the gateway keeps nothing of a conversation; send all of it as input"
@@ -31,11 +31,11 @@ def _whole(value: Any) -> bool:  # noqa: ANN401  (JSON)
 
 
 def _texts(value: Any) -> bool:  # noqa: ANN401  (JSON)
-    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def _objects(value: Any) -> bool:  # noqa: ANN401  (JSON)
-    return isinstance(value, list) and all(isinstance(each, dict) for each in value)
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
 
 
 def _of(*types: type) -> Callable[[Any], bool]:
@@ -57,8 +57,8 @@ _OBJECT = ("an object", _of(dict))
 _OBJECTS = ("a list of objects", _objects)
 _TEXT_OR_OBJECT = ("a text or an object", _of(str, dict))
 
-# By name: what it must be, in words, and whether it is. The names mean the same in all forms; null
-# counts as not given.
+# By name: the type in words, and its check. A name means the same in all forms; null counts as not
+# given.
 _SHAPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "model": _TEXT,
     "stream": _SWITCH,
@@ -115,25 +115,25 @@ _SHAPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
 
 
 def mistake(path: str, body: Any) -> str | None:  # noqa: ANN401  (whatever a client sent)
-    """The first thing that is wrong in a request's JSON, as a sentence; None where it is well.
+    """The first mistake in a request's JSON, as a sentence; None if there is none.
 
     + path: of the request, such as /v1/chat/completions
     """
     if not isinstance(body, dict):
-        return f"the body must be a JSON object; it is {what(body)}"
+        return must_be("the body", "a JSON object", body)
     for name, value in body.items():
         shape = _SHAPES.get(name)
         if shape and value is not None and not shape[1](value):
-            return f"{name} must be {shape[0]}; it is {what(value)}"
+            return must_be(name, shape[0], value)
     ending = path.rstrip("/").rsplit("/", 1)[-1]
-    # The older form counts them.
+    # In the older form it is a number.
     wanted = _WHOLE if "chat/" not in path and ending == "completions" else _SWITCH
     if body.get("logprobs") is not None and not wanted[1](body["logprobs"]):
-        return f"logprobs must be {wanted[0]}; it is {what(body['logprobs'])}"
+        return must_be("logprobs", wanted[0], body["logprobs"])
     if ending not in media_types.OF_PATHS and not isinstance(
         body.get("response_format"), dict | None
     ):
-        return f"response_format must be an object; it is {what(body['response_format'])}"
+        return must_be("response_format", "an object", body["response_format"])
     rest = _OF_PATHS.get("chat" if "chat/completions" in path else ending)
     return (rest(body) if rest else None) or tools.mistake(ending, body.get("tools") or ())
 
@@ -143,18 +143,18 @@ def _conversation(body: Mapping[str, Any]) -> str | None:
         return None
     messages = body["messages"]
     if not isinstance(messages, list):
-        return f"messages must be a list; it is {what(messages)}"
+        return must_be("messages", "a list", messages)
     if not messages:
         return "messages is empty: send at least one message"
     for number, message in enumerate(messages):
         where = f"messages[{number}]"
         if not isinstance(message, dict):
-            return f"{where} must be an object; it is {what(message)}"
+            return must_be(where, "an object", message)
         if message.get("role") not in _ROLES:
             return f"{where}.role must be one of {', '.join(_ROLES)}"
-        found = _content(where, message) or _calls(where, message.get("tool_calls"))
-        if found:
-            return found
+        problem = _content(where, message) or _calls(where, message.get("tool_calls"))
+        if problem:
+            return problem
     return None
 
 
@@ -166,7 +166,7 @@ def _content(where: str, message: Mapping[str, Any]) -> str | None:
         answers = message["role"] in ("assistant", "tool", "function")
         return None if answers else f"{where}.content is missing"
     if not _objects(content):
-        return f"{where}.content must be a text or a list of objects; it is {what(content)}"
+        return must_be(f"{where}.content", "a text or a list of objects", content)
     return _parts(where, content)
 
 
@@ -174,14 +174,14 @@ def _parts(where: str, content: list[dict[str, Any]]) -> str | None:
     for number, part in enumerate(content):
         place, kind = f"{where}.content[{number}]", part.get("type")
         if not isinstance(kind, str):
-            return f"{place}.type must be a text; it is {what(kind)}"
+            return must_be(f"{place}.type", "a text", kind)
         if kind in ("text", "input_text", "output_text") and not isinstance(part.get("text"), str):
-            return f"{place}.text must be a text; it is {what(part.get('text'))}"
+            return must_be(f"{place}.text", "a text", part.get("text"))
         if kind == "image_url":
             given = part.get("image_url")
             url = given.get("url") if isinstance(given, dict) else given
             if not isinstance(url, str):
-                return f"{place}.image_url.url must be a text; it is {what(url)}"
+                return must_be(f"{place}.image_url.url", "a text", url)
     return None
 
 
@@ -189,17 +189,17 @@ def _calls(where: str, calls: Any) -> str | None:  # noqa: ANN401  (JSON)
     if calls is None:
         return None
     if not _objects(calls):
-        return f"{where}.tool_calls must be a list of objects; it is {what(calls)}"
+        return must_be(f"{where}.tool_calls", "a list of objects", calls)
     for number, call in enumerate(calls):
         place, function = f"{where}.tool_calls[{number}]", call.get("function")
         if not isinstance(call.get("type", ""), str):
-            return f"{place}.type must be a text; it is {what(call['type'])}"
+            return must_be(f"{place}.type", "a text", call["type"])
         if call.get("type", "function") != "function":
             continue
         if not isinstance(function, dict) or not isinstance(function.get("name"), str):
             return f"{place}.function must be an object with a name"
         if not isinstance(function.get("arguments", ""), str | dict | None):
-            return f"{place}.function.arguments must be a text; it is {what(function['arguments'])}"
+            return must_be(f"{place}.function.arguments", "a text", function["arguments"])
     return None
 
 
@@ -217,7 +217,7 @@ def _messages(body: Mapping[str, Any]) -> str | None:
         return "mcp_servers cannot be had: the gateway reaches out to none; leave it out"
     for number, tool in enumerate(body.get("tools") or ()):
         if tool.get("type") in (None, "custom") and not isinstance(tool.get("name"), str):
-            return f"tools[{number}].name must be a text; it is {what(tool.get('name'))}"
+            return must_be(f"tools[{number}].name", "a text", tool.get("name"))
     return _conversation(body)
 
 
@@ -227,7 +227,7 @@ def _responses(body: Mapping[str, Any]) -> str | None:
             return f"{name} cannot be had: {_KEPT_NOTHING}"
     given = body.get("input", "")
     if not (isinstance(given, str) or _objects(given)):
-        return f"input must be a text or a list of objects; it is {what(given)}"
+        return must_be("input", "a text or a list of objects", given)
     if given == []:
         return "input is empty: send a text, or at least one object"
     for number, item in enumerate(given if isinstance(given, list) else ()):
@@ -237,9 +237,9 @@ def _responses(body: Mapping[str, Any]) -> str | None:
         if isinstance(content, str | None):
             continue
         if not _objects(content):
-            return f"{where}.content must be a text or a list of objects; it is {what(content)}"
-        if found := _parts(where, content):
-            return found
+            return must_be(f"{where}.content", "a text or a list of objects", content)
+        if problem := _parts(where, content):
+            return problem
     return None
 
 
@@ -249,19 +249,19 @@ def _embeddings(body: Mapping[str, Any]) -> str | None:
         return "input is empty: send a text, or a list of texts" if "input" in body else None
     tokens = isinstance(given, list) and all(map(_whole, given))
     lists = isinstance(given, list) and all(
-        isinstance(each, list) and each and all(map(_whole, each)) for each in given
+        isinstance(sequence, list) and sequence and all(map(_whole, sequence)) for sequence in given
     )
     if isinstance(given, str) or _texts(given) or tokens or lists:
         return None
-    return f"input must be a text or a list of texts; it is {what(given)}"
+    return must_be("input", "a text or a list of texts", given)
 
 
 def _completions(body: Mapping[str, Any]) -> str | None:
     given = body.get("prompt", "")
-    # Where it is put as a chat, several prompts would become one conversation.
+    # In a chat several prompts would become one conversation.
     if isinstance(given, str) or (_texts(given) and len(given) == 1):
         return None
-    return f"prompt must be one text; it is {what(given)}"
+    return must_be("prompt", "one text", given)
 
 
 _OF_PATHS: dict[str, Callable[[Mapping[str, Any]], str | None]] = {

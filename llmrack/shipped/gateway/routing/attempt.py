@@ -1,9 +1,9 @@
 """An attempt: one request to one instance, with its deadlines.
 
 LiteLLM's router asks a deployment through ``litellm.acompletion`` (for chats, and for the dialects
-that become chats), and through a function for each other kind; those are wrapped here.
-LiteLLM itself bounds a connection, the first token and the gaps between tokens with one number
-(seen with 1.106.12).
+that become chats), and through one function for each other kind. This module wraps them: LiteLLM
+has only one deadline for the connection, the first token and the gaps between tokens (seen with
+1.106.12).
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from .refusal import refused
 from .stream import Streams
 from .trail import trails
 
-# Makes a request what a deployment takes, as ``adapt.chat`` does.
+# Makes a request one that a deployment takes, as ``adapt.chat`` does.
 Form = Callable[[Any, dict[str, Any], dict[str, Any]], list[str]]
 
 # Parameters of a plain chat that LiteLLM cannot put together from a stream.
 _PLAIN_ONLY = ("logprobs", "top_logprobs", "audio", "modalities")
-# LiteLLM's calls whose answers come whole, and the form of each.
+# LiteLLM's calls that do not stream, and the form of each.
 _WHOLE: dict[str, Form] = {
     "aembedding": adapt.embedding,
     "atranscription": media.transcription,
@@ -47,13 +47,12 @@ class Attempts:
     """Every attempt of this gateway.
 
     + deployments: by id
-    + cooldown: seconds that one rests whose failure does not say for how long
+    + cooldown: seconds that a deployment rests after a failure without a Retry-After
     """
 
     def __init__(
         self, deployments: dict[str, Deployment], clients: Clients, cooldown: float
     ) -> None:
-        """Nothing is wrapped before install()."""
         self._deployments = deployments
         self._clients = clients
         self._outcomes = Outcomes(cooldown, self.ask_briefly)
@@ -86,7 +85,7 @@ class Attempts:
         return await self._plain(deployment, self._chat, (), kwargs, whole)
 
     def _whole(self, name: str, form: Form) -> Call:
-        """A call of LiteLLM's whose answer comes whole, with what is ours around it."""
+        """A wrapper around a call of LiteLLM that does not stream."""
         original = call(name)
 
         @wraps(original)
@@ -96,12 +95,12 @@ class Attempts:
                 return await original(*args, **kwargs)
             whole = self._bound(deployment, kwargs)
             if name == "aimage_edit":
-                # The one of OpenAI's form that LiteLLM sends without OpenAI's SDK.
+                # LiteLLM sends this one in OpenAI's form without OpenAI's SDK.
                 kwargs["client"] = self._clients.http(deployment.instance.name)
             self._adapt(deployment, form, kwargs)
             response = await self._plain(deployment, original, args, kwargs, whole)
             if name == "arerank":
-                # LiteLLM asks nobody for headers of this one, but takes those of the provider.
+                # LiteLLM calls no hook for this call's headers, but passes the provider's on.
                 hidden = response._hidden_params
                 known = hidden.get("additional_headers") or {}
                 hidden["additional_headers"] = known | trails.of(kwargs).headers
@@ -125,13 +124,13 @@ class Attempts:
         return completions.as_completion(answer, asked)
 
     async def ask_briefly(self, deployment: Deployment) -> None:
-        """A short request of the gateway's own, of the kind that the model answers.
+        """Send a short request of the gateway's own, of the model's kind.
 
-        Raises what LiteLLM raises when it fails, and KeyError for a kind that has no such request.
+        Raises LiteLLM's exception if it fails, and KeyError for a kind without such a request.
         """
         proof = PROOFS[deployment.kind]
         kwargs = dict(deployment.params or {}) | {"model_info": {"id": deployment.id}}
-        # It is nobody's request: it stands in no log of requests.
+        # It belongs to no client, so no log of requests has it.
         kwargs |= {"no-log": True, "num_retries": 0, "max_retries": 0}
         try:
             await self._calls[proof.call](**kwargs, **proof.asked)
@@ -142,15 +141,15 @@ class Attempts:
 
     def _deployment(self, kwargs: dict[str, Any]) -> Deployment | None:
         if kwargs.get("mock_response"):
-            # Nobody is asked.
+            # No server is asked.
             return None
         return self._deployments.get(str((kwargs.get("model_info") or {}).get("id")))
 
     def _adapt(self, deployment: Deployment, form: Form, kwargs: dict[str, Any]) -> None:
-        """Make the request what the deployment takes. Raises what refused() gives."""
+        """Make the request one that the deployment takes. Raises the exception of refused()."""
         trail = trails.of(kwargs)
         trail.asked = True
-        # LiteLLM leads some requests to OpenAI's /v1/responses by the model's name.
+        # LiteLLM sends some requests to OpenAI's /v1/responses because of the model's name.
         kwargs["model"] = str(kwargs["model"]).replace("openai/responses/", "openai/", 1)
         try:
             trail.left_out = form(deployment.rules, deployment.params or {}, kwargs)
@@ -160,13 +159,13 @@ class Attempts:
     def _bound(self, deployment: Deployment, kwargs: dict[str, Any], *, sdk: bool = False) -> float:
         """Seconds for the whole attempt: as declared, or as the client asks.
 
-        + sdk: LiteLLM asks with OpenAI's SDK, whoever it is
+        + sdk: whether LiteLLM uses OpenAI's SDK for any provider here
         """
         given = kwargs.get("timeout")
         declared = (None, deployment.timeout, deployment.stream_timeout)
         whole = float(deployment.timeout if given in declared else given)
         kwargs["timeout"] = whole
-        # By way of /v1/responses the prefix is gone.
+        # A request of /v1/responses has lost the prefix.
         model = str((deployment.params or kwargs)["model"])
         sdk = sdk or model.startswith("openai/")
         self._clients.choose(deployment.instance.name, kwargs, sdk=sdk)
@@ -185,7 +184,7 @@ class Attempts:
             response = await function(*args, **kwargs)
         trail.answered = deployment
         if deployment.keeps_answers:
-            trail.said = [text(response)]
+            trail.parts = [text(response)]
         usage = getattr(response, "usage", None)
         tokens = getattr(usage, "completion_tokens", None) or 1
         self._outcomes.well(deployment, began, tokens)

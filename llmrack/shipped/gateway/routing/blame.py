@@ -1,7 +1,8 @@
-"""Who is to blame for a failed attempt: the instance, its model, or nobody but the client.
+"""Finds the cause of a failed attempt: the instance, its model, or the client's request.
 
 LiteLLM's classes do not tell: with 1.106.12 a refused connection may be an InternalServerError, and
-an OpenAI-like 401 a BadRequestError. What httpx says beneath them is the same for all providers.
+an OpenAI-like 401 a BadRequestError. The exceptions of httpx beneath them are the same for all
+providers.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from ..requests.refusals import means_request, words
 
 # Most seconds for which a Retry-After is believed.
 LONGEST = 3600.0
-# Answers that are about the gateway's key, so about every model.
+# Statuses that reject the gateway's key, so every model fails.
 _KEY = (401, 402)
 _KINDS = {401: "key", 402: "key", 403: "key", 404: "not found", 408: "timeout", 429: "rate limit"}
 
 
-# What a failure is where no status tells, by what lies beneath it; the first one that fits.
+# The class of a failure without a status, by the exceptions beneath it; the first match counts.
 _CLASSES: dict[str, tuple[type[BaseException], ...]] = {
     "TLS": (ssl.SSLError,),
     "name": (socket.gaierror,),
@@ -34,61 +35,61 @@ _CLASSES: dict[str, tuple[type[BaseException], ...]] = {
 
 
 def blame(error: Exception, engine: str, sent: bool) -> str | None:
-    """Who failed: "instance" or "model"; None where it is the request's own fault.
+    """The part that failed: "instance" or "model"; None if the request itself is wrong.
 
     + engine: ollama, vllm or openai
-    + sent: whether LiteLLM has begun to send the request; what fails before is no server's fault
+    + sent: whether LiteLLM has begun to send the request; no server causes an earlier failure
     """
-    found = _beneath(error)
-    if isinstance(found, httpx.HTTPStatusError):
-        status = found.response.status_code
+    cause = _beneath(error)
+    if isinstance(cause, httpx.HTTPStatusError):
+        status = cause.response.status_code
         if means_request(status, words(error), engine):
             return None
         return "instance" if status in _KEY else "model"
-    if isinstance(found, httpx.TransportError):
-        silent = isinstance(found, httpx.TimeoutException)
-        return "model" if silent and not isinstance(found, httpx.ConnectTimeout) else "instance"
+    if isinstance(cause, httpx.TransportError):
+        silent = isinstance(cause, httpx.TimeoutException)
+        return "model" if silent and not isinstance(cause, httpx.ConnectTimeout) else "instance"
     if isinstance(error, Timeout):
         return "model"
-    # LiteLLM has not even asked, or not understood the answer.
+    # LiteLLM has not sent the request, or not understood the answer.
     by_litellm = isinstance(error, BadRequestError | UnprocessableEntityError)
     return None if by_litellm or not sent else "model"
 
 
 def status(error: Exception) -> int | None:
-    """The HTTP status that the instance answered; None where it did not."""
-    found = _beneath(error)
-    return found.response.status_code if isinstance(found, httpx.HTTPStatusError) else None
+    """The HTTP status of the instance's answer; None if it has not answered."""
+    cause = _beneath(error)
+    return cause.response.status_code if isinstance(cause, httpx.HTTPStatusError) else None
 
 
 def kind(error: Exception) -> str:
-    """The class of a failure in the log of requests: its ``failure``, or what lies beneath it."""
+    """The class of a failure in the log of requests."""
     if known := getattr(error, "failure", None):
         return str(known)
     answered = status(error)
     if answered is not None:
         return _KINDS.get(answered, "server" if answered >= 500 else "request")
     beneath = list(_chain(error))
-    for what, classes in _CLASSES.items():
-        if any(isinstance(each, classes) for each in beneath):
-            return what
+    for name, classes in _CLASSES.items():
+        if any(isinstance(cause, classes) for cause in beneath):
+            return name
     if isinstance(error, BadRequestError | UnprocessableEntityError):
         return "request"
     return "server"
 
 
 def why(error: Exception) -> str:
-    """What happened, in a few words."""
+    """The cause of a failure in a few words, for the log."""
     answered = status(error)
     return f"it answers {answered}" if answered else type(_beneath(error) or error).__name__
 
 
 def retry_after(error: Exception) -> float | None:
-    """Seconds for which the instance asks to be left alone (RFC 9110, 10.2.3), if it does."""
-    found = _beneath(error)
-    if not isinstance(found, httpx.HTTPStatusError):
+    """Seconds of the answer's Retry-After (RFC 9110, 10.2.3), at most LONGEST; None without it."""
+    cause = _beneath(error)
+    if not isinstance(cause, httpx.HTTPStatusError):
         return None
-    given = found.response.headers.get("retry-after", "")
+    given = cause.response.headers.get("retry-after", "")
     try:
         seconds = float(given)
     except ValueError:
@@ -100,7 +101,7 @@ def retry_after(error: Exception) -> float | None:
 
 
 def _beneath(error: BaseException | None) -> BaseException | None:
-    return next((each for each in _chain(error) if isinstance(each, httpx.HTTPError)), None)
+    return next((cause for cause in _chain(error) if isinstance(cause, httpx.HTTPError)), None)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

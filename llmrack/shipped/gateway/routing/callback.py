@@ -1,13 +1,13 @@
-"""Which instance answers: the gateway's own part of routing, as a callback of LiteLLM.
+"""Chooses the instance that answers a request, as a callback of LiteLLM.
 
-LiteLLM's router asks ``callback`` who of a name's deployments may serve and gets the one to ask;
-when that fails it asks again without it (``enable_weighted_failover``), then goes along the
-chain (``fallbacks``). What is declared stands in routing.json beside config.yaml. The parts:
-choice (who is next), health (who rests), watch (signs of life), attempt (deadlines), outcome (who
-is put aside), proof (who is back), blame (who failed), refusal (requests that are wrong), clients
-(how an instance is reached), drain (who is about to be restarted), redact (errors without keys),
-health_file (what others are told of all this), metrics (the same for Prometheus, where there is
-one); requests.adapt and requests.media make the request what an engine takes.
+LiteLLM's router calls ``callback`` with the deployments of a name and gets the one to ask. When
+that one fails, the router calls again without it (``enable_weighted_failover``), then goes along
+the chain (``fallbacks``). The declaration is in routing.json beside config.yaml. The parts: choice
+(the next instance), health (which ones rest), watch (signs of life), attempt (deadlines), outcome
+(puts instances aside), proof (requests that show one is back), blame (causes of failures), refusal
+(malformed requests), clients (connections), drain (instances about to be restarted), redact (errors
+without keys), health_file (the state as a file), metrics (the state for Prometheus);
+requests.adapt and requests.media put a request into an engine's form.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ from .health_file import HealthFile
 from .trail import Trail, trails
 from .watch import Watch
 
-# Seconds from the choice of who tries to its attempt: a request may still end in between.
+# Seconds from the choice of a resting instance to its attempt: the request may end in between.
 BEGIN = 2.0
-# LiteLLM's names of the calls whose tools are no functions of a chat.
+# LiteLLM's names of the calls whose tools need not be functions.
 _IN_OTHER_FORMS = ("anthropic_messages", "aresponses", "responses")
 
 
 def _log_events(instances: dict[str, Instance]) -> None:
-    """Have a line written when an instance is put aside or is back, where requests are logged."""
+    """Log when an instance is put aside or is back, if requests are logged."""
     requests = os.environ.get("LLMRACK_REQUEST_LOG")
     if not requests:
         return
@@ -57,10 +57,9 @@ def _log_events(instances: dict[str, Instance]) -> None:
 
 
 class Routing(CustomLogger):
-    """Chooses for every request, by what is declared and by what is known of the instances."""
+    """Chooses for every request, by routing.json and the state of the instances."""
 
     def __init__(self, declared: dict[str, Any]) -> None:
-        """Take over ``routing.json``; nothing is asked or watched yet."""
         super().__init__()
         specs: dict[str, dict[str, Any]] = declared["instances"]
         for spec in specs.values():
@@ -85,7 +84,7 @@ class Routing(CustomLogger):
         self._with_eyes = sorted(
             name
             for name, group in self._by_name.items()
-            if any("vision" in (each.rules.capabilities or ()) for each in group)
+            if any("vision" in (deployment.rules.capabilities or ()) for deployment in group)
         )
         self._turns = {name: Turns() for name in self._groups}
         cooldown = float(declared["cooldown"])
@@ -110,9 +109,9 @@ class Routing(CustomLogger):
         data: dict[str, Any],
         call_type: str,
     ) -> dict[str, Any]:
-        """The request with the name that is meant, and the tools that a model can be given.
+        """Replace an alias by its model, and leave out tools that no model can use.
 
-        LiteLLM knows no alias for many names.
+        LiteLLM has no aliases with * at their end.
         """
         if isinstance(data.get("model"), str):
             # LiteLLM's record of the request gets the other name, too.
@@ -132,26 +131,27 @@ class Routing(CustomLogger):
         request_kwargs: dict[str, Any] | None = None,
         parent_otel_span: Any = None,  # noqa: ANN401  (LiteLLM's interface)
     ) -> list[dict[str, Any]]:
-        """The one deployment to ask; nobody, when somebody along the chain is better off."""
+        """The one deployment to ask; none, if one along the chain is better off."""
         if not self._tasks:
             for coroutine in (*(watch.run() for watch in self._watches), self._drains.run()):
                 self._begin(coroutine)
         if (request_kwargs or {}).get("mock_response"):
-            # Nobody is asked, so it is nobody's turn (warm_up in serve.py).
+            # No server is asked, so no instance takes its turn (warm_up in serve.py).
             return healthy_deployments[:1]
         offered = {
-            str((each.get("model_info") or {}).get("id")): each for each in healthy_deployments
+            str((entry.get("model_info") or {}).get("id")): entry for entry in healthy_deployments
         }
         if not offered.keys() <= self._deployments.keys():
             return healthy_deployments
-        for key, each in offered.items():
-            self._deployments[key].params = each["litellm_params"]
+        for key, entry in offered.items():
+            self._deployments[key].params = entry["litellm_params"]
         tried = set((request_kwargs or {}).get("_excluded_deployment_ids") or ())
         trail = trails.of(request_kwargs or {})
-        said = messages or (request_kwargs or {}).get("messages")
-        said = said or (request_kwargs or {}).get("input")
-        fitting = self._fitting(trail, [self._deployments[key] for key in offered], said)
-        chosen = self._choose(model, [each for each in fitting if each.id not in tried])
+        content = messages or (request_kwargs or {}).get("messages")
+        content = content or (request_kwargs or {}).get("input")
+        fitting = self._fitting(trail, [self._deployments[key] for key in offered], content)
+        untried = [deployment for deployment in fitting if deployment.id not in tried]
+        chosen = self._choose(model, untried)
         if chosen is None and not tried and not self._anybody(model):
             chosen = self._best_of(fitting)
         if chosen is None:
@@ -164,30 +164,32 @@ class Routing(CustomLogger):
         self,
         trail: Trail,
         offered: list[Deployment],
-        said: Any,  # noqa: ANN401  (of any dialect)
+        content: Any,  # noqa: ANN401  (of any dialect)
     ) -> list[Deployment]:
-        """Those to whom the request may be put; Refusal where it goes to nobody any more."""
+        """The deployments that may get the request. Raises Refusal if it has ended already."""
         if trail.final:
             raise trail.final
-        left = [each for each in offered if each.served not in trail.refusals]
-        if not left or not needs_eyes(said):
-            return left
-        able = [each for each in left if each.rules.can("vision")]
-        return able or refusal.without_eyes(trail, left, self._with_eyes)
+        accepting = [
+            deployment for deployment in offered if deployment.served not in trail.refusals
+        ]
+        if not accepting or not needs_eyes(content):
+            return accepting
+        able = [deployment for deployment in accepting if deployment.rules.can("vision")]
+        return able or refusal.without_eyes(trail, accepting, self._with_eyes)
 
     def _choose(self, name: str, offered: list[Deployment]) -> Deployment | None:
         now = time.monotonic()
         candidates = [
             Candidate(
-                each.id,
-                each.level,
-                each.weight,
-                each.model.running,
-                each.model.known_pace(now),
-                each.instance.has_loaded(each.upstream, now),
+                deployment.id,
+                deployment.level,
+                deployment.weight,
+                deployment.model.running,
+                deployment.model.known_pace(now),
+                deployment.instance.has_loaded(deployment.upstream, now),
             )
-            for each in offered
-            if each.can_be_asked(now)
+            for deployment in offered
+            if deployment.can_be_asked(now)
         ]
         group = self._groups.get(name)
         strategy = group["strategy"] if group else "weighted"
@@ -197,20 +199,22 @@ class Routing(CustomLogger):
         return self._deployments[chosen] if chosen else None
 
     def _anybody(self, name: str) -> bool:
-        """Whether somebody along the chain of ``name`` can be asked."""
+        """Whether a deployment along the chain of ``name`` can be asked."""
         group, now = self._groups.get(name), time.monotonic()
         return group is not None and any(
-            each.can_be_asked(now) for other in group["chain"] for each in self._by_name[other]
+            deployment.can_be_asked(now)
+            for following in group["chain"]
+            for deployment in self._by_name[following]
         )
 
     def _best_of(self, offered: list[Deployment]) -> Deployment | None:
-        """Whoever may be back first: a true answer, or a true error, is better than none."""
+        """The deployment whose rest ends first: its answer or its error is better than none."""
 
-        def until(each: Deployment) -> float:
-            rests = (each.instance.rest, each.model.rest)
+        def until(deployment: Deployment) -> float:
+            rests = (deployment.instance.rest, deployment.model.rest)
             return max((rest.until for rest in rests if rest), default=0.0)
 
-        return min(offered, key=lambda each: (until(each), each.level), default=None)
+        return min(offered, key=lambda candidate: (until(candidate), candidate.level), default=None)
 
     def _load(self, deployment: Deployment) -> None:
         """Have an instance load a model, while others answer."""
@@ -236,11 +240,11 @@ class Routing(CustomLogger):
         request_headers: dict[str, str] | None = None,
         litellm_call_info: dict[str, Any] | None = None,
     ) -> dict[str, str]:
-        """What is told beside the answer (Trail), and what transcript_form needs."""
-        found = trails.seen(data.get("litellm_call_id")).headers
+        """The headers of the answer (Trail), and the mark for transcript_form."""
+        headers = trails.seen(data.get("litellm_call_id")).headers
         if "file" in data and data.get("response_format") in transcript_form.FORMS:
-            found[transcript_form.MARK] = "1"
-        return found
+            headers[transcript_form.MARK] = "1"
+        return headers
 
     def _begin(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)

@@ -1,4 +1,4 @@
-"""Find what does not fit between LiteLLM's config.yaml and the routing.json beside it.
+"""Finds contradictions between LiteLLM's config.yaml and the routing.json beside it.
 
 A part of strict_check.py; nothing is started or asked.
 """
@@ -49,23 +49,23 @@ def callbacks(config: Config, folder: Path) -> Iterator[Problem]:
 
 def _names(tree: ast.Module) -> set[str]:
     """The names that a module imports from others, or assigns."""
-    found: set[str] = set()
+    names: set[str] = set()
     for node in tree.body:
         if isinstance(node, ast.ImportFrom):
-            found |= {each.asname or each.name for each in node.names}
+            names |= {name.asname or name.name for name in node.names}
         elif isinstance(node, ast.Assign):
-            found |= {each.id for each in node.targets if isinstance(each, ast.Name)}
-    return found
+            names |= {name.id for name in node.targets if isinstance(name, ast.Name)}
+    return names
 
 
 @dataclass(frozen=True)
 class _Declared:
-    """What routing.json says, as far as it is compared with something.
+    """The part of routing.json that is checked.
 
-    + ids: of deployments, and the instance of each
-    + groups: public names, and the names of who answers for each: deployments and other groups
-    + variables: of the environment, by the instance that they are shown
-    + verify: of each instance: a file in the release, or whether it is verified
+    + ids: the instance of each deployment
+    + groups: the members of each public name: deployments and other groups
+    + variables: names of environment variables, by the instance that is sent their values
+    + verify: of each instance: a file in the release, or whether its certificate is verified
     """
 
     ids: dict[str, str]
@@ -78,7 +78,7 @@ def _read(text: str) -> _Declared:
     declared = json.loads(text)
     instances: Config = declared["instances"]
     return _Declared(
-        {name: each["instance"] for name, each in declared["deployments"].items()},
+        {name: deployment["instance"] for name, deployment in declared["deployments"].items()},
         {
             name: [*group["deployments"], *group["chain"]]
             for name, group in declared["groups"].items()
@@ -92,7 +92,7 @@ def _read(text: str) -> _Declared:
 
 
 def routing(config: Config, folder: Path) -> Iterator[Problem]:
-    """Yield what routing.json lacks of the configuration, or has beyond it."""
+    """Yield the differences between routing.json and the configuration."""
     try:
         declared = _read((folder / ROUTING).read_text(encoding="utf-8"))
     except OSError as error:

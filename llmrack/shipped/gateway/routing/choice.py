@@ -1,4 +1,4 @@
-"""Who answers: one of a public name's instances, chosen by level, strategy and what is loaded."""
+"""Chooses one of a public name's instances by level, strategy and loaded models."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ class Candidate:
     """An instance that can be asked now.
 
     + id: of its deployment
-    + level: those of the lowest level serve
+    + level: only the candidates of the lowest level serve
     + weight: share, relative to the others of its level
-    + running: requests that it is busy with
-    + pace: seconds a token took of late; None where nobody knows
-    + loaded: whether it has the model in memory; None where nobody knows
+    + running: its running requests
+    + pace: seconds a token took of late; None if that is not known
+    + loaded: whether it has the model in memory; None if that is not known
     """
 
     id: str
@@ -25,23 +25,28 @@ class Candidate:
     pace: float | None = None
     loaded: bool | None = None
 
+    @property
+    def load(self) -> float:
+        """Its running requests in proportion to its weight."""
+        return self.running / self.weight
+
 
 @dataclass
 class Turns:
-    """Whose turn it is among some candidates: smooth weighted round robin, as nginx has it.
+    """Smooth weighted round robin, as in nginx.
 
-    Each pick gives everybody its weight, takes the one with the most, and has it pay all that was
-    given. So shares are exact over any run of picks, and spread evenly within it.
+    Each pick credits every candidate with its weight, takes the one with the most credit, and
+    debits it with the sum of the weights. So shares are exact and evenly spread.
     """
 
     credit: dict[str, float] = field(default_factory=dict)
 
     def next(self, candidates: Sequence[Candidate], weight: Callable[[Candidate], float]) -> str:
-        """The id of the one whose turn it is."""
-        for each in candidates:
-            self.credit[each.id] = self.credit.get(each.id, 0.0) + weight(each)
-        chosen = max(candidates, key=lambda each: self.credit[each.id]).id
-        self.credit[chosen] -= sum(weight(each) for each in candidates)
+        """The id of the next candidate."""
+        for candidate in candidates:
+            self.credit[candidate.id] = self.credit.get(candidate.id, 0.0) + weight(candidate)
+        chosen = max(candidates, key=lambda candidate: self.credit[candidate.id]).id
+        self.credit[chosen] -= sum(weight(candidate) for candidate in candidates)
         return chosen
 
 
@@ -50,31 +55,33 @@ def choose(
 ) -> tuple[str | None, str | None]:
     """The deployment to ask, and one that should load its model meanwhile.
 
-    + candidates: everybody who can be asked now
+    + candidates: all that can be asked now
     + strategy: weighted, round-robin, least-busy or latency
-    + turns: memory of the public name
+    + turns: those of the public name
     """
     if not candidates:
         return None, None
-    lowest = min(each.level for each in candidates)
-    serving = [each for each in candidates if each.level == lowest]
+    lowest = min(candidate.level for candidate in candidates)
+    serving = [candidate for candidate in candidates if candidate.level == lowest]
     chosen = _pick(serving, strategy, turns)
-    loaded = [each for each in serving if each.loaded]
-    if loaded and any(each.id == chosen and each.loaded is False for each in serving):
-        # Nobody waits for a model to load while somebody else has it loaded.
+    loaded = [candidate for candidate in serving if candidate.loaded]
+    chosen_loaded = next(candidate.loaded for candidate in serving if candidate.id == chosen)
+    if loaded and chosen_loaded is False:
+        # No client waits for a model to load while another instance has it loaded.
         return _pick(loaded, strategy, turns), chosen
     return chosen, None
 
 
 def _pick(candidates: Sequence[Candidate], strategy: str, turns: Turns) -> str:
     if strategy == "least-busy":
-        # In proportion to what each can bear; equals take turns.
-        least = min(each.running / each.weight for each in candidates)
-        candidates = [each for each in candidates if each.running / each.weight == least]
+        # Equals take turns.
+        least = min(candidate.load for candidate in candidates)
+        candidates = [candidate for candidate in candidates if candidate.load == least]
     elif strategy == "latency":
-        # One that nobody has asked of late is asked first: it may be the quickest.
-        unknown = [each for each in candidates if each.pace is None]
-        quickest = min((each.pace for each in candidates if each.pace is not None), default=0.0)
-        candidates = unknown or [each for each in candidates if each.pace == quickest]
+        # An instance without recent requests is asked first: it may be the quickest.
+        unknown = [candidate for candidate in candidates if candidate.pace is None]
+        paces = [candidate.pace for candidate in candidates if candidate.pace is not None]
+        quickest = min(paces, default=0.0)
+        candidates = unknown or [known for known in candidates if known.pace == quickest]
     weighted = strategy == "weighted"
-    return turns.next(candidates, lambda each: each.weight if weighted else 1.0)
+    return turns.next(candidates, lambda candidate: candidate.weight if weighted else 1.0)

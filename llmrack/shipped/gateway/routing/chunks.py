@@ -1,4 +1,4 @@
-"""What a chunk of a stream says, in each of the forms that LiteLLM's providers give it."""
+"""Reads the chunks of a stream, in each of the forms of LiteLLM's providers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def says(chunk: Any) -> bool:  # noqa: ANN401  (LiteLLM has no type for all of them)
-    """Whether there is something of an answer in it: some servers begin with an empty one."""
+    """Whether a chunk has a part of the answer: some servers begin with an empty one."""
     if isinstance(chunk, dict):
         return bool(chunk.get("text") or chunk.get("tool_use") or chunk.get("is_finished"))
     for choice in getattr(chunk, "choices", None) or ():
@@ -19,27 +19,26 @@ def says(chunk: Any) -> bool:  # noqa: ANN401  (LiteLLM has no type for all of t
     return False
 
 
-def text(said: Any) -> str:  # noqa: ANN401  (as above)
-    """What is said in it in words; of a whole answer, too."""
-    if isinstance(said, dict):
-        return str(said.get("text") or "")
-    for choice in getattr(said, "choices", None) or ():
+def text(answer: Any) -> str:  # noqa: ANN401  (as above)
+    """The text of a chunk, or of a whole answer."""
+    if isinstance(answer, dict):
+        return str(answer.get("text") or "")
+    for choice in getattr(answer, "choices", None) or ():
         part = getattr(choice, "delta", None) or getattr(choice, "message", None)
         return str(getattr(part, "content", None) or "")
     # Of a transcription.
-    heard = getattr(said, "text", None)
+    heard = getattr(answer, "text", None)
     return heard if isinstance(heard, str) else ""
 
 
 class Repeats:
-    """Whether a stream has come to say the same again and again.
+    """Counts how often a stream repeats one token.
 
-    Ollama ends such an answer, and does not mark its end: after a token has come 32 times
-    (llm/llama_server.go at v0.33). That is what the model makes of the prompt, and no failure of
-    the server.
+    Ollama ends an answer after it has repeated a token 32 times, and does not mark its end
+    (llm/llama_server.go at v0.33). The model causes that, so it is no failure of the server.
     """
 
-    # Tokens may come together, so a few less.
+    # Fewer than 32: a chunk may hold several tokens.
     MANY = 24
 
     def __init__(self) -> None:
@@ -47,13 +46,13 @@ class Repeats:
 
     def see(self, chunk: Any) -> None:  # noqa: ANN401  (as above)
         """Take a chunk into account."""
-        said = text(chunk).strip() or _thought(chunk).strip()
-        self._count = self._count + 1 if said == self._last else 0
-        self._last = said
+        words = text(chunk).strip() or _thought(chunk).strip()
+        self._count = self._count + 1 if words == self._last else 0
+        self._last = words
 
     @property
     def many(self) -> bool:
-        """Whether what came last has come so often that Ollama may have ended it."""
+        """Whether the last token came so often that Ollama may have ended the answer."""
         return self._count >= self.MANY
 
 
@@ -64,7 +63,7 @@ def _thought(chunk: Any) -> str:  # noqa: ANN401  (as above)
 
 
 def finish_reason(chunk: Any) -> bool:  # noqa: ANN401  (as above)
-    """Whether it says that the answer is whole."""
+    """Whether a chunk marks the end of the answer."""
     if isinstance(chunk, dict):
         return bool(chunk.get("is_finished") or chunk.get("finish_reason"))
     choices = getattr(chunk, "choices", None) or ()

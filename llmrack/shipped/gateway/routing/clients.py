@@ -1,8 +1,8 @@
-"""HTTP clients: one an instance, with its deadlines, its certificate and its path for chats.
+"""HTTP clients: one for each instance, with its deadlines, its certificate and its path for chats.
 
-LiteLLM knows no connect timeout of its own, verifies by its own settings when it connects again,
-waits for as long as a request may take where a connection has gone dead, and always asks Ollama at
-/api/chat (seen with 1.106.12); but it takes a client for each request.
+LiteLLM has no connect timeout, uses its own settings of certificates when it reconnects, waits for
+the whole request timeout on a dead connection, and always asks Ollama at /api/chat (seen with
+1.106.12); but it accepts a client with each request.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .redact import shown_keys, without
 from .watch import headers, tls
 
 _OLLAMA_CHAT = "/api/chat"
-# Of the attempt under way: gets an entry when its request begins to be sent.
+# The running attempt's list gets an entry when its request begins to be sent.
 sending: ContextVar[list[bool]] = ContextVar("sending")
 
 
@@ -36,14 +36,14 @@ class _Transport(LiteLLMAiohttpTransport):
         try:
             return await without(self._keys, await super().handle_async_request(request))
         except httpx.ConnectError as error:
-            # LiteLLM would send the request once more and wait as long again.
+            # For this error LiteLLM would send the request again and wait as long once more.
             if getattr(error.__cause__, "errno", None) == errno.ETIMEDOUT:
                 raise httpx.ConnectTimeout(str(error), request=request) from error
             raise
 
 
 class _Client(AsyncHTTPHandler):
-    """LiteLLM's client, as an instance needs it also where LiteLLM makes it anew."""
+    """LiteLLM's client with an instance's settings, which it keeps when LiteLLM recreates it."""
 
     def __init__(self, spec: dict[str, Any]) -> None:
         self._spec = spec
@@ -65,9 +65,9 @@ class _Client(AsyncHTTPHandler):
         return ClientSession(connector=connector, cookie_jar=DummyCookieJar())
 
     def _socket(self, address: tuple[Any, ...]) -> socket.socket:
-        """One that fails when the other side has not been heard of for the connect timeout.
+        """A socket that fails when the other host's kernel is silent for the connect timeout.
 
-        Not when it is silent while it works: its kernel answers then (tcp(7)).
+        A server that takes long to answer is no such case: its kernel acknowledges (tcp(7)).
         """
         seconds = self._spec["connect_timeout"]
         made = socket.socket(*address[:3])
@@ -84,7 +84,7 @@ class _Client(AsyncHTTPHandler):
         timeouts = request.extensions.get("timeout", {})
         request.extensions["timeout"] = {**timeouts, "connect": self._spec["connect_timeout"]}
         if request.url.host == self._host:
-            # LiteLLM sends no headers of the declaration with some kinds of requests.
+            # LiteLLM omits the declared headers from some kinds of requests.
             request.headers.update(self._declared)
         path = self._spec["chat"]
         if path and request.url.path.endswith(_OLLAMA_CHAT):
@@ -93,13 +93,12 @@ class _Client(AsyncHTTPHandler):
 
 
 class Clients:
-    """The clients of all instances; each is made when it is first needed.
+    """The clients of all instances; each is made at its first use.
 
     + specs: routing.json's instances, by name
     """
 
     def __init__(self, specs: dict[str, dict[str, Any]]) -> None:
-        """Opens nothing."""
         self._specs = specs
         self._http: dict[str, _Client] = {}
         self._openai: dict[str, openai.AsyncOpenAI] = {}
@@ -118,14 +117,14 @@ class Clients:
                 api_key=kwargs["api_key"],
                 base_url=kwargs["api_base"],
                 max_retries=0,
-                # LiteLLM hands on no timeout of speech; each attempt has its own (attempt.py).
+                # LiteLLM passes no timeout for speech; each attempt has its own (attempt.py).
                 timeout=None,
                 http_client=http.client,
             )
         kwargs["client"] = self._openai[instance]
 
     def http(self, instance: str) -> _Client:
-        """That of an instance, without OpenAI's SDK."""
+        """The client of an instance, without OpenAI's SDK."""
         if instance not in self._http:
             self._http[instance] = _Client(self._specs[instance])
         return self._http[instance]

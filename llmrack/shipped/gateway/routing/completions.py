@@ -1,7 +1,7 @@
-"""A completion (/v1/completions, the oldest dialect) by way of a chat, which every server has.
+"""Serves a completion (/v1/completions, the oldest dialect) through a chat, which every server has.
 
-LiteLLM asks every server but Ollama for it at /v1/completions, which many do not have, and knows no
-deadline of ours for a stream (seen with 1.106.12). vLLM has it, can do more there, and is asked so.
+LiteLLM sends it to every server but Ollama at /v1/completions, which many do not have, and without
+our deadlines for a stream (seen with 1.106.12). vLLM has that path, can do more there, and gets it.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from ..requests.adapt import chat
 from ..requests.refusals import Refusal
 from ..requests.rules import Rules
 
-# What no chat can do.
+# Parameters that no chat has.
 _OF_TEXTS = ("suffix", "echo", "best_of", "logprobs")
 
 
 def as_chat(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list[str]:
-    """Make ``kwargs`` a chat that says the same, as the deployment takes it; see request_adapt.
+    """As ``adapt.chat``, for a completion, which becomes a chat.
 
-    Refusal where there is none.
+    Raises Refusal for parameters that no chat has.
     """
     for name in _OF_TEXTS:
         if kwargs.pop(name, None):
@@ -32,7 +32,7 @@ def as_chat(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> l
                 f"{name} cannot be had: this model is asked by way of a chat; leave it out", name
             )
     prompt = kwargs.pop("prompt", "")
-    # More than one is refused before.
+    # Several prompts have been refused before.
     text = prompt[0] if isinstance(prompt, list) else prompt
     kwargs["messages"] = [{"role": "user", "content": text}]
     count(kwargs)
@@ -40,7 +40,7 @@ def as_chat(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> l
 
 
 def count(kwargs: dict[str, Any]) -> None:
-    """Have a stream end with its tokens, for the log: LiteLLM counts none in a text."""
+    """Have a stream end with counts of its tokens, for the log: LiteLLM does not count them."""
     if kwargs.get("stream"):
         kwargs["stream_options"] = {"include_usage": True}
 
@@ -59,12 +59,12 @@ def as_completion(answer: Any, asked: dict[str, Any]) -> Any:  # noqa: ANN401  (
 
 
 class _Stream(TextCompletionStreamWrapper):
-    """LiteLLM's, but each piece has a text, and tokens come to those alone who ask for them."""
+    """LiteLLM's stream, but each piece has a text, and counts of tokens only if asked for."""
 
     def __init__(self, chunks: Any, model: str, options: dict[str, Any] | None) -> None:  # noqa: ANN401
         super().__init__(chunks, model, {"include_usage": True})
         self._wanted = bool((options or {}).get("include_usage"))
-        # Who answers, for a header.
+        # Names the deployment, for a header.
         self._hidden_params = getattr(chunks, "_hidden_params", {})
 
     async def __anext__(self) -> TextCompletionResponse:

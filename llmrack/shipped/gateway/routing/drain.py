@@ -1,9 +1,10 @@
 """Instances that get no new requests for a while, because a deploy is about to restart them.
 
-The deploy says so by files in ``drain`` of the unit's runtime directory, one an instance: its name,
-quoted as in a URL, and in it until when, in seconds of /proc/uptime, which nobody sets. So a deploy
-that died is forgotten. In ``drained/PID`` each process of the gateway answers with a line an
-instance: its name, how many requests run there, and whether it is ``well`` or ``resting``.
+The deploy writes a file for each such instance into ``drain`` of the unit's runtime directory. The
+file's name is the instance's, quoted as in a URL; it holds the end of the drain in seconds of
+/proc/uptime, which cannot be set, so that a deploy that died has no effect later. Each process of
+the gateway answers in ``drained/PID`` with a line for each instance: its name, its running
+requests, and whether it is ``well`` or ``resting``.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ UPTIME = Path("/proc/uptime")
 class Drains:
     """Which of ``instances`` are drained.
 
-    + folder: where it is said; None: nobody says so (systemd sets RUNTIME_DIRECTORY)
+    + folder: the unit's runtime directory (RUNTIME_DIRECTORY); None: nothing is ever drained
     """
 
     def __init__(self, instances: Mapping[str, Instance], folder: str | None) -> None:
-        """Forget what another process with this number has told."""
+        """Remove the answer of an earlier process with the same PID."""
         self._instances = instances
         self._folder = Path(folder) if folder else None
         self._told = ""
@@ -45,13 +46,13 @@ class Drains:
             await asyncio.sleep(POLL)
 
     def look(self, folder: Path) -> None:
-        """Take over what is said, and answer."""
+        """Read the deploy's files, and answer."""
         named, lines = _named(folder / "drain"), []
         for name, instance in self._instances.items():
             before, instance.drained = instance.drained, name in named
             if before != instance.drained:
                 LOG.info("%s gets %s", name, "requests again" if before else "no new requests")
-            # One look later, whoever was chosen before has begun.
+            # One look later, every request that was routed before has begun.
             elif before:
                 running = sum(model.running for model in instance.models.values())
                 state = "resting" if instance.rest else "well"
@@ -72,14 +73,14 @@ class Drains:
 
 
 def _named(folder: Path) -> set[str]:
-    """The names that are said, and hold still."""
-    found = set()
+    """The names of the instances whose drain has not ended."""
+    names = set()
     for file in folder.iterdir() if folder.exists() else ():
         try:
             until = float(file.read_text(encoding="ascii"))
         except (OSError, ValueError):
-            # It is gone, or none of ours.
+            # The file is removed, or none of ours.
             continue
         if until > float(UPTIME.read_text(encoding="ascii").split()[0]):
-            found.add(unquote(file.name))
-    return found
+            names.add(unquote(file.name))
+    return names

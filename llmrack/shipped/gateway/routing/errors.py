@@ -1,4 +1,4 @@
-"""Failures that LiteLLM does not see itself, in its own words, and with theirs for the log."""
+"""Makes LiteLLM's exceptions for failures that it does not detect, with their class for the log."""
 
 from __future__ import annotations
 
@@ -23,23 +23,26 @@ def silent(deployment: Deployment, scope: anyio.CancelScope, seconds: float) -> 
     return error
 
 
-def late(deployment: Deployment, said: str) -> Timeout:
-    """A deadline is over; ``said`` is what the instance did."""
-    said = f"{deployment.instance.name} {said}"
-    return Timeout(message=said, model=deployment.upstream, llm_provider="")
+def late(deployment: Deployment, deed: str) -> Timeout:
+    """A deadline is over.
+
+    + deed: the end of a sentence that begins with the instance's name
+    """
+    message = f"{deployment.instance.name} {deed}"
+    return Timeout(message=message, model=deployment.upstream, llm_provider="")
 
 
 def broken(deployment: Deployment, error: Exception | None = None) -> InternalServerError:
     """An answer that ended before its end."""
-    said = f"{deployment.instance.name} broke off before its answer was whole"
+    message = f"{deployment.instance.name} broke off before its answer was whole"
     if str(error or ""):
-        said += f" ({error})"
-    made = InternalServerError(message=said, model=deployment.upstream, llm_provider="")
-    made.failure = "broken off"
-    return made
+        message += f" ({error})"
+    failure = InternalServerError(message=message, model=deployment.upstream, llm_provider="")
+    failure.failure = "broken off"
+    return failure
 
 
 def stamped(error: Exception, deployment: Deployment) -> Exception:
-    """With the word by which LiteLLM asks the others of a name; it gives it to chats alone."""
+    """Add the mark for LiteLLM to ask a name's other deployments; LiteLLM marks chats only."""
     error.failed_deployment_id = deployment.id  # type: ignore[attr-defined]
     return error

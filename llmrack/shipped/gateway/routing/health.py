@@ -1,8 +1,9 @@
-"""How instances are: who rests after a failure, since when and why, and what ends it.
+"""The state of instances: which ones rest after a failure, why, and when they are asked again.
 
-An instance that is watched gives a sign of life each second while it is in use. One that failed is
-used again when it has answered a short request of the gateway's own, so no client's request has to
-find out; one that is not watched (a paid provider) when its time is over, by one request alone.
+A watched instance is asked for a sign of life each second while it is in use. After a failure it is
+used again when it has answered a short request of the gateway's own, so that no client's request
+has to try. An instance that is not watched (a paid provider) rests for a fixed time; then a single
+request tries it.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ LOG.addHandler(logging.StreamHandler(sys.stderr))
 # Seconds from one sign of life to the next, and until one is missed.
 INTERVAL = 1.0
 SIGN_TIMEOUT = 1.0
-# Missed signs until a silent instance counts as lost. A busy one may be slow to give one.
+# Missed signs until a silent instance counts as lost. A busy one may be slow to answer.
 SILENT = 3
 # Seconds after the last request in which an instance counts as in use. Others are left alone: the
 # engines note each sign of life in their logs.
 IN_USE = 30.0
 # Seconds between looks at what is loaded.
 LOADED_EVERY = 5.0
-# Seconds from a failure to its proof, where one failure follows another in spite of proofs.
+# Most seconds from a failure to its proof, if failures go on in spite of proofs.
 LONGEST_DOUBT = 10.0
 # Seconds for which a measured pace holds, and share of a new measurement in it.
 PACE_HOLDS, PACE_SHARE = 60.0, 0.3
@@ -46,15 +47,15 @@ ANSWERED_HOLDS = 240.0
 
 @dataclass
 class Rest:
-    """Why something is not asked, and until when.
+    """Why an instance or a model is not asked, and until when.
 
-    + until: monotonic time; before it nobody tries
-    + why: for the log
-    + proof: a short request that must be answered first, where somebody watches; None: a sign of
-      life is enough
+    + until: monotonic time; it is not tried before
+    + why: the cause, for the log
+    + proof: sends a short request that a watched instance must answer first; None: a sign of life
+      is enough
     + since: monotonic time
-    + pause: seconds from one proof in vain to the next
-    + trying: monotonic time until which somebody tries: the gateway itself, or one request
+    + pause: seconds from a failed proof to the next
+    + trying: monotonic time until which the gateway itself, or one request, tries it
     """
 
     until: float
@@ -65,18 +66,18 @@ class Rest:
     trying: float = 0.0
 
     def may_be_tried(self, now: float) -> bool:
-        """Whether it is time to see if it is over, and nobody does already."""
+        """Whether it is time to try again, and nothing tries already."""
         return now >= self.until and now >= self.trying
 
 
 @dataclass(kw_only=True)
 class Resting:
-    """What is put aside when it fails.
+    """An instance or a model, which is put aside when it fails.
 
-    + rest: while it is
-    + doubt: seconds from its next failure to a proof, while it has answered nothing but a proof
+    + rest: its rest, while it is put aside
+    + doubt: seconds from its next failure to a proof, if it has answered only proofs since the last
     + changed: is called when it begins to rest, or wakes
-    + noted: is called then, too, with what the log of events shall say
+    + noted: is called then, too, with the fields for the log of events
     """
 
     rest: Rest | None = None
@@ -84,29 +85,35 @@ class Resting:
     changed: Callable[[], None] = lambda: None
     noted: Callable[..., None] = lambda **_: None
 
-    def put_aside(self, rest: Rest, what: str) -> None:
-        """Begin to rest, or go on; ``what`` is its name in the log."""
+    def put_aside(self, rest: Rest, name: str) -> None:
+        """Begin to rest, or rest longer.
+
+        + name: its name in the log
+        """
         present = self.rest
         if self.doubt:
             rest.until = max(rest.until, rest.since + self.doubt)
         if present is None:
-            LOG.warning("%s is put aside: %s", what, rest.why)
+            LOG.warning("%s is put aside: %s", name, rest.why)
             self.noted(event="aside", why=rest.why)
             rest.pause = max(rest.pause, self.doubt)
             self.rest = rest
             self.changed()
             return
-        # The same one, for somebody may be trying it.
+        # The present rest is changed, not replaced: a request may be trying it.
         finite = present.until < math.inf
         present.until = max(present.until, rest.until) if finite else rest.until
         present.why, present.proof = rest.why, rest.proof
 
-    def wake(self, what: str) -> None:
-        """It has answered; what rests is well again."""
+    def wake(self, name: str) -> None:
+        """End the rest, if there is one: it has answered.
+
+        + name: its name in the log
+        """
         self.doubt = 0.0
         if self.rest:
             rested = time.monotonic() - self.rest.since
-            LOG.info("%s is back after %.1f s", what, rested)
+            LOG.info("%s is back after %.1f s", name, rested)
             self.noted(event="back", seconds=round(rested, 1))
             self.doubt = min(self.rest.pause * 2, LONGEST_DOUBT)
             self.rest = None
@@ -115,7 +122,14 @@ class Resting:
 
 @dataclass
 class Model(Resting):
-    """A model on an instance, as it is known there."""
+    """A model on an instance.
+
+    + running: requests that wait for it or are answered
+    + answered: monotonic time of its last answer
+    + pace: seconds a token; None: not measured yet
+    + measured: monotonic time of the last measurement
+    + loading: whether the gateway has asked the instance to load it
+    """
 
     running: int = 0
     answered: float = -ANSWERED_HOLDS
@@ -124,20 +138,29 @@ class Model(Resting):
     loading: bool = False
 
     def measure(self, seconds: float, tokens: int) -> None:
-        """Note how long an answer took."""
+        """Note the seconds and tokens of an answer."""
         now, new = time.monotonic(), seconds / max(tokens, 1)
         old = self.known_pace(now)
         self.pace = new if old is None else old + PACE_SHARE * (new - old)
         self.measured = now
 
     def known_pace(self, now: float) -> float | None:
-        """Seconds a token, unless that was long ago."""
+        """Seconds a token; None if the measurement is older than PACE_HOLDS."""
         return self.pace if now - self.measured < PACE_HOLDS else None
 
 
 @dataclass
 class Instance(Resting):
-    """A server, what is known of it, and the requests that wait for its next word."""
+    """A server and its state.
+
+    + watched: whether it is asked for signs of life
+    + models: those that were asked for, by upstream name
+    + used: monotonic time of its last request
+    + loaded: names of the models in its memory; None if it does not list them
+    + waiting: scopes of the requests that wait for its next token
+    + missed: signs of life that it has not given, one after the other
+    + drained: whether a deploy is about to restart it (drain.py)
+    """
 
     name: str
     watched: bool
@@ -146,46 +169,45 @@ class Instance(Resting):
     loaded: frozenset[str] | None = None
     waiting: set[anyio.CancelScope] = field(default_factory=set)
     missed: int = 0
-    # Whether somebody is about to restart it (drain.py).
     drained: bool = False
 
     def model(self, upstream: str) -> Model:
-        """What is known of one of its models."""
+        """The state of one of its models."""
         if upstream not in self.models:
             noted = partial(self.noted, model=upstream)
             self.models[upstream] = Model(changed=self.changed, noted=noted)
         return self.models[upstream]
 
     def has_loaded(self, upstream: str, now: float) -> bool | None:
-        """Whether a model is in its memory; None where nobody knows."""
+        """Whether a model is in its memory; None if that is not known."""
         if self.loaded is None:
             return None
         model = self.model(upstream)
         if now - model.answered < ANSWERED_HOLDS:
             return True
-        # Ollama lists a model from the moment in which it begins to load it (PsHandler in
-        # server/routes.go): where requests wait for a first answer, that may be still going on.
+        # Ollama lists a model as soon as it begins to load it (PsHandler in server/routes.go): if
+        # requests wait for a first answer, it may still be loading.
         return _full(upstream) in self.loaded and not model.running
 
     def see_loaded(self, names: frozenset[str], now: float) -> None:
-        """Take over what it lists; what it has put out of its memory counts as answered no more."""
+        """Note the models that it lists; one that it has unloaded has not answered of late."""
         self.loaded = names
         for upstream, model in self.models.items():
-            # Not at once, for it may list the same weights under another of their names.
+            # Not at once: it may list the same weights under another of their names.
             if _full(upstream) not in names and now - model.answered > 2 * LOADED_EVERY:
                 model.answered = -ANSWERED_HOLDS
 
     def can_be_asked(self, upstream: str, now: float) -> bool:
-        """Whether neither it nor the model rests; or one request may try."""
+        """Whether neither it nor the model rests, or a request may try whether it is back."""
         return not self.drained and all(
             rest is None or (not self.watched and rest.may_be_tried(now))
             for rest in (self.rest, self.model(upstream).rest)
         )
 
     def tried(self, upstream: str, until: float) -> list[Rest]:
-        """A request is chosen for it: until it has ended, nobody else tries. Gives what it tries.
+        """Let a request alone try it, until its end. Returns the rests that the request tries.
 
-        Nothing where somebody watches: there the gateway's own request tries.
+        None for a watched instance, which the gateway's own request tries.
         """
         rests = [rest for rest in (self.rest, self.model(upstream).rest) if rest]
         if self.watched:
@@ -195,7 +217,7 @@ class Instance(Resting):
         return rests
 
     def well(self, upstream: str) -> None:
-        """It has answered, so it and the model are well."""
+        """End the rests of the instance and a model: it has answered."""
         model = self.model(upstream)
         self.wake(self.name)
         model.wake(f"{self.name}/{upstream}")
@@ -203,7 +225,7 @@ class Instance(Resting):
         model.answered = time.monotonic()
 
     def lost(self) -> None:
-        """It is gone: what waits for it stops waiting, and nothing is loaded there any more."""
+        """End the requests that wait for it, and forget what was loaded: it does not run."""
         for scope in list(self.waiting):
             scope.deadline = -math.inf
         if self.loaded is not None:
@@ -217,11 +239,15 @@ class Deployment:
     """A deployment's entry in routing.json, with its instance.
 
     + kind: of answers: chat, embedding, transcription, speech, rerank or image
+    + upstream: the instance's name for the model
+    + level: deployments of a lower level are asked first
+    + weight: its share among the deployments of its level
+    + first_token_timeout, timeout, stream_timeout: seconds
     + served: the declared model
-    + place: among the members of its tier, from 0 on
-    + keeps_answers: whether what is asked and answered is kept
+    + place: its place among the members of its tier, from 0 on
+    + keeps_answers: whether questions and answers are kept
     + rules: for requests to it
-    + params: LiteLLM's own parameters of it, once a request has been routed
+    + params: LiteLLM's own parameters of it; None before its first request
     """
 
     id: str
@@ -242,11 +268,11 @@ class Deployment:
 
     @property
     def model(self) -> Model:
-        """What is known of its model."""
+        """The state of its model."""
         return self.instance.model(self.upstream)
 
     def can_be_asked(self, now: float) -> bool:
-        """Whether nothing of it rests, and it may have one more request."""
+        """Whether it does not rest, and may have one more request."""
         limit = (self.params or {}).get("max_parallel_requests")
         full = limit is not None and self.model.running >= limit
         return not full and self.instance.can_be_asked(self.upstream, now)

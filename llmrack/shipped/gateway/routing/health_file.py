@@ -1,8 +1,8 @@
-"""The file health.json, which says how instances are.
+"""The file health.json with the state of the instances.
 
-It is written anew whenever an instance is put aside or is back, in a thread of its own, so that no
-request waits for it. It lies in the unit's runtime directory. Two releases share that directory
-while one follows the other; then the newer process writes the file.
+It is rewritten whenever an instance is put aside or is back, in a thread of its own, so that no
+request waits for it. It is in the unit's runtime directory. While one release follows another, both
+share that directory, and the newer process writes the file.
 """
 
 from __future__ import annotations
@@ -23,12 +23,11 @@ FILE = "health.json"
 class HealthFile:
     """The file for ``instances``.
 
-    + folder: of the file; None: there is none (systemd sets RUNTIME_DIRECTORY, but not for a
-      candidate)
+    + folder: the folder of the file (RUNTIME_DIRECTORY); None: no file, as for a candidate
     """
 
     def __init__(self, instances: Mapping[str, Instance], folder: str | None) -> None:
-        """Write it at once, in the place of an older process's."""
+        """Write the file, in place of an older process's."""
         self._instances = instances
         self._file = Path(folder) / FILE if folder else None
         self._started = time.time()
@@ -40,7 +39,7 @@ class HealthFile:
             _write(self._file, self._text(), self._started)
 
     def _changed(self) -> None:
-        """Have it written; many changes at a time are written once."""
+        """Have the file written; several changes at a time are written once."""
         self._due = True
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._rewrite())
@@ -53,18 +52,20 @@ class HealthFile:
     def _text(self) -> str:
         instances = {
             name: {
-                "rest": _rest(each),
+                "rest": _rest(instance),
                 "models": {
-                    upstream: _rest(model) for upstream, model in each.models.items() if model.rest
+                    upstream: _rest(model)
+                    for upstream, model in instance.models.items()
+                    if model.rest
                 },
             }
-            for name, each in self._instances.items()
+            for name, instance in self._instances.items()
         }
         return json.dumps({"pid": os.getpid(), "started": self._started, "instances": instances})
 
 
 def _rest(resting: Resting) -> dict[str, Any] | None:
-    """Since when, in seconds since 1970, and why; None for what is well."""
+    """Since when (seconds since 1970) it rests, and why; None if it does not."""
     rest = resting.rest
     if rest is None:
         return None

@@ -1,4 +1,4 @@
-"""What routing knows, for Prometheus: read from memory when the page is asked for."""
+"""The state of the instances for Prometheus, read from memory when the page is asked for."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ LABELS = ("instance", "model")
 
 
 class RoutingCollector(Collector):
-    """How each instance is (its ``model`` is empty), and each of its models that was asked for."""
+    """Metrics of each instance (``model`` is empty), and of its models that were asked for."""
 
     def __init__(self, instances: Mapping[str, Instance]) -> None:
-        """Nothing is read before Prometheus asks."""
         self._instances = instances
 
     def collect(self) -> Iterator[Metric]:
@@ -31,7 +30,7 @@ class RoutingCollector(Collector):
         running = GaugeMetricFamily(
             "llmrack_running_requests", "Requests that wait for it or are answered.", labels=LABELS
         )
-        # A copy of its models: LiteLLM makes the page in a thread of its own.
+        # A copy of the models: LiteLLM makes the page in a thread of its own.
         for name, instance in self._instances.items():
             known: list[tuple[str, Resting]] = [("", instance)]
             for upstream, model in list(instance.models.items()):
@@ -46,5 +45,5 @@ class RoutingCollector(Collector):
 
 
 def register(instances: Mapping[str, Instance]) -> None:
-    """Have them on the page that LiteLLM serves at /metrics."""
+    """Add the metrics to the page that LiteLLM serves at /metrics."""
     REGISTRY.register(RoutingCollector(instances))

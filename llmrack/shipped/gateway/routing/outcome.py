@@ -1,4 +1,4 @@
-"""What an attempt's outcome says of an instance: it is well, or put aside until it is proven."""
+"""Draws the conclusion from an attempt: the instance is well, or is put aside until a proof."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from .trail import Trail
 
 
 class Outcomes:
-    """Those of every attempt.
+    """The outcomes of every attempt.
 
-    + cooldown: seconds that one rests whose failure does not say for how long
-    + prove: sends a short request to a deployment; raises where it fails
+    + cooldown: seconds that a deployment rests after a failure without a Retry-After
+    + prove: sends a short request to a deployment; raises if it fails
     """
 
     def __init__(self, cooldown: float, prove: Callable[[Deployment], Awaitable[None]]) -> None:
@@ -36,18 +36,18 @@ class Outcomes:
     async def attempt(
         self, deployment: Deployment, seconds: float, declared: float, trail: Trail
     ) -> AsyncIterator[list[Rest]]:
-        """Count it as running, end it in time or when the instance is lost, note its failure.
+        """Count an attempt, end it at its deadline or when the instance is lost, note its failure.
 
         + seconds: its deadline
-        + declared: the deadline where the client asks for no other one
+        + declared: the deadline without the client's own
 
-        Gives what it tries whether it is well again.
+        Yields the rests that it tries to end.
         """
         instance, model, began = deployment.instance, deployment.model, time.monotonic()
         rests = instance.tried(deployment.upstream, math.inf)
         sent: list[bool] = []
         sending.set(sent)
-        # A client that waits for less than is declared says nothing of the instance.
+        # If a client waits less long than declared, its time-out is no failure of the instance.
         patient = seconds >= declared
         instance.used = began
         model.running += 1
@@ -67,7 +67,7 @@ class Outcomes:
         except Exception as error:
             if blame(error, deployment.rules.engine, bool(sent)) is None:
                 raise refused(deployment, error, trail, began) from error
-            # Noted before the router asks somebody else.
+            # Noted before the router asks another deployment.
             if patient or not isinstance(error, Timeout):
                 self.failed(deployment, error)
             trail.fail(deployment, error, began)
@@ -80,13 +80,17 @@ class Outcomes:
                 rest.trying = 0.0
 
     def well(self, deployment: Deployment, began: float | None, tokens: int) -> None:
-        """It has answered in ``tokens``, from ``began`` on (monotonic time; None: not measured)."""
+        """Note an answer.
+
+        + began: monotonic time of the attempt; None: its pace is not measured
+        + tokens: of the answer
+        """
         deployment.instance.well(deployment.upstream)
         if began is not None:
             deployment.model.measure(time.monotonic() - began, tokens)
 
     def failed(self, deployment: Deployment, error: Exception) -> None:
-        """Put aside who is to blame for ``error``: the instance, the model there, or nobody."""
+        """Put aside the instance, its model or nothing, by the cause of ``error``."""
         instance, upstream = deployment.instance, deployment.upstream
         who, wildcard = blame(error, deployment.rules.engine, True), upstream.endswith("*")
         if who is None or (wildcard and status(error) == 404):
@@ -104,5 +108,5 @@ class Outcomes:
 
 
 def measured_from(kwargs: dict[str, Any]) -> float | None:
-    """The monotonic time; None where the pace is not measured: one may wait for a model to load."""
+    """The monotonic time; None for the gateway's own request, which may have a model loaded."""
     return None if kwargs.get("no-log") else time.monotonic()

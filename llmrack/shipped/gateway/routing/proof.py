@@ -1,4 +1,4 @@
-"""The gateway's own short request to a model that failed: is it well again?"""
+"""The gateway's own short requests, which show whether a model is well after a failure."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import wave
 from dataclasses import dataclass
 from typing import Any
 
-# Of the silence: samples a second, and how many there are (a tenth of a second, OpenAI's least).
+# Samples a second of the silence, and their number (a tenth of a second, OpenAI's minimum).
 RATE, SAMPLES = 16_000, 1_600
 
 
 @dataclass(frozen=True)
 class Proof:
-    """A request that an answer to proves.
+    """A request whose answer shows that a model is well.
 
     + call: LiteLLM's function for it
     + asked: its parameters
-    + or_refused: whether a refusal as wrong proves it, too: it may lack what is asked by name
+    + or_refused: whether a refusal shows it, too: the model may lack the voice that is asked for
     """
 
     call: str
@@ -36,7 +36,7 @@ def silence() -> bytes:
     return made.getvalue()
 
 
-# By kind. There is none of images, which cost money each: there a sign of life has to do.
+# By kind. Images have none, since each costs money: a sign of life must do.
 PROOFS = {
     "chat": Proof(
         "acompletion",

@@ -1,6 +1,6 @@
-"""Errors of providers without the keys that they were shown: some name them in their answer.
+"""Removes keys from the errors of providers: some repeat the key in their answer.
 
-LiteLLM hands a provider's error on to clients and writes it into its log (seen with 1.106.12).
+LiteLLM passes a provider's error on to clients and writes it into its log (seen with 1.106.12).
 """
 
 from __future__ import annotations
@@ -11,18 +11,21 @@ from typing import Any
 
 import httpx
 
-# They describe the body as it came over the wire, which httpx has decoded.
+# These describe the body before httpx has decoded it.
 _OF_THE_WIRE = ("content-encoding", "content-length", "transfer-encoding")
 
 
 def shown_keys(spec: Mapping[str, Any]) -> dict[str, str]:
-    """The secrets that an instance is shown, by name; ``spec`` is routing.json's."""
+    """The secrets that an instance is sent, by name.
+
+    + spec: its entry in routing.json
+    """
     names = {*spec["secret_headers"].values(), *([spec["key"]] if spec["key"] else [])}
     return {name: value for name in names if (value := os.environ.get(name))}
 
 
 async def without(keys: Mapping[str, str], response: httpx.Response) -> httpx.Response:
-    """An error with the names of ``keys`` where their values stood; other answers as they are."""
+    """An error with the names of ``keys`` in place of their values; other answers unchanged."""
     if response.status_code < 400:
         return response
     body = await response.aread()

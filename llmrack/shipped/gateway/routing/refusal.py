@@ -1,8 +1,8 @@
-"""What becomes of a request that is refused as wrong: it ends there, unless more is declared.
+"""Ends a request that is refused as wrong, unless a chain is declared for that case.
 
-LiteLLM's router goes along a chain whatever a request failed of, and says in the end what the first
-one said, who may just have been away. So a refusal is remembered beside the request (Trail), those
-who would be asked next are not, and the client hears of the refusal.
+LiteLLM's router follows a chain after any failure, and returns the first error in the end, which
+may be that of an instance that was away. So a refusal is noted beside the request (Trail), no
+further model is asked, and the client receives the refusal.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from .trail import Trail, trails
 
 
 def refused(deployment: Deployment, error: Exception, trail: Trail, began: float) -> Exception:
-    """Note that a model refuses a request; what makes LiteLLM do what is declared for that case."""
+    """Note a model's refusal; returns the exception by which LiteLLM does what is declared then."""
     rules, model = deployment.rules, deployment.served
     if isinstance(error, Refusal):
         refusal = error
     else:
         refusal = Refusal(sentence(model, error))
-        # The log looks for the upstream's status there.
+        # The log reads the upstream's status from it.
         refusal.__cause__ = error
     trail.fail(deployment, refusal, began)
     trail.refusals.setdefault(model, refusal)
@@ -51,24 +51,25 @@ def refused(deployment: Deployment, error: Exception, trail: Trail, began: float
 
 
 def without_eyes(trail: Trail, offered: list[Deployment], able: list[str]) -> list[Deployment]:
-    """Those who stay when a request with images is put to ``offered``, none of whom has eyes.
+    """Refuse a request with images for deployments that cannot see them.
 
-    + able: public names of those that have
+    + offered: the deployments, none with vision
+    + able: public names of models with vision
 
-    Refusal unless it is declared that such requests go on: then nobody stays.
+    Returns no deployment if it is declared that such requests go on; else raises Refusal.
     """
     model = offered[0].served
-    others = f"ask one that can: {', '.join(able)}" if able else "no model here can"
-    refusal = Refusal(f"{model} cannot see images; {others}", "messages")
+    way_out = f"ask one that can: {', '.join(able)}" if able else "no model here can"
+    refusal = Refusal(f"{model} cannot see images; {way_out}", "messages")
     trail.refusals.setdefault(model, refusal)
-    if not any(each.rules.next for each in offered):
+    if not any(deployment.rules.next for deployment in offered):
         trail.final = refusal
         raise refusal
     return []
 
 
 def install() -> None:
-    """Have LiteLLM's router say what a request was refused for."""
+    """Have LiteLLM's router raise the refusal of a request."""
     walk: Callable[..., Awaitable[Any]] = Router.async_function_with_fallbacks
 
     async def walked(router: Router, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
@@ -81,17 +82,17 @@ def install() -> None:
             if trail.refusals:
                 raise _worded(next(iter(trail.refusals.values())), kwargs) from None
             if trail.chosen and not trail.asked and not _is_of_gateway(error):
-                # LiteLLM could not even put it into a form that can be sent.
+                # LiteLLM could not make a request of it.
                 LOG.warning("LiteLLM cannot send a request: %s", type(error).__name__)
-                said = f"the request cannot be understood ({type(error).__name__}); correct it"
-                raise _worded(Refusal(said), kwargs) from error
+                reason = f"the request cannot be understood ({type(error).__name__}); correct it"
+                raise _worded(Refusal(reason), kwargs) from error
             raise
 
     Router.async_function_with_fallbacks = walked
 
 
 def _worded(refusal: Refusal, kwargs: dict[str, Any]) -> Exception:
-    """The refusal as LiteLLM words it in OpenAI's form; of speech it would use FastAPI's."""
+    """The refusal in OpenAI's form; for speech LiteLLM would use FastAPI's."""
     failure: Exception = refusal
     if getattr(kwargs.get("original_function"), "__name__", "") == "_aspeech":
         failure = ProxyException(refusal.message, refusal.type, refusal.param, refusal.status_code)
@@ -99,7 +100,7 @@ def _worded(refusal: Refusal, kwargs: dict[str, Any]) -> Exception:
 
 
 def _is_of_gateway(error: Exception) -> bool:
-    """Whether it is a limit or a deadline, and says so."""
+    """Whether an error is a limit or a deadline of the gateway, which has a message of its own."""
     if isinstance(error, RouterRateLimitError | openai.APITimeoutError):
         return True
     return isinstance(error, openai.APIStatusError) and error.status_code < 500

@@ -1,6 +1,6 @@
-"""Chats that an instance answers piece by piece: a first token within its time, and no long gap.
+"""Streamed chats, with deadlines for the first token and for the gaps between tokens.
 
-LiteLLM passes off a stream that breaks off as a whole answer (seen with 1.106.12).
+LiteLLM treats a stream that breaks off as a complete answer (seen with 1.106.12).
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from .trail import Trail, trails
 
 @dataclass
 class _Begun:
-    """A stream whose first token is there.
+    """A stream whose first token has come.
 
-    + began: monotonic time of the attempt; None where the pace is not measured
-    + trail: the request's way
-    + rests: what the answer proves to be well again
-    + held: chunks that were read already; source: those that follow
+    + began: monotonic time of the attempt; None: its pace is not measured
+    + trail: the record of the request
+    + rests: the rests that the answer ends
+    + held: chunks that were read already; source: the following ones
     """
 
     deployment: Deployment
@@ -40,10 +40,10 @@ class _Begun:
 
 
 class Streams:
-    """The chats of this gateway that are asked for as streams.
+    """The streamed chats of this gateway.
 
     + chat: LiteLLM's own function
-    + cooldown: seconds for which others wait at most for a stream that has begun
+    + cooldown: seconds at most for which a stream that has begun keeps others from trying
     """
 
     def __init__(
@@ -56,23 +56,23 @@ class Streams:
     async def put_together(
         self, deployment: Deployment, kwargs: dict[str, Any], whole: float
     ) -> Any:  # noqa: ANN401  (as LiteLLM's own)
-        """A plain answer, asked for as a stream: only so a first token can be waited for."""
+        """A plain answer that is read as a stream, so that the first token has a deadline."""
         logged, began = kwargs.get("litellm_logging_obj"), time.monotonic()
         asked = kwargs | {"stream": True, "stream_options": {"include_usage": True}}
         try:
-            # The deadline of the first token is an attempt's own; this one is for all of it.
+            # The attempt has the deadline of the first token; this one is for the whole answer.
             with anyio.fail_after(whole):
                 response = await self.begin(deployment, asked, whole)
                 chunks = [chunk async for chunk in response]
         except TimeoutError:
             error = late(deployment, f"gave no whole answer within {whole:g} s")
-            # As where the answer comes in one piece: a client that waits for less blames nobody.
+            # If a client waits less long than declared, its time-out is no failure of the instance.
             if whole >= deployment.timeout:
                 self._outcomes.failed(deployment, error)
             trails.of(kwargs).fail(deployment, error, began)
             raise error from None
         except MidStreamFallbackError as error:
-            # No token has reached the client: the next instance begins afresh.
+            # No token has reached the client, so another instance can answer.
             raise error.original_exception or error from None
         finally:
             if logged is not None:
@@ -84,7 +84,7 @@ class Streams:
         return built
 
     async def begin(self, deployment: Deployment, kwargs: dict[str, Any], whole: float) -> Any:  # noqa: ANN401
-        """A stream that has begun: its first token is there, in time."""
+        """Begin a stream; returns when its first token has come in time."""
         began, trail = measured_from(kwargs), trails.of(kwargs)
         held: list[Any] = []
         first = deployment.first_token_timeout or math.inf
@@ -99,7 +99,7 @@ class Streams:
                     raise broken(deployment, error) from error
         trail.answered, trail.first = deployment, time.monotonic()
         for rest in rests:
-            # The first token is half an answer: others wait for more of it, but not for ever.
+            # While the answer goes on no other request tries, but not for ever.
             rest.trying = time.monotonic() + self._cooldown
         begun = _Begun(deployment, began, trail, rests, held, source)
         response.completion_stream = self._rest_of(begun)
@@ -123,15 +123,15 @@ class Streams:
                         waiting.discard(scope)
                 if chunk is None:
                     break
-                # Who gives tokens is alive, even if too busy to say so when it is asked.
+                # An instance that sends tokens is alive, even if too busy for a sign of life.
                 deployment.instance.missed = 0
                 tokens += 1
                 repeats.see(chunk)
                 if deployment.keeps_answers:
-                    trail.said.append(text(chunk))
+                    trail.parts.append(text(chunk))
                 if not finished and finish_reason(chunk):
                     finished = True
-                    # Now, for LiteLLM may read no further.
+                    # Counted now: LiteLLM may read no further.
                     deployment.model.running -= 1
                     self._outcomes.well(deployment, begun.began, tokens)
                 yield chunk
@@ -142,12 +142,12 @@ class Streams:
             self._outcomes.failed(deployment, error)
             trail.fail(deployment, error, at_first)
             raise error from None
-        except Exception as found:
-            error = broken(deployment, found)
+        except Exception as cause:
+            error = broken(deployment, cause)
             if not (deployment.rules.engine == "ollama" and repeats.many):
-                self._outcomes.failed(deployment, found)
+                self._outcomes.failed(deployment, cause)
             trail.fail(deployment, error, at_first)
-            raise error from found
+            raise error from cause
         finally:
             if not finished:
                 deployment.model.running -= 1

@@ -1,4 +1,4 @@
-"""What became of each request on its way from instance to instance, for the log of requests."""
+"""Records each request's attempts and their outcomes, for the log of requests."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from ..requests.refusals import Refusal
 from .blame import kind, status
 from .health import Deployment
 
-# Requests that are remembered at most: one of which nobody hears any more is forgotten.
+# Most records that are kept; the oldest is dropped.
 MOST = 10_000
 
 
 @dataclass
 class Trail:
-    """A request's way.
+    """The record of a request.
 
     + model: the name that the client asks for
-    + failed: its attempts that failed, in their order, as the log has them
-    + answered: who answers it
-    + first: monotonic time of the answer's first token, where that was seen
-    + said: parts of the answer, where the stack declares that answers are kept
-    + refusals: why it was refused, by each declared model that did
-    + final: the refusal that it goes no further after
-    + chosen: whether anybody was chosen to answer it; asked: whether anybody was asked
+    + failed: its failed attempts in their order, in the form of the log
+    + answered: the deployment that answers it
+    + first: monotonic time of the answer's first token, if that is known
+    + parts: of the answer, where the stack declares that answers are kept
+    + refusals: the refusal of each declared model that refused it
+    + final: the refusal after which no further model is asked
+    + chosen: whether a deployment was chosen; asked: whether one was asked
     + no_tools: types of tools that were left out
-    + left_out: parameters that were left out for who answers
+    + left_out: parameters that were left out for the deployment that answers
     + noted: whether the log has it
     """
 
@@ -36,7 +36,7 @@ class Trail:
     failed: list[dict[str, Any]] = field(default_factory=list)
     answered: Deployment | None = None
     first: float | None = None
-    said: list[str] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)
     refusals: dict[str, Refusal] = field(default_factory=dict)
     final: Refusal | None = None
     chosen: bool = False
@@ -47,17 +47,20 @@ class Trail:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What clients are told: does the answer come from the house, and what was left out."""
+        """The headers of the answer: whether it comes from the house, and what was left out."""
         if self.answered is None:
             return {}
-        found = {"x-llmrack-served": self.answered.rules.place}
+        shown = {"x-llmrack-served": self.answered.rules.place}
         if left_out := [*self.no_tools, *self.left_out]:
-            found["x-llmrack-left-out"] = ", ".join(left_out)
-        return found
+            shown["x-llmrack-left-out"] = ", ".join(left_out)
+        return shown
 
     def fail(self, deployment: Deployment, error: Exception, began: float) -> None:
-        """An attempt that began at ``began`` (monotonic time) has failed."""
-        self.answered, self.first, self.said = None, None, []
+        """Note a failed attempt.
+
+        + began: monotonic time
+        """
+        self.answered, self.first, self.parts = None, None, []
         self.failed.append(
             {
                 "instance": deployment.instance.name,
@@ -70,18 +73,18 @@ class Trail:
 
 
 class Trails:
-    """Those of the requests under way, by LiteLLM's id."""
+    """The records of the running requests, by LiteLLM's id."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, Trail] = OrderedDict()
 
     def of(self, kwargs: dict[str, Any]) -> Trail:
-        """That of the request which LiteLLM makes with ``kwargs``; the gateway's own have none."""
+        """The record of the request that LiteLLM makes with ``kwargs``; the gateway's have none."""
         call = kwargs.get("litellm_call_id")
         if not isinstance(call, str) or kwargs.get("no-log"):
             return Trail()
         if call not in self._known or self._known[call].noted:
-            # A client may give an id of its own, and twice the same one.
+            # A client may set the id, and set the same one twice.
             self._known[call] = Trail()
             self._known.move_to_end(call)
             if len(self._known) > MOST:
@@ -89,11 +92,11 @@ class Trails:
         return self._known[call]
 
     def seen(self, call: object) -> Trail:
-        """That of a request which may be over."""
+        """The record of a request that may be over."""
         return self._known.get(call, Trail()) if isinstance(call, str) else Trail()
 
     def take(self, call: object) -> Trail:
-        """The whole way of a request that is over, for the log; only once."""
+        """The record of a request that is over, for the log; an empty one the second time."""
         trail = self._known.get(call) if isinstance(call, str) else None
         if trail is None or trail.noted:
             return Trail()

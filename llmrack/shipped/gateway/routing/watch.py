@@ -24,20 +24,19 @@ from .health import (
     Resting,
 )
 
-# The server as a whole, which is asked by OPTIONS (RFC 9110, 9.3.7). Go's server answers itself:
-# no route is asked, and Ollama's log stays quiet.
+# The target of OPTIONS for the server as a whole (RFC 9110, 9.3.7). Go's HTTP server answers that
+# itself, so that Ollama logs nothing.
 SERVER = "*"
 
 
 class Watch:
-    """One instance's watch.
+    """The watch of one instance.
 
     + spec: its entry in routing.json
-    + cooldown: most seconds from one proof in vain to the next
+    + cooldown: most seconds from a failed proof to the next
     """
 
     def __init__(self, instance: Instance, spec: dict[str, Any], cooldown: float) -> None:
-        """Nothing is asked before run()."""
         self.instance = instance
         self._spec = spec
         self._cooldown = cooldown
@@ -63,7 +62,7 @@ class Watch:
             return
         if await self._sign():
             if instance.missed:
-                # It may have been started anew.
+                # It may have been restarted.
                 self._looked_at_loaded = -math.inf
             instance.missed = 0
             await self._see_loaded(now)
@@ -71,24 +70,24 @@ class Watch:
             self._prove(now)
 
     async def _sign(self) -> bool:
-        """Whether it gives a sign of life; notes it when it does not."""
+        """Whether the instance gives a sign of life; a missed one is noted."""
         instance = self.instance
         try:
             answer = await self._ask_for_sign()
-            gone, why = False, f"its {self._spec['health']} answers {answer.status_code}"
+            refused, why = False, f"its {self._spec['health']} answers {answer.status_code}"
             if answer.status_code < 500:
                 return True
         except httpx.ConnectTimeout:
-            gone, why = False, "no connection in time"
+            refused, why = False, "no connection in time"
         except httpx.ConnectError as error:
-            gone, why = True, f"no connection ({error})"
+            refused, why = True, f"no connection ({error})"
         except httpx.HTTPError as error:
-            gone, why = False, f"no sign of life ({type(error).__name__})"
+            refused, why = False, f"no sign of life ({type(error).__name__})"
         instance.missed += 1
-        if not instance.rest and (gone or instance.missed >= SILENT):
+        if not instance.rest and (refused or instance.missed >= SILENT):
             instance.put_aside(Rest(math.inf, why), instance.name)
-        # Once may be a restart that takes a moment.
-        if instance.missed >= (2 if gone else SILENT):
+        # One refused connection may be a restart.
+        if instance.missed >= (2 if refused else SILENT):
             instance.lost()
         return False
 
@@ -108,25 +107,25 @@ class Watch:
             models = answer.raise_for_status().json()["models"]
             self.instance.see_loaded(frozenset(str(model["name"]) for model in models), now)
         except (httpx.HTTPError, ValueError, KeyError, TypeError):
-            # Who is busy loading may be slow to say so, and a proxy may not let us ask.
+            # An instance that loads a model may be slow to answer, and a proxy may refuse the path.
             self.instance.loaded = None
 
     def _resting(self) -> Iterator[Resting]:
-        for each in (self.instance, *self.instance.models.values()):
-            if each.rest:
-                yield each
+        for resting in (self.instance, *self.instance.models.values()):
+            if resting.rest:
+                yield resting
 
     def _end_plain_rests(self, now: float) -> None:
-        """End those for which a sign of life is proof enough."""
-        for each in self._resting():
-            rest = each.rest
+        """End the rests for which a sign of life is enough."""
+        for resting in self._resting():
+            rest = resting.rest
             if rest and rest.proof is None and (now >= rest.until or rest.until == math.inf):
-                each.wake(self.instance.name)
+                resting.wake(self.instance.name)
 
     def _prove(self, now: float) -> None:
-        """Begin the proofs that are due, each by itself: one may take as long as a model loads."""
-        for each in self._resting():
-            rest = each.rest
+        """Begin the proofs that are due, all at once: one may take as long as a model loads."""
+        for resting in self._resting():
+            rest = resting.rest
             if rest and rest.proof and rest.may_be_tried(now):
                 rest.trying = math.inf
                 task = asyncio.create_task(self._proof(rest, rest.proof))
@@ -134,7 +133,7 @@ class Watch:
                 task.add_done_callback(self._proofs.discard)
 
     async def _proof(self, rest: Rest, proof: Callable[[], Awaitable[None]]) -> None:
-        """Ask; who answers is well again, as after a client's request (attempt.py)."""
+        """Send the proof's request; its answer ends the rest as a client's does (attempt.py)."""
         try:
             await proof()
         except Exception:
@@ -145,16 +144,19 @@ class Watch:
 
 
 def headers(spec: dict[str, Any]) -> dict[str, str]:
-    """The headers that an instance is shown, its key among them."""
-    found = dict(spec["headers"])
-    found |= {name: os.environ[key] for name, key in spec["secret_headers"].items()}
+    """The headers that an instance is sent, its key among them."""
+    shown = dict(spec["headers"])
+    shown |= {name: os.environ[key] for name, key in spec["secret_headers"].items()}
     if spec["key"]:
-        found["Authorization"] = f"Bearer {os.environ[spec['key']]}"
-    return found
+        shown["Authorization"] = f"Bearer {os.environ[spec['key']]}"
+    return shown
 
 
 def tls(verify: bool | str) -> ssl.SSLContext:
-    """How an instance's certificate is verified: by a PEM file, by the host's list, or not."""
+    """The context that verifies an instance's certificate.
+
+    + verify: a PEM file; True: by the host's certificates; False: not at all
+    """
     if isinstance(verify, str):
         return ssl.create_default_context(cafile=verify)
     context = ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE"))

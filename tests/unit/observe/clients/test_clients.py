@@ -76,14 +76,14 @@ def test_curl_is_given_the_key_on_its_standard_input(tmp_path: Any) -> None:
 
 @pytest.mark.parametrize("key", [None, KEY])
 def test_python_is_python(key: str | None) -> None:
-    found = {
+    config = {
         word.arg: word.value
         for word in ast.walk(ast.parse(made("python", key)))
         if isinstance(word, ast.keyword)
     }
-    assert ast.literal_eval(found["base_url"]) == URL
+    assert ast.literal_eval(config["base_url"]) == URL
     if key:
-        assert ast.literal_eval(found["api_key"]) == KEY
+        assert ast.literal_eval(config["api_key"]) == KEY
 
 
 @pytest.mark.parametrize("key", [None, KEY])
@@ -103,7 +103,7 @@ def test_other_languages_are_what_their_own_tools_take(
 
 
 def test_continue_has_roles_capabilities_and_lengths() -> None:
-    models = {each["name"]: each for each in yaml.safe_load(made("continue"))["models"]}
+    models = {model["name"]: model for model in yaml.safe_load(made("continue"))["models"]}
     assert models["llama3.1:latest"] == {
         "name": "llama3.1:latest",
         "provider": "openai",
@@ -121,26 +121,26 @@ def test_continue_has_roles_capabilities_and_lengths() -> None:
 def test_crush_has_an_openai_compatible_provider() -> None:
     provider = json.loads(made("crush"))["providers"]["llmrack"]
     assert (provider["type"], provider["api_key"]) == ("openai-compat", "$LLMRACK_API_KEY")
-    models = {each["id"]: each for each in provider["models"]}
+    models = {model["id"]: model for model in provider["models"]}
     assert models["long"]["context_window"] == 32768
     assert models["thinker"]["can_reason"]
     assert "context_window" not in models["gpt-oss:20b-cloud"]
 
 
 def test_opencode_has_a_provider_and_a_model() -> None:
-    found = json.loads(made("opencode"))
-    provider = found["provider"]["llmrack"]
+    config = json.loads(made("opencode"))
+    provider = config["provider"]["llmrack"]
     assert provider["options"] == {"baseURL": URL, "apiKey": "{env:LLMRACK_API_KEY}"}
     assert provider["models"]["long"]["limit"] == {"context": 32768, "output": 8192}
     assert provider["models"]["coder"]["limit"]["context"] == ASSUMED_CONTEXT
-    assert found["model"] == "llmrack/llama3.1:latest"
+    assert config["model"] == "llmrack/llama3.1:latest"
     assert provider["models"]["thinker"]["reasoning"]
     assert provider["models"]["llama3.1:latest"]["attachment"]
 
 
 def test_aider_names_its_model_with_the_prefix_of_openai() -> None:
-    found = yaml.safe_load(made("aider"))
-    assert found == {
+    config = yaml.safe_load(made("aider"))
+    assert config == {
         "openai-api-base": URL,
         "model": "openai/llama3.1:latest",
         "analytics": False,
@@ -150,9 +150,9 @@ def test_aider_names_its_model_with_the_prefix_of_openai() -> None:
 
 
 def test_open_webui_asks_for_embeddings_too() -> None:
-    its = yaml.safe_load(made("open-webui"))["services"]["open-webui"]["environment"]
-    assert its["OPENAI_API_BASE_URL"] == URL
-    assert (its["RAG_EMBEDDING_ENGINE"], its["RAG_EMBEDDING_MODEL"]) == ("openai", "embed")
+    text = yaml.safe_load(made("open-webui"))["services"]["open-webui"]["environment"]
+    assert text["OPENAI_API_BASE_URL"] == URL
+    assert (text["RAG_EMBEDDING_ENGINE"], text["RAG_EMBEDDING_MODEL"]) == ("openai", "embed")
     # Compose reads $$ as $.
     shown = yaml.safe_load(made("open-webui", KEY))["services"]["open-webui"]["environment"]
     assert shown["OPENAI_API_KEY"] == KEY.replace("$", "$$")
@@ -167,21 +167,21 @@ def test_a_key_that_is_shown_is_quoted_for_its_file(client: str) -> None:
 
 
 def test_names_that_chat_are_listed_with_what_all_behind_them_can() -> None:
-    found = {each.name: each for each in served(STACK, FLEET, "chat")}
+    config = {model.name: model for model in served(STACK, FLEET, "chat")}
     names = ["llama3.1:latest", "long", "coder", "thinker", "gpt-oss:20b-cloud", "eco", "short"]
-    assert set(found) == set(names)
-    assert (found["eco"].can, found["eco"].context_length) == ((), 8192)
-    assert found["short"].context_length == 32768
-    assert found["llama3.1:latest"].can == ("tools", "vision")
-    assert found["thinker"].can == ("thinking",)
+    assert set(config) == set(names)
+    assert (config["eco"].can, config["eco"].context_length) == ((), 8192)
+    assert config["short"].context_length == 32768
+    assert config["llama3.1:latest"].can == ("tools", "vision")
+    assert config["thinker"].can == ("thinking",)
 
 
 def test_a_gateway_on_loopback_is_reached_through_a_tunnel() -> None:
     alone = Fleet((host(),))
     text = configuration("open-webui", STACK, alone, alone.gateways[0])
-    its = yaml.safe_load(text)["services"]["open-webui"]
-    assert its["environment"]["OPENAI_API_BASE_URL"] == "http://127.0.0.1:4000/v1"
-    assert its["network_mode"] == "host"
+    config = yaml.safe_load(text)["services"]["open-webui"]
+    assert config["environment"]["OPENAI_API_BASE_URL"] == "http://127.0.0.1:4000/v1"
+    assert config["network_mode"] == "host"
 
 
 def test_without_a_chat_model_there_is_nothing_to_configure() -> None:

@@ -14,7 +14,7 @@ from tests.unit.observe.clients.test_clients import FLEET, KEY, MODELS, URL, mad
 
 def test_claude_code_has_a_model_for_each_of_its_sizes() -> None:
     show = made("claude-code") + "env"
-    found = dict(
+    config = dict(
         line.split("=", 1) for line in shell(show, LLMRACK_API_KEY="sk-mine").stdout.splitlines()
     )
     model = "llama3.1:latest"
@@ -27,16 +27,16 @@ def test_claude_code_has_a_model_for_each_of_its_sizes() -> None:
         "CLAUDE_CODE_MAX_OUTPUT_TOKENS": "2048",
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     }
-    assert (wanted | sizes).items() <= found.items()
+    assert (wanted | sizes).items() <= config.items()
     shown = made("claude-code", KEY) + 'printf %s "$ANTHROPIC_AUTH_TOKEN"'
     assert shell(shown).stdout == KEY
 
 
 def test_codex_asks_in_the_form_of_responses() -> None:
-    found = tomllib.loads(made("codex"))
-    assert (found["model"], found["model_context_window"]) == ("llama3.1:latest", 8192)
-    assert found["web_search"] == "disabled"
-    assert found["model_providers"][found["model_provider"]] == {
+    config = tomllib.loads(made("codex"))
+    assert (config["model"], config["model_context_window"]) == ("llama3.1:latest", 8192)
+    assert config["web_search"] == "disabled"
+    assert config["model_providers"][config["model_provider"]] == {
         "name": "llmrack",
         "base_url": URL,
         "env_key": "LLMRACK_API_KEY",
@@ -47,8 +47,8 @@ def test_codex_asks_in_the_form_of_responses() -> None:
 
 
 def test_cline_has_a_provider_and_a_model() -> None:
-    found = json.loads(made("cline"))
-    settings = found["providers"][found["lastUsedProvider"]]["settings"]
+    config = json.loads(made("cline"))
+    settings = config["providers"][config["lastUsedProvider"]]["settings"]
     assert settings == {
         "provider": "openai-compatible",
         "baseUrl": URL,
@@ -57,12 +57,12 @@ def test_cline_has_a_provider_and_a_model() -> None:
 
 
 def test_zed_is_told_what_each_model_can() -> None:
-    found = json.loads(made("zed"))
-    assert found["agent"]["default_model"] == {"provider": "llmrack", "model": "llama3.1:latest"}
+    config = json.loads(made("zed"))
+    assert config["agent"]["default_model"] == {"provider": "llmrack", "model": "llama3.1:latest"}
     # Its name makes Zed read LLMRACK_API_KEY.
-    provider = found["language_models"]["openai_compatible"]["llmrack"]
+    provider = config["language_models"]["openai_compatible"]["llmrack"]
     assert provider["api_url"] == URL
-    models = {each["name"]: each for each in provider["available_models"]}
+    models = {model["name"]: model for model in provider["available_models"]}
     assert models["llama3.1:latest"]["max_tokens"] == 8192
     assert models["llama3.1:latest"]["capabilities"] == {
         "tools": True,
@@ -80,7 +80,7 @@ def test_vscode_has_an_endpoint_and_asks_for_the_key() -> None:
         "customendpoint",
         "${input:LLMRACK_API_KEY}",
     )
-    models = {each["id"]: each for each in provider["models"]}
+    models = {model["id"]: model for model in provider["models"]}
     assert models["llama3.1:latest"] == {
         "id": "llama3.1:latest",
         "name": "llama3.1:latest",

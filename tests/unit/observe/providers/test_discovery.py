@@ -35,7 +35,7 @@ ODD = Found("@cf/meta", None, None, None)
 
 
 @pytest.fixture
-def found(tmp_path: Path) -> Discovery:
+def discovery(tmp_path: Path) -> Discovery:
     file = tmp_path / "stack.yaml"
     file.write_text(TEXT)
     file.chmod(0o640)
@@ -44,51 +44,51 @@ def found(tmp_path: Path) -> Discovery:
     return Discovery("cloud", (GLM, GPT, EMBED, LLAMA, MINI, ODD), declaration, file)
 
 
-def test_a_chosen_model_is_written_under_its_own_name(found: Discovery) -> None:
-    added = add(found, ["glm-4.6"])
+def test_a_chosen_model_is_written_under_its_own_name(discovery: Discovery) -> None:
+    added = add(discovery, ["glm-4.6"])
     assert (added.names, added.left_out) == (("glm-4.6",), ())
     new = "  glm-4.6:\n    provider: cloud\n    capabilities: [chat, tools]\n"
-    assert found.file.read_text() == TEXT.replace("aliases:", f"{new}aliases:")
-    assert found.file.stat().st_mode & 0o777 == 0o640
-    assert list(found.file.parent.iterdir()) == [found.file]
+    assert discovery.file.read_text() == TEXT.replace("aliases:", f"{new}aliases:")
+    assert discovery.file.stat().st_mode & 0o777 == 0o640
+    assert list(discovery.file.parent.iterdir()) == [discovery.file]
 
 
-def test_all_are_written_but_for_those_whose_name_is_taken(found: Discovery) -> None:
-    added = add(found, None)
+def test_all_are_written_but_for_those_whose_name_is_taken(discovery: Discovery) -> None:
+    added = add(discovery, None)
     assert added.names == ("glm-4.6", "nomic-embed-text")
-    assert "capabilities: [embedding]" in found.file.read_text()
+    assert "capabilities: [embedding]" in discovery.file.read_text()
     llama, mini, odd = added.left_out
     assert "provider: [local, cloud]" in llama
     assert "mini is a tier, a mix or an alias" in mini
     assert "@cf/meta cannot be a public name" in odd
 
 
-def test_what_is_declared_already_is_left_alone(found: Discovery) -> None:
-    before = found.file.stat()
-    assert add(found, ["gpt-oss:20b"]).names == ()
-    assert found.file.stat() == before
+def test_what_is_declared_already_is_left_alone(discovery: Discovery) -> None:
+    before = discovery.file.stat()
+    assert add(discovery, ["gpt-oss:20b"]).names == ()
+    assert discovery.file.stat() == before
 
 
-def test_a_name_that_the_provider_lacks_is_told_the_nearest_one(found: Discovery) -> None:
+def test_a_name_that_the_provider_lacks_is_told_the_nearest_one(discovery: Discovery) -> None:
     with pytest.raises(NotDiscovered, match=r"does not have 'glm-4.7'; did you mean 'glm-4.6'\?"):
-        add(found, ["glm-4.7"])
-    assert found.file.read_text() == TEXT
+        add(discovery, ["glm-4.7"])
+    assert discovery.file.read_text() == TEXT
 
 
-def test_a_text_that_would_have_mistakes_is_not_written(found: Discovery) -> None:
-    wrong = replace(found, models=(replace(GLM, capabilities=("chat", "flight")),))
+def test_a_text_that_would_have_mistakes_is_not_written(discovery: Discovery) -> None:
+    wrong = replace(discovery, models=(replace(GLM, capabilities=("chat", "flight")),))
     with pytest.raises(DeclarationError):
         add(wrong, None)
-    without_key = replace(found, declaration=replace(found.declaration, secrets=[]))
+    without_key = replace(discovery, declaration=replace(discovery.declaration, secrets=[]))
     with pytest.raises(DeclarationError, match="OLLAMA_API_KEY is not set"):
         add(without_key, ["glm-4.6"])
-    assert found.file.read_text() == TEXT
-    assert list(found.file.parent.iterdir()) == [found.file]
+    assert discovery.file.read_text() == TEXT
+    assert list(discovery.file.parent.iterdir()) == [discovery.file]
 
 
-def test_a_file_that_has_its_models_in_braces_is_not_written(found: Discovery) -> None:
+def test_a_file_that_has_its_models_in_braces_is_not_written(discovery: Discovery) -> None:
     text = "providers: {cloud: {kind: ollama-cloud}}\nmodels: {a: {provider: cloud}}\n"
-    found.file.write_text(text)
+    discovery.file.write_text(text)
     with pytest.raises(NoRoom, match="written in braces"):
-        add(found, ["glm-4.6"])
-    assert found.file.read_text() == text
+        add(discovery, ["glm-4.6"])
+    assert discovery.file.read_text() == text

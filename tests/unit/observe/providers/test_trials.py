@@ -85,7 +85,7 @@ TOLD = {
 
 
 @pytest.mark.parametrize(
-    ("instance", "said"),
+    ("instance", "words"),
     [
         ("box1", "ok"),
         ("box2", "put aside 10 s ago: no connection"),
@@ -93,8 +93,8 @@ TOLD = {
         ("other", "unknown (not deployed)"),
     ],
 )
-def test_a_gateways_word_on_a_server(instance: str, said: str) -> None:
-    assert parsed("box1", TOLD, 100.0).of(instance) == said
+def test_a_gateways_word_on_a_server(instance: str, words: str) -> None:
+    assert parsed("box1", TOLD, 100.0).of(instance) == words
 
 
 def test_where_nothing_was_learned_the_reason_is_told() -> None:

@@ -36,7 +36,7 @@ def test_line_has_a_gap_where_nothing_was_asked():
 
 def test_chart_says_its_extremes_in_words():
     chart = line("t", "T", BUCKETS, Series("p95", (1, None, 2, 3), ""), Axis(figures.seconds))
-    assert chart.said == (
+    assert chart.description == (
         "p95, from 2026-11-21 00:00 to 2026-11-21 04:00 UTC: at most 3.00 s (from Nov 21, 03:00), "
         "at least 1.00 s (from Nov 21, 00:00) where there was any."
     )
@@ -44,7 +44,7 @@ def test_chart_says_its_extremes_in_words():
 
 def test_chart_of_nothing_is_drawn():
     chart = stacked("n", "N", BUCKETS, (Series("n", (0, 0, 0, 0), ""),), Axis(figures.count))
-    assert chart.bars == () and chart.said == "n: none in this period."
+    assert chart.bars == () and chart.description == "n: none in this period."
 
 
 def test_days_stand_below_a_chart_of_many():

@@ -115,8 +115,8 @@ def test_priorities_and_weights_are_shown_where_they_differ():
 def test_where_a_model_runs_is_told_in_the_order_in_which_it_is_asked():
     providers = STACK["providers"] | {"vllm": STACK["providers"]["vllm"] | {"priority": 2}}
     models = STACK["models"] | {"both": {"provider": ["vllm", "local", "cloud"]}}
-    its = stack(providers=providers, models=models)
-    assert where(its, two_boxes())["both"] == "local, cloud, then vllm"
+    order = stack(providers=providers, models=models)
+    assert where(order, two_boxes())["both"] == "local, cloud, then vllm"
 
 
 def test_mermaid_declares_each_node_that_it_draws_an_arrow_to():
@@ -165,21 +165,21 @@ Frame = tuple[float, float, float, float]
 
 def frames() -> list[Frame]:
     """Left, top, right and bottom of every box."""
-    found = []
-    for each in elements("rect"):
-        if each.get("class") != "page":
-            x, y = float(each.attrib["x"]), float(each.attrib["y"])
-            right, bottom = x + float(each.attrib["width"]), y + float(each.attrib["height"])
-            found.append((x, y, right, bottom))
-    return found
+    boxes = []
+    for line in elements("rect"):
+        if line.get("class") != "page":
+            x, y = float(line.attrib["x"]), float(line.attrib["y"])
+            right, bottom = x + float(line.attrib["width"]), y + float(line.attrib["height"])
+            boxes.append((x, y, right, bottom))
+    return boxes
 
 
 def test_boxes_do_not_overlap():
     boxes = frames()
-    for one in boxes:
+    for box in boxes:
         for other in boxes:
-            apart = one[2] < other[0] or other[2] < one[0] or one[3] < other[1] or other[3] < one[1]
-            assert one is other or apart
+            apart = box[2] < other[0] or other[2] < box[0] or box[3] < other[1] or other[3] < box[1]
+            assert box is other or apart
 
 
 def test_nothing_lies_outside_the_drawing():
@@ -190,12 +190,12 @@ def test_nothing_lies_outside_the_drawing():
 
 def test_text_of_a_box_ends_in_it():
     # 0.602 of the size: the width of DejaVu Sans Mono, the widest of the fonts asked for.
-    for each in elements("text"):
-        x, y = float(each.attrib["x"]), float(each.attrib["y"])
+    for line in elements("text"):
+        x, y = float(line.attrib["x"]), float(line.attrib["y"])
         inside = [box for box in frames() if box[0] <= x <= box[2] and box[1] <= y <= box[3]]
-        size = 11 if each.get("class") == "small" else 13
+        size = 11 if line.get("class") == "small" else 13
         for box in inside:
-            assert x + len(each.text or "") * size * 0.602 < box[2], each.text
+            assert x + len(line.text or "") * size * 0.602 < box[2], line.text
 
 
 def test_a_drawing_tells_who_cannot_see_it():
@@ -214,5 +214,5 @@ def test_a_drawing_needs_nothing_from_elsewhere():
 
 
 def test_a_model_that_nobody_serves_and_a_provider_that_is_not_enabled_are_dashed():
-    classes = [each.get("class") for each in elements("rect")]
+    classes = [line.get("class") for line in elements("rect")]
     assert (classes.count("name off"), classes.count("off")) == (1, 1)

@@ -48,16 +48,16 @@ class Elements(HTMLParser):
         self.text += "" if self._style else data
 
 
-def text(found: Findings) -> str:
+def text(findings: Findings) -> str:
     """What a reader reads, on one line."""
-    return " ".join(Elements(page(found)).text.split())
+    return " ".join(Elements(page(findings)).text.split())
 
 
 def hostile() -> Findings:
     """Every name and reason that comes from elsewhere wants to be more than text."""
-    found = findings()
+    content = findings()
     usages = {}
-    for by, usage in found.usage.items():
+    for by, usage in content.usage.items():
         group = replace(usage.groups[0], name=HOSTILE, errors={HOSTILE: 3})
         usages[by] = replace(usage, groups=(group,), unreached={HOSTILE: HOSTILE})
     row = ROWS[2]
@@ -71,12 +71,12 @@ def hostile() -> Findings:
         cards=(replace(row.cards[0], name=HOSTILE),),
     )
     result = replace(results()[0], ok=False, detail=HOSTILE, instance=HOSTILE, subject=HOSTILE)
-    assert found.proof
+    assert content.proof
     return replace(
-        found,
+        content,
         status=Status((row,)),
         usage=usages,
-        proof=replace(found.proof, results=(result,), not_run=(HOSTILE,)),
+        proof=replace(content.proof, results=(result,), not_run=(HOSTILE,)),
         standins=(HOSTILE,),
     )
 
@@ -95,36 +95,38 @@ def test_page_names_no_other_place():
     assert targets and all(target.startswith("#") for target in targets)
     css = re.search(r"<style>(.*?)</style>", page(findings()), re.S)
     assert css and "@import" not in css[1]
-    assert {each[0] for each in re.findall(r"url\((.)", css[1])} == {"#"}
+    assert {part[0] for part in re.findall(r"url\((.)", css[1])} == {"#"}
 
 
 def test_every_id_is_there_once_and_every_reference_leads_to_one():
     attributes = Elements(page(findings())).attributes
     ids = [value for name, value in attributes if name == "id"]
     assert len(ids) == len(set(ids))
-    wanted = {each for name, value in attributes if name == "aria-labelledby"
-              for each in str(value).split()}  # fmt: skip
+    wanted = {part for name, value in attributes if name == "aria-labelledby"
+              for part in str(value).split()}  # fmt: skip
     wanted |= {str(value)[1:] for name, value in attributes if name == "href"}
     assert wanted <= set(ids)
 
 
 def test_page_says_first_what_is_wrong():
     assert findings().exit_code == 1
-    said = "Not all is well: box2 is in trouble; 1 check of the last verification failed."
-    assert said in text(findings())
+    sentence = "Not all is well: box2 is in trouble; 1 check of the last verification failed."
+    assert sentence in text(findings())
 
 
 def test_page_says_when_all_is_well():
-    found = findings(well=True)
-    assert found.exit_code == 0 and "All is well." in text(found)
+    content = findings(well=True)
+    assert content.exit_code == 0 and "All is well." in text(content)
 
 
 def test_gateway_that_could_not_be_asked_is_named_with_the_reason():
-    found = findings(well=True)
-    usage = {by: replace(each, unreached={"box9": "no route"}) for by, each in found.usage.items()}
-    found = replace(found, usage=usage)
-    assert found.exit_code == 2
-    assert "The requests of box9 are not counted here: no route" in text(found)
+    content = findings(well=True)
+    usage = {
+        by: replace(part, unreached={"box9": "no route"}) for by, part in content.usage.items()
+    }
+    content = replace(content, usage=usage)
+    assert content.exit_code == 2
+    assert "The requests of box9 are not counted here: no route" in text(content)
 
 
 def test_damaged_lines_are_said():
@@ -132,8 +134,8 @@ def test_damaged_lines_are_said():
 
 
 def test_page_without_a_proof_says_how_to_get_one():
-    found = replace(findings(well=True), proof=None)
-    assert found.exit_code == 0 and "run llmrack verify" in text(found)
+    content = replace(findings(well=True), proof=None)
+    assert content.exit_code == 0 and "run llmrack verify" in text(content)
 
 
 def test_failed_check_is_told_with_its_way_out():
@@ -141,12 +143,14 @@ def test_failed_check_is_told_with_its_way_out():
 
 
 def without_requests() -> Findings:
-    found = findings(well=True)
+    content = findings(well=True)
     nothing = replace(
-        found.now.total, calls=0, errors={}, fallbacks=0, input_tokens=0, output_tokens=0, cost=0.0,
-        latency=None, first_token=None, tokens_per_second=None,
+        content.now.total, calls=0, errors={}, fallbacks=0, input_tokens=0, output_tokens=0,
+        cost=0.0, latency=None, first_token=None, tokens_per_second=None,
     )  # fmt: skip
-    return replace(found, usage={"model": replace(found.now, groups=(), total=nothing, series=())})
+    return replace(
+        content, usage={"model": replace(content.now, groups=(), total=nothing, series=())}
+    )
 
 
 def test_page_of_a_time_without_requests_says_so():
@@ -154,15 +158,15 @@ def test_page_of_a_time_without_requests_says_so():
 
 
 def test_page_does_not_say_that_nothing_was_asked_where_that_is_not_known():
-    found = without_requests()
-    usage = {"model": replace(found.now, unreached={"box1": "no route"})}
-    assert "What was asked is not known." in text(replace(found, usage=usage))
+    findings = without_requests()
+    usage = {"model": replace(findings.now, unreached={"box1": "no route"})}
+    assert "What was asked is not known." in text(replace(findings, usage=usage))
 
 
 def test_trends_are_told_in_words():
-    found = findings()
-    told = {trend.name: trend.change for trend in trends(found.now, found.before)}
-    assert (told["Requests"], told["Errors"], told["Cost"]) == ("up 14 %", "the same", "up 29 %")
+    content = findings()
+    texts = {trend.name: trend.change for trend in trends(content.now, content.before)}
+    assert (texts["Requests"], texts["Errors"], texts["Cost"]) == ("up 14 %", "the same", "up 29 %")
 
 
 @pytest.mark.parametrize(
@@ -210,7 +214,7 @@ def test_groups_with_most_calls_come_first_and_the_rest_is_counted():
     usage = findings().now
     many = tuple(replace(usage.groups[0], name=f"n{at}", calls=at) for at in range(25))
     lines = by_group(replace(usage, groups=many))
-    assert [each.group.calls for each in lines.lines] == list(range(24, 4, -1))
+    assert [part.group.calls for part in lines.lines] == list(range(24, 4, -1))
     assert lines.left_out == 5
     assert lines.lines[0].calls == 100
 
@@ -224,7 +228,7 @@ def test_page_appears_whole_and_readable_by_others(tmp_path: Path):
     file = write_report(findings(), tmp_path / "new" / "folder")
     assert file.read_text().endswith("</html>")
     assert file.stat().st_mode & 0o777 == 0o644
-    assert [each.name for each in file.parent.iterdir()] == ["index.html"]
+    assert [part.name for part in file.parent.iterdir()] == ["index.html"]
 
 
 @pytest.fixture

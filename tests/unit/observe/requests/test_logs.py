@@ -30,8 +30,8 @@ def asked(monkeypatch, tmp_path):
 
     def ask(events=(), resting=(), unknown="", **lines) -> Logs:
         folders = {
-            name: None if its is None else write(tmp_path / name, *its)
-            for name, its in lines.items()
+            name: None if log is None else write(tmp_path / name, *log)
+            for name, log in lines.items()
         }
         for folder in folders.values():
             if folder:
@@ -40,17 +40,18 @@ def asked(monkeypatch, tmp_path):
         health = [GatewayHealth(name, rests, unknown) for name in folders]
         monkeypatch.setattr(logs, "ask_log", on_hosts(folders))
         monkeypatch.setattr(logs, "gateway_health", lambda gateways: health)
-        return ask_logs(None, HOUR, NOW)
+        monkeypatch.setattr(logs, "now", lambda: NOW)
+        return ask_logs(None, HOUR)
 
     return ask
 
 
 def test_errors_are_grouped_by_class_and_instance(asked):
-    found = asked(
+    answer = asked(
         gw1=[line(30, attempts=[FAILED]), unanswered(20, "timeout", attempts=[FAILED])],
         gw2=[unanswered(10, "timeout", attempts=[FAILED]), unanswered(5, "refused", 401)],
     )
-    assert found.errors == (
+    assert answer.errors == (
         Failure("timeout", "box2", 0, 2, "2026-11-21T11:59:50.000Z"),
         Failure("refused", None, 0, 1, "2026-11-21T11:59:55.000Z"),
         Failure("connection", "box2", 3, 0, "2026-11-21T11:59:50.000Z"),
@@ -58,27 +59,27 @@ def test_errors_are_grouped_by_class_and_instance(asked):
 
 
 def test_an_answer_that_broke_off_is_its_instances(asked):
-    found = asked(gw=[line(9, error="broken off")])
-    assert [(each.error, each.instance) for each in found.errors] == [("broken off", "box1")]
+    answer = asked(gw=[line(9, error="broken off")])
+    assert [(entry.error, entry.instance) for entry in answer.errors] == [("broken off", "box1")]
 
 
 def test_chains_that_fired_are_counted_by_their_reason(asked):
     fell = line(9, position=1, served="other", attempts=[FAILED])
-    found = asked(gw1=[fell, line(8)], gw2=[fell, line(7, position=2, served="last")])
-    assert found.chains == (
+    answer = asked(gw1=[fell, line(8)], gw2=[fell, line(7, position=2, served="last")])
+    assert answer.chains == (
         Fired("llama", "other", "connection", 2),
         Fired("llama", "last", None, 1),
     )
 
 
 def test_the_ten_slowest_of_all_gateways_are_named(asked):
-    found = asked(
+    answer = asked(
         gw1=[line(9, duration=float(number)) for number in range(20)],
         gw2=[line(9, duration=15.5)],
     )
-    assert [each["duration"] for each in found.slowest[:6]] == [19, 18, 17, 16, 15.5, 15]
-    assert len(found.slowest) == 10
-    assert found.slowest[4]["gateway"] == "gw2"
+    assert [entry["duration"] for entry in answer.slowest[:6]] == [19, 18, 17, 16, 15.5, 15]
+    assert len(answer.slowest) == 10
+    assert answer.slowest[4]["gateway"] == "gw2"
 
 
 def test_an_instance_that_came_back_did_so_after_a_time(asked):
@@ -124,8 +125,8 @@ def test_damaged_lines_are_counted(asked):
 def test_the_program_runs_on_a_host_that_has_nothing_of_ours(tmp_path):
     folder = write(tmp_path / "gw", line(9))
     asked = {"since": stamp(NOW - HOUR), "until": stamp(NOW)}
-    told = run_apart((host_lines, host_logs), folder=str(folder), **asked)
-    assert json.loads(told)["calls"] == 1
+    parsed = run_apart((host_lines, host_logs), folder=str(folder), **asked)
+    assert json.loads(parsed)["calls"] == 1
 
 
 def test_nothing_went_wrong_is_said(asked):
@@ -134,15 +135,15 @@ def test_nothing_went_wrong_is_said(asked):
 
 
 def test_it_is_not_said_where_a_gateway_was_not_asked(asked):
-    found = asked(gw1=[line(9)], gw2=None)
-    text = logs_print.as_text(found)
+    answer = asked(gw1=[line(9)], gw2=None)
+    text = logs_print.as_text(answer)
     assert "nothing" not in text
     assert text.endswith("gw2 could not be asked: no connection: nobody there\n")
-    assert logs_print.exit_code(found) == 2
+    assert logs_print.exit_code(answer) == 2
 
 
 def test_everything_fits_eighty_columns(asked):
-    found = asked(
+    answer = asked(
         [event(100, "aside"), event(80, "back"), event(70, "aside")],
         resting=["box2"],
         gw=[
@@ -150,7 +151,7 @@ def test_everything_fits_eighty_columns(asked):
             unanswered(8, "timeout", attempts=[FAILED], duration=125.0),
         ],
     )
-    text = logs_print.as_text(found)
+    text = logs_print.as_text(answer)
     assert max(map(len, text.splitlines())) <= 80
     assert "\x1b" not in text
     for expected in ("11-21 11:58:20  box2, by gw: it answers 500", "back after 12.3 s", "still"):
@@ -158,6 +159,10 @@ def test_everything_fits_eighty_columns(asked):
 
 
 def test_json_has_everything(asked):
-    told = json.loads(logs_print.as_json(asked([event(9, "aside")], gw=[line(9)])))
-    assert (told["exit_code"], told["calls"], told["until"]) == (0, 1, "2026-11-21T12:00:00.000Z")
-    assert told["aside"][0]["instance"] == "box2"
+    parsed = json.loads(logs_print.as_json(asked([event(9, "aside")], gw=[line(9)])))
+    assert (parsed["exit_code"], parsed["calls"], parsed["until"]) == (
+        0,
+        1,
+        "2026-11-21T12:00:00.000Z",
+    )
+    assert parsed["aside"][0]["instance"] == "box2"

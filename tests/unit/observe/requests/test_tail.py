@@ -31,7 +31,7 @@ def folder(tmp_path):
 
 def add(folder, *ids, name="requests", ago=1.0):
     with (folder / f"{name}.jsonl").open("a") as file:
-        file.writelines(json.dumps(line(ago, id=each)) + "\n" for each in ids)
+        file.writelines(json.dumps(line(ago, id=entry)) + "\n" for entry in ids)
 
 
 def rotate(folder, stem="requests-20261121T120000.000Z"):
@@ -39,7 +39,7 @@ def rotate(folder, stem="requests-20261121T120000.000Z"):
 
 
 def new(following):
-    return [each["id"] for _, each in following.new()]
+    return [entry["id"] for _, entry in following.new()]
 
 
 def test_what_was_noted_before_is_not_told(folder):
@@ -137,34 +137,34 @@ def test_errors_are_of_requests_and_of_attempts(failed):
     assert wanted(failed, Filters(errors=True))
 
 
-def read(*told, awaited=(), count):
+def read(*lines, awaited=(), count):
     """The first lines that come out, by their ids."""
     queue = Queue()
-    for each in told:
-        queue.put(each)
+    for entry in lines:
+        queue.put(entry)
     stream = merged(queue, set(awaited))
-    return [(each["gateway"], each["id"]) for each in islice(stream, count)]
+    return [(entry["gateway"], entry["id"]) for entry in islice(stream, count)]
 
 
 def test_gateways_are_merged_by_time():
-    told = [("gw1", line(1, id="c")), ("gw1", line(3, id="a")), ("gw2", line(2, id="b"))]
-    assert read(*told, count=3) == [("gw1", "a"), ("gw2", "b"), ("gw1", "c")]
+    lines = [("gw1", line(1, id="c")), ("gw1", line(3, id="a")), ("gw2", line(2, id="b"))]
+    assert read(*lines, count=3) == [("gw1", "a"), ("gw2", "b"), ("gw1", "c")]
 
 
 def test_lines_of_one_time_keep_their_order():
-    told = [("gw", line(1, id=name)) for name in "cab"]
-    assert read(*told, count=3) == [("gw", name) for name in "cab"]
+    lines = [("gw", line(1, id=name)) for name in "cab"]
+    assert read(*lines, count=3) == [("gw", name) for name in "cab"]
 
 
 def test_the_past_waits_for_that_of_every_gateway(monkeypatch):
     monkeypatch.setattr("llmrack.observe.requests.tail.HOLD", 0.0)
-    told = [
+    lines = [
         ("gw1", line(50, id="b")),
         ("gw1", None),
         ("gw2", line(90, id="a")),
         ("gw2", None),
     ]
-    assert read(*told, awaited=("gw1", "gw2"), count=2) == [("gw2", "a"), ("gw1", "b")]
+    assert read(*lines, awaited=("gw1", "gw2"), count=2) == [("gw2", "a"), ("gw1", "b")]
 
 
 @pytest.fixture

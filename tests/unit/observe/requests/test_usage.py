@@ -26,17 +26,18 @@ def asked(monkeypatch, tmp_path):
 
     def ask(by="model", last=HOUR, **lines) -> Usage:
         folders = {
-            name: None if its is None else write(tmp_path / name, *its)
-            for name, its in lines.items()
+            name: None if log is None else write(tmp_path / name, *log)
+            for name, log in lines.items()
         }
         monkeypatch.setattr(usage, "ask_log", on_hosts(folders))
-        return ask_usage(None, last, by, NOW)
+        monkeypatch.setattr(usage, "now", lambda: NOW)
+        return ask_usage(None, last, by)
 
     return ask
 
 
 def test_a_group_adds_up_what_its_requests_were(asked):
-    found = asked(
+    answer = asked(
         gw=[
             line(50),
             line(40, position=1, served="other", attempts=[FAILED, FAILED]),
@@ -46,31 +47,31 @@ def test_a_group_adds_up_what_its_requests_were(asked):
             line(5, model="coder"),
         ]
     )
-    llama, coder = found.groups
+    llama, coder = answer.groups
     assert (llama.name, llama.calls, llama.fallbacks, llama.failed_attempts) == ("llama", 5, 1, 3)
     assert llama.errors == {"timeout": 2, "key": 1}
     assert (llama.input_tokens, llama.output_tokens, llama.cost) == (50, 40, 1.0)
-    assert (coder.name, coder.calls, found.total.calls) == ("coder", 1, 6)
+    assert (coder.name, coder.calls, answer.total.calls) == ("coder", 1, 6)
 
 
 def test_the_programs_run_on_a_host_that_has_nothing_of_ours(tmp_path):
     folder = write(tmp_path / "gw", line(9))
     asked = {"since": stamp(NOW - HOUR), "until": stamp(NOW), "parts": 60, "bys": ["model"]}
-    told = run_apart((sketch, host_lines, host_usage), folder=str(folder), **asked)
-    ((name, sums),) = json.loads(told)["groups"]["model"]
+    text = run_apart((sketch, host_lines, host_usage), folder=str(folder), **asked)
+    ((name, sums),) = json.loads(text)["groups"]["model"]
     assert (name, sums["calls"]) == ("llama", 1)
 
 
 def test_gateways_are_counted_together(asked):
-    found = asked(gw1=[line(9), line(8, duration=3.0)], gw2=[line(7, duration=3.0)])
-    (group,) = found.groups
-    assert (group.calls, found.total.calls, found.series[-1].calls) == (3, 3, 3)
+    answer = asked(gw1=[line(9), line(8, duration=3.0)], gw2=[line(7, duration=3.0)])
+    (group,) = answer.groups
+    assert (group.calls, answer.total.calls, answer.series[-1].calls) == (3, 3, 3)
     assert group.latency.p50 == pytest.approx(3.0, rel=0.01)
 
 
 def test_what_is_older_or_younger_is_not_counted(asked):
-    found = asked(gw=[line(3600.001), line(3600), line(0.001), line(0)])
-    assert found.total.calls == 2
+    answer = asked(gw=[line(3600.001), line(3600), line(0.001), line(0)])
+    assert answer.total.calls == 2
 
 
 @pytest.mark.parametrize(
@@ -84,37 +85,37 @@ def test_what_is_older_or_younger_is_not_counted(asked):
     ],
 )
 def test_groups_are_named_also_where_there_is_no_name(asked, by, names):
-    found = asked(by, gw=[line(9), unanswered(9, "refused", 401, key=None, model=None)])
-    assert [group.name for group in found.groups] == names
+    answer = asked(by, gw=[line(9), unanswered(9, "refused", 401, key=None, model=None)])
+    assert [group.name for group in answer.groups] == names
 
 
 def test_days_come_in_their_order(asked):
-    found = asked("day", timedelta(days=3), gw=[line(90000), line(9), line(8)])
-    assert [group.name for group in found.groups] == ["2026-11-20", "2026-11-21"]
+    answer = asked("day", timedelta(days=3), gw=[line(90000), line(9), line(8)])
+    assert [group.name for group in answer.groups] == ["2026-11-20", "2026-11-21"]
 
 
 def test_several_groupings_need_one_pass(monkeypatch, tmp_path):
     folder = write(tmp_path / "gw", line(9), line(8, key="eve"))
     monkeypatch.setattr(usage, "ask_log", on_hosts({"gw": folder}))
-    found = ask_usages(None, HOUR, ("model", "key"), NOW)
-    assert [group.name for group in found["key"].groups] == ["demo", "eve"]
-    assert [group.calls for group in found["model"].groups] == [2]
-    assert found["key"].total == found["model"].total
+    answer = ask_usages(None, HOUR, ("model", "key"), NOW)
+    assert [group.name for group in answer["key"].groups] == ["demo", "eve"]
+    assert [group.calls for group in answer["model"].groups] == [2]
+    assert answer["key"].total == answer["model"].total
 
 
 def test_the_times_of_failures_are_not_those_of_answers(asked):
-    found = asked(gw=[line(9, duration=1.0), unanswered(8, "timeout", duration=60.0)])
-    assert found.total.latency.p99 == pytest.approx(1.0, rel=0.01)
+    answer = asked(gw=[line(9, duration=1.0), unanswered(8, "timeout", duration=60.0)])
+    assert answer.total.latency.p99 == pytest.approx(1.0, rel=0.01)
 
 
 def test_percentiles_are_within_one_percent(asked):
     random.seed(6)
     times = sorted(random.lognormvariate(0, 1.5) for _ in range(5000))
-    found = asked(gw=[line(9, duration=each, first_token=each / 9) for each in times]).total
+    answer = asked(gw=[line(9, duration=entry, first_token=entry / 9) for entry in times]).total
     for share, value, first in (
-        (0.5, found.latency.p50, found.first_token.p50),
-        (0.95, found.latency.p95, found.first_token.p95),
-        (0.99, found.latency.p99, found.first_token.p99),
+        (0.5, answer.latency.p50, answer.first_token.p50),
+        (0.95, answer.latency.p95, answer.first_token.p95),
+        (0.99, answer.latency.p99, answer.first_token.p99),
     ):
         true = times[ceil(share * len(times)) - 1]
         assert value == pytest.approx(true, rel=0.0101)
@@ -126,21 +127,21 @@ def test_a_time_of_nothing_is_counted():
 
 
 def test_tokens_per_second_weigh_long_answers_more(asked):
-    found = asked(
+    answer = asked(
         gw=[
             line(9, output_tokens=10, tokens_per_second=10.0),
             line(8, output_tokens=90, tokens_per_second=90.0),
             line(7, output_tokens=50, tokens_per_second=None),
         ]
     )
-    assert found.total.tokens_per_second == pytest.approx(50.0)
+    assert answer.total.tokens_per_second == pytest.approx(50.0)
 
 
 def test_the_series_has_sixty_parts_of_one_length(asked):
-    found = asked(gw=[line(3600), line(3541), line(3540), unanswered(1, "server")])
-    assert [found.series[0].calls, found.series[1].calls, found.series[-1].errors] == [2, 1, 1]
-    assert len(found.series) == 60
-    assert found.series[1].start - found.since == timedelta(minutes=1)
+    answer = asked(gw=[line(3600), line(3541), line(3540), unanswered(1, "server")])
+    assert [answer.series[0].calls, answer.series[1].calls, answer.series[-1].errors] == [2, 1, 1]
+    assert len(answer.series) == 60
+    assert answer.series[1].start - answer.since == timedelta(minutes=1)
 
 
 def test_parts_of_the_time_are_no_shorter_than_seconds(asked):
@@ -153,22 +154,22 @@ def test_damaged_lines_are_counted_and_passed_over(asked, tmp_path):
     cut, foreign = good[: len(good) // 2] + b"\n", b'["a"]\n{"time": 3}\n\xff\xfe\n\n'
     odd = json.dumps(line(9, model=["a"])).encode() + b"\n"
     (folder / "requests.jsonl").write_bytes(cut + good + foreign + odd + good)
-    found = count(str(folder), stamp(NOW - HOUR), stamp(NOW), 60, ["model"])
-    assert found["damaged"] == 6
-    assert sum(part["calls"] for part in found["series"]) == 2
+    answer = count(str(folder), stamp(NOW - HOUR), stamp(NOW), 60, ["model"])
+    assert answer["damaged"] == 6
+    assert sum(part["calls"] for part in answer["series"]) == 2
 
 
 def test_lines_of_older_releases_are_counted(asked):
     old = {"key": "demo", "model": "llama", "input_tokens": 1, "output_tokens": 2, "duration": 0.5}
     time = line(9)["time"]
-    found = asked(gw=[{"time": time, **old, "status": 200}, {"time": time, **old, "status": 500}])
-    assert (found.total.calls, found.total.errors) == (2, {"other": 1})
+    answer = asked(gw=[{"time": time, **old, "status": 200}, {"time": time, **old, "status": 500}])
+    assert (answer.total.calls, answer.total.errors) == (2, {"other": 1})
 
 
 def test_names_that_clients_make_up_do_not_fill_the_memory(asked):
-    found = asked(gw=[line(9, model=f"m{number}") for number in range(NAMES + 50)])
-    assert len(found.groups) == NAMES + 1
-    assert (found.groups[0].name, found.groups[0].calls) == ("(others)", 50)
+    answer = asked(gw=[line(9, model=f"m{number}") for number in range(NAMES + 50)])
+    assert len(answer.groups) == NAMES + 1
+    assert (answer.groups[0].name, answer.groups[0].calls) == ("(others)", 50)
 
 
 def test_rotated_files_are_read_and_those_too_old_are_not_opened(asked, tmp_path):
@@ -206,15 +207,15 @@ def test_a_long_file_is_entered_near_the_moment(tmp_path):
 
 
 def test_nothing_was_noted_where_there_is_no_log(tmp_path):
-    found = count(str(tmp_path / "none"), stamp(NOW - HOUR), stamp(NOW), 60, ["model"])
-    assert (found["groups"], found["damaged"]) == ({"model": []}, 0)
+    answer = count(str(tmp_path / "none"), stamp(NOW - HOUR), stamp(NOW), 60, ["model"])
+    assert (answer["groups"], answer["damaged"]) == ({"model": []}, 0)
 
 
 def test_the_end_is_now_unless_another_is_given(monkeypatch):
     monkeypatch.setattr(usage, "ask_log", on_hosts({}))
-    found = ask_usage(None, HOUR, "model")
-    assert timedelta() < found.until - datetime.now(UTC) <= timedelta(seconds=1)
-    assert found.until - found.since == HOUR
+    answer = ask_usage(None, HOUR, "model")
+    assert timedelta() < answer.until - datetime.now(UTC) <= timedelta(seconds=1)
+    assert answer.until - answer.since == HOUR
 
 
 @pytest.fixture
@@ -260,16 +261,16 @@ def test_plots_fit_eighty_columns_without_colour(some):
 
 
 def test_json_has_everything(some):
-    told = json.loads(usage_print.as_json(some))
-    assert (told["exit_code"], told["until"]) == (2, "2026-11-21T12:00:00.000Z")
-    assert told["total"]["latency"]["p50"] > 0 and len(told["series"]) == 60
+    text = json.loads(usage_print.as_json(some))
+    assert (text["exit_code"], text["until"]) == (2, "2026-11-21T12:00:00.000Z")
+    assert text["total"]["latency"]["p50"] > 0 and len(text["series"]) == 60
 
 
 def test_csv_has_a_line_a_group_and_no_formula(some):
     head, *lines = usage_print.as_csv(some).splitlines()
     assert head.startswith("model,calls,errors,fallbacks,failed_attempts,input_tokens")
     assert len(lines) == 3
-    assert any(each.startswith("'=2+<b>?[31m,1,1,0,1,") for each in lines)
+    assert any(entry.startswith("'=2+<b>?[31m,1,1,0,1,") for entry in lines)
 
 
 def test_html_is_one_page_that_names_cannot_break(some):
@@ -279,6 +280,6 @@ def test_html_is_one_page_that_names_cannot_break(some):
 
 
 def test_a_percentile_of_few_is_the_slower_one(asked):
-    found = asked(gw=[line(9, duration=1.0), line(8, duration=1.0), line(7, duration=9.0)]).total
-    assert found.latency.p50 == pytest.approx(1.0, rel=0.01)
-    assert found.latency.p95 == pytest.approx(9.0, rel=0.01)
+    answer = asked(gw=[line(9, duration=1.0), line(8, duration=1.0), line(7, duration=9.0)]).total
+    assert answer.latency.p50 == pytest.approx(1.0, rel=0.01)
+    assert answer.latency.p95 == pytest.approx(9.0, rel=0.01)

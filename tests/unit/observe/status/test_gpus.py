@@ -23,7 +23,7 @@ def rows(*answers: object) -> list[HostGpus]:
     """What becomes of the hosts' answers."""
 
     def ask(question, among, patience):
-        return {one.name: answer for one, answer in zip(among, answers, strict=True)}
+        return {card.name: answer for card, answer in zip(among, answers, strict=True)}
 
     declared = SimpleNamespace(stack=stack(), fleet=FLEET)
     return ask_gpus(SimpleNamespace(declared=declared, ask=ask))
@@ -53,9 +53,9 @@ def test_table_says_what_is_wrong():
 
 
 def test_json_has_a_card_or_a_reason_for_each_host():
-    told = json.loads(as_json(rows(FINE, LOST, NO_DRIVER)))
-    fine, lost, monitor = told["hosts"]
-    assert told["exit_code"] == 2
+    plain = json.loads(as_json(rows(FINE, LOST, NO_DRIVER)))
+    fine, lost, monitor = plain["hosts"]
+    assert plain["exit_code"] == 2
     assert list(lost) == ["host", "engine", "gpu_required", "unreachable"]
     assert lost["unreachable"] == "no connection: timed out"
     assert fine["unreachable"] is None and fine["state"] == "fine" and len(fine["cards"]) == 2

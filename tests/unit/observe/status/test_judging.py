@@ -60,12 +60,12 @@ def entry(on_gpu: int, name: str = "llama3.1:latest") -> dict[str, Any]:
 def seen(
     units: Mapping[str, Mapping[str, str]] | None = None,
     gateway: Mapping[str, Any] | None = None,
-    **said: object,
+    **words: object,
 ) -> HostAnswer:
     return HostAnswer(
         {
             "units": SERVICES | dict(units or {}),
-            "instances": {"box1": SAID | said},
+            "instances": {"box1": SAID | words},
             "cards": [CARD],
             "gateway": {"version": "1.106.2", "latency": 0.01} | dict(gateway or {}),
             "now": 1.0,
@@ -75,9 +75,9 @@ def seen(
 
 
 def instance(
-    told: HostAnswer, health: list[GatewayHealth] = WELL, its_stack: Any = None
+    states: HostAnswer, health: list[GatewayHealth] = WELL, its_stack: Any = None
 ) -> ServerStatus:
-    return instance_status(its_stack or stack(), BOX, instances(BOX)[0], told, health)
+    return instance_status(its_stack or stack(), BOX, instances(BOX)[0], states, health)
 
 
 def test_an_instance_that_is_well_says_what_it_has() -> None:
@@ -90,7 +90,7 @@ def test_an_instance_that_is_well_says_what_it_has() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "why"),
+    ("states", "why"),
     [
         (
             seen(
@@ -114,8 +114,8 @@ def test_an_instance_that_is_well_says_what_it_has() -> None:
         (HostAnswer({}, NOW), f"there is no user 'llm' yet; {DEPLOY}"),
     ],
 )
-def test_an_instance_in_trouble_says_why_and_the_way_out(told: HostAnswer, why: str) -> None:
-    row = instance(told)
+def test_an_instance_in_trouble_says_why_and_the_way_out(states: HostAnswer, why: str) -> None:
+    row = instance(states)
     assert (row.state, row.why) == ("trouble", why)
 
 
@@ -139,8 +139,8 @@ def test_what_a_gateway_has_put_aside_is_in_trouble_and_who_says_so_is_said() ->
 
 
 def test_a_host_that_cannot_be_asked_leaves_its_rows_unknown() -> None:
-    told = HostAnswer(Unreached("no connection: late"), NOW)
-    rows = [instance(told), gateway_status(BOX, told)]
+    states = HostAnswer(Unreached("no connection: late"), NOW)
+    rows = [instance(states), gateway_status(BOX, states)]
     assert [row.state for row in rows] == ["unknown", "unknown"]
     assert rows[0].why == "box1 could not be asked: no connection: late"
 
@@ -182,7 +182,7 @@ def test_a_gateway_that_is_well_has_version_and_latency() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "words"),
+    ("states", "words"),
     [
         (
             seen({"llmrack-gateway@blue.service": SERVICES["llmrack-gateway@green.service"]}),
@@ -195,8 +195,8 @@ def test_a_gateway_that_is_well_has_version_and_latency() -> None:
         ),
     ],
 )
-def test_a_gateway_in_trouble_says_why(told: HostAnswer, words: str) -> None:
-    row = gateway_status(BOX, told)
+def test_a_gateway_in_trouble_says_why(states: HostAnswer, words: str) -> None:
+    row = gateway_status(BOX, states)
     assert row.state == "trouble"
     assert words in row.why
 
@@ -247,7 +247,7 @@ def test_a_provider_without_a_declared_model_is_in_trouble() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "until"),
+    ("words", "until"),
     [
         ("2026-11-21T16:30:29.123456789+01:00", "2026-11-21T15:30:29Z"),
         ("2318-01-01T00:00:00Z", None),
@@ -255,9 +255,9 @@ def test_a_provider_without_a_declared_model_is_in_trouble() -> None:
         (None, None),
     ],
 )
-def test_when_a_model_is_unloaded_is_told_in_utc(said: str | None, until: str | None) -> None:
-    (found,) = loaded_of([{"name": "m", "size": 10, "size_vram": 5, "expires_at": said}])
-    assert (found.until, found.on_gpu) == (until, 0.5)
+def test_when_a_model_is_unloaded_is_told_in_utc(words: str | None, until: str | None) -> None:
+    (plain,) = loaded_of([{"name": "m", "size": 10, "size_vram": 5, "expires_at": words}])
+    assert (plain.until, plain.on_gpu) == (until, 0.5)
 
 
 def row(state: str = "ok", **changes: Any) -> ServerStatus:
@@ -306,7 +306,7 @@ def test_it_fits_80_columns_and_shows_everything() -> None:
 
 
 def test_programs_get_the_exit_code_and_every_field() -> None:
-    found = json.loads(status_view.as_json(Status((row("trouble"),))))
-    assert found["exit_code"] == 1
-    assert found["rows"][0]["checked"] == "2026-11-21T15:25:29.000Z"
-    assert found["rows"][0].keys() == row().__dict__.keys()
+    plain = json.loads(status_view.as_json(Status((row("trouble"),))))
+    assert plain["exit_code"] == 1
+    assert plain["rows"][0]["checked"] == "2026-11-21T15:25:29.000Z"
+    assert plain["rows"][0].keys() == row().__dict__.keys()

@@ -30,10 +30,13 @@ def test_a_key_without_an_end_is_always_good():
 
 
 def test_a_key_is_good_to_the_end_of_its_last_second():
-    its = key(until="2026-12-31T23:59:59Z")
-    its.is_good(time("2026-12-31T23:59:59.900000"))
-    found = refused(its.is_good, time("2027-01-01T00:00:00"))
-    assert (found.status, "alice expired at 2026-12-31T23:59:59Z" in found.reason) == (401, True)
+    limited = key(until="2026-12-31T23:59:59Z")
+    limited.is_good(time("2026-12-31T23:59:59.900000"))
+    refusal = refused(limited.is_good, time("2027-01-01T00:00:00"))
+    assert (refusal.status, "alice expired at 2026-12-31T23:59:59Z" in refusal.reason) == (
+        401,
+        True,
+    )
 
 
 @pytest.mark.parametrize(
@@ -112,27 +115,27 @@ def test_declared_names_may_be_asked(names):
     ids=str,
 )
 def test_any_other_name_is_refused(names):
-    found = refused(key(models=["m", "eco", "any/*"]).may_ask, names)
-    assert (found.status, found.reason.endswith("it may ask: m, eco, any/*")) == (403, True)
+    refusal = refused(key(models=["m", "eco", "any/*"]).may_ask, names)
+    assert (refusal.status, refusal.reason.endswith("it may ask: m, eco, any/*")) == (403, True)
 
 
 def test_any_sixty_seconds_have_at_most_so_many_requests():
-    its = key(rpm=2)
-    its.count(0.0)
-    its.count(30.0)
-    found = refused(its.count, 45.2)
-    assert (found.status, found.retry_after) == (429, 15)
-    its.count(60.0)
-    assert refused(its.count, 89.9).retry_after == 1
-    its.count(90.0)
+    limited = key(rpm=2)
+    limited.count(0.0)
+    limited.count(30.0)
+    refusal = refused(limited.count, 45.2)
+    assert (refusal.status, refusal.retry_after) == (429, 15)
+    limited.count(60.0)
+    assert refused(limited.count, 89.9).retry_after == 1
+    limited.count(90.0)
 
 
 def test_a_refused_request_does_not_count():
-    its = key(rpm=1)
-    its.count(0.0)
+    limited = key(rpm=1)
+    limited.count(0.0)
     for when in (10.0, 20.0, 59.9):
-        refused(its.count, when)
-    its.count(60.0)
+        refused(limited.count, when)
+    limited.count(60.0)
 
 
 def test_a_key_without_a_limit_is_not_counted():

@@ -19,18 +19,18 @@ class Cycle:
     """Garbage that only a collection finds; it notes whether that was in the middle of a step."""
 
     stepping = False
-    found: ClassVar[list[bool]] = []
+    freed: ClassVar[list[bool]] = []
 
     def __init__(self) -> None:
         self.me = self
 
     def __del__(self) -> None:
-        Cycle.found.append(Cycle.stepping)
+        Cycle.freed.append(Cycle.stepping)
 
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
-    Cycle.found = []
+    Cycle.freed = []
     yield
     gc.enable()
     gc.unfreeze()
@@ -49,8 +49,8 @@ async def _makes_garbage() -> None:
 @pytest.mark.skipif(not OLD, reason="this Python collects between instructions")
 def test_garbage_is_collected_between_steps() -> None:
     asyncio.run(_makes_garbage())
-    assert len(Cycle.found) == 6000
-    assert not any(Cycle.found)
+    assert len(Cycle.freed) == 6000
+    assert not any(Cycle.freed)
 
 
 @pytest.mark.skipif(OLD, reason="this Python collects where it allocates")

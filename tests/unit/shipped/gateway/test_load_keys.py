@@ -24,7 +24,7 @@ def test_a_value_comes_back_as_the_deploy_wrote_it(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "found"),
+    ("line", "variables"),
     [
         ("A='b $c'", {"A": "b $c"}),
         ("  A = b  ", {"A": "b"}),
@@ -35,9 +35,9 @@ def test_a_value_comes_back_as_the_deploy_wrote_it(value: str) -> None:
     ],
 )
 def test_a_line_that_a_person_wrote_is_read_as_systemd_does(
-    line: str, found: dict[str, str]
+    line: str, variables: dict[str, str]
 ) -> None:
-    assert load_keys.parse(line) == found
+    assert load_keys.parse(line) == variables
 
 
 def test_no_environment_that_others_see_has_the_key(tmp_path: Path) -> None:

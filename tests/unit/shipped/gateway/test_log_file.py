@@ -30,9 +30,9 @@ def test_lines_stand_in_their_order_readable_by_their_owner_alone(tmp_path: Path
     for number in range(3000):
         file.add(number=number)
     file.flush(10)
-    found = lines(tmp_path / "requests.jsonl")
-    assert [line["number"] for line in found] == list(range(3000))
-    assert sorted(line["time"] for line in found) == [line["time"] for line in found]
+    entries = lines(tmp_path / "requests.jsonl")
+    assert [line["number"] for line in entries] == list(range(3000))
+    assert sorted(line["time"] for line in entries) == [line["time"] for line in entries]
     assert (tmp_path / "requests.jsonl").stat().st_mode & 0o777 == 0o600
 
 
@@ -43,12 +43,12 @@ def test_a_file_that_is_large_is_put_aside(tmp_path: Path, monkeypatch: pytest.M
         file.add(number=number)
         # Each of them in a write of its own.
         file.flush(10)
-    found = [line["number"] for each in aside(tmp_path) for line in lines(each)]
-    found += [line["number"] for line in lines(tmp_path / "requests.jsonl")]
-    assert found == list(range(100))
+    entries = [line["number"] for path in aside(tmp_path) for line in lines(path)]
+    entries += [line["number"] for line in lines(tmp_path / "requests.jsonl")]
+    assert entries == list(range(100))
     assert len(aside(tmp_path)) >= 2
     # Two in one millisecond would have one name: then the second one waits.
-    assert all(each.stat().st_size < 2000 for each in tmp_path.iterdir())
+    assert all(path.stat().st_size < 2000 for path in tmp_path.iterdir())
 
 
 def test_a_file_of_yesterday_is_put_aside(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_what_is_too_old_is_removed_and_nothing_else(tmp_path: Path) -> None:
     file = log_file.LogFile(tmp_path / "requests.jsonl", 30)
     file.add()
     file.flush(10)
-    assert {each.name for each in tmp_path.iterdir()} == {
+    assert {path.name for path in tmp_path.iterdir()} == {
         "requests.jsonl",
         "requests-2.jsonl",
         "events-1.jsonl",
@@ -92,8 +92,8 @@ def test_a_full_disk_is_said_once_and_its_end_with_what_was_lost(
     file.add(number=4)
     file.flush(10)
     log_file.LOG.removeHandler(caplog.handler)
-    said = [record.getMessage() for record in caplog.records]
-    assert said == [
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages == [
         f"requests are not noted: {path}: No space left on device",
         f"requests are noted again: {path}; 3 were lost",
     ]
@@ -121,7 +121,7 @@ print(os.read(reader, 100_000).decode(), end="")
 def test_who_adds_does_not_wait_for_a_disk_that_does_not_answer(tmp_path: Path) -> None:
     command = [sys.executable, "-c", HELD_UP, str(tmp_path / "requests.jsonl")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    found = [json.loads(line)["number"] for line in done.stdout.splitlines()]
-    assert 0 < len(found) < 100
-    assert found[0] == 0 and found == sorted(found)
+    lines = [json.loads(line)["number"] for line in done.stdout.splitlines()]
+    assert 0 < len(lines) < 100
+    assert lines[0] == 0 and lines == sorted(lines)
     assert done.stderr.count("the disk does not answer") == 1

@@ -35,10 +35,10 @@ ANSWERS: dict[str, object] = {
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        found = ANSWERS.get(self.path)
-        self.send_response(200 if found else 500)
+        seen = ANSWERS.get(self.path)
+        self.send_response(200 if seen else 500)
         self.end_headers()
-        self.wfile.write(json.dumps(found).encode())
+        self.wfile.write(json.dumps(seen).encode())
 
     do_POST = do_GET
 
@@ -55,9 +55,9 @@ def url() -> Iterator[str]:
 
 
 def test_an_ollama_says_its_version_and_models(url: str) -> None:
-    found = ask_ollama(url, ACTIVE, describe=False)
-    assert found["latency"] > 0
-    assert (found["version"], found["models"]) == ("0.34.4", [{"name": "llama", "size": 7}])
+    seen = ask_ollama(url, ACTIVE, describe=False)
+    assert seen["latency"] > 0
+    assert (seen["version"], seen["models"]) == ("0.34.4", [{"name": "llama", "size": 7}])
 
 
 def test_of_a_model_only_what_is_shown_is_carried_over(url: str) -> None:
@@ -80,8 +80,8 @@ def test_an_ollama_that_does_not_answer_as_it_should_says_so(
 
 
 def test_nobody_there_is_told_in_the_system_s_words() -> None:
-    found = ask_ollama("http://127.0.0.1:1", ACTIVE, describe=False)
-    assert found == {"error": "Connection refused"}
+    seen = ask_ollama("http://127.0.0.1:1", ACTIVE, describe=False)
+    assert seen == {"error": "Connection refused"}
 
 
 def test_an_ollama_whose_unit_does_not_run_is_not_asked() -> None:
@@ -90,29 +90,29 @@ def test_an_ollama_whose_unit_does_not_run_is_not_asked() -> None:
 
 def test_a_gateway_that_does_not_run_is_not_started_by_asking(url: str, tmp_path: Path) -> None:
     units = {"llmrack-gateway@blue.service": {"ActiveState": "inactive"}}
-    found = ask_gateway({"url": url, "venv": str(tmp_path)}, units)
-    assert found == {"told": None, "version": None, "error": "it does not run"}
+    seen = ask_gateway({"url": url, "venv": str(tmp_path)}, units)
+    assert seen == {"told": None, "version": None, "error": "it does not run"}
 
 
 def test_a_gateway_that_runs_has_latency_and_version(url: str, tmp_path: Path) -> None:
     (tmp_path / "lib/python3.11/site-packages/litellm-1.106.2.dist-info").mkdir(parents=True)
-    found = ask_gateway(
+    seen = ask_gateway(
         {"url": url, "venv": str(tmp_path)}, {"llmrack-gateway@blue.service": ACTIVE}
     )
-    assert found["version"] == "1.106.2"
-    assert found["latency"] > 0
+    assert seen["version"] == "1.106.2"
+    assert seen["latency"] > 0
 
 
 def test_units_are_read_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    said = "NRestarts=2\nId=a.service\nActiveState=active\n\nId=b.service\nActiveState=failed\n"
-    monkeypatch.setattr(status_script, "output", lambda command: said)
-    found = unit_states(["a.service", "b.service"])
-    assert (found["a.service"]["NRestarts"], found["b.service"]["ActiveState"]) == ("2", "failed")
+    output = "NRestarts=2\nId=a.service\nActiveState=active\n\nId=b.service\nActiveState=failed\n"
+    monkeypatch.setattr(status_script, "output", lambda command: output)
+    seen = unit_states(["a.service", "b.service"])
+    assert (seen["a.service"]["NRestarts"], seen["b.service"]["ActiveState"]) == ("2", "failed")
 
 
 def test_a_card_says_none_for_what_it_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
-    said = "GPU-1, NVIDIA A, 97, 70, 1024, 24576\nGPU-2, NVIDIA B, [N/A], [N/A], 0, 24576\n"
-    monkeypatch.setattr(status_script, "output", lambda command: said)
+    output = "GPU-1, NVIDIA A, 97, 70, 1024, 24576\nGPU-2, NVIDIA B, [N/A], [N/A], 0, 24576\n"
+    monkeypatch.setattr(status_script, "output", lambda command: output)
     monkeypatch.setattr(Path, "exists", lambda path: str(path).startswith("/proc/driver/nvidia"))
     first, second = cards()[:2]
     assert (first["uuid"], first["use_percent"], first["temperature"]) == ("GPU-1", 97, 70)

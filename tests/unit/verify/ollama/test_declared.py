@@ -27,7 +27,7 @@ def prove(
 
 def test_the_declared_version_and_models_are_proven() -> None:
     results = prove()
-    assert [(each.check, each.ok, each.host, each.instance) for each in results] == [
+    assert [(result.check, result.ok, result.host, result.instance) for result in results] == [
         ("version", True, "box1", "box1/big"),
         ("models present", True, "box1", "box1/big"),
     ]

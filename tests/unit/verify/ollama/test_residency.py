@@ -63,13 +63,13 @@ def prove(ollama: Ollama, on: Host = ON_CARD, **model: object) -> dict[str, Resu
     )
     transport = httpx.MockTransport(ollama)
     with httpx.Client(transport=transport, base_url="http://box1") as client:
-        found = prove_residency(client, declared, on, instances(on)[0], lambda text: None)
-    return {result.check: result for result in found}
+        results = prove_residency(client, declared, on, instances(on)[0], lambda text: None)
+    return {result.check: result for result in results}
 
 
 def test_a_model_that_lies_on_its_card_is_proven() -> None:
-    found = prove(Ollama())
-    assert found == {
+    results = prove(Ollama())
+    assert results == {
         "resident": Result(
             "box1", "public", "resident", True, "box1/big", detail="100% GPU, context 8192"
         ),
@@ -162,12 +162,12 @@ def test_a_model_that_is_never_kept_is_kept_until_it_is_seen() -> None:
 def test_a_model_that_cannot_be_loaded_fails_with_ollamas_words() -> None:
     ollama = Ollama()
     ollama.refusal = httpx.Response(500, json={"error": "model requires more system memory"})
-    found = prove(ollama, min_tokens_per_second=1)
-    assert not found["resident"].ok
+    results = prove(ollama, min_tokens_per_second=1)
+    assert not results["resident"].ok
     assert "answers 500: model requires more system memory; see its journal" in (
-        found["resident"].detail
+        results["resident"].detail
     )
-    assert "speed" not in found
+    assert "speed" not in results
 
 
 def test_a_smaller_context_than_that_of_the_environment_fails() -> None:

@@ -30,7 +30,7 @@ def test_a_model_is_asked_for_what_it_is_for(path: str, model: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "model", "said"),
+    ("path", "model", "reason"),
     [
         ("/v1/audio/speech", "talks", "talks is for chat, not for speech; no model here is"),
         ("/v1/images/generations", "short", "short is for chat, not for image; no model here is"),
@@ -42,8 +42,8 @@ def test_a_model_is_asked_for_what_it_is_for(path: str, model: object) -> None:
         ),
     ],
 )
-def test_another_kind_is_refused_with_those_that_are(path: str, model: str, said: str) -> None:
-    assert kinds.mistake(path, model, None) == said
+def test_another_kind_is_refused_with_those_that_are(path: str, model: str, reason: str) -> None:
+    assert kinds.mistake(path, model, None) == reason
 
 
 def test_only_models_that_the_client_may_ask_are_named() -> None:

@@ -27,7 +27,7 @@ def test_a_right_request_passes(path: str, body: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "said"),
+    ("path", "body", "reason"),
     [
         ("/v1/audio/speech", {**SPOKEN, "input": 1}, "input must be a text, and not empty"),
         ("/v1/audio/speech", {"input": "a"}, "voice must be a text, and not empty; it is null"),
@@ -40,8 +40,8 @@ def test_a_right_request_passes(path: str, body: dict[str, Any]) -> None:
         ("/v1/chat/completions", {"response_format": "mp3"}, "response_format must be an object"),
     ],
 )
-def test_a_mistake_is_named(path: str, body: dict[str, Any], said: str) -> None:
-    assert types.mistake(path, body).startswith(said)
+def test_a_mistake_is_named(path: str, body: dict[str, Any], reason: str) -> None:
+    assert types.mistake(path, body).startswith(reason)
 
 
 def test_a_form_has_a_model_and_a_file() -> None:

@@ -58,7 +58,7 @@ def test_what_is_well_formed_is_let_through(path: str, body: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "said"),
+    ("path", "body", "reason"),
     [
         (CHAT, [1], "the body must be a JSON object; it is a list"),
         (CHAT, chat(temperature="hot"), "temperature must be a number of at least 0; it is a text"),
@@ -111,8 +111,8 @@ def test_what_is_well_formed_is_let_through(path: str, body: dict[str, Any]) -> 
     ],
     ids=lambda value: str(value)[:60],
 )
-def test_what_is_wrong_is_said_with_its_place(path: str, body: Any, said: str) -> None:
-    assert (mistake(path, body) or "").startswith(said)
+def test_what_is_wrong_is_said_with_its_place(path: str, body: Any, reason: str) -> None:
+    assert (mistake(path, body) or "").startswith(reason)
 
 
 def test_a_value_that_is_wrong_is_not_repeated() -> None:

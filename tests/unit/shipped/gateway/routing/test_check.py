@@ -90,8 +90,8 @@ def test_what_does_not_fit_is_named(
     release: Path, change: Callable[[dict[str, Any]], object], place: str, reason: str
 ) -> None:
     edit(release, change)
-    found = problems(release)
-    assert any(place in where and reason in text for where, text in found), found
+    listed = problems(release)
+    assert any(place in where and reason in text for where, text in listed), listed
 
 
 def test_a_secret_of_a_header_that_is_not_set_is_named(
@@ -119,5 +119,5 @@ def test_a_callback_that_cannot_be_loaded_is_named(
 def test_routing_that_cannot_be_read_is_named(release: Path, text: str | None, reason: str) -> None:
     file = release / "routing.json"
     file.unlink() if text is None else file.write_text(text)
-    ((where, found),) = problems(release)
-    assert where == "routing.json" and reason in found
+    ((where, listed),) = problems(release)
+    assert where == "routing.json" and reason in listed

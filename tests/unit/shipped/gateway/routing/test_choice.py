@@ -26,14 +26,14 @@ def test_only_the_lowest_level_serves() -> None:
 
 def test_weights_are_exact_over_every_run_of_picks() -> None:
     candidates = [Candidate("a", weight=5), Candidate("b", weight=2), Candidate("c", weight=1)]
-    found = picks(80, candidates, "weighted")
+    chosen = picks(80, candidates, "weighted")
     for start in range(0, 80, 8):
-        assert Counter(found[start : start + 8]) == {"a": 5, "b": 2, "c": 1}
+        assert Counter(chosen[start : start + 8]) == {"a": 5, "b": 2, "c": 1}
 
 
 def test_the_lighter_ones_come_in_between() -> None:
-    found = picks(4, [Candidate("a", weight=3), Candidate("b", weight=1)], "weighted")
-    assert found == ["a", "a", "b", "a"]
+    chosen = picks(4, [Candidate("a", weight=3), Candidate("b", weight=1)], "weighted")
+    assert chosen == ["a", "a", "b", "a"]
 
 
 def test_the_others_take_all_while_one_is_away() -> None:
@@ -44,8 +44,8 @@ def test_the_others_take_all_while_one_is_away() -> None:
 
 
 def test_round_robin_does_not_look_at_weights() -> None:
-    found = picks(6, [Candidate("a", weight=5), Candidate("b", weight=1)], "round-robin")
-    assert Counter(found) == {"a": 3, "b": 3}
+    chosen = picks(6, [Candidate("a", weight=5), Candidate("b", weight=1)], "round-robin")
+    assert Counter(chosen) == {"a": 3, "b": 3}
 
 
 def test_least_busy_is_in_proportion_to_weights() -> None:
@@ -67,8 +67,8 @@ def test_latency_asks_those_first_of_whom_nothing_is_known() -> None:
 
 def test_who_has_to_load_does_so_while_another_answers() -> None:
     candidates = [Candidate("cold", loaded=False), Candidate("warm", loaded=True)]
-    found = {choose(candidates, "round-robin", Turns()) for _ in range(1)}
-    assert found == {("warm", "cold")}
+    picks = {choose(candidates, "round-robin", Turns()) for _ in range(1)}
+    assert picks == {("warm", "cold")}
 
 
 def test_who_has_to_load_answers_where_nobody_has_the_model() -> None:

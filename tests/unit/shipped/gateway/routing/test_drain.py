@@ -51,7 +51,7 @@ def test_who_is_named_gets_no_new_requests(
     tell(folder, "box2%2Fbig%20one")
     drain.Drains(instances, str(folder)).look(folder)
     now = time.monotonic()
-    asked = [each.can_be_asked("m", now) for each in instances.values()]
+    asked = [answer.can_be_asked("m", now) for answer in instances.values()]
     assert asked == [True, False]
 
 
@@ -113,4 +113,4 @@ def test_nobody_is_drained_where_nothing_is_said(
 ) -> None:
     drain.Drains(instances, None)
     drain.Drains(instances, str(tmp_path)).look(tmp_path)
-    assert not any(each.drained for each in instances.values())
+    assert not any(answer.drained for answer in instances.values())

@@ -21,8 +21,8 @@ def instances() -> dict[str, Any]:
 
 
 def read(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / "health.json").read_text())
-    return found["instances"]
+    content: dict[str, Any] = json.loads((folder / "health.json").read_text())
+    return content["instances"]
 
 
 def after(change: Any, teller: Any) -> None:
@@ -52,8 +52,8 @@ def test_what_rests_is_told_with_its_reason(instances: dict[str, Any], tmp_path:
 def test_a_model_rests_alone(instances: dict[str, Any], tmp_path: Path) -> None:
     teller, model = HealthFile(instances, str(tmp_path)), instances["box2"].model("m")
     after(lambda: model.put_aside(health.Rest(0.0, "404"), "box2/m"), teller)
-    there = read(tmp_path)["box2"]
-    assert there["rest"] is None and there["models"]["m"]["why"] == "404"
+    state = read(tmp_path)["box2"]
+    assert state["rest"] is None and state["models"]["m"]["why"] == "404"
 
 
 def test_a_newer_process_has_the_word(instances: dict[str, Any], tmp_path: Path) -> None:

@@ -18,23 +18,23 @@ def passed_on(status: int, **content: object) -> httpx.Response:
 
 
 def test_a_key_in_the_body_is_replaced_by_its_name() -> None:
-    found = passed_on(401, content=b'{"error": "canary-4711 and canary-4712 are wrong"}')
-    assert found.status_code == 401
-    assert found.text == '{"error": "<OFFICE_API_KEY> and <OFFICE_HEADER> are wrong"}'
-    assert found.headers["content-length"] == str(len(found.content))
+    redacted = passed_on(401, content=b'{"error": "canary-4711 and canary-4712 are wrong"}')
+    assert redacted.status_code == 401
+    assert redacted.text == '{"error": "<OFFICE_API_KEY> and <OFFICE_HEADER> are wrong"}'
+    assert redacted.headers["content-length"] == str(len(redacted.content))
 
 
 def test_a_key_in_a_header_is_replaced_too_and_others_stay() -> None:
     headers = {"WWW-Authenticate": 'Bearer error="canary-4711"', "Retry-After": "7"}
-    found = passed_on(429, headers=headers)
-    assert found.headers["www-authenticate"] == 'Bearer error="<OFFICE_API_KEY>"'
-    assert found.headers["retry-after"] == "7"
+    redacted = passed_on(429, headers=headers)
+    assert redacted.headers["www-authenticate"] == 'Bearer error="<OFFICE_API_KEY>"'
+    assert redacted.headers["retry-after"] == "7"
 
 
 def test_a_packed_body_is_read() -> None:
     packed = zlib.compress(b"canary-4711")
-    found = passed_on(500, headers={"Content-Encoding": "deflate"}, content=packed)
-    assert found.text == "<OFFICE_API_KEY>"
+    redacted = passed_on(500, headers={"Content-Encoding": "deflate"}, content=packed)
+    assert redacted.text == "<OFFICE_API_KEY>"
 
 
 def test_an_answer_that_is_no_error_is_not_touched() -> None:

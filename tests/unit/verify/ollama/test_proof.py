@@ -10,7 +10,7 @@ import httpx
 from llmrack.stack.fleet import Host
 from llmrack.stack.ollama.instances import instances
 from llmrack.stack.ollama_models import engine_models
-from llmrack.verify.ollama.gate import loaded_models, prove_restarted
+from llmrack.verify.ollama.proof import OllamaProof
 from tests.unit.declare import host, stack
 
 BOX = host()
@@ -44,10 +44,11 @@ class Ollama:
 def prove(ollama: Ollama, *names: str, on: Host = BOX) -> dict[str, bool]:
     """Each check of the gate with models called ``names``, and whether it was passed."""
     declared = stack()
-    models = [each for name in names for each in engine_models(declared, on) if each.name == name]
+    known = {model.name: model for model in engine_models(declared, on)}
     with client(ollama) as asking:
-        results = prove_restarted(asking, declared, on, instances(on)[0], models)
-    return {f"{each.subject} {each.check}": each.ok for each in results}
+        proof = OllamaProof(asking, declared, on, instances(on)[0])
+        results = proof.gate([known[name] for name in names])
+    return {f"{result.subject} {result.check}": result.ok for result in results}
 
 
 def client(ollama: Ollama) -> httpx.Client:
@@ -98,12 +99,11 @@ def test_a_model_of_embeddings_is_asked_for_one() -> None:
 
 
 def test_what_is_loaded_is_listed_and_a_silent_instance_has_nothing() -> None:
-    ollama = Ollama()
-    with client(ollama) as asking:
-        assert loaded_models(asking, "box1") == {CHAT, EMBED}
+    with client(Ollama()) as asking:
+        assert OllamaProof(asking, stack(), BOX, instances(BOX)[0]).loaded() == {CHAT, EMBED}
 
     def silent(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused")
 
     with httpx.Client(transport=httpx.MockTransport(silent), base_url="http://box1") as asking:
-        assert loaded_models(asking, "box1") == set()
+        assert OllamaProof(asking, stack(), BOX, instances(BOX)[0]).loaded() == set()
