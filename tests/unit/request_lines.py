@@ -56,22 +56,22 @@ def write(folder, *lines, name="requests"):
 def on_hosts(folders):
     """``ask_log`` where every gateway's logs are in a folder of ours; None: it is not reached."""
 
-    def ask_log(gateways, modules, **asked):
+    def ask_log(gateways, module, **asked):
         return {
             name: Unreached("no connection: nobody there")
             if folder is None
-            else json.loads(json.dumps(modules[-1].count(str(folder), **asked)))
+            else json.loads(json.dumps(module.count(str(folder), **asked)))
             for name, folder in folders.items()
         }
 
     return ask_log
 
 
-def run_apart(modules, **asked):
+def run_apart(module, **asked):
     """What a program prints where this package is not."""
     ran = subprocess.run(
         [sys.executable, "-I", "-S", "-c", BEGIN],
-        input=program(modules, **asked),
+        input=program(module, **asked),
         text=True,
         capture_output=True,
         check=True,

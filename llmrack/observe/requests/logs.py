@@ -13,7 +13,6 @@ from llmrack.hosts.connection import Unreached
 from llmrack.observe.providers.gateway_health import GatewayHealth, gateway_health
 from llmrack.observe.requests.on_host import ask_log
 from llmrack.observe.requests.usage import now, stamp
-from llmrack.shipped.host import lines as host_lines
 from llmrack.shipped.host import logs as host_logs
 from llmrack.shipped.host.logs import SLOWEST
 
@@ -97,7 +96,7 @@ def ask_logs(gateways: Gateways, last: timedelta, until: datetime | None = None)
     """Ask all gateways what went wrong in the ``last`` hours or days before ``until`` (now)."""
     end = until or now()
     asked = {"since": stamp(end - last), "until": stamp(end)}
-    answers = ask_log(gateways, (host_lines, host_logs), **asked)
+    answers = ask_log(gateways, host_logs, **asked)
     unreached = {host: str(why) for host, why in answers.items() if isinstance(why, Unreached)}
     told = {host: its for host, its in answers.items() if not isinstance(its, Unreached)}
     slowest = [line | {"gateway": host} for host, its in told.items() for line in its["slowest"]]
