@@ -25,6 +25,9 @@ in_labs = printf '%s\n' $(1) | \
 	ended=$$?; for slot in 0 1 2 3; do $(BIN)/llmrack lab --lab test$$slot down; done; exit $$ended
 # What runs in a shell, on hosts and for CI.
 SCRIPTS := $(shell find templates llmrack_lab -name '*.sh') templates/gpu/gpu-devices templates/gpu/gpu-resume .ci/run
+JOBS := deploy.py verify.py remove.py config.py
+# What tests share. Left out: a process that is made to end itself.
+HELPERS := $(shell find tests -name '*.py' ! -name 'test_*' ! -name 'dying*')
 LOCKS := requirements.lock templates/gateway/requirements.txt templates/gateway/uv.txt
 AUDIT := $(BIN)/uv tool run --from pip-audit==2.10.1 pip-audit --disable-pip --require-hashes \
 	--progress-spinner off
@@ -80,7 +83,7 @@ soak: faults
 lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy llmrack llmrack_lab tools
+	$(BIN)/mypy llmrack llmrack_lab tools $(JOBS) bench $(HELPERS)
 	$(BIN)/mypy --python-version 3.10 llmrack/shipped
 	$(BIN)/shellcheck $(SCRIPTS)
 	$(BIN)/lint-imports

@@ -14,9 +14,9 @@ from llmrack.deploy.start import rack
 this = rack(state, host, REMOVAL)
 sudo = this.sudo
 
-accept(this, name="Accept the host", _sudo=sudo)
-apply(this, "monitor", name="Remove monitoring", _sudo=sudo)
-apply(this, "gateway", name="Remove the gateway", _sudo=sudo)
-apply(this, "ollama", name="Remove Ollama", _sudo=sudo)
-apply(this, "gpu", name="Remove what GPUs needed", _sudo=sudo)
-apply(this, "system", name="Remove user, packages, notes", _sudo=sudo)
+accept(rack=this, name="Accept the host", _sudo=sudo)
+apply(rack=this, component="monitor", name="Remove monitoring", _sudo=sudo)
+apply(rack=this, component="gateway", name="Remove the gateway", _sudo=sudo)
+apply(rack=this, component="ollama", name="Remove Ollama", _sudo=sudo)
+apply(rack=this, component="gpu", name="Remove what GPUs needed", _sudo=sudo)
+apply(rack=this, component="system", name="Remove user, packages, notes", _sudo=sudo)

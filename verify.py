@@ -7,4 +7,4 @@ from llmrack.deploy.start import rack
 
 this = rack(state, host)
 
-prove(this, always=True, name="Proof: real requests", _sudo=this.sudo)
+prove(rack=this, always=True, name="Proof: real requests", _sudo=this.sudo)

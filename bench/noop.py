@@ -15,7 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -104,7 +104,7 @@ class Fleet:
                 raise Spoilt(f"llmrack changed something; did a file change meanwhile?\n{output}")
 
         def ansible() -> None:
-            output = _run(*playbook, **environment)
+            output = _run(*playbook, environment=environment)
             if re.findall(r" changed=(\d+) ", output) != ["0"] * len(self._hosts):
                 raise Spoilt(f"Ansible changed something\n{output}")
 
@@ -144,12 +144,14 @@ class Fleet:
         raise Spoilt(f"no gateway runs on {self._hosts[0].name}")
 
 
-def _run(*command: str | Path, folder: Path = ROOT, **environment: str) -> str:
+def _run(
+    *command: str | Path, folder: Path = ROOT, environment: Mapping[str, str] | None = None
+) -> str:
     """Run it from ``folder``; what it printed. Raises Spoilt when it fails."""
     done = subprocess.run(
         command,
         cwd=folder,
-        env={**os.environ, **environment},
+        env={**os.environ, **(environment or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

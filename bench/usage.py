@@ -25,8 +25,6 @@ import click
 from bench.figures import keep
 from llmrack.observe.requests.on_host import BEGIN, program
 from llmrack.observe.requests.usage import SERIES, stamp
-from llmrack.shipped.host import lines as host_lines
-from llmrack.shipped.host import sketch
 from llmrack.shipped.host import usage as host_usage
 
 BEGIN_MARK, END_MARK = "<!-- begin: written by bench.usage -->", "<!-- end -->"
@@ -114,8 +112,7 @@ def _tail(chance: random.Random) -> str:
 def usage(folder: Path, last: timedelta) -> Cost:
     """The program of `llmrack usage`; what is sent there counts, too."""
     asked = {"since": stamp(UNTIL - last), "until": stamp(UNTIL), "parts": SERIES}
-    modules = (sketch, host_lines, host_usage)
-    told = program(modules, folder=str(folder), bys=["model"], **asked)
+    told = program(host_usage, folder=str(folder), bys=["model"], **asked)
     return _run([sys.executable, "-I", "-c", BEGIN + PEAK], told)
 
 

@@ -160,12 +160,12 @@ def in_a_vault(evidence: Evidence) -> None:
         run = evidence.llmrack("secrets", *words, given=given)
         runs[f"{'fails: ' * ('fails' in name)}llmrack secrets {name}"] = run
     evidence.rotated_master = f"sk-canary-{secrets.token_hex(16)}"
-    for name, words, given in (
+    for name, secret, given in (
         ("rotate", "LITELLM_MASTER_KEY", evidence.rotated_master),
         # The cloud does not take it.
         ("rotate to a wrong key", "OLLAMA_API_KEY", evidence.rotated_master),
     ):
-        run = evidence.llmrack("secrets", "rotate", words, given=given)
+        run = evidence.llmrack("secrets", "rotate", secret, given=given)
         runs[f"{'fails: ' * ('wrong' in name)}llmrack secrets {name}"] = run
     stranger = site.folder / "stranger"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", stranger], check=True)

@@ -74,12 +74,11 @@ class ChatCompletions(Dialect):
         if not stream:
             answer = create(model=model, messages=said, **more)
             (choice,) = answer.choices
-            message = choice.message.to_dict()
-            return _of_chat(message, choice.finish_reason, answer.usage)
+            return _of_chat(choice.message.to_dict(), choice.finish_reason, answer.usage)
         message: dict[str, Any] = {"role": "assistant", "content": ""}
         reason, usage = None, None
-        options = {"stream_options": {"include_usage": True}}
-        for chunk in create(model=model, messages=said, stream=True, **options, **more):
+        more["stream_options"] = {"include_usage": True}
+        for chunk in create(model=model, messages=said, stream=True, **more):
             usage = chunk.usage or usage
             for choice in chunk.choices:
                 reason = choice.finish_reason or reason
@@ -99,8 +98,8 @@ class Completions(Dialect):
             tokens = (answer.usage.prompt_tokens, answer.usage.completion_tokens)
             return Answer(choice.text, reason=choice.finish_reason, tokens=tokens)
         found = Answer()
-        options = {"stream_options": {"include_usage": True}}
-        for chunk in create(model=model, prompt=said[0], stream=True, **options, **more):
+        more["stream_options"] = {"include_usage": True}
+        for chunk in create(model=model, prompt=said[0], stream=True, **more):
             if chunk.usage:
                 found.tokens = (chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
             for choice in chunk.choices:

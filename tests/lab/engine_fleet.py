@@ -68,10 +68,13 @@ class Fleet:
 
     def restarts(self) -> list[tuple[float, float, str]]:
         """When each host's process was ended and the next one answered, in their order."""
+
         # All hosts are one machine: their clock is one, too.
-        names = ("InactiveEnterTimestampMonotonic", "ActiveEnterTimestampMonotonic")
+        def seconds(host: str, event: str) -> float:
+            return float(self._shown(host, f"{event}TimestampMonotonic")) / 1e6
+
         return sorted(
-            (*(float(self._shown(host, name)) / 1e6 for name in names), host)
+            (seconds(host, "InactiveEnter"), seconds(host, "ActiveEnter"), host)
             for host in self.engines
         )
 

@@ -85,7 +85,8 @@ def i386_call() -> int:
     code = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
     code.write(I386_CALL)
     address = ctypes.addressof(ctypes.c_char.from_buffer(code))
-    return min(0, ctypes.CFUNCTYPE(ctypes.c_int)(address)())
+    result: int = ctypes.CFUNCTYPE(ctypes.c_int)(address)()
+    return min(0, result)
 
 
 def new_file_mode() -> int:

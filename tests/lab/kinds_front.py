@@ -99,11 +99,12 @@ class World:
                 files=files,
                 headers=headers,
             )
-        path, asked = {
+        kinds: dict[str, tuple[str, dict[str, Any]]] = {
             "speech": ("/v1/audio/speech", {"input": "Hello.", "voice": "alloy"}),
             "rerank": ("/v1/rerank", RANKED),
             "image": ("/v1/images/generations", {"prompt": "A cat."}),
-        }[kind]
+        }
+        path, asked = kinds[kind]
         return client.post(path, json={"model": model, **asked, **body}, headers=headers)
 
     def sent(self, name: str) -> JSON:

@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
 import openai
 
 from llmrack_lab.shell import wait_until
@@ -70,7 +69,7 @@ def mixed_load(
     """Ask every model ``times`` times, plain, streamed and for vectors, and for one nobody has."""
     found = Count()
     with (
-        httpx.Client(trust_env=False, timeout=60) as http,
+        openai.DefaultHttpxClient(trust_env=False, timeout=60) as http,
         openai.OpenAI(base_url=url, api_key=key, max_retries=0, http_client=http) as client,
         ThreadPoolExecutor(AT_ONCE) as pool,
     ):

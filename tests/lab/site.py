@@ -8,7 +8,7 @@ import shlex
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,7 +75,7 @@ class Site:
 
     def declare(
         self,
-        hosts: dict[str, tuple[str, ...]],
+        hosts: Mapping[str, tuple[str, ...]],
         stack: dict[str, Any] | None = None,
         **data: object,
     ) -> None:
@@ -85,7 +85,7 @@ class Site:
         + stack: the stack (default: STACK)
         + data: settings of every host, above group_data/
         """
-        self.hosts = hosts
+        self.hosts = dict(hosts)
         (self.folder / "stack.yaml").write_text(yaml.safe_dump(stack or STACK, sort_keys=False))
         common = {
             "ssh_user": "root",

@@ -23,7 +23,7 @@ def main() -> None:
     args: set[str] = set()
     environments: set[int] = set()
     shown: set[tuple[str, str]] = set()
-    files: set[tuple[str, int, str]] = set()
+    files: set[tuple[str, int, int]] = set()
     known: dict[str, bytes] = {}
     while not select.select([sys.stdin], [], [], PAUSE_S)[0]:
         for process in Path("/proc").glob("[0-9]*"):

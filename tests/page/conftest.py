@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, sync_playwright
@@ -49,6 +50,7 @@ class Opened:
 
 
 Open = Callable[..., Opened]
+Scheme = Literal["light", "dark"]
 
 
 @pytest.fixture
@@ -56,7 +58,9 @@ def opened(browser: Browser) -> Iterator[Open]:
     """Open the page of the made-up day: at a width in pixels, in light or dark."""
     contexts = []
 
-    def open_(width: int = 1440, scheme: str = "light", scripts: bool = True, **more) -> Opened:
+    def open_(
+        width: int = 1440, scheme: Scheme = "light", scripts: bool = True, **more: Any
+    ) -> Opened:
         context = browser.new_context(
             viewport={"width": width, "height": 900},
             color_scheme=scheme,

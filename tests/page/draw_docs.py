@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import FloatRect, Page, sync_playwright
 
 from llmrack.observe.report.page import page
 from tests.page.made_up import findings
@@ -18,8 +18,9 @@ WIDTH = 1440
 
 def draw(shown: Page, name: str, first: str, after: str) -> None:
     """The page from one element to another one."""
-    top, bottom = (shown.locator(each).bounding_box()["y"] for each in (first, after))
-    clip = {"x": 0, "y": top, "width": WIDTH, "height": bottom - top}
+    boxes = [shown.locator(each).bounding_box() for each in (first, after)]
+    top, bottom = (box["y"] for box in boxes if box)
+    clip: FloatRect = {"x": 0, "y": top, "width": WIDTH, "height": bottom - top}
     picture = Image.open(BytesIO(shown.screenshot(full_page=True, clip=clip)))
     picture.convert("RGB").quantize(256).save(DOCS / name, optimize=True)
 

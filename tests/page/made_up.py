@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import starmap
+from typing import Any
 
 from llmrack.observe.report.page import Findings
 from llmrack.observe.requests.usage import Bucket, Group, Spread, Usage
@@ -47,9 +48,15 @@ FLEET = Fleet(
 CARD = CardUse("NVIDIA GeForce RTX 4090", 34, 61, 9830, 24564)
 
 
-def row(name: str, kind: str, at: str | None, url: str, **more) -> ServerStatus:
+def row(name: str, kind: str, at: str | None, url: str, **more: Any) -> ServerStatus:
     checked = NOW - timedelta(seconds=3)
-    usual = {"priority": 1, "state": "ok", "why": "", "version": "0.34.4", "latency": 0.0042}
+    usual: dict[str, Any] = {
+        "priority": 1,
+        "state": "ok",
+        "why": "",
+        "version": "0.34.4",
+        "latency": 0.0042,
+    }
     return ServerStatus(
         name, kind, at, url, more.pop("enabled", True), checked=checked, **usual | more
     )
@@ -159,7 +166,7 @@ def series(until: datetime, total: Group) -> tuple[Bucket, ...]:
 
 def usages(until: datetime, share: float = 1) -> dict[str, Usage]:
     models = GROUPS["model"]
-    classes = Counter()
+    classes = Counter[str]()
     for each in models:
         classes.update(each.errors)
     total = Group(

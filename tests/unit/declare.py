@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from llmrack.secrets.places import Places
-from llmrack.secrets.value import StoredSecret
+from llmrack.secrets.value import Secret, StoredSecret
 from llmrack.site.site import Site
 from llmrack.stack.declaration import Declaration
 from llmrack.stack.fleet import Fleet, Host
+from llmrack.stack.keys import IssuedKey
 from llmrack.stack.schema import Stack
 from llmrack.stack.settings import Settings
 
@@ -33,29 +36,43 @@ STACK = {
 SHA = {"amd64": "a" * 64, "arm64": "b" * 64}
 
 
-def stack(**changes) -> Stack:
+def stack(**changes: object) -> Stack:
     return Stack.model_validate(yaml.safe_load(yaml.safe_dump(STACK)) | changes)
 
 
-def settings(**changes) -> Settings:
+def settings(**changes: object) -> Settings:
     return Settings.model_validate({"ollama_version": "0.34.4", "ollama_sha256": SHA} | changes)
 
 
-def host(name="box1", groups=("gpu", "gateway"), address="10.0.0.1", **changes) -> Host:
+def host(
+    name: str = "box1",
+    groups: Iterable[str] = ("gpu", "gateway"),
+    address: str = "10.0.0.1",
+    **changes: object,
+) -> Host:
     return Host(name, frozenset(groups), address, settings(**changes))
 
 
-def two_boxes(**changes) -> Fleet:
-    lan = {"ollama_bind": "0.0.0.0"} | changes
+def two_boxes(**changes: object) -> Fleet:
+    lan: dict[str, Any] = {"ollama_bind": "0.0.0.0"} | changes
     return Fleet((host(**lan), host("box2", ("gpu",), "10.0.0.2", **lan)))
 
 
-def site(stack_=None, fleet=None, secrets=None, issued=None) -> Site:
+def site(
+    stack_: Stack | None = None,
+    fleet: Fleet | None = None,
+    secrets: Mapping[str, Secret] | None = None,
+    issued: Mapping[str, IssuedKey] | None = None,
+) -> Site:
     """What is declared, with the values of ``secrets``."""
     kept = {name: StoredSecret(value, ".env") for name, value in (secrets or {}).items()}
     whole = replace(declaration(stack_, fleet, kept), issued=issued or {})
     return Site(whole, kept, Places(Path(".env"), Path("secrets.age")), Path("keys.json"))
 
 
-def declaration(stack_=None, fleet=None, secrets=("OLLAMA_API_KEY",)) -> Declaration:
+def declaration(
+    stack_: Stack | None = None,
+    fleet: Fleet | None = None,
+    secrets: Collection[str] = ("OLLAMA_API_KEY",),
+) -> Declaration:
     return Declaration(stack_ or stack(), fleet or two_boxes(), secrets, {})

@@ -15,6 +15,7 @@ Ran = tuple[bool, CommandOutput]
 def fake_host(run: Callable[..., Ran] | None = None, ended: bool = False) -> Any:
     """A host that answers commands by ``run``; ``ended``: its connection has broken."""
     transport = SimpleNamespace(is_active=lambda: not ended, get_username=lambda: "root", sock=None)
+    config = Config()  # type: ignore[no-untyped-call]
     client = SimpleNamespace(get_transport=lambda: transport)
     return SimpleNamespace(
         name="box1",
@@ -22,6 +23,6 @@ def fake_host(run: Callable[..., Ran] | None = None, ended: bool = False) -> Any
         connector=SimpleNamespace(client=client),
         data=SimpleNamespace(),
         current_deploy_kwargs=None,
-        state=SimpleNamespace(print_input=False, config=Config(), is_executing=False),
+        state=SimpleNamespace(print_input=False, config=config, is_executing=False),
         run_shell_command=run,
     )

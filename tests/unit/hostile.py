@@ -52,7 +52,20 @@ def texts() -> st.SearchStrategy[str]:
 
 def values() -> st.SearchStrategy[Any]:
     """Such texts, or something that is no text at all."""
-    odd = [None, True, -1, 0, 10**400, 1e308, float("inf"), float("nan"), [], {}, [[]], {"a": {}}]
+    odd: list[Any] = [
+        None,
+        True,
+        -1,
+        0,
+        10**400,
+        1e308,
+        float("inf"),
+        float("nan"),
+        [],
+        {},
+        [[]],
+        {"a": {}},
+    ]
     return texts() | st.sampled_from([*odd, b"\0", datetime.date(1, 1, 1), {1: 2}, ["a", None]])
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from llmrack import shipped
 from llmrack.components.engines import engine_of
 from llmrack.components.gateway.routing import authority_file
 from llmrack.components.monitor.prometheus import SERVICE, Credentials, PrometheusConfiguration
@@ -22,7 +23,6 @@ from llmrack.resources.packages import Packages
 from llmrack.resources.units import Unit
 from llmrack.secrets.places import MASTER_KEY
 from llmrack.secrets.value import Secret
-from llmrack.shipped import source
 from llmrack.site.site import Site
 from llmrack.stack.engines import instances, is_engine
 from llmrack.stack.fleet import (
@@ -163,7 +163,8 @@ def _metrics(stack: Stack, host: Host) -> list[Resource]:
     if not is_engine(stack, host) and GATEWAY_GROUP not in host.groups:
         return []
     home = host.home
-    program = File(f"{home.config}/host_metrics.py", source("host/metrics.py"), home.user)
+    text = shipped.program("llmrack.shipped.host.metrics")
+    program = File(f"{home.config}/host_metrics.py", text, home.user)
     declared = File(f"{home.config}/metrics.json", _declared(stack, host, home), home.user)
     path = f"{home.units}/{METRICS_UNIT}"
     unit = File(

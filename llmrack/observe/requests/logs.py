@@ -12,7 +12,6 @@ from llmrack.hosts.asking import Gateways
 from llmrack.observe.providers.gateway_health import GatewayHealth, gateway_health
 from llmrack.observe.requests.on_host import ask_log
 from llmrack.observe.requests.usage import now, stamp
-from llmrack.shipped.host import lines as host_lines
 from llmrack.shipped.host import logs as host_logs
 from llmrack.shipped.host.logs import SLOWEST
 
@@ -96,7 +95,7 @@ def ask_logs(gateways: Gateways, last: timedelta) -> Logs:
     """Ask all gateways for the failures in the ``last`` hours or days."""
     end = now()
     asked = {"since": stamp(end - last), "until": stamp(end)}
-    by_host, unreached = ask_log(gateways, (host_lines, host_logs), **asked)
+    by_host, unreached = ask_log(gateways, host_logs, **asked)
     slowest = [
         line | {"gateway": host} for host, counted in by_host.items() for line in counted["slowest"]
     ]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
 import json
-from collections.abc import Sequence
 from shlex import quote
 from types import ModuleType
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 from pyinfra.api import StringCommand
 from pyinfra.api.host import Host as PyinfraHost
 
+from llmrack import shipped
 from llmrack.hosts.asking import Gateways
 from llmrack.hosts.commands import run, sh
 from llmrack.hosts.connection import Unreached
@@ -21,13 +20,12 @@ from llmrack.stack.fleet import Host
 # Seconds for the whole log: ten million lines take about a minute (bench/README.md).
 DEADLINE = 300
 
-# The modules come on standard input and import each other by their names in this package.
+# The program comes on standard input.
 BEGIN = """
 import json, sys, types
 told = json.loads(sys.stdin.readline())
-for name, text in told["modules"].items():
-    module = sys.modules[name] = types.ModuleType(name)
-    exec(compile(text, name, "exec"), module.__dict__)
+module = sys.modules["program"] = types.ModuleType("program")
+exec(compile(told["program"], "program", "exec"), module.__dict__)
 module.main(**told["asked"])
 """
 
@@ -43,19 +41,18 @@ def command(host: Host) -> StringCommand:
     return sh(script)
 
 
-def program(modules: Sequence[ModuleType], **asked: object) -> str:
+def program(module: ModuleType, **asked: object) -> str:
     """A line for the command's standard input.
 
-    + modules: each after those that it imports; the ``main`` of the last one is called
-    + asked: its arguments
+    + module: its ``main`` is called
+    + asked: the arguments of ``main``
     """
-    sources = {module.__name__: inspect.getsource(module) for module in modules}
-    return json.dumps({"modules": sources, "asked": asked})
+    return json.dumps({"program": shipped.program(module.__name__), "asked": asked})
 
 
 def ask_log(
     gateways: Gateways,
-    modules: Sequence[ModuleType],
+    module: ModuleType,
     **asked: object,
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """What a program prints (JSON) on each gateway's host; and why others could not be asked.
@@ -66,7 +63,7 @@ def ask_log(
     """
 
     def question(host: Host, connected: PyinfraHost) -> Any:  # noqa: ANN401  (JSON)
-        text = program(modules, folder=host.home.requests, **asked)
+        text = program(module, folder=host.home.requests, **asked)
         answer = run(connected, command(host), stdin=text)
         if not answer.succeeded:
             raise Unreached(f"its logs cannot be read: {answer.stderr or 'no reason given'}")

@@ -20,7 +20,6 @@ from llmrack.hosts.connection import FAILURES, Unreached, reason
 from llmrack.hosts.streams import started
 from llmrack.observe.requests.on_host import command, program
 from llmrack.observe.requests.usage import stamp
-from llmrack.shipped.host import lines as host_lines
 from llmrack.shipped.host import tail as host_tail
 from llmrack.shipped.host.tail import SILENCE, Filters
 from llmrack.stack.fleet import Host
@@ -130,7 +129,7 @@ def _lines(
     host: Host, connected: PyinfraHost, since: str | None, filters: Filters
 ) -> Iterator[Line | None]:
     """The lines that a host's program prints; None: a sign of life. Raises Unreached at the end."""
-    call = program((host_lines, host_tail), folder=host.home.requests, since=since, filters=filters)
+    call = program(host_tail, folder=host.home.requests, since=since, filters=filters)
     with started(connected, command(host), together=False) as stream:
 
         def write(text: bytes) -> None:

@@ -9,8 +9,6 @@ from typing import Any, TypeVar
 
 from llmrack.hosts.asking import Gateways
 from llmrack.observe.requests.on_host import ask_log
-from llmrack.shipped.host import lines as host_lines
-from llmrack.shipped.host import sketch
 from llmrack.shipped.host import usage as host_usage
 from llmrack.shipped.host.sketch import percentile
 from llmrack.shipped.host.usage import Sums, from_plain
@@ -121,7 +119,7 @@ def ask_usages(
     since = end - timedelta(seconds=seconds)
     by_host, unreached = ask_log(
         gateways,
-        (sketch, host_lines, host_usage),
+        host_usage,
         since=stamp(since),
         until=stamp(end),
         parts=min(SERIES, seconds),

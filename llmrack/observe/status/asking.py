@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from shlex import quote
 from typing import Any
 
@@ -31,7 +30,7 @@ from llmrack.observe.status.judging import (
 )
 from llmrack.observe.status.server_status import ModelInfo, Status
 from llmrack.resources.change import as_user
-from llmrack.shipped.host import status as status_script
+from llmrack.shipped import program
 from llmrack.stack.engines import instances, is_engine
 from llmrack.stack.fleet import GATEWAY_GROUP, Host, gateway_url
 from llmrack.stack.instances import instance_name, instance_url
@@ -126,8 +125,7 @@ def _look(stack: Stack, host: Host, connected: PyinfraHost, models: bool) -> Map
     look = as_user(user, f"exec python3 -I - {quote(json.dumps(question))}")
     # Before the first deploy there is no such user, but standard input must be read all the same.
     script = f"if id -u {user} >/dev/null 2>&1; then {look}; else cat >/dev/null; echo '{{}}'; fi"
-    program = Path(status_script.__file__).read_text(encoding="utf-8")
-    answer = run(connected, sh(script), stdin=program)
+    answer = run(connected, sh(script), stdin=program("llmrack.shipped.host.status"))
     if not answer.succeeded:
         raise Unreached(f"it cannot be looked at: {answer.stderr or 'no reason given'}")
     seen: Mapping[str, Any] = json.loads(answer.stdout)

@@ -13,7 +13,6 @@ import json
 import os
 import socket
 import ssl
-import subprocess
 import sys
 import time
 import urllib.request
@@ -21,16 +20,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from llmrack.shipped.host.cards import nvidia_cards
+
 EVERY, EVERY_HOUR = 15, 3600
-# Seconds that an instance, a provider and nvidia-smi may take to answer.
-PATIENCE, SMI_PATIENCE = 3, 10
+# Seconds that an instance and a provider may take to answer.
+PATIENCE = 3
 MIB = 1024 * 1024
-# Columns of ``nvidia-smi --query-gpu`` → metric, and by how much the column is multiplied.
+# A card's field → metric, and by how much the field is multiplied.
 CARD = {
-    "utilization.gpu": ("llmrack_gpu_utilization_ratio", 0.01),
-    "temperature.gpu": ("llmrack_gpu_temperature_celsius", 1),
-    "memory.used": ("llmrack_gpu_memory_used_bytes", MIB),
-    "memory.total": ("llmrack_gpu_memory_bytes", MIB),
+    "use_percent": ("llmrack_gpu_utilization_ratio", 0.01),
+    "temperature": ("llmrack_gpu_temperature_celsius", 1),
+    "used_mib": ("llmrack_gpu_memory_used_bytes", MIB),
+    "memory_mib": ("llmrack_gpu_memory_bytes", MIB),
 }
 HELP = {
     "llmrack_gpu_utilization_ratio": "Share of time in which the card computed.",
@@ -66,20 +67,11 @@ def main() -> None:
 
 def cards() -> Iterator[Sample]:
     """NVIDIA's cards, where there is a driver for them."""
-    columns = ",".join(["uuid", "name", *CARD])
-    command = ["nvidia-smi", f"--query-gpu={columns}", "--format=csv,noheader,nounits"]
-    try:
-        said = subprocess.run(  # noqa: S603  (a fixed program, no shell)
-            command, capture_output=True, text=True, timeout=SMI_PATIENCE, check=True
-        ).stdout
-    except (OSError, subprocess.SubprocessError):
-        return
-    for line in said.splitlines():
-        uuid, name, *figures = (part.strip() for part in line.split(","))
-        for (metric, unit), figure in zip(CARD.values(), figures, strict=False):
-            # Some cards answer [N/A].
-            if figure.replace(".", "", 1).isdigit():
-                yield metric, {"gpu": uuid, "name": name}, float(figure) * unit
+    for card in nvidia_cards():
+        labels = {"gpu": card.uuid, "name": card.name}
+        for field, (metric, unit) in CARD.items():
+            if (figure := getattr(card, field)) is not None:
+                yield metric, labels, figure * unit
 
 
 def instances(declared: Declared) -> Iterator[Sample]:

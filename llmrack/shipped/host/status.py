@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import time
 import urllib.error
@@ -18,12 +17,10 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
+from llmrack.shipped.host.cards import Card, card, nvidia_cards, output
+
 # Seconds for one short answer; a model's description is read from disk.
 SHORT, DESCRIBED = 5, 15
-SMI_FIELDS = (
-    *("uuid", "name", "utilization.gpu", "temperature.gpu"),
-    *("memory.used", "memory.total"),
-)
 # The host's proxy is not for its own services.
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -53,7 +50,7 @@ def look(question: dict[str, Any]) -> dict[str, Any]:
         return {
             "units": units,
             "instances": {name: future.result() for name, future in asked.items()},
-            "cards": shown.result(),
+            "cards": [card._asdict() for card in shown.result()],
             "gateway": gateway,
             "now": time.time(),
         }
@@ -128,16 +125,10 @@ def ask_gateway(gateway: dict[str, str], units: dict[str, dict[str, str]]) -> di
     return answer
 
 
-def cards() -> list[dict[str, Any]]:
+def cards() -> list[Card]:
     """NVIDIA's cards as nvidia-smi shows them, and AMD's as amdgpu does."""
-    found = []
     # Without the module nvidia-smi would have it loaded, and a look changes nothing.
-    if Path("/proc/driver/nvidia/version").exists():
-        query = f"--query-gpu={','.join(SMI_FIELDS)}"
-        for line in output(["nvidia-smi", query, "--format=csv,noheader,nounits"]).splitlines():
-            values = [value.strip() for value in line.split(",")]
-            if len(values) == len(SMI_FIELDS):
-                found.append(card(*values))
+    found = list(nvidia_cards()) if Path("/proc/driver/nvidia/version").exists() else []
     for path in sorted(Path("/sys/bus/pci/devices").glob("*/mem_info_vram_total")):
         folder = path.parent
         # In thousandths of a degree.
@@ -153,16 +144,6 @@ def cards() -> list[dict[str, Any]]:
             )
         )
     return found
-
-
-def card(uuid: str, name: str, *figures: str) -> dict[str, Any]:
-    """A card; None for a figure that is not told (``[N/A]``).
-
-    + figures: use in percent, temperature in degrees Celsius, memory used and whole in MiB
-    """
-    numbers = [int(text) if text.isdigit() else None for text in figures]
-    keys = ("use_percent", "temperature", "used_mib", "memory_mib")
-    return {"uuid": uuid, "name": name} | dict(zip(keys, numbers, strict=True))
 
 
 def get(url: str, body: object = None, seconds: float = SHORT) -> Any:  # noqa: ANN401  (JSON)
@@ -186,17 +167,6 @@ def cause(error: Exception) -> str:
     if isinstance(reason, OSError):
         return reason.strerror or str(reason)
     return "another program answers there"
-
-
-def output(command: list[str]) -> str:
-    """What a command prints; empty where it fails."""
-    try:
-        ran = subprocess.run(  # noqa: S603  (no shell)
-            command, capture_output=True, text=True, timeout=10, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return ran.stdout
 
 
 def read(path: Path) -> str:

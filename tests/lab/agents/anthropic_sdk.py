@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from typing import Any
 
 import anthropic
 
@@ -13,7 +14,7 @@ tool = {
     "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}},
 }
 client = anthropic.Anthropic()
-said = [{"role": "user", "content": mark}]
+said: list[dict[str, Any]] = [{"role": "user", "content": mark}]
 count = client.messages.count_tokens(model=model, messages=said).input_tokens
 plain = client.messages.create(model=model, max_tokens=512, messages=said)
 with client.messages.stream(model=model, max_tokens=512, messages=said) as stream:

@@ -13,7 +13,7 @@ if path:
     *parents, name = path.split(".")
     owner = reduce(getattr, parents, importlib.import_module(module))
 
-    def broken(*args, **kwargs):
+    def broken(*args: object, **kwargs: object) -> None:
         given = {"args": args, "kwargs": kwargs}
         raise RuntimeError(f"broken on purpose: {given}", given)
 

@@ -11,7 +11,6 @@ from llmrack.observe.providers.gateway_health import GatewayHealth, Rest
 from llmrack.observe.requests import logs, logs_print
 from llmrack.observe.requests.logs import Failure, Fired, Logs, ask_logs
 from llmrack.observe.requests.usage import stamp
-from llmrack.shipped.host import lines as host_lines
 from llmrack.shipped.host import logs as host_logs
 from tests.unit.request_lines import FAILED, NOW, line, on_hosts, run_apart, unanswered, write
 
@@ -125,7 +124,7 @@ def test_damaged_lines_are_counted(asked):
 def test_the_program_runs_on_a_host_that_has_nothing_of_ours(tmp_path):
     folder = write(tmp_path / "gw", line(9))
     asked = {"since": stamp(NOW - HOUR), "until": stamp(NOW)}
-    parsed = run_apart((host_lines, host_logs), folder=str(folder), **asked)
+    parsed = run_apart(host_logs, folder=str(folder), **asked)
     assert json.loads(parsed)["calls"] == 1
 
 

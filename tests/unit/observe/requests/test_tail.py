@@ -16,7 +16,6 @@ from llmrack.observe.requests.on_host import BEGIN, program
 from llmrack.observe.requests.tail import merged
 from llmrack.observe.requests.tail_print import HEAD, rows
 from llmrack.observe.requests.usage import stamp
-from llmrack.shipped.host import lines as host_lines
 from llmrack.shipped.host import tail as host_tail
 from llmrack.shipped.host.tail import Filters, Following, wanted
 from llmrack.stack.schema import Stack
@@ -172,7 +171,7 @@ def follower(folder):
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", BEGIN], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
-    sent = program((host_lines, host_tail), folder=str(folder), since=None, filters=Filters())
+    sent = program(host_tail, folder=str(folder), since=None, filters=Filters())
     process.stdin.write(sent.encode() + b"\n")
     process.stdin.flush()
     # It has looked at what is there.

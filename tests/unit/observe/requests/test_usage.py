@@ -57,7 +57,7 @@ def test_a_group_adds_up_what_its_requests_were(asked):
 def test_the_programs_run_on_a_host_that_has_nothing_of_ours(tmp_path):
     folder = write(tmp_path / "gw", line(9))
     asked = {"since": stamp(NOW - HOUR), "until": stamp(NOW), "parts": 60, "bys": ["model"]}
-    text = run_apart((sketch, host_lines, host_usage), folder=str(folder), **asked)
+    text = run_apart(host_usage, folder=str(folder), **asked)
     ((name, sums),) = json.loads(text)["groups"]["model"]
     assert (name, sums["calls"]) == ("llama", 1)
 

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from llmrack.shipped import program
 from llmrack.shipped.host import status as status_script
+from llmrack.shipped.host.cards import card
 from llmrack.shipped.host.status import ask_gateway, ask_ollama, cards, look, unit_states
 
 ACTIVE = {"ActiveState": "active"}
@@ -110,20 +112,19 @@ def test_units_are_read_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (seen["a.service"]["NRestarts"], seen["b.service"]["ActiveState"]) == ("2", "failed")
 
 
-def test_a_card_says_none_for_what_it_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
-    output = "GPU-1, NVIDIA A, 97, 70, 1024, 24576\nGPU-2, NVIDIA B, [N/A], [N/A], 0, 24576\n"
-    monkeypatch.setattr(status_script, "output", lambda command: output)
+def test_cards_are_not_asked_for_without_their_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status_script, "nvidia_cards", lambda: [card("GPU-1", "A", *"1234")])
+    monkeypatch.setattr(Path, "exists", lambda path: False)
+    assert cards() == []
     monkeypatch.setattr(Path, "exists", lambda path: str(path).startswith("/proc/driver/nvidia"))
-    first, second = cards()[:2]
-    assert (first["uuid"], first["use_percent"], first["temperature"]) == ("GPU-1", 97, 70)
-    assert (second["use_percent"], second["temperature"], second["used_mib"]) == (None, None, 0)
+    assert [each.uuid for each in cards()] == ["GPU-1"]
 
 
 def test_it_runs_alone_with_the_library_of_python(url: str) -> None:
     question = {"instances": [], "gateway": None, "units": [], "models": False}
     ran = subprocess.run(
         [sys.executable, "-I", "-S", "-", json.dumps(question)],
-        input=Path(status_script.__file__).read_text(),
+        input=program(status_script.__name__),
         capture_output=True,
         text=True,
         env={"PATH": os.defpath},
