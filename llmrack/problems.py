@@ -37,7 +37,8 @@ class Problem:
 def _on_one_line(text: str) -> str:
     """``text`` with what a terminal would act on, or show in another order, as escapes."""
     return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
     )
 
 
@@ -65,13 +66,13 @@ def misspelt(name: str, valid: Iterable[str]) -> str:
     OLLAMA_ORIGINS do: there the `nearest` one would lead astray. A digit is never a slip.
     """
     wanted, digits = _letters(name)
-    for each in sorted(valid):
-        other, other_digits = _letters(each)
+    for candidate in sorted(valid):
+        other, other_digits = _letters(candidate)
         longer = max(len(wanted), len(other), 1)
         # One letter more, less, other, or swapped with its neighbour leaves so much alike.
         alike = SequenceMatcher(None, wanted, other, autojunk=False).ratio()
         if digits == other_digits and alike >= 1 - 1 / longer:
-            return each
+            return candidate
     return ""
 
 

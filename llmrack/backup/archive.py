@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from llmrack import __version__
 from llmrack.files import replacement
 from llmrack.secrets.audit import now
-from llmrack.stack.settings import Sha256
+from llmrack.stack.types import Sha256
 
 MANIFEST, USAGE, FILES = "manifest.json", "usage.json", "files"
 # By the ending of its name, how tarfile compresses it.
@@ -79,9 +79,9 @@ def write_backup(file: Path, names: Sequence[str], folder: Path, usage: str | No
         ):
             files = {name: _add_file(tar, name, folder) for name in names}
             noted = _add_text(tar, USAGE, usage) if usage is not None else None
-            found = Manifest(llmrack=__version__, made=now(), files=files, usage=noted)
-            _add_text(tar, MANIFEST, found.model_dump_json(indent=1))
-        return found
+            manifest = Manifest(llmrack=__version__, made=now(), files=files, usage=noted)
+            _add_text(tar, MANIFEST, manifest.model_dump_json(indent=1))
+        return manifest
     except OSError as error:
         place = error.filename or file
         raise BackupError(f"{place}: {error.strerror or error}; no backup was written") from None
@@ -90,8 +90,8 @@ def write_backup(file: Path, names: Sequence[str], folder: Path, usage: str | No
 def _add_file(tar: tarfile.TarFile, name: str, folder: Path) -> Kept:
     path = folder / name
     with path.open("rb") as opened:
-        found = os.fstat(opened.fileno())
-        return _add(tar, member(name), opened, found.st_size, found.st_mode & 0o777)
+        status = os.fstat(opened.fileno())
+        return _add(tar, member(name), opened, status.st_size, status.st_mode & 0o777)
 
 
 def _add_text(tar: tarfile.TarFile, name: str, text: str) -> Kept:
@@ -116,6 +116,6 @@ class Digesting:
 
     def read(self, size: int = -1) -> bytes:
         """The next bytes."""
-        found = self._file.read(size)
-        self.sha256.update(found)
-        return found
+        content = self._file.read(size)
+        self.sha256.update(content)
+        return content

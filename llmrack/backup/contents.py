@@ -31,8 +31,8 @@ def _files(declared: Site, inventory: str, folder: Path) -> Iterator[Path]:
     stack_file, places = folder / declared.declaration.stack_file, declared.places
     # For @local there is no such file.
     yield folder / inventory
-    for each in {folder, (folder / inventory).parent}:
-        yield from each.glob("group_data/*.py")
+    for parent in {folder, (folder / inventory).parent}:
+        yield from parent.glob("group_data/*.py")
     yield from (folder / "templates" / "gateway" / name for name in PINS)
     yield from (stack_file, declared.keys_file, places.vault, places.audit, folder / KNOWN)
     yield places.env_file
@@ -41,7 +41,7 @@ def _files(declared: Site, inventory: str, folder: Path) -> Iterator[Path]:
             yield stack_file.parent / authority
     for model in declared.stack.models.values():
         if model.create:
-            yield from (folder / each.file for each in model.create.files)
+            yield from (folder / local.file for local in model.create.files)
 
 
 def _name(path: Path, folder: Path) -> str:

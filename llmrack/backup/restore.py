@@ -67,8 +67,8 @@ def restore(file: Path, folder: Path, force: bool) -> Restored:
 
 def _manifest(tar: tarfile.TarFile, file: Path) -> Manifest:
     try:
-        found = tar.extractfile(MANIFEST)
-        manifest = Manifest.model_validate_json(found.read() if found else b"")
+        opened = tar.extractfile(MANIFEST)
+        manifest = Manifest.model_validate_json(opened.read() if opened else b"")
     except (KeyError, ValidationError):
         raise BackupError(
             f"{file}: it has no {MANIFEST} that this version reads; take a file that `llmrack "
@@ -97,10 +97,10 @@ def _put(tar: tarfile.TarFile, manifest: Manifest, names: list[str], folder: Pat
 def _write(tar: tarfile.TarFile, name: str, kept: Kept, folder: Path, undo: ExitStack) -> Path:
     """Write a file of the backup beside its place, and compare it with the list."""
     parent = (folder / name).parent
-    missing = [each for each in (parent, *parent.parents) if not each.exists()]
+    missing = [directory for directory in (parent, *parent.parents) if not directory.exists()]
     parent.mkdir(parents=True, exist_ok=True)
-    for each in reversed(missing):
-        undo.callback(each.rmdir)
+    for directory in reversed(missing):
+        undo.callback(directory.rmdir)
     handle, beside = tempfile.mkstemp(dir=parent, prefix=f".{PurePosixPath(name).name}.")
     written = Path(beside)
     undo.callback(written.unlink, missing_ok=True)

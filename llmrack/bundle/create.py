@@ -88,8 +88,8 @@ def create(
 
 def _take(folder: Path) -> None:
     """Make the folder ours; what an earlier bundle there no longer needs will be removed."""
-    here = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    if here and not here & {INDEX, UNFINISHED}:
+    present = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if present and not present & {INDEX, UNFINISHED}:
         raise BundleError(f"{folder} holds other things: name a folder that is new, or a bundle")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / UNFINISHED).touch()

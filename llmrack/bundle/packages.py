@@ -26,11 +26,11 @@ def get_packages(names: Collection[str], target: Target, folder: Path) -> None:
         )
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as state:
-        own = Path(state)
-        _apt(own, target, own, "update")
+        apt_state = Path(state)
+        _apt(apt_state, target, apt_state, "update")
         install = ["--no-install-recommends", "install", *sorted(names)]
         # What lies among the archives would not be named, so here there are none.
-        uris = _apt(own, target, own, "--print-uris", "-qq", *install)
+        uris = _apt(apt_state, target, apt_state, "--print-uris", "-qq", *install)
         # As in: 'http://…' curl_7.88.1-10+deb12u15_amd64.deb 315000 SHA256:…
         lines = [line.split() for line in uris.splitlines() if line.startswith("'")]
         needed = {name: sha256.partition(":")[2] for _, name, _, sha256 in lines}
@@ -38,7 +38,7 @@ def get_packages(names: Collection[str], target: Target, folder: Path) -> None:
         for path in folder.glob("*.deb"):
             if needed.get(path.name) != digest(path):
                 path.unlink()
-        _apt(own, target, folder, "--download-only", *install)
+        _apt(apt_state, target, folder, "--download-only", *install)
     shutil.rmtree(folder / "partial")
     stanzas = [_stanza(folder / name) for name in sorted(needed)]
     (folder / PACKAGES_INDEX).write_text("\n".join(stanzas), encoding="utf-8")

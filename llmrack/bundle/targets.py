@@ -80,5 +80,6 @@ class Target:
             # python3-venv is in universe.
             components = "main universe"
         return "".join(
-            f"deb [signed-by={self.keyring}] {uri} {each} {components}\n" for uri, each in places
+            f"deb [signed-by={self.keyring}] {uri} {archive} {components}\n"
+            for uri, archive in places
         )

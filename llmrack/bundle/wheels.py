@@ -34,7 +34,7 @@ def pins(lock: str, target: Target) -> dict[str, list[str]]:
         "python_version": python.rpartition(".")[0],
         "sys_platform": "linux",
     }
-    found = {}
+    needed = {}
     text = "\n".join(line for line in lock.splitlines() if not line.lstrip().startswith("#"))
     for line in text.replace("\\\n", " ").splitlines():
         declared, *hashes = line.split("--hash=sha256:")
@@ -42,8 +42,10 @@ def pins(lock: str, target: Target) -> dict[str, list[str]]:
             continue
         requirement = Requirement(declared)
         if requirement.marker is None or requirement.marker.evaluate(where):
-            found[f"{requirement.name}{requirement.specifier}"] = [each.strip() for each in hashes]
-    return found
+            needed[f"{requirement.name}{requirement.specifier}"] = [
+                sha256.strip() for sha256 in hashes
+            ]
+    return needed
 
 
 def get_wheels(locks: tuple[str, ...], target: Target, folder: Path) -> None:
@@ -53,19 +55,19 @@ def get_wheels(locks: tuple[str, ...], target: Target, folder: Path) -> None:
     hashes = {each for pinned in needed for every in pinned.values() for each in every}
     have = set()
     for file in folder.iterdir():
-        if (found := digest(file)) in hashes:
-            have.add(found)
+        if (sha256 := digest(file)) in hashes:
+            have.add(sha256)
         else:
             file.unlink()
     for pinned in needed:
-        missing = {pin: each for pin, each in pinned.items() if have.isdisjoint(each)}
+        missing = {pin: hashes_ for pin, hashes_ in pinned.items() if have.isdisjoint(hashes_)}
         if missing:
             _download(missing, target, folder)
 
 
 def _download(needed: dict[str, list[str]], target: Target, folder: Path) -> None:
     lines = [
-        " ".join([pin, *(f"--hash=sha256:{each}" for each in hashes)])
+        " ".join([pin, *(f"--hash=sha256:{sha256}" for sha256 in hashes)])
         for pin, hashes in needed.items()
     ]
     distribution = target.distribution

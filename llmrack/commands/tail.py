@@ -70,5 +70,6 @@ def _doubts(filters: Filters, stack: Stack) -> list[str]:
     return [
         f"no {kind} {name!r} is declared; {nearest(name, names)}"
         for kind, names in known.items()
-        if (name := getattr(filters, kind)) and not any(fnmatchcase(name, each) for each in names)
+        if (name := getattr(filters, kind))
+        and not any(fnmatchcase(name, declared) for declared in names)
     ]

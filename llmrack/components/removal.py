@@ -116,22 +116,22 @@ def _no_table(name: str) -> str:
 def stays(host: Host, seen: Seen) -> list[str]:
     """What a removal leaves on ``host``, and why: a sentence each."""
     settings = host.settings
-    user, found = settings.service_user, []
+    user, reasons = settings.service_user, []
     if models_seen(seen) and not settings.remove_models:
-        found.append(
+        reasons.append(
             f"{len(models_seen(seen))} models stay in {models_folder(host)}: "
             "--data remove_models=true removes them, too"
         )
     if user in seen.users and f"user {user}" not in seen.made:
-        found.append(f"the user {user} stays: nothing notes that llmrack made it")
+        reasons.append(f"the user {user} stays: nothing notes that llmrack made it")
         if user in seen.linger and f"linger {user}" not in seen.made:
-            found.append(f"linger of {user} stays: nothing notes that llmrack enabled it")
+            reasons.append(f"linger of {user} stays: nothing notes that llmrack enabled it")
         if not any(line.startswith("package ") for line in seen.made):
-            found.append("all packages stay: nothing notes that llmrack installed any")
+            reasons.append("all packages stay: nothing notes that llmrack installed any")
     noted = {line.removeprefix("package ") for line in seen.made}
     if needed := sorted(noted & seen.packages - seen.removable):
-        found.append(
+        reasons.append(
             "packages stay, as others need them or their configuration was edited: "
             + ", ".join(needed)
         )
-    return found
+    return reasons

@@ -23,14 +23,16 @@ def _as(user: str | None, seen: Seen, script: str) -> str:
 
 
 def _matching(seen: Seen, patterns: Collection[str]) -> list[str]:
-    return sorted(path for path in seen.paths if any(fnmatchcase(path, each) for each in patterns))
+    return sorted(
+        path for path in seen.paths if any(fnmatchcase(path, pattern) for pattern in patterns)
+    )
 
 
 @dataclass(frozen=True)
 class UnitsGone:
     """Units that are stopped, and removed with the links that enabled them; drop-ins stay.
 
-    + what: whose they are, for plans
+    + title: whose they are, for plans
     + folder: where their files are
     + patterns: of their names
     + user: whose user manager runs them; None for the system's
@@ -38,7 +40,7 @@ class UnitsGone:
     + timeout: seconds that they may take to stop
     """
 
-    what: str
+    title: str
     folder: str
     patterns: tuple[str, ...]
     user: str | None = None
@@ -48,11 +50,13 @@ class UnitsGone:
     @property
     def name(self) -> str:
         """As in ``Units of the gateway``."""
-        return f"Units of {self.what}"
+        return f"Units of {self.title}"
 
     @property
     def _paths(self) -> list[str]:
-        return [f"{self.folder}/{at}{each}" for each in self.patterns for at in ("", "*.wants/")]
+        return [
+            f"{self.folder}/{at}{pattern}" for pattern in self.patterns for at in ("", "*.wants/")
+        ]
 
     def look(self, look: Look) -> None:
         """Their files and links."""
@@ -62,14 +66,14 @@ class UnitsGone:
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
         """Stop them all at once, those too that run without being enabled."""
-        found = [path for path in _matching(seen, self._paths) if not path.endswith(".d")]
-        if not found:
+        paths = [path for path in _matching(seen, self._paths) if not path.endswith(".d")]
+        if not paths:
             return None
         manager = "--user" if self.user else "--system"
         count = len(self.patterns)
-        stop = script_file("resources/stop-units.sh", manager, count, *self.patterns, *found)
+        stop = script_file("resources/stop-units.sh", manager, count, *self.patterns, *paths)
         stop = f"{stop} || exit 1; {self.after}"
-        units = sorted({path.rpartition("/")[2] for path in found if ".wants" not in path})
+        units = sorted({path.rpartition("/")[2] for path in paths if ".wants" not in path})
         script = _as(self.user, seen, stop)
         return Change(
             self.name,
@@ -102,16 +106,16 @@ class PathsGone:
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
         """Remove those that are there."""
-        found = _matching(seen, self.patterns)
-        if not found:
+        paths = _matching(seen, self.patterns)
+        if not paths:
             return None
-        script = f"rm -rf {' '.join(map(quote, found))} || exit 1; "
+        script = f"rm -rf {' '.join(map(quote, paths))} || exit 1; "
         if self.empty:
             script += f"rmdir {' '.join(map(quote, self.empty))} 2>/dev/null; "
         owner = None if self.owner == "root" else self.owner
         return Change(
             self.name,
-            f"to be removed: {', '.join(found)}",
+            f"to be removed: {', '.join(paths)}",
             (Shell(_as(owner, seen, script + self.after), timeout=REMOVAL_TIMEOUT),),
         )
 

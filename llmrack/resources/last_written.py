@@ -33,5 +33,5 @@ def noted(notes: Sequence[Note], script: str) -> str:
     """``script``, after ``notes`` were made; both for ``sh`` as root."""
     if not notes:
         return script
-    lines = ["\t".join((each.path, each.key, each.salt, each.digest)) for each in notes]
+    lines = ["\t".join((note.path, note.key, note.salt, note.digest)) for note in notes]
     return f"{script_file('resources/note-written.sh', WRITTEN, *lines)} || exit 1\n{script}"

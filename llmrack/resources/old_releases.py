@@ -42,12 +42,12 @@ class OldReleases:
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
         """Remove the oldest that nobody needs."""
-        there = {
+        present = {
             path
-            for path, found in seen.paths.items()
-            if found.kind == "d" and str(PurePosixPath(path).parent) == self.folder
+            for path, entry in seen.paths.items()
+            if entry.kind == "d" and str(PurePosixPath(path).parent) == self.folder
         }
-        if not set(self.after) <= set(changed) or len(there | {self.new}) <= self.keep:
+        if not set(self.after) <= set(changed) or len(present | {self.new}) <= self.keep:
             return None
         prune = script_file("resources/prune-releases.sh", self.folder, self.keep, *self.links)
         script = Shell(owned(self.user, prune), timeout=300)

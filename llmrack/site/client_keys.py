@@ -43,11 +43,11 @@ def client_keys(
         for name, key in stack.keys.items()
         if name in issued
     }
-    for each in extra:
-        known[each.sha256] = {
-            "name": each.name,
+    for key in extra:
+        known[key.sha256] = {
+            "name": key.name,
             "models": None,
-            "until": each.until,
+            "until": key.until,
             "rpm": None,
             "master": True,
         }

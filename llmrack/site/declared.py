@@ -51,8 +51,8 @@ def open_inventory(inventory: str, folder: Path) -> Inventory:
     state.cwd = str(folder)
     with ctx_state.use(state):
         try:
-            found: Inventory = make_inventory(inventory, cwd=str(folder))
-            return found
+            hosts: Inventory = make_inventory(inventory, cwd=str(folder))
+            return hosts
         except SyntaxError as error:
             cause = f"is not Python ({error.msg})"
             place = Problem(str(error.filename), "", cause, "mend it there", error.lineno or 0)
@@ -74,7 +74,7 @@ def read(
 
     Raises DeclarationError with everything that is wrong, as far as it can be told at once.
     """
-    fleet = with_known_cards(_fleet(inventory, folder), folder)
+    fleet = with_known_cards(fleet_of(inventory, folder), folder)
     bundle = _bundle(fleet, folder) if with_bundle else None
     if bundle:
         fleet = from_bundle(fleet, bundle)
@@ -87,28 +87,24 @@ def read(
     declaration = Declaration(
         stack, fleet, kept, lines, stack_file, env_file, issued, placeholders(places)
     )
-    found = check(declaration, may_be_empty) + _missing_files(declaration, folder)
-    found += lock_problems(bundle) + (not_in_bundle(stack, fleet, bundle) if bundle else [])
-    if found:
-        raise DeclarationError(found)
+    problems = check(declaration, may_be_empty) + _missing_files(declaration, folder)
+    problems += lock_problems(bundle) + (not_in_bundle(stack, fleet, bundle) if bundle else [])
+    if problems:
+        raise DeclarationError(problems)
     return Site(declaration, kept, places, keys_file)
-
-
-def fleet_of(inventory: Inventory, folder: Path) -> Fleet:
-    """The hosts with their settings; DeclarationError for mistakes in these."""
-    return _fleet(inventory, folder)
 
 
 def places_of(inventory: Inventory, folder: Path) -> Places:
     """Where secrets are kept; DeclarationError for mistakes in the settings."""
-    return _places(_fleet(inventory, folder), folder)
+    return _places(fleet_of(inventory, folder), folder)
 
 
 def _places(fleet: Fleet, folder: Path) -> Places:
     return Places(folder / _one(fleet, "env_file"), folder / _one(fleet, "secrets_file"))
 
 
-def _fleet(inventory: Inventory, folder: Path) -> Fleet:
+def fleet_of(inventory: Inventory, folder: Path) -> Fleet:
+    """The hosts with their settings. Raises DeclarationError for mistakes in these."""
     hosts, problems = [], []
     for entry in inventory:
         try:

@@ -40,7 +40,7 @@ def with_known_cards(fleet: Fleet, folder: Path) -> Fleet:
 
 def _known(folder: Path) -> dict[str, list[str]]:
     try:
-        found = json.loads((folder / KNOWN).read_text(encoding="utf-8"))
+        known = json.loads((folder / KNOWN).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return known if isinstance(known, dict) else {}

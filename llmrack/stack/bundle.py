@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from llmrack.problems import DeclarationError, Problem
-from llmrack.stack.settings import Sha256, Version
+from llmrack.stack.settings import Version
+from llmrack.stack.types import Sha256
 
 INDEX = "bundle.json"
 LOCK, UV_LOCK = "gateway/requirements.txt", "gateway/uv.txt"
@@ -147,9 +148,9 @@ def load_bundle(folder: Path, name: str) -> Bundle:
     except OSError as error:
         raise _unusable(name, f"{INDEX} cannot be read ({error.strerror})") from None
     bundle = Bundle(folder, index)
-    for each in (LOCK, UV_LOCK):
-        if why := bundle.damage(each):
-            raise _unusable(name, f"{each} {why}")
+    for lock in (LOCK, UV_LOCK):
+        if why := bundle.damage(lock):
+            raise _unusable(name, f"{lock} {why}")
     return bundle
 
 

@@ -50,8 +50,8 @@ class Deployment:
     @property
     def id(self) -> str:
         """Unique in a gateway; LiteLLM returns it in ``x-litellm-model-id``."""
-        own = f"{self.instance}/{self.model}"
-        return own if self.name == self.model else f"{own}@{self.name}"
+        plain = f"{self.instance}/{self.model}"
+        return plain if self.name == self.model else f"{plain}@{self.name}"
 
 
 def deployments(stack: Stack, fleet: Fleet, gateway: Host) -> list[Deployment]:
@@ -60,17 +60,20 @@ def deployments(stack: Stack, fleet: Fleet, gateway: Host) -> list[Deployment]:
     Instances follow from the inventory: each host of a group that a provider names has one, or as
     many as its settings say. Aliases have none of their own.
     """
-    own = {name: list(_of_model(stack, name, fleet, gateway)) for name in stack.models}
-    found = [each for group in own.values() for each in group]
+    by_model = {name: list(_of_model(stack, name, fleet, gateway)) for name in stack.models}
+    served = [deployment for group in by_model.values() for deployment in group]
     for tier, members in stack.tiers.items():
         for number, member in enumerate(members):
-            found += [
-                replace(each, name=tier, level=number * _STEP + each.level) for each in own[member]
+            served += [
+                replace(deployment, name=tier, level=number * _STEP + deployment.level)
+                for deployment in by_model[member]
             ]
     for mix, shares in stack.mixes.items():
         for member, share in shares.items():
-            found += [replace(each, name=mix) for each in _shared(own[member], share)]
-    return found
+            served += [
+                replace(deployment, name=mix) for deployment in _shared(by_model[member], share)
+            ]
+    return served
 
 
 def context_length(stack: Stack, fleet: Fleet, name: str) -> int | None:
@@ -79,17 +82,17 @@ def context_length(stack: Stack, fleet: Fleet, name: str) -> int | None:
     baked = model.context_length
     if model.create and not baked:
         baked = model.create.parameters.num_ctx
-    found = []
+    lengths = []
     for at in stack.served_by(name):
         provider = stack.providers[at]
         if provider.runs_on is None:
             return None
-        found += [
+        lengths += [
             baked or instance.context_length
             for host in fleet.hosts
             for instance in provider.instances(host)
         ]
-    return min(found, default=None)
+    return min(lengths, default=None)
 
 
 def _shared(group: list[Deployment], share: float) -> Iterator[Deployment]:
@@ -97,10 +100,14 @@ def _shared(group: list[Deployment], share: float) -> Iterator[Deployment]:
 
     Their levels begin at 1, whatever the priorities: the share of a mix's member is its share.
     """
-    levels = sorted({each.level for each in group})
-    for each in group:
-        whole = sum(other.weight for other in group if other.level == each.level)
-        yield replace(each, level=levels.index(each.level) + 1, weight=share * each.weight / whole)
+    levels = sorted({deployment.level for deployment in group})
+    for deployment in group:
+        whole = sum(other.weight for other in group if other.level == deployment.level)
+        yield replace(
+            deployment,
+            level=levels.index(deployment.level) + 1,
+            weight=share * deployment.weight / whole,
+        )
 
 
 def _of_model(stack: Stack, name: str, fleet: Fleet, gateway: Host) -> Iterator[Deployment]:

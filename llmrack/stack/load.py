@@ -97,15 +97,15 @@ def _authority(file: Path) -> str:
 
 def load_settings(host: str, data: Mapping[str, Any], name: str = "group_data") -> Settings:
     """Validate what inventory and group data say for ``host``. Raises DeclarationError."""
-    own = {key: value for key, value in data.items() if is_own(key)}
+    settings = {key: value for key, value in data.items() if is_own(key)}
     try:
-        return Settings.model_validate(own)
+        return Settings.model_validate(settings)
     except ValidationError as error:
         problems = []
         for detail in error.errors():
             parts = [str(part) for part in detail["loc"]]
             # Some settings are a word or a list; pydantic finds fault with these as both.
-            given = own.get(parts[0]) if parts else None
+            given = settings.get(parts[0]) if parts else None
             other_kind = "literal[" if isinstance(given, list | tuple) else "tuple["
             if any(part.startswith(other_kind) for part in parts):
                 continue
@@ -173,14 +173,14 @@ def _walk(
                 cause = "has a key that is no text to YAML"
                 problems.append(Problem(name, ".".join(path), cause, "put it in quotes", line))
                 continue
-            here = (*path, str(key.value))
+            inner = (*path, str(key.value))
             if key.value in seen:
                 problems.append(
-                    Problem(name, ".".join(here), "stands here twice", "keep one of them", line)
+                    Problem(name, ".".join(inner), "stands here twice", "keep one of them", line)
                 )
             seen.add(str(key.value))
-            lines[here] = line
-            _walk(name, value, here, lines, problems)
+            lines[inner] = line
+            _walk(name, value, inner, lines, problems)
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             _walk(name, item, (*path, str(index)), lines, problems)
@@ -190,10 +190,10 @@ def _explain(
     name: str, data: dict[str, Any], lines: Lines, details: Iterable[ErrorDetails]
 ) -> list[Problem]:
     problems = []
-    found = list(details)
-    for detail in found:
+    findings = list(details)
+    for detail in findings:
         # A list whose items are wrong is also called too short: the items are the cause.
-        inside = [other for other in found if other["loc"][:-1] == detail["loc"]]
+        inside = [other for other in findings if other["loc"][:-1] == detail["loc"]]
         if detail["type"] == "too_short" and inside:
             continue
         # Pydantic puts the union's tag and "[key]" into the path; they stand in no file.

@@ -82,7 +82,9 @@ def listed(answer: object) -> dict[str, dict[str, Any]] | None:
         entries = answer.get(form) if isinstance(answer, dict) else None
         if isinstance(entries, list):
             return {
-                str(each[key]): each for each in entries if isinstance(each, dict) and key in each
+                str(entry[key]): entry
+                for entry in entries
+                if isinstance(entry, dict) and key in entry
             }
     return None
 
@@ -97,8 +99,8 @@ def not_listed(
     """
     stack, provider = declaration.stack, server.provider
     at = server.declared
-    known = {at.listed_name(each) for each in names}
-    full = {at.full_name(each) for each in known}
+    known = {at.listed_name(name) for name in names}
+    full = {at.full_name(name) for name in known}
     for model in stack.models_of(provider):
         upstream = stack.upstream(model, provider)
         if is_wildcard(model) or at.full_name(upstream) in full:

@@ -91,12 +91,13 @@ class Create(Closed):
         # The API takes stop as a list, and a list that is empty as one that is given.
         parameters = {key: value for key, value in parameters.items() if value != ()}
         laid_over = {"system": self.system, "template": self.template, "parameters": parameters}
-        found: dict[str, Any] = {key: value for key, value in laid_over.items() if value}
+        request: dict[str, Any] = {key: value for key, value in laid_over.items() if value}
         if self.adapters:
-            found["adapters"] = {
-                each.file.rsplit("/", 1)[-1]: f"sha256:{each.sha256}" for each in self.adapters
+            request["adapters"] = {
+                adapter.file.rsplit("/", 1)[-1]: f"sha256:{adapter.sha256}"
+                for adapter in self.adapters
             }
-        return found
+        return request
 
     @property
     def digest(self) -> str:

@@ -25,20 +25,20 @@ def engine_models(stack: Stack, host: Host) -> list[EngineModel]:
             made[upstream] = with_context(model.create, model.context_length)
         elif model.context_length:
             made[upstream] = with_context(Create(base=model.model or name), model.context_length)
-    found: dict[str, EngineModel] = {}
+    models: dict[str, EngineModel] = {}
 
     def visit(name: str, trail: tuple[str, ...]) -> None:
         create = made.get(name)
         source = source_of(create) if create else None
-        if name in found or name in trail:
+        if name in models or name in trail:
             return
         if source:
             visit(source, (*trail, name))
-        found[name] = EngineModel(name, create, tuple(public.get(name, ())))
+        models[name] = EngineModel(name, create, tuple(public.get(name, ())))
 
     for name in sorted(public, key=lambda name: (name in made, name)):
         visit(name, ())
-    return list(found.values())
+    return list(models.values())
 
 
 def pulled_models(stack: Stack, host: Host) -> list[str]:
@@ -80,9 +80,9 @@ def served(stack: Stack, host: Host) -> list[str]:
 
 def _models(stack: Stack, host: Host) -> Iterator[tuple[str, str]]:
     """Providers with their models; a model of several providers of the host stands once."""
-    found: set[str] = set()
+    listed: set[str] = set()
     for provider in _providers(stack, host):
         for name in stack.models_of(provider):
-            if name not in found:
-                found.add(name)
+            if name not in listed:
+                listed.add(name)
                 yield provider, name

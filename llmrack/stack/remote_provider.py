@@ -142,7 +142,7 @@ class RemoteProvider(BaseProvider):
     def appended_twice(self) -> CauseAndWayOut | None:
         """The mistake that its address ends in what is appended to it."""
         path = urlsplit(self.url).path
-        ending = next((each for each in _ENDINGS if path.endswith(each)), "")
+        ending = next((end for end in _ENDINGS if path.endswith(end)), "")
         if not ending:
             return None
         return f"ends in {ending}, which is appended to it", f"leave {ending} out"

@@ -15,12 +15,12 @@ REMOVED = {
 }
 
 
-def unknown(path: Sequence[str], what: str, valid: Iterable[str]) -> tuple[str, str]:
+def unknown(path: Sequence[str], kind: str, valid: Iterable[str]) -> tuple[str, str]:
     """Cause and way out for a name that nothing knows.
 
     + path: the keys that lead to it, itself the last one
-    + what: key or setting
+    + kind: key or setting
     + valid: the names that it may have meant
     """
     removed = REMOVED.get(".".join(path[-2:]))
-    return removed or (f"is no known {what}", nearest(path[-1], valid))
+    return removed or (f"is no known {kind}", nearest(path[-1], valid))

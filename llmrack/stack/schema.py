@@ -90,8 +90,8 @@ class Stack(Closed):
         # for, so it finds none for a wildcard.
         if name in self.tiers or is_wildcard(name) or not self._takes_default(name):
             return ()
-        own = self.members(name)
-        return self._served(tuple(other for other in self.default_chain if other not in own))
+        members = self.members(name)
+        return self._served(tuple(other for other in self.default_chain if other not in members))
 
     def special_chain(self, chains: Chains, name: str) -> tuple[str, ...]:
         """The models of ``name`` in ``context_window_chains`` or ``content_policy_chains``."""
@@ -109,7 +109,9 @@ class Stack(Closed):
         """The name that ``name`` is an alias of, or else itself."""
         if name in self.aliases or name in self.models:
             return self.aliases.get(name, name)
-        many = [each for each in self.aliases if is_wildcard(each) and name.startswith(each[:-1])]
+        many = [
+            alias for alias in self.aliases if is_wildcard(alias) and name.startswith(alias[:-1])
+        ]
         return self.aliases[max(many, key=len)] if many else name
 
     def members(self, name: str) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from pydantic import (
 from llmrack.problems import nearest
 from llmrack.stack.ollama_environment import ExtraName, OllamaEnvironment, Text, unknown_variable
 from llmrack.stack.removed import unknown
+from llmrack.stack.types import Sha256
 
 
 def _address(value: str) -> str:
@@ -31,7 +32,6 @@ def _address(value: str) -> str:
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Bind = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]+$"), AfterValidator(_address)]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Version = Annotated[
     str, StringConstraints(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+[A-Za-z0-9.+-]*$", max_length=40)
 ]

@@ -68,13 +68,13 @@ def configuration(stack: Stack, fleet: Fleet, host: Host) -> str:
         },
     }
     chains = {
-        kind: {name: chain for name, chain in found.items() if chain}
-        for kind, found in chains.items()
+        kind: {name: chain for name, chain in of_kind.items() if chain}
+        for kind, of_kind in chains.items()
     }
     return render(
         "gateway/config.yaml.j2",
         deployments=rows,
-        chains={kind: found for kind, found in chains.items() if found},
+        chains={kind: of_kind for kind, of_kind in chains.items() if of_kind},
         aliases={name: to for name, to in stack.aliases.items() if name in stack.listed},
         limited=any(row["rpm"] for row in rows),
         metrics=bool(fleet.monitors),

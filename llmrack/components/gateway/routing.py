@@ -20,12 +20,14 @@ from llmrack.stack.types import is_wildcard
 
 def routing(stack: Stack, fleet: Fleet, host: Host) -> str:
     """``routing.json`` of the gateway on ``host``."""
-    found = deployments(stack, fleet, host)
-    asked = dict.fromkeys(each.name for each in found)
+    served = deployments(stack, fleet, host)
+    asked = dict.fromkeys(deployment.name for deployment in served)
     instances: dict[str, dict[str, Any]] = {}
-    for each in found:
-        if each.instance not in instances:
-            instances[each.instance] = _instance(stack.providers[each.provider], each)
+    for deployment in served:
+        if deployment.instance not in instances:
+            instances[deployment.instance] = _instance(
+                stack.providers[deployment.provider], deployment
+            )
     groups = {
         name: {
             "strategy": strategy(stack, name),
@@ -36,7 +38,7 @@ def routing(stack: Stack, fleet: Fleet, host: Host) -> str:
             ),
             # Who is asked when nobody of this name can be.
             "chain": [other for other in stack.chain(name) if other in asked],
-            "deployments": [each.id for each in found if each.name == name],
+            "deployments": [deployment.id for deployment in served if deployment.name == name],
         }
         for name in asked
     }
@@ -47,7 +49,7 @@ def routing(stack: Stack, fleet: Fleet, host: Host) -> str:
             "instances": instances,
             "groups": groups,
             "aliases": {name: to for name, to in stack.aliases.items() if to in asked},
-            "deployments": {each.id: _deployment(stack, each) for each in found},
+            "deployments": {deployment.id: _deployment(stack, deployment) for deployment in served},
         },
         indent=1,
     )
@@ -81,7 +83,7 @@ def kind(stack: Stack, name: str) -> Kind:
 
 
 def _least(lengths: list[int | None]) -> int | None:
-    known = [each for each in lengths if each is not None]
+    known = [length for length in lengths if length is not None]
     return min(known) if known and len(known) == len(lengths) else None
 
 

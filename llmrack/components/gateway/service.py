@@ -94,7 +94,7 @@ class GatewayService:
     def serving(self, seen: Seen) -> str:
         """The colour that serves, or that should and does not run; empty where there is none."""
         current = self._link(seen, "current")
-        found = [
+        candidates = [
             (
                 not _is_active(seen, colour),
                 leads != current,
@@ -107,15 +107,15 @@ class GatewayService:
             for unit in (seen.units.get(service(colour)),)
             if _is_active(seen, colour) or (current and leads == current)
         ]
-        return min(found)[-1] if found else ""
+        return min(candidates)[-1] if candidates else ""
 
     def previous(self, seen: Seen) -> str:
         """The release that served before the one that serves now, or an empty text."""
         return self._link(seen, f"started/{_other(self.serving(seen))}/release")
 
     def _link(self, seen: Seen, name: str) -> str:
-        found = seen.paths.get(f"{self.base}/{name}")
-        return found.link if found else ""
+        path = seen.paths.get(f"{self.base}/{name}")
+        return path.link if path else ""
 
     def _why(self, seen: Seen, old: str, changed: Collection[str]) -> str:
         if not _is_active(seen, old):

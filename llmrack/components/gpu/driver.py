@@ -55,16 +55,16 @@ class GpuDriver:
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
         """Install it, restart the host or try without, insist that it answers."""
-        found = gpus(seen, self.user)
+        cards = gpus(seen, self.user)
         install: tuple[Action, ...] = ()
-        if found.finding.cure is Cure.DRIVER and self.source:
+        if cards.finding.cure is Cure.DRIVER and self.source:
             try:
-                install = _install(chosen(self.source, seen, found))
+                install = _install(chosen(self.source, seen, cards))
             except NoRecipeError:
                 return None  # the host is refused: see ``problem``
-        elif not (found.finding.cure is Cure.REBOOT and self.reboot):
+        elif not (cards.finding.cure is Cure.REBOOT and self.reboot):
             return None
-        why = found.finding.why
+        why = cards.finding.why
         restart = (Reboot(why),) if self.reboot else ()
         actions = (*install, *restart, _answers(self.reboot))
         return Change(self.name, why, actions, installs=bool(install))
@@ -97,17 +97,17 @@ class GpuDriverFilesGone:
         return Change(self.name, why, (Shell(script, timeout=INSTALL_TIMEOUT),))
 
 
-def chosen(source: Source, seen: Seen, found: Gpus) -> Recipe:
+def chosen(source: Source, seen: Seen, cards: Gpus) -> Recipe:
     """The recipe for a host that was seen; raises NoRecipeError when there is none for it."""
     machine = Machine(
         f"{seen.fact('os')}{seen.fact('os_version')}",
         seen.fact("arch"),
-        found.kernel,
-        [int(device.device, 16) for device in found.devices],
-        found.headers,
+        cards.kernel,
+        [int(device.device, 16) for device in cards.devices],
+        cards.headers,
     )
     made = recipe(source, machine)
-    if found.secure_boot and not (made.signed or found.enrolled):
+    if cards.secure_boot and not (made.signed or cards.enrolled):
         raise NoRecipeError(
             "Secure Boot is on and would refuse the modules that are built on the host: enrol the "
             "key of DKMS (mokutil --import, then confirm it at the console) or turn Secure Boot "
@@ -121,16 +121,16 @@ def problem(driver: GpuDriver, seen: Seen, required: bool) -> str:
 
     + required: whether they must serve; if not, only a driver that cannot be installed is told
     """
-    found = gpus(seen, driver.user)
-    cure = found.finding.cure
+    cards = gpus(seen, driver.user)
+    cure = cards.finding.cure
     if cure is Cure.DRIVER and driver.source:
         try:
-            chosen(driver.source, seen, found)
+            chosen(driver.source, seen, cards)
         except NoRecipeError as error:
-            return f"{found.finding.why}, and `gpu_driver` cannot mend it: {error}"
+            return f"{cards.finding.why}, and `gpu_driver` cannot mend it: {error}"
         return ""
     mended = cure is Cure.DEPLOY or (cure is Cure.REBOOT and driver.reboot)
-    return found.reason if required and not mended else ""
+    return cards.reason if required and not mended else ""
 
 
 def _install(made: Recipe) -> tuple[Action, ...]:

@@ -74,18 +74,18 @@ def refusal(host: Host, seen: Seen, instances: Sequence[Instance]) -> str | None
     return failing or _unknown_card(instances, gpus(seen, host.settings.service_user))
 
 
-def _unknown_card(instances: Sequence[Instance], its: Gpus) -> str | None:
+def _unknown_card(instances: Sequence[Instance], seen_gpus: Gpus) -> str | None:
     """Why an instance could not have its cards; a driver that is yet to come shows them later."""
-    if not its.cards and its.state is not State.NONE:
+    if not seen_gpus.cards and seen_gpus.state is not State.NONE:
         return None
-    there = uuids(its)
+    present = uuids(seen_gpus)
     for instance in instances:
         for uuid in instance.gpus or ():
             # As CUDA does, which takes the beginning of a UUID for it.
-            if not any(each.startswith(uuid) for each in there):
+            if not any(card.startswith(uuid) for card in present):
                 return (
                     f"its instance {instance.name} is to have the card {uuid}, but its cards are "
-                    f"{', '.join(there) or 'none'}: correct ollama_instances"
+                    f"{', '.join(present) or 'none'}: correct ollama_instances"
                 )
     return None
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from llmrack.components.gpu.lines import LOOK, Card, Device, Told, amd_cards, nvidia_cards
+from llmrack.components.gpu.lines import LOOK, Answers, Card, Device, amd_cards, nvidia_cards
 from llmrack.components.gpu.states import NO_CARD, Finding, State, amd_finding, nvidia_finding
 from llmrack.resources.look import Seen
 
@@ -46,8 +46,8 @@ class Gpus:
     @property
     def reason(self) -> str:
         """Cause and way out in one sentence, empty when all is well."""
-        found = self.finding
-        return f"{found.why}: {found.way_out}" if found.why else ""
+        finding = self.finding
+        return f"{finding.why}: {finding.way_out}" if finding.why else ""
 
 
 def gpus(seen: Seen, user: str) -> Gpus:
@@ -55,24 +55,24 @@ def gpus(seen: Seen, user: str) -> Gpus:
 
     + user: the service user, whose groups decide on AMD cards; ``Look.users`` must name it
     """
-    told = Told(seen.parts.get(LOOK.tag, []))
-    if told.nvidia:
-        cards = nvidia_cards(told)
+    answers = Answers(seen.parts.get(LOOK.tag, []))
+    if answers.nvidia:
+        cards = nvidia_cards(answers)
         return Gpus(
-            nvidia_finding(told, cards),
+            nvidia_finding(answers, cards),
             NVIDIA,
             cards,
-            driver=told.module,
-            kernel=told.one("kernel"),
-            devices=tuple(told.nvidia),
-            headers=bool(told.one("headers")),
-            secure_boot=told.one("secureboot") == "1",
-            enrolled=bool(told.one("enrolled")),
+            driver=answers.module,
+            kernel=answers.first("kernel"),
+            devices=tuple(answers.nvidia),
+            headers=bool(answers.first("headers")),
+            secure_boot=answers.first("secureboot") == "1",
+            enrolled=bool(answers.first("enrolled")),
         )
-    if told.amd:
-        cards = amd_cards(told)
+    if answers.amd:
+        cards = amd_cards(answers)
         groups = seen.groups.get(user) if user in seen.users else None
-        return Gpus(amd_finding(told, groups), AMD, cards, driver="amdgpu" if cards else "")
+        return Gpus(amd_finding(answers, groups), AMD, cards, driver="amdgpu" if cards else "")
     return Gpus(NO_CARD)
 
 

@@ -22,7 +22,7 @@ COLUMNS = (
 )
 # Seconds. Without persistence mode nvidia-smi wakes each card first, which takes seconds a card.
 SMI_DEADLINE = 10
-# What the look asks a host about its GPUs; the lines are read when they are needed (``Told``).
+# What the look asks a host about its GPUs; the lines are read when they are needed (``Answers``).
 LOOK = Part("gpu", "gpu/look.sh", list, (",".join(COLUMNS), SMI_DEADLINE))
 # Drivers that keep a card for a virtual machine; such a card is none of ours.
 GIVEN_AWAY = ("vfio-pci", "pciback")
@@ -72,7 +72,7 @@ class Device:
     product: str
 
 
-class Told:
+class Answers:
     """The lines of ``LOOK`` (fields after the tag), by what they are about."""
 
     def __init__(self, lines: list[list[str]]) -> None:
@@ -84,30 +84,30 @@ class Told:
 
     def all(self, kind: str) -> list[list[str]]:
         """The fields of every line of this kind."""
-        return [fields for what, *fields in self._lines if what == kind]
+        return [fields for tag, *fields in self._lines if tag == kind]
 
-    def one(self, kind: str) -> str:
+    def first(self, kind: str) -> str:
         """The first field of the line of this kind, empty when there is none."""
         return next((fields[0] for fields in self.all(kind)), "").strip()
 
     @property
-    def said(self) -> list[str]:
+    def smi_output(self) -> list[str]:
         """What nvidia-smi printed, by lines."""
         return [text for (text,) in self.all("said")]
 
     @property
     def module(self) -> str:
         """The version of NVIDIA's module in the kernel, empty when none is loaded."""
-        version = re.search(r"\s(\d+\.[\d.]+)\s", self.one("module"))
+        version = re.search(r"\s(\d+\.[\d.]+)\s", self.first("module"))
         return version[1] if version else ""
 
 
-def nvidia_cards(told: Told) -> tuple[Card, ...]:
+def nvidia_cards(answers: Answers) -> tuple[Card, ...]:
     """The cards that nvidia-smi lists, by bus address; none when it failed."""
-    if told.one("smi") != "0":
+    if answers.first("smi") != "0":
         return ()
-    slices = _slices(told)
-    rows = [[value.strip() for value in text.split(",")] for text in told.said]
+    slices = _slices(answers)
+    rows = [[value.strip() for value in text.split(",")] for text in answers.smi_output]
     cards = [
         _card(dict(zip(COLUMNS, r, strict=True)), slices) for r in rows if len(r) == len(COLUMNS)
     ]
@@ -137,26 +137,26 @@ def _number(text: str) -> int:
     return int(text) if text.isdigit() else 0
 
 
-def _slices(told: Told) -> dict[str, tuple[str, ...]]:
+def _slices(answers: Answers) -> dict[str, tuple[str, ...]]:
     """UUIDs of MIG slices by their card's, from ``nvidia-smi -L``, which lists them below it."""
-    found: dict[str, tuple[str, ...]] = {}
+    slices: dict[str, tuple[str, ...]] = {}
     card = ""
-    for (listed,) in told.all("listed"):
+    for (listed,) in answers.all("listed"):
         name = re.search(r"UUID: ((?:GPU|MIG)-[^)\s]+)\)", listed)
         if name and name[1].startswith("GPU-"):
             card = name[1]
         elif name:
-            found[card] = (*found.get(card, ()), name[1])
-    return found
+            slices[card] = (*slices.get(card, ()), name[1])
+    return slices
 
 
-def amd_cards(told: Told) -> tuple[Card, ...]:
+def amd_cards(answers: Answers) -> tuple[Card, ...]:
     """The cards that amdgpu drives, by bus address.
 
     Their UUID is what ``rocminfo`` prints and ROCR_VISIBLE_DEVICES takes: the unique id of the
     node in the kernel's compute topology, in hexadecimal.
     """
-    unique = {_address(int(d), int(at)): int(number) for d, at, number in told.all("node")}
+    unique = {_address(int(d), int(at)): int(number) for d, at, number in answers.all("node")}
     return tuple(
         Card(
             uuid=f"GPU-{number:016x}" if (number := unique.get(device.bus, 0)) else "",
@@ -170,7 +170,7 @@ def amd_cards(told: Told) -> tuple[Card, ...]:
             mig=None,
             persistence=True,
         )
-        for index, device in enumerate(told.amd)
+        for index, device in enumerate(answers.amd)
         if device.driver == "amdgpu"
     )
 

@@ -74,12 +74,12 @@ def targets(fleet: Fleet, monitor: Host) -> list[Target]:
         *(
             Target(
                 "gateway",
-                each.name,
-                at(each, each.settings.gateway_bind, each.settings.gateway_port),
+                gateway.name,
+                at(gateway, gateway.settings.gateway_bind, gateway.settings.gateway_port),
             )
-            for each in fleet.gateways
+            for gateway in fleet.gateways
         ),
-        *(Target("node", each.name, at(each, "127.0.0.1", EXPORTER_PORT)) for each in fleet.hosts),
+        *(Target("node", host.name, at(host, "127.0.0.1", EXPORTER_PORT)) for host in fleet.hosts),
     ]
 
 
@@ -102,7 +102,7 @@ def resources(site: Site, host: Host, nonce: str) -> list[Resource]:
 def _exporter(fleet: Fleet, host: Host) -> list[Resource]:
     """The node exporter; its settings come first, for its package starts it."""
     home = host.home
-    others = [each for each in fleet.monitors if each.name != host.name]
+    others = [monitor for monitor in fleet.monitors if monitor.name != host.name]
     guard = _guard(host, others) if others else []
     drop_in = File(
         f"{SYSTEM_UNITS}/{EXPORTER}.d/llmrack.conf",
@@ -137,7 +137,7 @@ def _guard(host: Host, monitors: list[Host]) -> list[Resource]:
         render(
             "monitor/guard.nft.j2",
             port=EXPORTER_PORT,
-            monitors=sorted(each.address for each in monitors),
+            monitors=sorted(monitor.address for monitor in monitors),
         ),
     )
     path = f"{SYSTEM_UNITS}/{GUARD}"
@@ -185,12 +185,12 @@ def _declared(stack: Stack, host: Host, home: Home) -> str:
     """What host_metrics.py looks at."""
     is_gateway = GATEWAY_GROUP in host.groups
     current = f"{home.gateway}/current"
-    found = {
-        "instances": [_instance(stack, host, each) for each in instances(stack, host)],
+    declared = {
+        "instances": [_instance(stack, host, instance) for instance in instances(stack, host)],
         "keys": f"{current}/keys.json" if is_gateway else None,
         "certificates": _certificates(stack, current) if is_gateway else [],
     }
-    return json.dumps(found, indent=1) + "\n"
+    return json.dumps(declared, indent=1) + "\n"
 
 
 def _instance(stack: Stack, host: Host, instance: Instance) -> dict[str, Any]:
@@ -208,7 +208,7 @@ def _instance(stack: Stack, host: Host, instance: Instance) -> dict[str, Any]:
 
 
 def _certificates(stack: Stack, release: str) -> list[dict[str, Any]]:
-    found = []
+    certificates = []
     for name, provider in stack.providers.items():
         remote = provider.remote
         if remote is None or not (provider.enabled and remote.tls_verify):
@@ -217,8 +217,8 @@ def _certificates(stack: Stack, release: str) -> list[dict[str, Any]]:
         if parts.scheme == "https":
             authority = f"{release}/{authority_file(name)}" if remote.tls_ca else None
             place = {"host": parts.hostname, "port": parts.port or 443}
-            found.append({"provider": name, **place, "authority": authority})
-    return found
+            certificates.append({"provider": name, **place, "authority": authority})
+    return certificates
 
 
 def _prometheus(site: Site, host: Host, nonce: str) -> list[Resource]:
@@ -247,21 +247,21 @@ def _prometheus(site: Site, host: Host, nonce: str) -> list[Resource]:
             ),
         ),
     )
-    found: list[Resource] = [
+    resources: list[Resource] = [
         Directory(FOLDER, "root"),
         Directory(f"{SYSTEM_UNITS}/{SERVICE}.d", "root"),
         drop_in,
         Packages(("prometheus",), "Prometheus' package", host.bundle_folder),
     ]
     if MASTER_KEY in site.secrets:
-        found.append(Credentials(KEY_FILE, metrics_key(site.secrets[MASTER_KEY]), nonce))
+        resources.append(Credentials(KEY_FILE, metrics_key(site.secrets[MASTER_KEY]), nonce))
     ready = f"{prometheus_url(host)}/-/ready"
-    return [*found, config, Unit(SERVICE, None, (drop_in.name,), ready, deadline=300)]
+    return [*resources, config, Unit(SERVICE, None, (drop_in.name,), ready, deadline=300)]
 
 
 def configuration(fleet: Fleet, host: Host) -> str:
     """Prometheus' own prometheus.yml on ``host``."""
-    found = targets(fleet, host)
+    asked = targets(fleet, host)
     jobs = [
         # LiteLLM sends /metrics there.
         {"name": "gateway", "path": "/metrics/", "key": KEY_FILE},
@@ -270,7 +270,8 @@ def configuration(fleet: Fleet, host: Host) -> str:
     return render(
         "monitor/prometheus.yml.j2",
         jobs=[
-            {**job, "targets": [each for each in found if each.job == job["name"]]} for job in jobs
+            {**job, "targets": [target for target in asked if target.job == job["name"]]}
+            for job in jobs
         ],
     )
 

@@ -41,15 +41,15 @@ class Credentials:
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
         """Write it beside, then rename; the secret travels on standard input alone."""
-        found = seen.paths.get(self.path)
+        file = seen.paths.get(self.path)
         # A line, as an editor would write it; Prometheus leaves off the end.
         line = f"{self.secret.reveal()}\n"
         digest = hashlib.sha256((self.nonce + line).encode()).hexdigest()
         same = seen.secret_files.get(self.path) == digest
-        if found and same and (found.kind, found.owner, found.mode) == ("f", "root", 0o640):
+        if file and same and (file.kind, file.owner, file.mode) == ("f", "root", 0o640):
             return None
         script = script_file("monitor/write-credentials.sh", self.path, len(line.encode()))
-        why = "missing" if found is None else "the key differs" if not same else "mode"
+        why = "missing" if file is None else "the key differs" if not same else "mode"
         return Change(self.name, why, (Shell(script, stdin=line),))
 
 
@@ -92,10 +92,10 @@ class PrometheusConfiguration:
         script = script_file("monitor/replace-configuration.sh", *words)
         stdin = "".join(content for _, content in self.files)
         notes = [Note(paths[name], digests[name]) for name in differ]
-        told = [f"{name} (edited by hand)" if name in edited else name for name in differ]
+        described = [f"{name} (edited by hand)" if name in edited else name for name in differ]
         return Change(
             self.name,
-            f"differs: {', '.join(told)}",
+            f"differs: {', '.join(described)}",
             (Shell(noted(notes, script), stdin=stdin),),
             edited=tuple(paths[name] for name in differ if name in edited),
         )

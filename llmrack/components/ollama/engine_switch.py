@@ -124,9 +124,9 @@ class EngineSwitch:
         """The release that it goes back to, as far as it was seen."""
         if self.is_unproven(seen):
             return "the release before"
-        found = seen.paths.get(self.current)
+        link = seen.paths.get(self.current)
         # Somebody has removed it while it served.
-        return PurePosixPath(found.link).name if found else "what is left of what it had"
+        return PurePosixPath(link.link).name if link else "what is left of what it had"
 
     @property
     def _places(self) -> tuple[str, ...]:

@@ -49,15 +49,15 @@ class OllamaModel:
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
         """Pull it when it is not there, or not whole."""
-        found = seen_models(seen).get(self.model)
+        present = seen_models(seen).get(self.model)
         manifest = manifest_path(self.model)
         pull = Pull(self.model, self.url, self.stall, manifest, manifest_url(self.model))
-        if found is None:
+        if present is None:
             return Change(self.name, "missing", (pull,))
-        if not found.damaged:
+        if not present.damaged:
             return None
-        remove = _remove_damaged(found, self.folder, self.user)
-        return Change(self.name, _damage(found), (remove, pull))
+        remove = _remove_damaged(present, self.folder, self.user)
+        return Change(self.name, _damage(present), (remove, pull))
 
 
 @dataclass(frozen=True)
@@ -114,20 +114,24 @@ class CreatedModel:
         path = "/api/copy" if self.is_copy else "/api/create"
         request = json.dumps(body, sort_keys=True)
         build = Build(self.model, self.url, path, request, self.files, self.stall)
-        found = seen_models(seen).get(self.model)
-        remove = [_remove_damaged(found, self.folder, self.user)] if found and found.damaged else []
+        present = seen_models(seen).get(self.model)
+        remove = (
+            [_remove_damaged(present, self.folder, self.user)]
+            if present and present.damaged
+            else []
+        )
         return Change(self.name, why, (*remove, build, Shell(self._write_note())))
 
     def _why(self, seen: Seen, changed: Collection[str]) -> str:
-        found = seen_models(seen).get(self.model)
-        if found is None:
+        present = seen_models(seen).get(self.model)
+        if present is None:
             return "missing"
-        if found.damaged:
-            return _damage(found)
-        recipe, own, source = [*seen.notes.get(self.note, "").split(), "", "", ""][:3]
+        if present.damaged:
+            return _damage(present)
+        recipe, made_as, source = [*seen.notes.get(self.note, "").split(), "", "", ""][:3]
         if recipe != self.recipe:
             return "declared differently" if recipe else "not made from the declaration"
-        if own != found.digest:
+        if made_as != present.digest:
             return "changed on the host"
         if not self.source:
             return ""
@@ -139,19 +143,19 @@ class CreatedModel:
 
     def _write_note(self) -> str:
         models = [self.model, self.source] if self.source else [self.model]
-        manifests = [f"{self.folder}/manifests/{manifest_path(each)}" for each in models]
+        manifests = [f"{self.folder}/manifests/{manifest_path(model)}" for model in models]
         script = script_file("ollama/note-model.sh", self.note, self.recipe, *manifests)
         return owned(self.user, script)
 
 
-def _damage(found: ModelSeen) -> str:
-    digests = ", ".join(digest[:12] for digest, _ in found.damaged)
+def _damage(model: ModelSeen) -> str:
+    digests = ", ".join(digest[:12] for digest, _ in model.damaged)
     return f"blobs are missing or of another size: {digests}"
 
 
-def _remove_damaged(found: ModelSeen, folder: str, user: str) -> Shell:
+def _remove_damaged(model: ModelSeen, folder: str, user: str) -> Shell:
     words: list[str | int] = []
-    for digest, size in found.damaged:
+    for digest, size in model.damaged:
         words += [f"{folder}/blobs/sha256-{digest}", size]
     return Shell(owned(user, script_file("ollama/remove-damaged.sh", *words)))
 

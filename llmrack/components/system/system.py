@@ -43,7 +43,9 @@ def resources(stack: Stack, host: Host) -> list[Resource]:
     if GATEWAY_GROUP in host.groups:
         packages += ["python3", "python3-venv"]
         folders += [f"{home.gateway}/{part}" for part in ("releases", "venvs")]
-    folders += [each for engine in engines_on(stack, host) for each in engine.home_folders(host)]
+    folders += [
+        folder for engine in engines_on(stack, host) for folder in engine.home_folders(host)
+    ]
     return [
         Packages(tuple(sorted(packages)), bundle=host.bundle_folder),
         User(home.user, home.folder, settings.service_groups),
@@ -106,19 +108,19 @@ def read_only(host: Host, seen: Seen, changes: Collection[Change]) -> list[str]:
     disks = {path: disk for path, disk in seen.disks.items() if path in places and disk.read_only}
     reasons = []
     for mount in sorted({disk.mount for disk in disks.values()}):
-        what = ", ".join(sorted(path for path, disk in disks.items() if disk.mount == mount))
+        paths = ", ".join(sorted(path for path, disk in disks.items() if disk.mount == mount))
         reasons.append(
             f"the filesystem at {mount} is mounted read-only, and there is something to change in "
-            f"{what}: find out why (dmesg), then mount -o remount,rw {mount}"
+            f"{paths}: find out why (dmesg), then mount -o remount,rw {mount}"
         )
     return reasons
 
 
 @dataclass(frozen=True)
 class Need:
-    """Something that is to come: what, the path where it goes, its bytes."""
+    """Something that will be put on a host: its name, the path where it goes, its bytes."""
 
-    what: str
+    item: str
     path: str
     size: int
 
@@ -127,12 +129,12 @@ def short_of_disk(seen: Seen, needs: list[Need]) -> list[str]:
     """For each filesystem on which ``needs`` do not fit, the reason."""
     reasons = []
     for mount in sorted({seen.disks[need.path].mount for need in needs}):
-        here = [need for need in needs if seen.disks[need.path].mount == mount]
-        free = seen.disks[here[0].path].free
-        total = sum(need.size for need in here)
+        arriving = [need for need in needs if seen.disks[need.path].mount == mount]
+        free = seen.disks[arriving[0].path].free
+        total = sum(need.size for need in arriving)
         if total + DISK_RESERVE <= free:
             continue
-        parts = ", ".join(f"{need.what} {need.size / MIB:,.0f} MiB" for need in here)
+        parts = ", ".join(f"{need.item} {need.size / MIB:,.0f} MiB" for need in arriving)
         reasons.append(
             f"the filesystem at {mount} has {free / MIB:,.0f} MiB free, but "
             f"{(total + DISK_RESERVE) / MIB:,.0f} MiB are needed ({parts}, and "

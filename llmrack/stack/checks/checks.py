@@ -22,8 +22,8 @@ def check(declaration: Declaration, may_be_empty: str | None = None) -> list[Pro
 
     + may_be_empty: a provider that need not have models yet
     """
-    found = {problem for rule in _RULES for problem in rule(declaration)}
-    return sorted(found | set(_unused_providers(declaration, may_be_empty)))
+    problems = {problem for rule in _RULES for problem in rule(declaration)}
+    return sorted(problems | set(_unused_providers(declaration, may_be_empty)))
 
 
 def _unused_providers(d: Declaration, may_be_empty: str | None) -> Iterator[Problem]:

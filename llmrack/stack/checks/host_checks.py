@@ -19,13 +19,13 @@ _NAME = re.compile(r"[A-Za-z0-9@:][A-Za-z0-9._:/@-]{0,199}")
 def names(d: Declaration) -> Iterator[Problem]:
     """Hosts have names and addresses that can stand anywhere."""
     for host in d.fleet.hosts:
-        for what, text in (("name", host.name), ("address", host.address)):
+        for field, text in (("name", host.name), ("address", host.address)):
             # What LiteLLM would read as a secret's name begins so.
             if not _NAME.fullmatch(text) or text == "os.environ":
                 yield Problem(
                     "inventory",
                     host.name,
-                    f"its {what} has characters that are not allowed",
+                    f"its {field} has characters that are not allowed",
                     "use letters, digits and . - : only",
                 )
 
@@ -68,13 +68,13 @@ def addresses(d: Declaration) -> Iterator[Problem]:
             )
     at: dict[tuple[str, int], str] = {}
     for host in d.fleet.hosts:
-        for what, port in _ports(d, host):
-            other = at.setdefault((host.address, port), f"{what} of {host.name}")
-            if other != f"{what} of {host.name}":
+        for server, port in _ports(d, host):
+            other = at.setdefault((host.address, port), f"{server} of {host.name}")
+            if other != f"{server} of {host.name}":
                 yield Problem(
                     "inventory",
                     host.name,
-                    f"{what} of {host.name} and {other} both claim {host.address}:{port}",
+                    f"{server} of {host.name} and {other} both claim {host.address}:{port}",
                     "give each host its own address, or each server its own port",
                 )
 

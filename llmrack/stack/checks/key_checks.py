@@ -28,7 +28,7 @@ def models(d: Declaration) -> Iterator[Problem]:
     public = _public(d.stack)
     for name, key in d.stack.keys.items():
         for model in key.models:
-            if not any(_leads_to(model, each) for each in public):
+            if not any(_leads_to(model, name_) for name_ in public):
                 cause = f"nobody can ask for {model!r}"
                 path = ("keys", name, "models")
                 yield d.problem(f"keys.{name}.models", cause, nearest(model, public), *path)

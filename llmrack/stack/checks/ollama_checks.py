@@ -33,7 +33,7 @@ def ours_alone(d: Declaration) -> Iterator[Problem]:
     """What is declared of a model can be done where it runs."""
     for name, model in d.stack.models.items():
         known = {at: d.stack.providers[at] for at in model.provider if at in d.stack.providers}
-        if not known or any(isinstance(each, OllamaProvider) for each in known.values()):
+        if not known or any(isinstance(provider, OllamaProvider) for provider in known.values()):
             continue
         first, provider = next(iter(known.items()))
         for field in _ENGINE_FIELDS:
@@ -123,7 +123,7 @@ def created_models(d: Declaration) -> Iterator[Problem]:
                 *("models", name, "context_length"),
             )
         trail = [normalised(name)]
-        while (here := made.get(trail[-1])) and here.create and (base := source_of(here.create)):
+        while (maker := made.get(trail[-1])) and maker.create and (base := source_of(maker.create)):
             if base in trail:
                 yield d.problem(
                     f"models.{name}.create",

@@ -45,13 +45,13 @@ def instance_names(d: Declaration) -> Iterator[Problem]:
 
 
 def _doubles(where: str, declared: tuple[DeclaredInstance, ...]) -> Iterator[Problem]:
-    names = Counter(each.name for each in declared)
-    cards = Counter(uuid for each in declared for uuid in each.gpus)
-    for what, counted in (("the name", names), ("the card", cards)):
+    names = Counter(instance.name for instance in declared)
+    cards = Counter(uuid for instance in declared for uuid in instance.gpus)
+    for kind, counted in (("the name", names), ("the card", cards)):
         for value, times in counted.items():
             if times > 1:
                 yield Problem(
-                    "group_data", where, f"{what} {value} stands there twice", "give it to one"
+                    "group_data", where, f"{kind} {value} stands there twice", "give it to one"
                 )
 
 

@@ -31,13 +31,13 @@ def relied_on(d: Declaration) -> Iterator[Problem]:
     """Warnings of what gateways did before requests were passed on as they are meant."""
     stack = d.stack
     for name in (*stack.models, *stack.tiers, *stack.mixes):
-        members = [stack.models[each] for each in stack.members(name) if each in stack.models]
-        after = [stack.models[each] for each in stack.chain(name) if each in stack.models]
-        blind = [each for each in members if "vision" not in each.capabilities]
+        members = [stack.models[member] for member in stack.members(name) if member in stack.models]
+        after = [stack.models[member] for member in stack.chain(name) if member in stack.models]
+        blind = [model for model in members if "vision" not in model.capabilities]
         if (
             len(blind) == len(members) > 0
-            and any("vision" in each.capabilities for each in after)
-            and all(each.on_refusal == "answer" for each in blind)
+            and any("vision" in model.capabilities for model in after)
+            and all(model.on_refusal == "answer" for model in blind)
         ):
             yield d.problem(
                 f"models.{name}" if name in stack.models else name,

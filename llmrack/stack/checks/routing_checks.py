@@ -54,9 +54,9 @@ def dangling_names(d: Declaration) -> Iterator[Problem]:
 
 def _no_model(stack: Stack, name: str) -> tuple[str, str]:
     """Cause and way out where something else than a declared model is named."""
-    for part, what in (("tiers", "a tier"), ("mixes", "a mix"), ("aliases", "an alias")):
+    for part, kind in (("tiers", "a tier"), ("mixes", "a mix"), ("aliases", "an alias")):
         if name in getattr(stack, part):
-            return f"{name!r} is {what}, and no model", "name a model"
+            return f"{name!r} is {kind}, and no model", "name a model"
     return f"no provider serves a model {name!r}", nearest(name, _named(stack))
 
 
@@ -184,7 +184,7 @@ def _choices(stack: Stack) -> Iterator[Choice]:
 
 def _wanted(stack: Stack, head: str) -> set[str]:
     """What everybody can do who answers to ``head``."""
-    known = [stack.models[each] for each in stack.members(head) if each in stack.models]
+    known = [stack.models[member] for member in stack.members(head) if member in stack.models]
     if not known:
         return {"chat"}
     # The members of a tier or a mix have the kind of answer in common; what else they can do is
@@ -202,6 +202,6 @@ def _cycle(
     if name in trail:
         return (*trail[trail.index(name) :], name)
     for follower in chains.get(name, ()):
-        if found := _cycle(chains, follower, (*trail, name)):
-            return found
+        if cycle := _cycle(chains, follower, (*trail, name)):
+            return cycle
     return None

@@ -34,7 +34,7 @@ def instances(host: Host) -> tuple[Instance, ...]:
     on the driver's numbering; none while the host's cards are not known.
     """
     settings = host.settings
-    found = []
+    listed = []
     next_port = settings.ollama_port
     for number, (name, gpus, declared) in enumerate(_named(host)):
         port = declared.port if declared and declared.port else next_port
@@ -46,7 +46,7 @@ def instances(host: Host) -> tuple[Instance, ...]:
         if number:
             # One writer: nobody locks the models directory, and a second one would prune it.
             variables["OLLAMA_NOPRUNE"] = "1"
-        found.append(
+        listed.append(
             Instance(
                 engine=OLLAMA,
                 name=name,
@@ -61,14 +61,14 @@ def instances(host: Host) -> tuple[Instance, ...]:
                 weight=settings.ollama_weight,
             )
         )
-    return tuple(found)
+    return tuple(listed)
 
 
 def _named(host: Host) -> Iterator[tuple[str, tuple[str, ...] | None, DeclaredInstance | None]]:
     declared = host.settings.ollama_instances
     if isinstance(declared, tuple):
-        for each in declared:
-            yield each.name, each.gpus, each
+        for instance in declared:
+            yield instance.name, instance.gpus, instance
     elif declared == "one" or (host.gpus == () and not host.settings.gpu_required):
         yield ONLY, None, None
     else:

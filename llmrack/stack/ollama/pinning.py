@@ -79,19 +79,19 @@ def read_checksums(text: str, source: str) -> dict[str, str]:
 
     Raises NotPinned.
     """
-    found: dict[str, set[str]] = {}
+    by_file: dict[str, set[str]] = {}
     for line in text.splitlines():
         if listed := _CHECKSUM.fullmatch(line):
-            found.setdefault(listed[2], set()).add(listed[1].lower())
-    if not found:
+            by_file.setdefault(listed[2], set()).add(listed[1].lower())
+    if not by_file:
         raise NotPinned(f"{source} is no list of checksums; name another source with --mirror")
     digests = {}
     for arch in ARCHITECTURES:
         file = f"ollama-linux-{arch}.tar.zst"
-        sums = found.get(file, set())
+        sums = by_file.get(file, set())
         if len(sums) != 1:
-            said = f"has {len(sums)} checksums for" if sums else "has no checksum for"
-            raise NotPinned(f"{source} {said} {file}; name another source with --mirror")
+            count = f"has {len(sums)} checksums for" if sums else "has no checksum for"
+            raise NotPinned(f"{source} {count} {file}; name another source with --mirror")
         digests[arch] = sums.pop()
     return digests
 
@@ -118,7 +118,8 @@ def pin_in(files: Mapping[str, bytes], pin: Pin) -> PinnedFile:
     after = before
     # From the end, so that what comes before stays where it is.
     for value, text in sorted(
-        [*wanted, (version.value, pin.version)], key=lambda each: -_span(before, each[0])[0]
+        [*wanted, (version.value, pin.version)],
+        key=lambda replacement: -_span(before, replacement[0])[0],
     ):
         start, end = _span(before, value)
         if not _PLAIN_TEXT.fullmatch(before[start:end]):
@@ -129,15 +130,17 @@ def pin_in(files: Mapping[str, bytes], pin: Pin) -> PinnedFile:
 
 
 def _only(files: Mapping[str, bytes], name: str, pin: Pin) -> _Setting:
-    found = [each for file, text in files.items() for each in _settings(file, text, name, pin)]
-    if not found:
+    settings = [
+        setting for file, text in files.items() for setting in _settings(file, text, name, pin)
+    ]
+    if not settings:
         raise _by_hand(f"no file of group_data sets {name}", pin)
-    if len(found) > 1:
-        places = ", ".join(map(str, found))
+    if len(settings) > 1:
+        places = ", ".join(map(str, settings))
         raise _by_hand(f"{name} is set more than once ({places})", pin)
-    if found[0].value is None or not isinstance(found[0].value, ast.Constant | ast.Dict):
-        raise _by_hand(f"{found[0]} computes {name}", pin)
-    return found[0]
+    if settings[0].value is None or not isinstance(settings[0].value, ast.Constant | ast.Dict):
+        raise _by_hand(f"{settings[0]} computes {name}", pin)
+    return settings[0]
 
 
 def _settings(file: str, text: bytes, name: str, pin: Pin) -> Iterator[_Setting]:
@@ -158,13 +161,13 @@ def _settings(file: str, text: bytes, name: str, pin: Pin) -> Iterator[_Setting]
 
 def _assignments(tree: ast.Module) -> dict[ast.expr, ast.expr]:
     """What the file assigns at its top level, each by itself: the value by its target."""
-    found = {}
+    values = {}
     for node in tree.body:
         if isinstance(node, ast.Assign) and len(node.targets) == 1:
-            found[node.targets[0]] = node.value
+            values[node.targets[0]] = node.value
         elif isinstance(node, ast.AnnAssign) and node.value:
-            found[node.target] = node.value
-    return found
+            values[node.target] = node.value
+    return values
 
 
 def _changes(node: ast.AST, name: str) -> TypeGuard[ast.Attribute | ast.Subscript]:
@@ -180,9 +183,9 @@ def _digests(value: ast.expr | None) -> list[tuple[str, ast.Constant]]:
     if not isinstance(value, ast.Dict):
         return []
     entries = [
-        (str(key.value), each)
-        for key, each in zip(value.keys, value.values, strict=True)
-        if isinstance(key, ast.Constant) and isinstance(each, ast.Constant)
+        (str(key.value), digest)
+        for key, digest in zip(value.keys, value.values, strict=True)
+        if isinstance(key, ast.Constant) and isinstance(digest, ast.Constant)
     ]
     return entries if len(entries) == len(value.keys) else []
 

@@ -75,7 +75,7 @@ class _AskedAsOllama:
 
     def wrong_levels(self, name: str, levels: Sequence[str]) -> CauseAndWayOut | None:
         """Ollama refuses levels that it does not know."""
-        unknown = [each for each in levels if each not in LEVELS]
+        unknown = [level for level in levels if level not in LEVELS]
         if not unknown:
             return None
         return (
@@ -204,8 +204,8 @@ class OllamaCloudProvider(_AskedAsOllama, PaidProvider):
 
     def upstream(self, name: str, model: Model) -> str:
         """Without the suffix by which a local Ollama knows the models of ollama.com."""
-        found = super().upstream(name, model)
-        return found if model.model is not None else without_cloud(found)
+        upstream = super().upstream(name, model)
+        return upstream if model.model is not None else without_cloud(upstream)
 
     def wrong_name(self, upstream: str) -> CauseAndWayOut | None:
         """The suffix is for a local Ollama."""
