@@ -1,4 +1,4 @@
-"""A backup: a tar of the files, what was asked of the gateways, and a list of both."""
+"""A backup: a tar of files, of the gateways' usage, and of a manifest that lists both."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from llmrack.secrets.audit import now
 from llmrack.stack.types import Sha256
 
 MANIFEST, USAGE, FILES = "manifest.json", "usage.json", "files"
-# By the ending of its name, how tarfile compresses it.
+# tarfile's compression by the ending of the name.
 FORMS: dict[str, Literal["", "gz"]] = {".tar": "", ".tar.gz": "gz", ".tgz": "gz"}
 
 
 class BackupError(Exception):
-    """A backup that cannot be written or used: place, cause, way out."""
+    """A backup cannot be written or used; the text has place, cause and way out."""
 
 
 class Kept(BaseModel):
-    """A file as it was: its digest in hex, bytes, and permissions."""
+    """A file in a backup: its digest in hex, its bytes, its permissions."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -39,10 +39,10 @@ class Kept(BaseModel):
 class Manifest(BaseModel):
     """``manifest.json``, the last member.
 
-    + llmrack: the version that made it
-    + made: when, ISO 8601 in UTC
+    + llmrack: the version of llmrack that made the backup
+    + made: the time, ISO 8601 in UTC
     + files: by name, relative to the project's folder or absolute
-    + usage: what the gateways were asked (``usage.json``), if that is in it
+    + usage: the gateways' usage (``usage.json``), if the backup has it
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -55,18 +55,18 @@ class Manifest(BaseModel):
 
 
 def member(name: str) -> str:
-    """Where a file of the manifest lies in the tar."""
+    """The name in the tar of a file of the manifest."""
     return f"{FILES}/outside{name}" if name.startswith("/") else f"{FILES}/inside/{name}"
 
 
 def write_backup(file: Path, names: Sequence[str], folder: Path, usage: str | None) -> Manifest:
-    """Write a backup, 0600, in place of one that is there.
+    """Write a backup with mode 0600; an earlier file of that name is replaced.
 
-    + file: ends in one of FORMS
+    + file: its name ends in one of FORMS
     + names: files, relative to ``folder`` or absolute
     + usage: content of ``usage.json``
 
-    Raises BackupError; what was at ``file`` is intact then.
+    Raises BackupError; an earlier ``file`` is intact then.
     """
     form = next((form for ending, form in FORMS.items() if file.name.endswith(ending)), None)
     if form is None:
@@ -108,7 +108,7 @@ def _add(tar: tarfile.TarFile, name: str, content: IO[bytes], size: int, mode: i
 
 
 class Digesting:
-    """What is read of a file, and the digest of it."""
+    """A reader of a file that computes the digest of what was read."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file

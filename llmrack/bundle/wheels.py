@@ -1,4 +1,4 @@
-"""The wheels that a lock file means for a system, fetched by pip."""
+"""Download, by pip, of the wheels that a lock file names for a system."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ def pins(lock: str, target: Target) -> dict[str, list[str]]:
 
 
 def get_wheels(locks: tuple[str, ...], target: Target, folder: Path) -> None:
-    """Have exactly the wheels in ``folder`` that ``locks`` mean. Raises BundleError."""
+    """Download exactly the wheels that ``locks`` name into ``folder``. Raises BundleError."""
     folder.mkdir(parents=True, exist_ok=True)
     needed = [pins(lock, target) for lock in locks]
-    hashes = {each for pinned in needed for every in pinned.values() for each in every}
+    hashes = {sha256 for pinned in needed for digests in pinned.values() for sha256 in digests}
     have = set()
     for file in folder.iterdir():
         if (sha256 := digest(file)) in hashes:
@@ -60,7 +60,7 @@ def get_wheels(locks: tuple[str, ...], target: Target, folder: Path) -> None:
         else:
             file.unlink()
     for pinned in needed:
-        missing = {pin: hashes_ for pin, hashes_ in pinned.items() if have.isdisjoint(hashes_)}
+        missing = {pin: digests for pin, digests in pinned.items() if have.isdisjoint(digests)}
         if missing:
             _download(missing, target, folder)
 

@@ -37,7 +37,7 @@ def chat(
     from llmrack.hosts.connection import Unreached
     from llmrack.observe.chat import NoChat, open_chat
 
-    # Raised as an exception it would end up in whichever greenlet runs at the time.
+    # An exception would be raised in whichever greenlet runs at the time.
     signal.signal(signal.SIGINT, _leave)
     try:
         with could_not_ask(NoChat, Unreached):
@@ -56,7 +56,7 @@ def _leave(*_: object) -> None:
 
 
 def _talk(talk: Chat) -> None:
-    """Say what a person types, line by line, until the end of input."""
+    """Send what a person types, line by line, until the end of input."""
     messages: list[Message] = []
     while True:
         try:
@@ -73,7 +73,7 @@ def _talk(talk: Chat) -> None:
 
 
 def _say(talk: Chat, messages: list[Message]) -> str:
-    """Print an answer as it comes, then how it went; gives the answer. Raises Failed."""
+    """Print an answer as it comes, then its figures; returns the answer. Raises Failed."""
     pieces: list[str] = []
 
     def tell(text: str) -> None:
@@ -83,7 +83,7 @@ def _say(talk: Chat, messages: list[Message]) -> str:
     try:
         answered = talk(messages, tell)
     finally:
-        # Whatever follows begins a line of its own.
+        # The next output begins on a line of its own.
         if pieces:
             click.echo()
     click.echo(str(answered), err=True)

@@ -1,4 +1,4 @@
-"""`llmrack export`: what a fresh clone lacks to deploy the same again, in one file."""
+"""`llmrack export`: one file with everything that a fresh clone lacks to deploy the same again."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def export(inventory: str, file: Path, with_env: bool) -> None:
 
 
 def _usage(site: Site, inventory: str) -> str | None:
-    """What the gateways were asked since their logs begin, as JSON; None without a gateway."""
+    """The gateways' usage since their logs begin, as JSON; None if there is no gateway."""
     from llmrack.commands.logged import gateways
     from llmrack.observe.requests.usage import ask_usages
     from llmrack.observe.requests.usage_print import as_json

@@ -1,4 +1,4 @@
-"""What the commands that read the gateways' logs begin with."""
+"""Options and checks of the commands that read the gateways' logs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Last(click.ParamType[timedelta]):
     def convert(
         self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None
     ) -> timedelta:
-        """The time; a wrong one is a sentence."""
+        """The time. Fails with a sentence if ``value`` is no time."""
         if isinstance(value, timedelta):
             return value
         match = re.fullmatch(r"(\d{1,9})([smhd])", value)
@@ -51,7 +51,7 @@ def last_option(default: str | None) -> Callable[[Any], Any]:
 
 
 def gateways(inventory: str) -> Gateways:
-    """The gateways of an inventory; ends with exit code 2 and a sentence where there are none."""
+    """The gateways of an inventory. Raises CouldNotAsk if there are none."""
     from llmrack.hosts.asking import Gateways
 
     with could_not_ask():

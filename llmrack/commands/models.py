@@ -5,25 +5,23 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
-from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from llmrack.commands.declared import inventory_option
 from llmrack.commands.errors import could_not_ask
 from llmrack.observe.providers.insertion import NoRoom
+from llmrack.observe.tables import printed
 from llmrack.problems import DeclarationError
 
 if TYPE_CHECKING:
     from llmrack.observe.providers.discovery import Found
 
-WIDTH = 80
 NOT_WRITTEN = 1
 
 
@@ -78,7 +76,6 @@ def discover(
 
 def _table(models: tuple[Found, ...]) -> str:
     """A line for each model; 80 columns of plain text."""
-    console = Console(file=StringIO(), width=WIDTH, color_system=None, highlight=False)
     shown = Table(box=box.SIMPLE, pad_edge=False)
     shown.add_column("model", overflow="fold")
     shown.add_column("context", justify="right")
@@ -88,7 +85,4 @@ def _table(models: tuple[Found, ...]) -> str:
         length = "?" if model.context_length is None else str(model.context_length)
         can = "?" if model.capabilities is None else ", ".join(model.capabilities)
         shown.add_row(*map(Text, (model.name, length, can, model.declared or "")))
-    console.print(shown)
-    file = console.file
-    assert isinstance(file, StringIO)  # noqa: S101  (given above)
-    return "\n".join(line.rstrip() for line in file.getvalue().strip("\n").splitlines()) + "\n"
+    return printed(shown)

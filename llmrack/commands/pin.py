@@ -65,7 +65,7 @@ def ollama(inventory: str, version: str, mirror: str | None) -> None:
 
 
 def _check(version: str, mirror: str | None) -> None:
-    """Refuse what cannot be a version or a mirror, and what has a hole that is known to be used."""
+    """Refuse an impossible version or mirror, and a version with a hole that attackers use."""
     try:
         TypeAdapter(Version).validate_python(version)
     except ValidationError:

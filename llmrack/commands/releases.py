@@ -1,4 +1,4 @@
-"""`llmrack releases`: what hosts could serve."""
+"""`llmrack releases`: the releases that hosts have."""
 
 from __future__ import annotations
 

@@ -44,6 +44,6 @@ def test(provider: tuple[str, ...], inventory: str, as_json: bool) -> None:
 
 
 def _result(tested: Sequence[Tested]) -> str:
-    """For the audit: ok, or who failed and how."""
+    """The result for the audit: ``ok``, or the providers that failed and how."""
     failed = [f"{trial.name} {trial.result}" for trial in tested if trial.result != "ok"]
     return f"failed: {', '.join(failed)}" if failed else "ok"

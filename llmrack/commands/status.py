@@ -88,7 +88,7 @@ def _status(gateways: Gateways, models: bool, watch: float | None, as_json: bool
     def ask() -> Status:
         return status_of(gateways, models, keep=True)
 
-    # Raised as an exception it would end up in whichever greenlet runs at the time.
+    # An exception would be raised in whichever greenlet runs at the time.
     signal.signal(signal.SIGINT, lambda *_: (console.show_cursor(), os._exit(0)))
     if console.is_terminal and not as_json:
         from rich.live import Live

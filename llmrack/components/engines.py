@@ -19,7 +19,7 @@ ENGINES: dict[str, Engine] = {engine.name: engine for engine in (Ollama(),)}
 
 
 def engines_on(stack: Stack, host: Host) -> list[Engine]:
-    """Those that some provider of ``stack`` runs on ``host``."""
+    """The engines that the providers of ``stack`` run on ``host``."""
     kinds = {
         provider.kind for provider in stack.providers.values() if provider.runs_on in host.groups
     }
@@ -27,7 +27,7 @@ def engines_on(stack: Stack, host: Host) -> list[Engine]:
 
 
 def engine_of(instance: Instance) -> Engine:
-    """The engine that an instance is of."""
+    """The engine of an instance."""
     return ENGINES[instance.engine]
 
 

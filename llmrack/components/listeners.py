@@ -1,4 +1,4 @@
-"""What listens on a host because of llmrack, and nothing else does. And who is in its way."""
+"""The ports that llmrack's services listen on, and other programs that have taken them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Listener:
 
 
 def listeners(stack: Stack, fleet: Fleet, host: Host) -> list[Listener]:
-    """Everything of llmrack's that listens on ``host`` all the time, in the order it is made.
+    """The ports that llmrack's services on ``host`` always listen on, in the order they are made.
 
     While a model is loaded its runner listens as well, on a port of 127.0.0.1 that Ollama chooses;
     so does a gateway's candidate while it is tried.
@@ -59,14 +59,14 @@ def listeners(stack: Stack, fleet: Fleet, host: Host) -> list[Listener]:
 
 
 def look(stack: Stack, fleet: Fleet, host: Host, look: Look) -> None:
-    """What ``taken`` needs to see."""
+    """Add to ``look`` what ``taken`` needs to see."""
     look.ports.update(
         listener.port for listener in listeners(stack, fleet, host) if listener.setting
     )
 
 
 def taken(stack: Stack, fleet: Fleet, host: Host, seen: Seen) -> list[str]:
-    """For each port on which a program listens that is none of ours: which one, and the way out."""
+    """For each port that another program has taken: that program, and the way out."""
     planned = [listener for listener in listeners(stack, fleet, host) if listener.setting]
     return [reason for listener in planned for reason in _in_the_way(listener, seen)]
 

@@ -27,7 +27,7 @@ def owned(owner: str, script: str) -> str:
 class Directory:
     """A directory with its parents.
 
-    + by_root: root makes it for its owner, who could not; only where no unprivileged user owns a
+    + by_root: root makes it, because its owner could not; only where no unprivileged user owns a
       parent
     """
 
@@ -105,7 +105,7 @@ class File:
 
     @property
     def write(self) -> Shell:
-        """What writes it, without a note of it."""
+        """The script that writes it, without a note of that."""
         size = len(self.content.encode())
         script = script_file("resources/write-file.sh", self.path, f"{self.mode:o}", size)
         return Shell(owned(self.owner, script), stdin=self.content)
@@ -113,7 +113,7 @@ class File:
 
 @dataclass(frozen=True)
 class Line:
-    """A file of somebody else's that has this line; one such line a file."""
+    """A line in a file of somebody else; at most one in each file."""
 
     path: str
     line: str
@@ -150,7 +150,7 @@ class Link:
         return f"Link {self.path}"
 
     def look(self, look: Look) -> None:
-        """Where it leads."""
+        """Its target."""
         look.paths.add(self.path)
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
@@ -175,8 +175,8 @@ def switch(path: str, target: str) -> str:
 class EnvironmentFile:
     """A systemd EnvironmentFile with secrets, merged key by key.
 
-    Keys that someone added on the host stay, and a key whose secret is empty or a placeholder is
-    left as it is there. Of an edited one that is kept, the edited keys stay.
+    Keys that somebody added on the host stay. A key whose secret is empty or a placeholder is left
+    as it is on the host. If edits of the file are kept, the edited keys stay.
 
     + nonce: the salt of this run's snapshot (see ``look.script``)
     """

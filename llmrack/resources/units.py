@@ -17,11 +17,11 @@ from llmrack.resources.script import script_file
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit that is enabled, active, and was started with what is on disk now.
+    """A unit that is enabled, active, and was started with the files as they are now.
 
     + user: whose user manager runs it; None for the system's
     + depends: names of the resources whose change makes a restart due
-    + ready: the URL that answers once the service does, or empty
+    + ready: a URL that answers when the service is ready, or empty
     + deadline: seconds it may take to get ready
     """
 
@@ -66,7 +66,7 @@ class Unit:
 
 
 def due(unit: UnitSeen, depends: Collection[str], changed: Collection[str]) -> str:
-    """Why a unit that runs must be started anew, or an empty text.
+    """Why a running unit must be restarted, or an empty text.
 
     + depends: names of the resources it is started with
     + changed: names of the resources that this run changes

@@ -1,4 +1,4 @@
-"""What follows for each public name: who serves it where, and how a gateway asks for it."""
+"""The deployments of each public name: where it is served, and how a gateway asks for it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STEP = 100
 
 @dataclass(frozen=True)
 class Deployment:
-    """A model on an instance (LiteLLM's word): one thing a gateway can send a request to.
+    """A model on an instance (LiteLLM's word), which a gateway can send requests to.
 
     + name: the public name it stands under: the model's own, or a tier's or a mix's
     + model: the declared model
@@ -27,7 +27,7 @@ class Deployment:
     + provider: the provider's name
     + litellm_model: model with LiteLLM's provider prefix
     + secret: name of the secret that is its key, or None
-    + level: those of the lowest level serve; the next ones when none of them can
+    + level: deployments of the lowest level serve; those of the next if none of these can
     + weight: share of the requests, relative to the others of the level
     """
 
@@ -55,10 +55,10 @@ class Deployment:
 
 
 def deployments(stack: Stack, fleet: Fleet, gateway: Host) -> list[Deployment]:
-    """Everything ``gateway`` can send requests to, in the stack's and the inventory's order.
+    """The deployments that ``gateway`` can ask, in the order of the stack and the inventory.
 
     Instances follow from the inventory: each host of a group that a provider names has one, or as
-    many as its settings say. Aliases have none of their own.
+    many as its settings say. Aliases have no deployments of their own.
     """
     by_model = {name: list(_of_model(stack, name, fleet, gateway)) for name in stack.models}
     served = [deployment for group in by_model.values() for deployment in group]
@@ -77,7 +77,7 @@ def deployments(stack: Stack, fleet: Fleet, gateway: Host) -> list[Deployment]:
 
 
 def context_length(stack: Stack, fleet: Fleet, name: str) -> int | None:
-    """Tokens of context that a model is served with; None where that is not declared."""
+    """Tokens of context that a model is served with; None if that is not declared."""
     model = stack.models[name]
     baked = model.context_length
     if model.create and not baked:
@@ -96,9 +96,9 @@ def context_length(stack: Stack, fleet: Fleet, name: str) -> int | None:
 
 
 def _shared(group: list[Deployment], share: float) -> Iterator[Deployment]:
-    """A model's deployments with ``share`` among those that serve first, and again among the next.
+    """A model's deployments, with ``share`` divided among those of each level.
 
-    Their levels begin at 1, whatever the priorities: the share of a mix's member is its share.
+    Their levels begin at 1, whatever the priorities, so that a member of a mix has its share.
     """
     levels = sorted({deployment.level for deployment in group})
     for deployment in group:
@@ -121,10 +121,10 @@ def _of_model(stack: Stack, name: str, fleet: Fleet, gateway: Host) -> Iterator[
             if instance in seen:
                 continue
             seen.add(instance)
-            # hosted_vllm alone asks {url}/rerank with the declared key alone; openai knows no
-            # ranks, and asks for the other kinds in OpenAI's form (read and seen with 1.106.12).
-            asked = ("hosted_vllm", base) if kind == "rerank" else provider.litellm(kind, base)
-            prefix, url = asked
+            # Only hosted_vllm asks {url}/rerank with nothing but the declared key; openai has no
+            # rerank, and asks for the other kinds in OpenAI's form (read and seen with 1.106.12).
+            form = ("hosted_vllm", base) if kind == "rerank" else provider.litellm(kind, base)
+            prefix, url = form
             yield Deployment(
                 name=name,
                 model=name,
@@ -142,7 +142,7 @@ def _of_model(stack: Stack, name: str, fleet: Fleet, gateway: Host) -> Iterator[
 def _instances(
     name: str, provider: Provider, fleet: Fleet, gateway: Host
 ) -> Iterator[tuple[str, str, int, float]]:
-    """Name, address, priority and weight of each."""
+    """Name, address, priority and weight of each instance of a provider."""
     if provider.remote:
         yield name, provider.remote.url, provider.priority, provider.weight
         return

@@ -1,4 +1,4 @@
-"""What runs models on a host, as its providers declare it."""
+"""The instances that run models on a host, as providers declare them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shape of a model in ``stack.yaml``, and of the declaration that makes one of one's own."""
+"""The shape of a model in ``stack.yaml``, and of the declaration that makes a new model."""
 
 from __future__ import annotations
 
@@ -86,9 +86,9 @@ class Create(Closed):
 
     @property
     def request(self) -> dict[str, Any]:
-        """What is laid over its source, in the words of ``POST /api/create``."""
+        """The parameters laid over its source, in the form of ``POST /api/create``."""
         parameters = self.parameters.model_dump(exclude_none=True)
-        # The API takes stop as a list, and a list that is empty as one that is given.
+        # The API takes stop as a list, and an empty list would count as given.
         parameters = {key: value for key, value in parameters.items() if value != ()}
         laid_over = {"system": self.system, "template": self.template, "parameters": parameters}
         request: dict[str, Any] = {key: value for key, value in laid_over.items() if value}
@@ -101,7 +101,7 @@ class Create(Closed):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of everything that decides what the model is, in hex."""
+        """SHA-256 of everything that decides the model's content, in hex."""
         decides = [self.base, self.sha256, self.copy_of, self.request]
         return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 

@@ -14,7 +14,7 @@ from llmrack.stack.schema import Stack
 
 
 def engine_models(stack: Stack, host: Host) -> list[EngineModel]:
-    """The models that ``host`` must have: bases before what is made from them, else by name."""
+    """The models that ``host`` must have, by name, but a base before the models made from it."""
     public: dict[str, list[str]] = {}
     made: dict[str, Create] = {}
     for provider, name in _models(stack, host):
@@ -42,12 +42,12 @@ def engine_models(stack: Stack, host: Host) -> list[EngineModel]:
 
 
 def pulled_models(stack: Stack, host: Host) -> list[str]:
-    """The names of the models that ``host`` gets from a registry, bases of others among them."""
+    """The names of the models that ``host`` pulls from a registry, including mere bases."""
     return [model.name for model in engine_models(stack, host) if model.create is None]
 
 
 def source_of(create: Create) -> str | None:
-    """The model that another one is made from or is a copy of; None for one from a file."""
+    """The model that ``create`` starts from or copies; None if it starts from a file."""
     source = create.base or create.copy_of
     return normalised(source) if source else None
 
@@ -79,7 +79,7 @@ def served(stack: Stack, host: Host) -> list[str]:
 
 
 def _models(stack: Stack, host: Host) -> Iterator[tuple[str, str]]:
-    """Providers with their models; a model of several providers of the host stands once."""
+    """Pairs of provider and model; a model of several providers of the host is there once."""
     listed: set[str] = set()
     for provider in _providers(stack, host):
         for name in stack.models_of(provider):

@@ -1,4 +1,4 @@
-"""What the gateway's own part of routing works by: ``routing.json`` beside LiteLLM's config.yaml.
+"""``routing.json``, the table that the gateway's own routing reads, beside LiteLLM's config.yaml.
 
 The programs in ``llmrack/shipped/gateway/routing`` read it. It holds no secret, only the names of
 variables that do.
@@ -70,7 +70,7 @@ def authority_file(provider: str) -> str:
 
 
 def strategy(stack: Stack, name: str) -> str:
-    """How a public name's instances are chosen among."""
+    """How a gateway chooses among the instances of a public name."""
     if name in stack.mixes:
         return "weighted"
     model = stack.models[stack.members(name)[0]]
@@ -78,7 +78,7 @@ def strategy(stack: Stack, name: str) -> str:
 
 
 def kind(stack: Stack, name: str) -> Kind:
-    """What a public name is asked for."""
+    """The kind of answer that a public name gives."""
     return kind_of(stack.models[stack.members(name)[0]])
 
 
@@ -131,7 +131,7 @@ def _deployment(stack: Stack, deployment: Deployment) -> dict[str, Any]:
 
 
 def _rules(stack: Stack, deployment: Deployment, provider: Provider) -> dict[str, Any]:
-    """What is said of requests to it (shipped/gateway/requests/rules.py)."""
+    """The rules for requests to it (read by shipped/gateway/requests/rules.py)."""
     model, name = stack.models[deployment.model], deployment.name
     thinking = model.thinking
     return {
@@ -152,7 +152,7 @@ def _rules(stack: Stack, deployment: Deployment, provider: Provider) -> dict[str
 
 
 def levels(model: Model, upstream: str, provider: Provider) -> tuple[str, ...]:
-    """The levels of thinking that a model is asked by; none: it thinks, or it does not."""
+    """The levels of thinking that a model takes; empty if thinking is only on or off."""
     if model.thinking and model.thinking.levels is not None:
         return model.thinking.levels
     return provider.levels(upstream)

@@ -15,17 +15,17 @@ NVIDIA, AMD = "nvidia", "amd"
 
 @dataclass(frozen=True)
 class Gpus:
-    """What a host has.
+    """The GPUs of a host.
 
-    + finding: its state with cause and way out
+    + finding: their state with cause and way out
     + vendor: ``nvidia``, ``amd`` or empty; ``nvidia`` where both are there
-    + cards: those that the driver shows, by bus address
+    + cards: as the driver shows them, in the order of their bus addresses
     + driver: its version (AMD: ``amdgpu``), empty when none is loaded
     + kernel: the running one, known only with NVIDIA cards
     + devices: NVIDIA's cards as the bus shows them, with or without a driver
-    + headers: whether the headers of the running kernel are there
-    + secure_boot: whether the firmware refuses modules that are signed by nobody it knows
-    + enrolled: whether it knows the key by which DKMS signs
+    + headers: whether the headers of the running kernel are installed
+    + secure_boot: whether the firmware refuses modules without a signature that it knows
+    + enrolled: whether the firmware knows the key by which DKMS signs
     """
 
     finding: Finding
@@ -51,7 +51,7 @@ class Gpus:
 
 
 def gpus(seen: Seen, user: str) -> Gpus:
-    """What ``seen`` tells of the host's GPUs; ``LOOK`` must have been asked.
+    """The host's GPUs as ``seen`` shows them; the look must have asked ``LOOK``.
 
     + user: the service user, whose groups decide on AMD cards; ``Look.users`` must name it
     """
@@ -77,7 +77,7 @@ def gpus(seen: Seen, user: str) -> Gpus:
 
 
 def uuids(gpus: Gpus) -> list[str]:
-    """What CUDA_VISIBLE_DEVICES (ROCR_VISIBLE_DEVICES) can name, sorted.
+    """The UUIDs that CUDA_VISIBLE_DEVICES (ROCR_VISIBLE_DEVICES) can name, sorted.
 
     A card that is divided by MIG can only be used through its slices.
     """

@@ -1,4 +1,4 @@
-"""What the GPU part of the snapshot printed, read: lines by kind, and the cards."""
+"""The output of the GPU part of the look: lines by kind, and the cards."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COLUMNS = (
 SMI_DEADLINE = 10
 # What the look asks a host about its GPUs; the lines are read when they are needed (``Answers``).
 LOOK = Part("gpu", "gpu/look.sh", list, (",".join(COLUMNS), SMI_DEADLINE))
-# Drivers that keep a card for a virtual machine; such a card is none of ours.
+# Drivers that keep a card for a virtual machine; llmrack does not use such a card.
 GIVEN_AWAY = ("vfio-pci", "pciback")
 
 
@@ -35,7 +35,7 @@ class Card:
     + uuid: ``GPU-…`` as CUDA_VISIBLE_DEVICES (ROCR_VISIBLE_DEVICES) takes it; empty for an AMD
       card without one (only GFX9 and later have it)
     + index: the driver's number, which a reboot may change
-    + memory_mib, used_mib: 0 where the driver does not tell (memory shared with the CPU)
+    + memory_mib, used_mib: 0 if the driver does not say (memory shared with the CPU)
     + compute: CUDA compute capability, (0, 0) for AMD
     + bus: PCI address as in sysfs, ``0000:01:00.0``
     + mig: UUIDs of the slices (``MIG-…``) of a card that is divided, None for one that is not
@@ -59,8 +59,8 @@ class Device:
     """A card as the PCI bus shows it.
 
     + device: its PCI device number, ``0x2684``
-    + driver: what holds it (nvidia, nouveau, amdgpu), empty when nothing does
-    + memory, used, product: what amdgpu tells of it, bytes and a name; empty otherwise
+    + driver: the kernel driver that holds it (nvidia, nouveau, amdgpu), or empty
+    + memory, used, product: bytes and a name as amdgpu reports them; empty otherwise
     """
 
     bus: str
@@ -73,7 +73,7 @@ class Device:
 
 
 class Answers:
-    """The lines of ``LOOK`` (fields after the tag), by what they are about."""
+    """The lines of ``LOOK`` (fields after the tag), by their kind."""
 
     def __init__(self, lines: list[list[str]]) -> None:
         self._lines = lines
@@ -138,7 +138,7 @@ def _number(text: str) -> int:
 
 
 def _slices(answers: Answers) -> dict[str, tuple[str, ...]]:
-    """UUIDs of MIG slices by their card's, from ``nvidia-smi -L``, which lists them below it."""
+    """UUIDs of MIG slices by the UUID of their card; ``nvidia-smi -L`` lists them below it."""
     slices: dict[str, tuple[str, ...]] = {}
     card = ""
     for (listed,) in answers.all("listed"):

@@ -1,4 +1,4 @@
-"""Whether a host's GPUs can serve, and if not: why, and the way out."""
+"""Whether a host's GPUs can serve; if not, the cause and the way out."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class State(StrEnum):
 
 
 class Cure(StrEnum):
-    """What of a deploy ends a state: nothing, or its driver, its reboot, its boot unit."""
+    """The part of a deploy that ends a state: its driver, its reboot, its boot unit, or none."""
 
     NOTHING = "nothing"
     DRIVER = "driver"

@@ -1,6 +1,6 @@
 """Monitoring: Prometheus on the hosts in the group ``monitor``, exporters on every host.
 
-Without a host in that group nothing of it is installed anywhere.
+If no host is in that group, nothing of it is installed on any host.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ GUARD = "llmrack-monitor-guard.service"
 SYSTEM_UNITS = "/etc/systemd/system"
 FOLDER = "/etc/llmrack/prometheus"
 KEY_FILE = "/etc/llmrack/prometheus.key"
-# What the node exporter serves beside its own figures: outside of the service user's home, which
-# other users may be kept out of.
+# Figures that the node exporter serves beside its own. The folder is outside of the service user's
+# home, because other users may be kept out of that.
 METRICS = "/var/lib/llmrack/metrics"
 
 
 @dataclass(frozen=True)
 class Target:
-    """What Prometheus asks.
+    """An address that Prometheus asks.
 
     + job: ``gateway`` or ``node``
     + host: its name
@@ -64,7 +64,7 @@ class Target:
 
 
 def targets(fleet: Fleet, monitor: Host) -> list[Target]:
-    """Everything that Prometheus on ``monitor`` asks."""
+    """The addresses that Prometheus on ``monitor`` asks."""
 
     def at(host: Host, bind: str, port: int) -> str:
         address = own_address(bind) if host.name == monitor.name else host.address
@@ -90,7 +90,7 @@ def metrics_key(master: Secret) -> Secret:
 
 
 def resources(site: Site, host: Host, nonce: str) -> list[Resource]:
-    """What a host gets where somebody monitors; needs root. See ``by_component``."""
+    """The resources of a host in a fleet with a monitor; needs root. See ``by_component``."""
     if not site.fleet.monitors:
         return []
     parts = [*_exporter(site.fleet, host), *_metrics(site.stack, host)]
@@ -100,7 +100,7 @@ def resources(site: Site, host: Host, nonce: str) -> list[Resource]:
 
 
 def _exporter(fleet: Fleet, host: Host) -> list[Resource]:
-    """The node exporter; its settings come first, for its package starts it."""
+    """The node exporter; its settings come before its package, which starts it."""
     home = host.home
     others = [monitor for monitor in fleet.monitors if monitor.name != host.name]
     guard = _guard(host, others) if others else []
@@ -159,7 +159,7 @@ def _guard(host: Host, monitors: list[Host]) -> list[Resource]:
 
 
 def _metrics(stack: Stack, host: Host) -> list[Resource]:
-    """What only the service user can tell, where there is something to tell."""
+    """The unit that writes the figures which only the service user can read, if there are any."""
     if not is_engine(stack, host) and GATEWAY_GROUP not in host.groups:
         return []
     home = host.home
@@ -182,7 +182,7 @@ def _metrics(stack: Stack, host: Host) -> list[Resource]:
 
 
 def _declared(stack: Stack, host: Host, home: Home) -> str:
-    """What host_metrics.py looks at."""
+    """``metrics.json``, which host_metrics.py reads."""
     is_gateway = GATEWAY_GROUP in host.groups
     current = f"{home.gateway}/current"
     declared = {

@@ -1,4 +1,4 @@
-"""Prometheus' configuration, which is checked before it counts, and the key that it shows."""
+"""Prometheus' configuration, checked before it is used, and the key that Prometheus shows."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ class Credentials:
 
 @dataclass(frozen=True)
 class PrometheusConfiguration:
-    """Files that Prometheus works by; promtool must find them right before any of them is replaced.
+    """Prometheus' configuration files; promtool must accept all of them before one is replaced.
 
-    + folder: root's, and there
-    + files: name → content; the one that names the others is ``prometheus.yml``
+    + folder: exists, and belongs to root
+    + files: name → content; ``prometheus.yml`` names the others
     + restarts: names of the resources whose change restarts Prometheus in any case
     """
 
@@ -76,7 +76,7 @@ class PrometheusConfiguration:
         look.hashes.update(f"{self.folder}/{name}" for name, _ in self.files)
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
-        """Check the new files beside the old ones, replace these, have Prometheus read them."""
+        """Check the new files beside the old ones, replace those, make Prometheus read them."""
         digests = {name: File("", content).digest for name, content in self.files}
         paths = {name: f"{self.folder}/{name}" for name in digests}
         differ = [name for name in paths if seen.hashes.get(paths[name]) != digests[name]]

@@ -1,4 +1,4 @@
-"""Ollama as an engine: what a host gets of it, loses of it, and must be fit for."""
+"""Ollama as an engine: its resources, its removals, and what a host must be fit for."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from llmrack.stack.schema import Stack
 
 
 class Ollama(Engine):
-    """Ollama."""
+    """Ollama, as llmrack installs and runs it."""
 
     name: ClassVar[str] = OLLAMA
     title: ClassVar[str] = "Ollama"
@@ -151,7 +151,7 @@ class Ollama(Engine):
         )
 
     def notes(self, host: Host, seen: Seen) -> list[str]:
-        """Limits that are declared and that this host's user managers cannot carry out."""
+        """Declared limits that the user managers of this host cannot enforce."""
         settings = host.settings
         limits = {
             "ollama_memory_max": ("memory", settings.ollama_memory_max),

@@ -17,7 +17,7 @@ def models_part(folder: str) -> Part:
 
 
 def seen_models(seen: Seen) -> Mapping[str, ModelSeen]:
-    """The models that were seen, by their names with tags; none where nobody asked."""
+    """The models that were seen, by their names with tags; empty if the look did not ask."""
     models: Mapping[str, ModelSeen] = seen.parts.get(_TAG, {})
     return models
 

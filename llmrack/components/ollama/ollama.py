@@ -44,7 +44,7 @@ def unit(name: str) -> str:
 
 
 def archive_urls(host: Host, arch: str) -> tuple[str, ...]:
-    """Where the release comes from: the mirror first, then the official place.
+    """URLs of the release: the mirror's first, then the official one.
 
     + arch: ``amd64`` or ``arm64``
     """
@@ -67,7 +67,7 @@ def release(host: Host, arch: str) -> str:
 
 
 def resources(stack: Stack, fleet: Fleet, host: Host, arch: str) -> list[Resource]:
-    """What a host that runs models gets; others lose the instances they have had."""
+    """The resources of a host that runs models; on others, the removal of earlier instances."""
     settings = host.settings
     home = home_of(host)
     declared_instances = instances(host) if is_engine(stack, host) else ()
@@ -215,7 +215,7 @@ def _model(model: EngineModel, home: OllamaHome, folder: str, url: str, stall: f
 def _warm_up(
     stack: Stack, host: Host, home: OllamaHome, declared: tuple[Instance, ...]
 ) -> list[Resource]:
-    """Models declared ``preload`` are loaded whenever their server starts."""
+    """The units that load the models declared ``preload`` whenever their server starts."""
     chat: list[str] = []
     embedding: list[str] = []
     for model in engine_models(stack, host):
@@ -262,7 +262,7 @@ def _resource_name(model: EngineModel) -> str:
 
 
 def _guard(fleet: Fleet, host: Host, declared: tuple[Instance, ...]) -> list[Resource]:
-    """A LAN bind is guarded: only the gateways get through (needs root)."""
+    """The firewall rules of a LAN bind, which let only the gateways through; needs root."""
     settings = host.settings
     if is_loopback(settings.ollama_bind) or not settings.ollama_guard:
         return []

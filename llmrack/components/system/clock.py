@@ -1,4 +1,4 @@
-"""A host whose clock is not this machine's: certificates, keys' ends and logs go by it."""
+"""Hosts whose clock differs from this machine's; certificates, expiry of keys and logs need it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ WARNED, REFUSED = 60, 3600
 
 
 def slow_or_fast(seen: Seen) -> list[str]:
-    """What should be known of a clock that is a little wrong; nothing where it is right."""
+    """A warning if the host's clock is a little wrong; empty if it is right."""
     return [_difference(seen)] if WARNED < _off(seen) <= REFUSED else []
 
 
 def wrong_clock(seen: Seen) -> list[str]:
-    """Why the host's clock is too wrong to change anything; empty when it is not."""
+    """A reason to change nothing if the host's clock is very wrong; empty if it is not."""
     if _off(seen) <= REFUSED:
         return []
     return [
@@ -24,7 +24,7 @@ def wrong_clock(seen: Seen) -> list[str]:
 
 
 def _times(seen: Seen) -> list[tuple[int, str]]:
-    """What the two clocks say, the host's first: seconds of the epoch, and in words."""
+    """The times of the two clocks, the host's first: seconds of the epoch, and in words."""
     answers = [seen.fact(name).partition(" ") for name in ("time", "time_here")]
     return [(int(seconds or 0), text) for seconds, _, text in answers]
 

@@ -1,4 +1,4 @@
-"""The host itself: packages, the service user, linger, folders. And hosts that are refused."""
+"""The host itself: packages, the service user, linger, folders, and reasons to refuse it."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ MIB = 1024 * 1024
 GATEWAY_DISK = 1600 * MIB
 # Where files from the controller arrive.
 UPLOADS = "/var/tmp"  # noqa: S108  (what arrives there is checked by its digest)
-# Where packages go, and where llmrack notes what it did.
+# Where packages are installed, and where llmrack keeps its notes.
 PROGRAMS, NOTED = "/usr", "/var/lib/llmrack"
-# Which llmrack deployed the host last; anybody may read it.
+# The file with the version of llmrack that deployed the host last; anybody may read it.
 VERSION = f"{NOTED}/version"
 # Kept free beside everything that is installed.
 DISK_RESERVE = 500 * MIB
 
 
 def resources(stack: Stack, host: Host) -> list[Resource]:
-    """What every host of the fleet gets; needs root."""
+    """The resources of every host of the fleet; needs root."""
     settings = host.settings
     home = host.home
     packages = ["ca-certificates", "curl", "dbus-user-session", "libpam-systemd", "zstd"]
@@ -56,7 +56,7 @@ def resources(stack: Stack, host: Host) -> list[Resource]:
 
 
 def refusals(host: Host, seen: Seen) -> list[str]:
-    """Why nothing may be changed on ``host``; empty when all is well."""
+    """The reasons to change nothing on ``host``; empty if there is none."""
     reasons = []
     settings = host.settings
     if seen.fact("pid1") != "systemd":
@@ -90,7 +90,7 @@ def refusals(host: Host, seen: Seen) -> list[str]:
 
 
 def look(stack: Stack, host: Host, look: Look) -> None:
-    """What refusals and warnings need to see, beside what resources ask."""
+    """Add to ``look`` what refusals and warnings need to see, beside the resources."""
     settings = host.settings
     look.disks |= {settings.service_home, models_folder(host), UPLOADS, PROGRAMS, NOTED}
     for engine in engines_on(stack, host):
@@ -99,7 +99,7 @@ def look(stack: Stack, host: Host, look: Look) -> None:
 
 
 def read_only(host: Host, seen: Seen, changes: Collection[Change]) -> list[str]:
-    """For each filesystem that takes no writes where ``changes`` need it to, the reason."""
+    """A reason for each read-only filesystem that ``changes`` would write to."""
     if not changes:
         return []
     places = {host.settings.service_home, models_folder(host), NOTED}
@@ -126,7 +126,7 @@ class Need:
 
 
 def short_of_disk(seen: Seen, needs: list[Need]) -> list[str]:
-    """For each filesystem on which ``needs`` do not fit, the reason."""
+    """A reason for each filesystem on which ``needs`` do not fit."""
     reasons = []
     for mount in sorted({seen.disks[need.path].mount for need in needs}):
         arriving = [need for need in needs if seen.disks[need.path].mount == mount]

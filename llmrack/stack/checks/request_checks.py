@@ -1,4 +1,4 @@
-"""What can be wrong with what is declared of requests, and what should be known of it."""
+"""Checks of what is declared of requests, and warnings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _THINKERS = re.compile(
 
 
 def levels(d: Declaration) -> Iterator[Problem]:
-    """A model can be asked for its levels of thinking where it runs."""
+    """The providers of a model know its declared levels of thinking."""
     for name, model in d.stack.models.items():
         if model.thinking is None or model.thinking.levels is None:
             continue
@@ -28,7 +28,7 @@ def levels(d: Declaration) -> Iterator[Problem]:
 
 
 def relied_on(d: Declaration) -> Iterator[Problem]:
-    """Warnings of what gateways did before requests were passed on as they are meant."""
+    """Warnings where gateways now treat requests differently from earlier versions."""
     stack = d.stack
     for name in (*stack.models, *stack.tiers, *stack.mixes):
         members = [stack.models[member] for member in stack.members(name) if member in stack.models]

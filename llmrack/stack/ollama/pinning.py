@@ -14,13 +14,13 @@ VERSION, DIGESTS = "ollama_version", "ollama_sha256"
 
 # What sha256sum prints; Ollama's release.yaml runs it over `find .`, so names begin with "./".
 _CHECKSUM = re.compile(r"([0-9a-fA-F]{64}) [ *](?:\./)?(\S+)\s*")
-# A text in quotes that means what it says.
+# A text in quotes without escapes.
 _PLAIN_TEXT = re.compile(rb"""(["'])[^"'\\\r\n]*\1""")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class NotPinned(Exception):
-    """Why a release is not pinned, with a way out."""
+    """A release cannot be pinned; the text has cause and way out."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Pin:
 class PinnedFile:
     """The file that names the release.
 
-    + name: as it was given
-    + version: the one that it named before
+    + name: its path
+    + version: the version that it named before
     + before, after: its content
     """
 
@@ -58,9 +58,9 @@ class PinnedFile:
 
 @dataclass(frozen=True)
 class _Setting:
-    """A place where a file sets one of the two.
+    """A place where a file sets the version or the digests.
 
-    + value: what is assigned, where the name is assigned once and at the top level; else None
+    + value: the assigned value, if the name is assigned by itself at the top level; else None
     """
 
     file: str
@@ -75,7 +75,7 @@ def read_checksums(text: str, source: str) -> dict[str, str]:
     """The digests of a release's archives, by architecture.
 
     + text: the release's ``sha256sum.txt``
-    + source: where it is from, for messages
+    + source: its origin, for messages
 
     Raises NotPinned.
     """
@@ -97,11 +97,11 @@ def read_checksums(text: str, source: str) -> dict[str, str]:
 
 
 def pin_in(files: Mapping[str, bytes], pin: Pin) -> PinnedFile:
-    """Write ``pin`` into the one of ``files`` that names the release, and nothing else of it.
+    """Write ``pin`` into the one of ``files`` that names the release; all else stays as it is.
 
     + files: the settings' files, by name
 
-    Raises NotPinned where they name it twice, nowhere, or not as plain text.
+    Raises NotPinned if the files name it twice, nowhere, or not as plain text.
     """
     settings = {name: _only(files, name, pin) for name in (VERSION, DIGESTS)}
     version, digests = settings[VERSION], settings[DIGESTS]
@@ -116,7 +116,7 @@ def pin_in(files: Mapping[str, bytes], pin: Pin) -> PinnedFile:
         (values[arch], pin.digests[arch]) for arch in ARCHITECTURES
     ]
     after = before
-    # From the end, so that what comes before stays where it is.
+    # From the end, so that earlier places keep their offsets.
     for value, text in sorted(
         [*wanted, (version.value, pin.version)],
         key=lambda replacement: -_span(before, replacement[0])[0],
@@ -160,7 +160,7 @@ def _settings(file: str, text: bytes, name: str, pin: Pin) -> Iterator[_Setting]
 
 
 def _assignments(tree: ast.Module) -> dict[ast.expr, ast.expr]:
-    """What the file assigns at its top level, each by itself: the value by its target."""
+    """The file's assignments at its top level with one target: values by target."""
     values = {}
     for node in tree.body:
         if isinstance(node, ast.Assign) and len(node.targets) == 1:
@@ -179,7 +179,7 @@ def _changes(node: ast.AST, name: str) -> TypeGuard[ast.Attribute | ast.Subscrip
 
 
 def _digests(value: ast.expr | None) -> list[tuple[str, ast.Constant]]:
-    """The entries of a dictionary that is written out; none where a part of it is not."""
+    """The entries of a dictionary of constants; none if a part of it is no constant."""
     if not isinstance(value, ast.Dict):
         return []
     entries = [
@@ -191,7 +191,7 @@ def _digests(value: ast.expr | None) -> list[tuple[str, ast.Constant]]:
 
 
 def _span(text: bytes, value: ast.expr) -> tuple[int, int]:
-    """From where to where ``value`` stands; ast counts lines, and bytes of UTF-8 in them."""
+    """Start and end of ``value`` in bytes; ast counts lines, and bytes of UTF-8 in them."""
     skipped = len(text) - len(text.removeprefix(_BYTE_ORDER_MARK))
     lines = text[skipped:].splitlines(keepends=True)
 
