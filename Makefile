@@ -27,7 +27,7 @@ in_labs = printf '%s\n' $(1) | \
 SCRIPTS := $(shell find templates llmrack_lab -name '*.sh') templates/gpu/gpu-devices templates/gpu/gpu-resume .ci/run
 JOBS := deploy.py verify.py remove.py config.py
 # What tests share. Left out: a process that is made to end itself.
-HELPERS := $(shell find tests -name '*.py' ! -name 'test_*' ! -name 'dying*')
+HELPERS := $(shell find tests -name '*.py' ! -name 'test_*')
 LOCKS := requirements.lock templates/gateway/requirements.txt templates/gateway/uv.txt
 AUDIT := $(BIN)/uv tool run --from pip-audit==2.10.1 pip-audit --disable-pip --require-hashes \
 	--progress-spinner off

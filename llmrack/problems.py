@@ -1,4 +1,4 @@
-"""What is wrong with a declaration, said the same way everywhere: place, cause, way out."""
+"""Problems of a declaration, in one form everywhere: place, cause, way out."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from difflib import SequenceMatcher, get_close_matches
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One thing that is wrong.
+    """One mistake in a declaration.
 
     + file: the file to edit, as the user named it
     + where: the key path in it (``providers.cloud.url``), empty for the whole file
-    + cause: what is wrong there, without a secret's value
-    + way_out: what to do
-    + line: 1-based line in ``file``, 0 where it is not known
+    + cause: the mistake, without a secret's value
+    + way_out: the way to mend it
+    + line: 1-based line in ``file``; 0 if it is not known
     """
 
     file: str
@@ -35,9 +35,10 @@ class Problem:
 
 
 def _on_one_line(text: str) -> str:
-    """``text`` with what a terminal would act on, or show in another order, as escapes."""
+    """``text`` with characters as escapes that a terminal would act on or reorder."""
     return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
     )
 
 
@@ -55,7 +56,7 @@ def unusable(file: object, cause: str, way_out: str, where: str = "") -> Declara
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """A way out for an unknown ``name``: the valid name nearest to it, or all that are valid."""
+    """A way out for an unknown ``name``: the nearest valid name, or all valid names."""
     names = sorted(set(valid))
     close = get_close_matches(name, names, n=1, cutoff=0.6)
     if close:
@@ -64,19 +65,19 @@ def nearest(name: str, valid: Iterable[str]) -> str:
 
 
 def misspelt(name: str, valid: Iterable[str]) -> str:
-    """The valid name that ``name`` is but for one letter, or for its underscores; else empty.
+    """The valid name that differs from ``name`` by one letter or by underscores; else empty.
 
-    For names that share most of their letters and mean different things, as OLLAMA_VULKAN and
-    OLLAMA_ORIGINS do: there the `nearest` one would lead astray. A digit is never a slip.
+    It is for names that share most of their letters, such as OLLAMA_VULKAN and OLLAMA_ORIGINS, for
+    which `nearest` would mislead. A wrong digit never counts as a slip.
     """
     wanted, digits = _letters(name)
-    for each in sorted(valid):
-        other, other_digits = _letters(each)
+    for candidate in sorted(valid):
+        other, other_digits = _letters(candidate)
         longer = max(len(wanted), len(other), 1)
-        # One letter more, less, other, or swapped with its neighbour leaves so much alike.
+        # So much stays alike if one letter is added, missing, wrong or swapped with its neighbour.
         alike = SequenceMatcher(None, wanted, other, autojunk=False).ratio()
         if digits == other_digits and alike >= 1 - 1 / longer:
-            return each
+            return candidate
     return ""
 
 

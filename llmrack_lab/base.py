@@ -90,7 +90,7 @@ def ensure_base(root: Path, progress: Progress) -> Path:
         stream(
             [*ALONE, "sh", "-c", SCRIPT, "sh", part, debs, *recipe],
             progress,
-            what="base",
+            title="base",
             log=root / "base.log",
         )
         part.rename(base)

@@ -81,8 +81,8 @@ class LabHost:
 
         Raises LabError with the end of its error output when it fails, unless `check` is false.
         """
-        there = ["-o", "BatchMode=yes", f"{user}@{self.name}", command]
-        words = ["ssh", "-F", str(self._place.ssh_config), *there]
+        arguments = ["-o", "BatchMode=yes", f"{user}@{self.name}", command]
+        words = ["ssh", "-F", str(self._place.ssh_config), *arguments]
         done = run(words, input=input, check=False, timeout=timeout)
         if check and done.returncode:
             tail = " | ".join((done.stderr or done.stdout).strip().splitlines()[-5:])

@@ -78,5 +78,5 @@ class Authority:
         if not certificate.exists():
             leaf = self._ca.issue_cert(name, address)
             write_private(key, leaf.private_key_pem.bytes())
-            write_private(certificate, b"".join(each.bytes() for each in leaf.cert_chain_pems))
+            write_private(certificate, b"".join(pem.bytes() for pem in leaf.cert_chain_pems))
         return certificate, key

@@ -64,20 +64,20 @@ class Lab:
         needs.install_missing(progress, self._root / "packages.log")
         needs.allow_watching(progress)
         with locked(self._lock, progress):
-            its = state.ensure(self.folder, self._subnet)
+            lab = state.ensure(self.folder, self._subnet)
             names = [f"box{number}" for number in range(1, count + 1)]
-            network = self._network(its)
+            network = self._network(lab)
             network.check_is_free([*names, services.HOST])
             base = ensure_base(self._root, progress)
             progress("choosing Ollama's release")
-            chosen = release.choose(its.release, self.folder / "mirror", host_architecture())
-            its = its.chose(chosen.kind).write(self.folder)
+            chosen = release.choose(lab.release, self.folder / "mirror", host_architecture())
+            lab = lab.chose(chosen.kind).write(self.folder)
             progress(f"Ollama's release here: {chosen.kind} {chosen.version}")
             network.up()
             api_keys = keys.ensure_api_keys(self.folder / "env")
             authority = keys.Authority(self._authority_folder)
-            needed = services.needed(its.release)
-            self._services(its).up(needed, api_keys, authority, progress)
+            needed = services.needed(lab.release)
+            self._services(lab).up(needed, api_keys, authority, progress)
             pretends = chosen.kind == "stand-in"
             cards = int(pretends) if gpu_count is None else gpu_count
             for name in names:
@@ -87,8 +87,8 @@ class Lab:
             if not base_link.is_symlink():
                 base_link.symlink_to(base)
             self._write_settings(chosen)
-            self._write_ssh(self._hosts(its))
-            return self._up_hosts([self.host(name) for name in names], network, its, progress)
+            self._write_ssh(self._hosts(lab))
+            return self._up_hosts([self.host(name) for name in names], network, lab, progress)
 
     def down(self, progress: Progress = silent) -> None:
         """Remove the lab: processes, namespaces, bridge, firewall table, folder. No lab, no error.
@@ -102,11 +102,11 @@ class Lab:
         with locked(self._lock, progress):
             if not self.folder.exists():
                 return  # another command has removed it meanwhile
-            if its := state.read(self.folder):
-                network = self._network(its)
+            if lab := state.read(self.folder):
+                network = self._network(lab)
                 progress("ending hosts and stand-ins")
-                processes.kill(its.id, namespaces=network.own_namespaces())
-                for host in self._hosts(its):
+                processes.kill(lab.id, namespaces=network.own_namespaces())
+                for host in self._hosts(lab):
                     host.kill()
                 progress("removing the network")
                 network.down()
@@ -123,23 +123,23 @@ class Lab:
 
     def status(self) -> list[Line]:
         """One line for each host and service; empty when there is no lab."""
-        its = state.read(self.folder)
-        if its is None:
+        lab = state.read(self.folder)
+        if lab is None:
             return []
         lines = [
-            Line(host.name, host.address, _host_state(host), f"Debian 12 host{told}")
-            for host in self._hosts(its)
-            for told in [gpus.told(self.folder / host.name)]
+            Line(host.name, host.address, _host_state(host), f"Debian 12 host{cards}")
+            for host in self._hosts(lab)
+            for cards in [gpus.told(self.folder / host.name)]
         ]
-        servers, needed = self._services(its), services.needed(its.release)
+        servers, needed = self._services(lab), services.needed(lab.release)
         for service in (*services.RELEASE_SERVICES, *services.PROVIDERS):
             if service not in needed:
                 lines.append(Line(service.name, "", "not needed", f"official: {service.purpose}"))
                 continue
             running = "running" if servers.is_running(service) else "stopped"
-            kind = its.release if service is services.MIRROR else "stand-in"
-            what = f"{kind}: {service.purpose}"
-            lines.append(Line(service.name, servers.address(service), running, what))
+            kind = lab.release if service is services.MIRROR else "stand-in"
+            described = f"{kind}: {service.purpose}"
+            lines.append(Line(service.name, servers.address(service), running, described))
         return lines
 
     @property
@@ -184,10 +184,10 @@ class Lab:
 
     def lose(self, name: str, *others: str) -> None:
         """Lose packets between a host or stand-in and hosts or MACHINE, until none are named."""
-        its = self._state()
-        network = self._network(its)
-        here = network.address(1)
-        addresses = [here if each == MACHINE else self.host(each).address for each in others]
+        lab = self._state()
+        network = self._network(lab)
+        machine = network.address(1)
+        addresses = [machine if peer == MACHINE else self.host(peer).address for peer in others]
         if name.startswith("box"):
             return network.lose(name, self.host(name).address, addresses)
         network.lose(services.HOST, network.address(services.commanded(name).number), addresses)
@@ -205,29 +205,29 @@ class Lab:
         return self.folder / "ca"
 
     def _state(self) -> State:
-        its = state.read(self.folder)
-        if its is None:
+        lab = state.read(self.folder)
+        if lab is None:
             raise LabError(f"there is no lab {self.name}: `llmrack lab up` makes it")
-        return its
+        return lab
 
-    def _network(self, its: State) -> Network:
-        return Network(self.name, its.network, Owned(self.folder / "made"))
+    def _network(self, lab: State) -> Network:
+        return Network(self.name, lab.network, Owned(self.folder / "made"))
 
-    def _services(self, its: State) -> services.Services:
-        return services.Services(its.id, self.folder, self._network(its))
+    def _services(self, lab: State) -> services.Services:
+        return services.Services(lab.id, self.folder, self._network(lab))
 
-    def _hosts(self, its: State) -> list[LabHost]:
-        network = self._network(its)
+    def _hosts(self, lab: State) -> list[LabHost]:
+        network = self._network(lab)
         numbers = sorted(
             int(folder.name.removeprefix("box")) for folder in self.folder.glob("box[0-9]*")
         )
-        return [self._make_host(number, network, its) for number in numbers]
+        return [self._make_host(number, network, lab) for number in numbers]
 
-    def _make_host(self, number: int, network: Network, its: State) -> LabHost:
+    def _make_host(self, number: int, network: Network, lab: State) -> LabHost:
         name = f"box{number}"
         place = HostPlace(
             machine=network.namespace(name),
-            lab_id=its.id,
+            lab_id=lab.id,
             folder=self.folder / name,
             base=(self.folder / "base").resolve(),
             cache=self._root / "cache",
@@ -237,7 +237,7 @@ class Lab:
                 **gpus.host_files(gpus.declared(self.folder / name)),
                 **files.host_files(
                     name,
-                    hosts=self._hosts_file(its),
+                    hosts=self._hosts_file(lab),
                     host_key=self.folder / "ssh" / "host_key",
                     authorized_key=keys.ensure_ssh_key(self.folder / "ssh" / "id_ed25519"),
                     authority=self.authority,
@@ -246,13 +246,13 @@ class Lab:
         )
         return LabHost(name, network.address(FIRST_HOST + number), place)
 
-    def _hosts_file(self, its: State) -> str:
-        network = self._network(its)
+    def _hosts_file(self, lab: State) -> str:
+        network = self._network(lab)
         names = {
             service.hostname: network.address(service.number)
-            for service in services.needed(its.release)
+            for service in services.needed(lab.release)
         }
-        return files.hosts_file(names | {host.name: host.address for host in self._hosts(its)})
+        return files.hosts_file(names | {host.name: host.address for host in self._hosts(lab)})
 
     def _write_ssh(self, hosts: Sequence[LabHost]) -> None:
         folder = self.folder / "ssh"
@@ -275,7 +275,7 @@ class Lab:
         state.write(self.folder / "settings.json", json.dumps(settings, indent=2) + "\n")
 
     def _up_hosts(
-        self, hosts: list[LabHost], network: Network, its: State, progress: Progress
+        self, hosts: list[LabHost], network: Network, lab: State, progress: Progress
     ) -> list[LabHost]:
         booted = []
         for host in hosts:
@@ -286,9 +286,9 @@ class Lab:
                 host.boot()
                 booted.append(host)
         for host in hosts:
-            host.wait_ready(tell=lambda told, name=host.name: progress(f"{name}: {told}"))  # type: ignore[misc]
-        hosts_file = self._hosts_file(its)
-        for host in self._hosts(its):
+            host.wait_ready(tell=lambda text, name=host.name: progress(f"{name}: {text}"))  # type: ignore[misc]
+        hosts_file = self._hosts_file(lab)
+        for host in self._hosts(lab):
             if host not in booted and host.answers():
                 host.ssh(REPLACE_HOSTS, input=hosts_file)
         return hosts

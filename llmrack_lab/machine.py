@@ -24,20 +24,20 @@ def debian_sources(suite: str, folder: Path = Path("/etc/apt")) -> list[tuple[st
 
     Reads both forms of apt's files (sources.list(5)): one line each, and deb822.
     """
-    found: list[tuple[str, list[str]]] = []
+    sources: list[tuple[str, list[str]]] = []
     for file in sorted(folder.glob("sources.list")) + sorted(folder.glob("sources.list.d/*.list")):
         for line in file.read_text().splitlines():
             match = re.match(r"deb\s+(?:\[[^]]*\]\s+)?(\S+)\s+(\S+)\s", line)
             if match:
-                found.append((match[1], [match[2]]))
+                sources.append((match[1], [match[2]]))
     for file in sorted(folder.glob("sources.list.d/*.sources")):
         for stanza in re.split(r"\n\s*\n", file.read_text()):
             fields = dict(re.findall(r"(?m)^([A-Za-z-]+):[ \t]*(.*)$", stanza))
             if "deb" in fields.get("Types", "").split() and fields.get("Enabled", "yes") != "no":
                 suites = fields.get("Suites", "").split()
-                found += [(uri, suites) for uri in fields.get("URIs", "").split()]
+                sources += [(uri, suites) for uri in fields.get("URIs", "").split()]
     wanted = {suite, f"{suite}-updates", f"{suite}-security"}
-    mine = [(uri, [each for each in suites if each in wanted]) for uri, suites in found]
+    mine = [(uri, [suite for suite in suites if suite in wanted]) for uri, suites in sources]
     return [(uri, suites) for uri, suites in mine if suites and "debian" in uri]
 
 
@@ -85,7 +85,9 @@ def mount_points() -> list[Path]:
     """Every mount point that this process sees."""
     points = (line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines())
     # The kernel writes blanks in paths as octal escapes (proc_pid_mountinfo(5)).
-    return [Path(re.sub(r"\\(\d{3})", lambda code: chr(int(code[1], 8)), each)) for each in points]
+    return [
+        Path(re.sub(r"\\(\d{3})", lambda code: chr(int(code[1], 8)), point)) for point in points
+    ]
 
 
 def pip_conf() -> str:

@@ -65,9 +65,9 @@ def install_missing(progress: Progress, log: Path) -> None:
         raise LabError(f"the lab needs these packages and there is no apt-get here: {names}")
     os.environ["DEBIAN_FRONTEND"] = "noninteractive"
     progress(f"installing packages: {names}")
-    stream(["apt-get", "update"], progress, what="package lists", log=log)
+    stream(["apt-get", "update"], progress, title="package lists", log=log)
     install = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
-    stream(install, progress, what="packages", log=log)
+    stream(install, progress, title="packages", log=log)
     if packages := missing_packages():
         raise LabError(f"apt-get ran, and these packages are still missing: {' '.join(packages)}")
 

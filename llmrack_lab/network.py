@@ -97,11 +97,11 @@ class Network:
             # Always the same, so that neighbours who remember it are right after a new cabling.
             hardware = "02:00:" + ipaddress.IPv4Address(addresses[0]).packed.hex(":")
             peer = ["peer", "name", "eth0", "address", hardware, "mtu", mtu, "netns", name]
-            here = ["mtu", mtu, "master", self.bridge]
-            run(["ip", "link", "add", cable, *here, "type", "veth", *peer])
+            options = ["mtu", mtu, "master", self.bridge]
+            run(["ip", "link", "add", cable, *options, "type", "veth", *peer])
             run(["ip", "link", "set", cable, "up"])
-        for each in addresses:
-            full = f"{each}/{self.subnet.prefixlen}"
+        for address in addresses:
+            full = f"{address}/{self.subnet.prefixlen}"
             run(["ip", "-n", name, "addr", "replace", full, "dev", "eth0"])
         for device in ("lo", "eth0"):
             run(["ip", "-n", name, "link", "set", device, "up"])
@@ -192,8 +192,8 @@ def _present() -> str:
 
 def _remembered(table: str) -> str:
     text = run(["nft", "list", "table", "ip", table]).stdout
-    found = re.search(r"was (ip_forward=[01] netns=[01])", text)
-    return found[1] if found else _present()
+    match = re.search(r"was (ip_forward=[01] netns=[01])", text)
+    return match[1] if match else _present()
 
 
 def _tables() -> list[str]:
@@ -203,12 +203,12 @@ def _tables() -> list[str]:
 
 
 def _ip(*words: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(run(["ip", "-j", *words]).stdout or "[]")
-    return found
+    entries: list[dict[str, Any]] = json.loads(run(["ip", "-j", *words]).stdout or "[]")
+    return entries
 
 
 def _link_exists(name: str) -> bool:
-    return any(each == name for _, each in socket.if_nameindex())
+    return any(interface == name for _, interface in socket.if_nameindex())
 
 
 def _delete_link(name: str) -> None:

@@ -59,7 +59,7 @@ def locked(file: Path, progress: Progress, deadline: float = 600) -> Iterator[No
     The kernel frees it when the holder dies. Raises LabError when the deadline passes.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    started, told = time.monotonic(), 0.0
+    started, announced = time.monotonic(), 0.0
     while True:
         with file.open("a") as handle:
             if _try_lock(handle.fileno()) and _is_same(handle.fileno(), file):
@@ -68,8 +68,8 @@ def locked(file: Path, progress: Progress, deadline: float = 600) -> Iterator[No
         waited = time.monotonic() - started
         if waited > deadline:
             raise LabError(f"{file} is held by another lab command; wait for it or end it")
-        if not told or waited - told > 2:
-            told = waited or 0.001
+        if not announced or waited - announced > 2:
+            announced = waited or 0.001
             progress(f"waiting for another lab command ({waited:.0f} s)")
         time.sleep(0.1)
 

@@ -66,17 +66,17 @@ def start(
 
 def find(lab_id: str, role: str | None = None) -> list[Process]:
     """Live processes that carry this lab's mark, of one role or of all."""
-    found = ((pid, _role(pid, lab_id)) for pid in _pids())
-    return [Process(pid, its) for pid, its in found if its is not None and role in (None, its)]
+    marked = ((pid, _role(pid, lab_id)) for pid in _pids())
+    return [Process(pid, name) for pid, name in marked if name and role in (None, name)]
 
 
 def inside(namespace: Path) -> list[int]:
     """Process ids that live in a named network namespace (`/run/netns/NAME`)."""
     try:
-        wanted, own = namespace.stat(), Path("/proc/self/ns/net").stat()
+        wanted, current = namespace.stat(), Path("/proc/self/ns/net").stat()
     except OSError:
         return []
-    if os.path.samestat(wanted, own):
+    if os.path.samestat(wanted, current):
         return []
     return [pid for pid in _pids() if _same_namespace(pid, wanted)]
 

@@ -90,10 +90,10 @@ def _write_checksums(mirror: Path, version: str, digests: Mapping[str, str]) -> 
     """
     pin = _pin()
     pinned: dict[str, str] = pin["ollama_sha256"]
-    of = {pin["ollama_version"]: pinned}
-    of[version] = {**of.get(version, {}), **digests}
-    for each, sums in of.items():
-        folder = mirror / f"v{each}"
+    by_version = {pin["ollama_version"]: pinned}
+    by_version[version] = {**by_version.get(version, {}), **digests}
+    for listed, sums in by_version.items():
+        folder = mirror / f"v{listed}"
         folder.mkdir(parents=True, exist_ok=True)
         lines = [f"{sums[arch]}  ./ollama-linux-{arch}.tar.zst\n" for arch in sorted(sums)]
         (folder / "sha256sum.txt").write_text("".join(lines))
@@ -121,10 +121,10 @@ def _version_of(archive: Path) -> str:
         # Nothing listens on the discard port, so the program speaks of itself only.
         environment = {"OLLAMA_HOST": "127.0.0.1:9", "HOME": folder}
         done = run([Path(folder) / member, "-v"], env=environment)
-    found = re.search(r"(?:client )?version is (\d+\.\d+\.\d+\S*)", done.stdout + done.stderr)
-    if not found:
+    match = re.search(r"(?:client )?version is (\d+\.\d+\.\d+\S*)", done.stdout + done.stderr)
+    if not match:
         raise LabError(f"bin/ollama of {archive} does not tell its version: {done.stdout.strip()}")
-    return found[1]
+    return match[1]
 
 
 def _put(archive: Path, target: Path) -> Path:

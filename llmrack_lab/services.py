@@ -106,10 +106,10 @@ PROVIDERS = (CLOUD, VLLM, OPENAI, OFFICE, ATTIC)
 
 def commanded(name: str) -> Service:
     """The stand-in of this name that takes commands; LabError if there is none."""
-    found = {each.name: each for each in (*RELEASE_SERVICES, *PROVIDERS)}
-    if name not in found:
-        raise LabError(f"{name!r} takes no commands; these do: {', '.join(found)}")
-    return found[name]
+    by_name = {service.name: service for service in (*RELEASE_SERVICES, *PROVIDERS)}
+    if name not in by_name:
+        raise LabError(f"{name!r} takes no commands; these do: {', '.join(by_name)}")
+    return by_name[name]
 
 
 def needed(kind: Kind | None) -> tuple[Service, ...]:
@@ -228,7 +228,7 @@ class Services:
         def ended_or_up() -> bool:
             return self.is_running(service) or not processes.find(self._lab_id, service.name)
 
-        wait_until(ended_or_up, START_DEADLINE, tell=lambda told: tell(f"{service.name}: {told}"))
+        wait_until(ended_or_up, START_DEADLINE, tell=lambda text: tell(f"{service.name}: {text}"))
         if not self.is_running(service):
             log = self._log(service)
             tail = " | ".join(log.read_text(errors="replace").strip().splitlines()[-2:])
@@ -236,11 +236,11 @@ class Services:
 
     def _own_authority(self, service: Service) -> Authority:
         """Make the authority that signs for one service alone; `NAME-ca.pem` is its certificate."""
-        own = Authority(self._folder / f"{service.name}-ca")
+        authority = Authority(self._folder / f"{service.name}-ca")
         shown = self._folder / f"{service.name}-ca.pem"
         if not shown.exists():
-            shown.symlink_to(own.certificate)
-        return own
+            shown.symlink_to(authority.certificate)
+        return authority
 
     @property
     def _models(self) -> Path:

@@ -69,7 +69,7 @@ def remove_folder(folder: Path) -> None:
     run(["rm", "-rf", "--one-file-system", "--", folder], timeout=600)
 
 
-def stream(argv: Sequence[str | Path], progress: Progress, *, what: str, log: Path) -> None:
+def stream(argv: Sequence[str | Path], progress: Progress, *, title: str, log: Path) -> None:
     """Run a long command: its output goes to `log`, its newest line to `progress` now and then.
 
     Raises LabError with the last lines of the log when it fails.
@@ -85,7 +85,7 @@ def stream(argv: Sequence[str | Path], progress: Progress, *, what: str, log: Pa
     ):
         assert process.stdout is not None  # noqa: S101  (stdout=PIPE above)
         selector.register(process.stdout, selectors.EVENT_READ)
-        last, told = b"", started
+        last, spoke = b"", started
         while True:
             if selector.select(TALK_EVERY):
                 chunk = os.read(process.stdout.fileno(), 65536)
@@ -94,10 +94,10 @@ def stream(argv: Sequence[str | Path], progress: Progress, *, what: str, log: Pa
                 sink.write(chunk)
                 lines = [line for line in chunk.splitlines() if line.strip()]
                 last = lines[-1] if lines else last
-            if time.monotonic() - told >= TALK_EVERY:
-                told = time.monotonic()
+            if time.monotonic() - spoke >= TALK_EVERY:
+                spoke = time.monotonic()
                 text = last.decode(errors="replace").strip()[:60]
-                progress(f"{what} ({told - started:.0f} s): {text}")
+                progress(f"{title} ({spoke - started:.0f} s): {text}")
     if process.returncode:
         raise LabError(_failure(words, process.returncode, log.read_text(errors="replace")))
 
@@ -113,13 +113,13 @@ def wait_until(
 
     `tell` hears the seconds gone by, every few seconds.
     """
-    started = told = time.monotonic()
+    started = spoke = time.monotonic()
     while not condition():
         now = time.monotonic()
         if now - started > deadline:
             return False
-        if tell and now - told >= TALK_EVERY:
-            told = now
+        if tell and now - spoke >= TALK_EVERY:
+            spoke = now
             tell(f"{now - started:.0f} s")
         time.sleep(every)
     return True

@@ -1,4 +1,4 @@
-"""A backup: a tar of the files, what was asked of the gateways, and a list of both."""
+"""A backup: a tar of files, of the gateways' usage, and of a manifest that lists both."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from llmrack import __version__
 from llmrack.files import replacement
 from llmrack.secrets.audit import now
-from llmrack.stack.settings import Sha256
+from llmrack.stack.types import Sha256
 
 MANIFEST, USAGE, FILES = "manifest.json", "usage.json", "files"
-# By the ending of its name, how tarfile compresses it.
+# tarfile's compression by the ending of the name.
 FORMS: dict[str, Literal["", "gz"]] = {".tar": "", ".tar.gz": "gz", ".tgz": "gz"}
 
 
 class BackupError(Exception):
-    """A backup that cannot be written or used: place, cause, way out."""
+    """A backup cannot be written or used; the text has place, cause and way out."""
 
 
 class Kept(BaseModel):
-    """A file as it was: its digest in hex, bytes, and permissions."""
+    """A file in a backup: its digest in hex, its bytes, its permissions."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -39,10 +39,10 @@ class Kept(BaseModel):
 class Manifest(BaseModel):
     """``manifest.json``, the last member.
 
-    + llmrack: the version that made it
-    + made: when, ISO 8601 in UTC
+    + llmrack: the version of llmrack that made the backup
+    + made: the time, ISO 8601 in UTC
     + files: by name, relative to the project's folder or absolute
-    + usage: what the gateways were asked (``usage.json``), if that is in it
+    + usage: the gateways' usage (``usage.json``), if the backup has it
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -55,18 +55,18 @@ class Manifest(BaseModel):
 
 
 def member(name: str) -> str:
-    """Where a file of the manifest lies in the tar."""
+    """The name in the tar of a file of the manifest."""
     return f"{FILES}/outside{name}" if name.startswith("/") else f"{FILES}/inside/{name}"
 
 
 def write_backup(file: Path, names: Sequence[str], folder: Path, usage: str | None) -> Manifest:
-    """Write a backup, 0600, in place of one that is there.
+    """Write a backup with mode 0600; an earlier file of that name is replaced.
 
-    + file: ends in one of FORMS
+    + file: its name ends in one of FORMS
     + names: files, relative to ``folder`` or absolute
     + usage: content of ``usage.json``
 
-    Raises BackupError; what was at ``file`` is intact then.
+    Raises BackupError; an earlier ``file`` is intact then.
     """
     form = next((form for ending, form in FORMS.items() if file.name.endswith(ending)), None)
     if form is None:
@@ -79,9 +79,9 @@ def write_backup(file: Path, names: Sequence[str], folder: Path, usage: str | No
         ):
             files = {name: _add_file(tar, name, folder) for name in names}
             noted = _add_text(tar, USAGE, usage) if usage is not None else None
-            found = Manifest(llmrack=__version__, made=now(), files=files, usage=noted)
-            _add_text(tar, MANIFEST, found.model_dump_json(indent=1))
-        return found
+            manifest = Manifest(llmrack=__version__, made=now(), files=files, usage=noted)
+            _add_text(tar, MANIFEST, manifest.model_dump_json(indent=1))
+        return manifest
     except OSError as error:
         place = error.filename or file
         raise BackupError(f"{place}: {error.strerror or error}; no backup was written") from None
@@ -90,8 +90,8 @@ def write_backup(file: Path, names: Sequence[str], folder: Path, usage: str | No
 def _add_file(tar: tarfile.TarFile, name: str, folder: Path) -> Kept:
     path = folder / name
     with path.open("rb") as opened:
-        found = os.fstat(opened.fileno())
-        return _add(tar, member(name), opened, found.st_size, found.st_mode & 0o777)
+        status = os.fstat(opened.fileno())
+        return _add(tar, member(name), opened, status.st_size, status.st_mode & 0o777)
 
 
 def _add_text(tar: tarfile.TarFile, name: str, text: str) -> Kept:
@@ -108,7 +108,7 @@ def _add(tar: tarfile.TarFile, name: str, content: IO[bytes], size: int, mode: i
 
 
 class Digesting:
-    """What is read of a file, and the digest of it."""
+    """A reader of a file that computes the digest of what was read."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -116,6 +116,6 @@ class Digesting:
 
     def read(self, size: int = -1) -> bytes:
         """The next bytes."""
-        found = self._file.read(size)
-        self.sha256.update(found)
-        return found
+        content = self._file.read(size)
+        self.sha256.update(content)
+        return content

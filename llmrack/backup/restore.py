@@ -1,4 +1,4 @@
-"""A backup's files put back: all of them, or none."""
+"""Restoring the files of a backup: all of them, or none."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _DAMAGED = (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error)
 
 @dataclass(frozen=True)
 class Restored:
-    """What an import did.
+    """The result of an import.
 
-    + written: names of the files that were put back
-    + same: names of those that were there already
+    + written: names of the files that were restored
+    + same: names of the files that were already the same
     """
 
     manifest: Manifest
@@ -36,10 +36,10 @@ class Restored:
 def restore(file: Path, folder: Path, force: bool) -> Restored:
     """Put the files of a backup into ``folder``; absolute names go where they were.
 
-    + force: also in place of files that differ
+    + force: whether to replace files that differ
 
-    Raises BackupError when a file differs, when the backup is damaged, or when something cannot be
-    written; nothing is changed then.
+    Raises BackupError if a file differs, the backup is damaged, or a file cannot be written;
+    nothing is changed then.
     """
     try:
         with tarfile.open(file) as tar:
@@ -54,7 +54,7 @@ def restore(file: Path, folder: Path, force: bool) -> Restored:
                 )
             _put(tar, manifest, due, folder)
     except _DAMAGED as error:
-        # Of a file that is no archive a line follows for each kind that was tried.
+        # For a file that is no archive, tarfile adds a line for each kind that it tried.
         why = str(error).partition("\n")[0].rstrip(":")
         raise BackupError(
             f"{file}: it cannot be read ({why}); nothing was changed: take another backup"
@@ -67,8 +67,8 @@ def restore(file: Path, folder: Path, force: bool) -> Restored:
 
 def _manifest(tar: tarfile.TarFile, file: Path) -> Manifest:
     try:
-        found = tar.extractfile(MANIFEST)
-        manifest = Manifest.model_validate_json(found.read() if found else b"")
+        opened = tar.extractfile(MANIFEST)
+        manifest = Manifest.model_validate_json(opened.read() if opened else b"")
     except (KeyError, ValidationError):
         raise BackupError(
             f"{file}: it has no {MANIFEST} that this version reads; take a file that `llmrack "
@@ -84,7 +84,7 @@ def _is(path: Path, kept: Kept) -> bool:
 
 
 def _put(tar: tarfile.TarFile, manifest: Manifest, names: list[str], folder: Path) -> None:
-    """Write all beside, then rename all; what fails undoes what was done."""
+    """Write all files beside their places, then rename all; a failure undoes everything."""
     with ExitStack() as undo:
         beside = {name: _write(tar, name, manifest.files[name], folder, undo) for name in names}
         for name, written in beside.items():
@@ -97,10 +97,10 @@ def _put(tar: tarfile.TarFile, manifest: Manifest, names: list[str], folder: Pat
 def _write(tar: tarfile.TarFile, name: str, kept: Kept, folder: Path, undo: ExitStack) -> Path:
     """Write a file of the backup beside its place, and compare it with the list."""
     parent = (folder / name).parent
-    missing = [each for each in (parent, *parent.parents) if not each.exists()]
+    missing = [directory for directory in (parent, *parent.parents) if not directory.exists()]
     parent.mkdir(parents=True, exist_ok=True)
-    for each in reversed(missing):
-        undo.callback(each.rmdir)
+    for directory in reversed(missing):
+        undo.callback(directory.rmdir)
     handle, beside = tempfile.mkstemp(dir=parent, prefix=f".{PurePosixPath(name).name}.")
     written = Path(beside)
     undo.callback(written.unlink, missing_ok=True)

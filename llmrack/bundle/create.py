@@ -1,4 +1,4 @@
-"""Gathering a bundle. Run again, it goes on and keeps what is right."""
+"""Gathering a bundle. A second run goes on and keeps files that are right."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from llmrack.stack.bundle import (
 )
 from llmrack.stack.ollama_models import pulled_models
 
-# There from the start on: the folder is ours, and its bundle not finished.
+# Exists from the start: it marks the folder as llmrack's, with an unfinished bundle.
 UNFINISHED = f"{INDEX}.part"
-# The UUID of no card: it stands for what a deploy will see.
+# A UUID that no card has; it stands for the cards that a deploy will see.
 SOME_CARD = "GPU-00000000-0000-0000-0000-000000000000"
 
 
@@ -87,9 +87,9 @@ def create(
 
 
 def _take(folder: Path) -> None:
-    """Make the folder ours; what an earlier bundle there no longer needs will be removed."""
-    here = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    if here and not here & {INDEX, UNFINISHED}:
+    """Mark the folder as llmrack's; files of an earlier bundle may be removed later."""
+    present = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if present and not present & {INDEX, UNFINISHED}:
         raise BundleError(f"{folder} holds other things: name a folder that is new, or a bundle")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / UNFINISHED).touch()
@@ -97,10 +97,10 @@ def _take(folder: Path) -> None:
 
 
 def package_names(site: Site, arch: str) -> set[str]:
-    """The names of all packages that some host of the fleet gets.
+    """The names of all Debian packages that hosts of the fleet get.
 
-    A host whose cards are not known is taken to have one: its deploy sees them, and then it is too
-    late to add a package.
+    A host whose cards are not known counts as one with a card: a deploy sees the cards when it is
+    too late to add a package.
     """
     hosts = [replace(host, gpus=host.gpus or (SOME_CARD,)) for host in site.fleet.hosts]
     parts = [by_component(site, host, arch) for host in hosts]
@@ -115,7 +115,7 @@ def package_names(site: Site, arch: str) -> set[str]:
 
 
 def _keep_only(folder: Path, needed: set[str]) -> dict[str, Listed]:
-    """Remove what an earlier bundle has left; the rest with its checksums."""
+    """Remove files that are not needed; returns the others with their checksums."""
     files = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = str(path.relative_to(folder))

@@ -1,4 +1,4 @@
-"""Downloads: continued where an earlier one broke off, and in place only when they are right."""
+"""Downloads that continue an earlier one, and are put in place only if their digest is right."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ Say = Callable[[str], None]
 
 
 class BundleError(Exception):
-    """A bundle cannot be made; the text says why, and what to do."""
+    """A bundle cannot be made; the text has cause and way out."""
 
 
 def client() -> httpx.Client:
-    """A client as this machine reaches the internet (proxies, SSL_CERT_FILE)."""
+    """An HTTP client with this machine's proxies and SSL_CERT_FILE."""
     return httpx.Client(follow_redirects=True, timeout=TIMEOUT)
 
 
 def fetch(web: httpx.Client, url: str, path: Path, sha256: str) -> None:
-    """Have ``url`` at ``path``, with this SHA-256 (hex). Raises BundleError.
+    """Download ``url`` to ``path`` and compare its SHA-256 (hex). Raises BundleError.
 
-    What is there already is kept when it is right; a partial download is continued.
+    A file that is right is kept; a partial download is continued.
     """
     if path.is_file() and digest(path) == sha256:
         return
@@ -55,7 +55,7 @@ def _download(web: httpx.Client, url: str, part: Path) -> None:
     have = part.stat().st_size if part.exists() else 0
     with web.stream("GET", url, headers={"Range": f"bytes={have}-"} if have else {}) as answer:
         if answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
-            # All of it is there, or more than there should be: the digest tells.
+            # The file is complete or too long; the digest decides.
             return
         answer.raise_for_status()
         continued = answer.status_code == httpx.codes.PARTIAL_CONTENT

@@ -1,4 +1,4 @@
-"""Ollama's release and models, from where they are kept into a bundle."""
+"""Download of Ollama's release and models into a bundle."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OFFICIAL = "registry.ollama.ai"
 
 
 def release_host(stack: Stack, fleet: Fleet) -> Host:
-    """A host that says which Ollama all of them get. Raises BundleError."""
+    """A host whose settings name the Ollama that all hosts get. Raises BundleError."""
     engines = [host for host in fleet.hosts if is_engine(stack, host)] or list(fleet.hosts)
     versions = sorted({host.settings.ollama_version for host in engines})
     if len(versions) > 1:
@@ -30,7 +30,7 @@ def release_host(stack: Stack, fleet: Fleet) -> Host:
 
 
 def get_release(web: httpx.Client, engine: Host, arch: str, path: Path) -> None:
-    """Have the release that ``engine`` is to have at ``path``. Raises BundleError.
+    """Put the release that ``engine`` declares at ``path``. Raises BundleError.
 
     + arch: ``amd64`` or ``arm64``
     """
@@ -55,7 +55,7 @@ def get_release(web: httpx.Client, engine: Host, arch: str, path: Path) -> None:
 def get_model(
     web: httpx.Client, model: str, registry: str | None, folder: Path, say: Say
 ) -> BundledModel:
-    """Have the manifest and the blobs of ``model`` in the bundle ``folder``.
+    """Download the manifest and the blobs of ``model`` into the bundle ``folder``.
 
     + model: with its tag
     + registry: the URL that stands in for Ollama's own
@@ -90,7 +90,7 @@ def _blob(sha256: str) -> str:
 
 
 def _blobs(url: str, manifest: bytes) -> dict[str, int]:
-    """What a manifest names: SHA-256 in hex → bytes."""
+    """The blobs that a manifest names: SHA-256 in hex → bytes."""
     try:
         data = json.loads(manifest)
         layers = [*data["layers"], data["config"]]

@@ -1,4 +1,4 @@
-"""Debian packages with all that they depend on, for a system that need not be this machine's."""
+"""Debian packages with all their dependencies, also for another system than this machine's."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from llmrack.stack.bundle import PACKAGES_INDEX, digest
 
 
 def get_packages(names: Collection[str], target: Target, folder: Path) -> None:
-    """Have in ``folder`` exactly ``names`` and whatever they need beyond nothing at all.
+    """Download exactly ``names`` and all their dependencies into ``folder``.
 
-    apt resolves them for a system without a single package, so that it does not matter what a host
-    has already. Writes the index that the host's apt reads. Raises BundleError.
+    apt resolves them for a system without a single package, so that the packages of a host do not
+    matter. Writes the index that the host's apt reads. Raises BundleError.
     """
     if not Path(target.keyring).is_file():
         raise BundleError(
@@ -26,19 +26,19 @@ def get_packages(names: Collection[str], target: Target, folder: Path) -> None:
         )
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as state:
-        own = Path(state)
-        _apt(own, target, own, "update")
+        apt_state = Path(state)
+        _apt(apt_state, target, apt_state, "update")
         install = ["--no-install-recommends", "install", *sorted(names)]
-        # What lies among the archives would not be named, so here there are none.
-        uris = _apt(own, target, own, "--print-uris", "-qq", *install)
+        # apt leaves out files that are among the archives, so this folder has none.
+        uris = _apt(apt_state, target, apt_state, "--print-uris", "-qq", *install)
         # As in: 'http://…' curl_7.88.1-10+deb12u15_amd64.deb 315000 SHA256:…
         lines = [line.split() for line in uris.splitlines() if line.startswith("'")]
         needed = {name: sha256.partition(":")[2] for _, name, _, sha256 in lines}
-        # apt takes a file that is there for the right one when its size is right.
+        # apt accepts a file whose size is right, so the digest is checked here.
         for path in folder.glob("*.deb"):
             if needed.get(path.name) != digest(path):
                 path.unlink()
-        _apt(own, target, folder, "--download-only", *install)
+        _apt(apt_state, target, folder, "--download-only", *install)
     shutil.rmtree(folder / "partial")
     stanzas = [_stanza(folder / name) for name in sorted(needed)]
     (folder / PACKAGES_INDEX).write_text("\n".join(stanzas), encoding="utf-8")
@@ -66,7 +66,7 @@ def _apt(state: Path, target: Target, archives: Path, *command: str) -> str:
         "Acquire::ForceHash": "sha256",
         "Acquire::Languages": "none",
         "Acquire::Retries": "3",
-        # Whoever runs this need not be root, and nobody else knows this state.
+        # The user need not be root, and nobody else uses this state.
         "Debug::NoLocking": "true",
     }
     words = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]

@@ -1,4 +1,4 @@
-"""The systems that a bundle can be made for, and what is particular about each."""
+"""The systems that a bundle can be made for."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class Distribution:
     """A release of Debian or Ubuntu.
 
     + suite: its name in package archives
-    + python: its python3, which dependency markers are evaluated for
-    + glibc: the minor version of its glibc 2, which decides what wheels it can load
+    + python: the version of its python3, for which dependency markers are evaluated
+    + glibc: the minor version of its glibc 2, which decides which wheels it can load
     """
 
     suite: str
@@ -44,7 +44,7 @@ class Target:
 
     @property
     def machine(self) -> str:
-        """The same as the kernel says it, ``x86_64`` or ``aarch64``."""
+        """The kernel's name of it, ``x86_64`` or ``aarch64``."""
         return MACHINES[self.arch]
 
     @property
@@ -65,7 +65,7 @@ class Target:
 
     @property
     def apt_sources(self) -> str:
-        """Its package archive, as a ``.list`` file of apt says it."""
+        """Its package archive, as lines of a ``.list`` file of apt."""
         suite = self.distribution.suite
         if self.name.startswith("debian"):
             base = "http://deb.debian.org/debian"
@@ -73,12 +73,13 @@ class Target:
             places.append((f"{base}-security", f"{suite}-security"))
             components = "main"
         else:
-            # Ubuntu keeps all but amd64 apart.
+            # Ubuntu has another server for all architectures but amd64.
             base = "http://archive.ubuntu.com/ubuntu"
             base = base if self.arch == "amd64" else "http://ports.ubuntu.com/ubuntu-ports"
             places = [(base, f"{suite}{part}") for part in ("", "-updates", "-security")]
             # python3-venv is in universe.
             components = "main universe"
         return "".join(
-            f"deb [signed-by={self.keyring}] {uri} {each} {components}\n" for uri, each in places
+            f"deb [signed-by={self.keyring}] {uri} {archive} {components}\n"
+            for uri, archive in places
         )

@@ -1,4 +1,4 @@
-"""The wheels that a lock file means for a system, fetched by pip."""
+"""Download, by pip, of the wheels that a lock file names for a system."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def pins(lock: str, target: Target) -> dict[str, list[str]]:
         "python_version": python.rpartition(".")[0],
         "sys_platform": "linux",
     }
-    found = {}
+    needed = {}
     text = "\n".join(line for line in lock.splitlines() if not line.lstrip().startswith("#"))
     for line in text.replace("\\\n", " ").splitlines():
         declared, *hashes = line.split("--hash=sha256:")
@@ -42,30 +42,32 @@ def pins(lock: str, target: Target) -> dict[str, list[str]]:
             continue
         requirement = Requirement(declared)
         if requirement.marker is None or requirement.marker.evaluate(where):
-            found[f"{requirement.name}{requirement.specifier}"] = [each.strip() for each in hashes]
-    return found
+            needed[f"{requirement.name}{requirement.specifier}"] = [
+                sha256.strip() for sha256 in hashes
+            ]
+    return needed
 
 
 def get_wheels(locks: tuple[str, ...], target: Target, folder: Path) -> None:
-    """Have exactly the wheels in ``folder`` that ``locks`` mean. Raises BundleError."""
+    """Download exactly the wheels that ``locks`` name into ``folder``. Raises BundleError."""
     folder.mkdir(parents=True, exist_ok=True)
     needed = [pins(lock, target) for lock in locks]
-    hashes = {each for pinned in needed for every in pinned.values() for each in every}
+    hashes = {sha256 for pinned in needed for digests in pinned.values() for sha256 in digests}
     have = set()
     for file in folder.iterdir():
-        if (found := digest(file)) in hashes:
-            have.add(found)
+        if (sha256 := digest(file)) in hashes:
+            have.add(sha256)
         else:
             file.unlink()
     for pinned in needed:
-        missing = {pin: each for pin, each in pinned.items() if have.isdisjoint(each)}
+        missing = {pin: digests for pin, digests in pinned.items() if have.isdisjoint(digests)}
         if missing:
             _download(missing, target, folder)
 
 
 def _download(needed: dict[str, list[str]], target: Target, folder: Path) -> None:
     lines = [
-        " ".join([pin, *(f"--hash=sha256:{each}" for each in hashes)])
+        " ".join([pin, *(f"--hash=sha256:{sha256}" for sha256 in hashes)])
         for pin, hashes in needed.items()
     ]
     distribution = target.distribution

@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from pyinfra.api.exceptions import PyinfraError
 
 from llmrack.commands.declared import inventory_option
-from llmrack.problems import DeclarationError
+from llmrack.commands.errors import could_not_ask
 from llmrack.verify.results import Failed
 
 if TYPE_CHECKING:
     from llmrack.observe.chat import Chat, Message
 
-NOT_ANSWERED, COULD_NOT_ASK, INTERRUPTED = 1, 2, 130
+INTERRUPTED = 130
 
 
 @click.command()
@@ -38,20 +37,17 @@ def chat(
     from llmrack.hosts.connection import Unreached
     from llmrack.observe.chat import NoChat, open_chat
 
-    # Raised as an exception it would end up in whichever greenlet runs at the time.
+    # An exception would be raised in whichever greenlet runs at the time.
     signal.signal(signal.SIGINT, _leave)
     try:
-        talk = open_chat(inventory, Path.cwd(), model, instance, gateway)
-        if message is None and sys.stdin.isatty():
-            _talk(talk)
-        else:
-            _say(talk, [{"role": "user", "content": message or sys.stdin.read()}])
+        with could_not_ask(NoChat, Unreached):
+            talk = open_chat(inventory, Path.cwd(), model, instance, gateway)
+            if message is None and sys.stdin.isatty():
+                _talk(talk)
+            else:
+                _say(talk, [{"role": "user", "content": message or sys.stdin.read()}])
     except Failed as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(NOT_ANSWERED)
-    except (FileNotFoundError, DeclarationError, NoChat, Unreached, PyinfraError) as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(COULD_NOT_ASK)
+        raise click.ClickException(str(error)) from None
 
 
 def _leave(*_: object) -> None:
@@ -60,7 +56,7 @@ def _leave(*_: object) -> None:
 
 
 def _talk(talk: Chat) -> None:
-    """Say what a person types, line by line, until the end of input."""
+    """Send what a person types, line by line, until the end of input."""
     messages: list[Message] = []
     while True:
         try:
@@ -77,18 +73,18 @@ def _talk(talk: Chat) -> None:
 
 
 def _say(talk: Chat, messages: list[Message]) -> str:
-    """Print an answer as it comes, then how it went; gives the answer. Raises Failed."""
-    said: list[str] = []
+    """Print an answer as it comes, then its figures; returns the answer. Raises Failed."""
+    pieces: list[str] = []
 
     def tell(text: str) -> None:
-        said.append(text)
+        pieces.append(text)
         click.echo(text, nl=False)
 
     try:
         answered = talk(messages, tell)
     finally:
-        # Whatever follows begins a line of its own.
-        if said:
+        # The next output begins on a line of its own.
+        if pieces:
             click.echo()
     click.echo(str(answered), err=True)
-    return "".join(said)
+    return "".join(pieces)

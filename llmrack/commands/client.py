@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from llmrack.commands.declared import declared, inventory_option
+from llmrack.commands.declared import inventory_option, read_site
 from llmrack.observe.clients.clients import CLIENTS, KEY_VARIABLE, NoModel, configuration
 from llmrack.secrets.places import MASTER_KEY
 from llmrack.stack.settings import is_loopback
@@ -22,13 +22,13 @@ def client(inventory: str, name: str | None, show_key: bool) -> None:
     if name is None:
         click.echo("\n".join(CLIENTS))
         return
-    its = declared(inventory)
-    if not its.fleet.gateways:
+    site = read_site(inventory)
+    if not site.fleet.gateways:
         raise click.ClickException("the inventory has no gateway; put a host into that group")
-    gateway = its.fleet.gateways[0]
-    key = its.secrets[MASTER_KEY].reveal() if show_key else None
+    gateway = site.fleet.gateways[0]
+    key = site.secrets[MASTER_KEY].reveal() if show_key else None
     try:
-        click.echo(configuration(name, its.stack, its.fleet, gateway, key), nl=False)
+        click.echo(configuration(name, site.stack, site.fleet, gateway, key), nl=False)
     except NoModel as error:
         raise click.ClickException(str(error)) from None
     # Beside it, so that what is printed can go into a file as it is.

@@ -8,7 +8,7 @@ import shlex
 
 import click
 
-from llmrack.commands.declared import declared, inventory_option
+from llmrack.commands.declared import inventory_option, read_site
 from llmrack.secrets.places import MASTER_KEY
 from llmrack.secrets.sources import ENVIRONMENT
 from llmrack.site.site import Site
@@ -21,10 +21,10 @@ from llmrack.stack.types import is_wildcard
 @inventory_option
 def curl(inventory: str) -> None:
     """Print a curl line that asks the first gateway; the key stays where it is kept."""
-    its = declared(inventory)
-    gateway = its.fleet.gateways[0]
+    site = read_site(inventory)
+    gateway = site.fleet.gateways[0]
     settings = gateway.settings
-    stack = its.stack
+    stack = site.stack
     chat = [
         name
         for name, model in stack.models.items()
@@ -46,7 +46,7 @@ def curl(inventory: str) -> None:
     body = json.dumps({"model": chat[0], "max_tokens": 256, "messages": hello})
     # The key goes from where it is kept to curl's standard input: no process list shows it.
     click.echo(
-        f"{_line_with_key(its)} |\n"
+        f"{_line_with_key(site)} |\n"
         f"  sed -n 's/^{MASTER_KEY}=\\(.*\\)/header = \"Authorization: Bearer \\1\"/p' |\n"
         "  curl -sS -K - "
         f"http://{bracketed(address)}:{settings.gateway_port}/v1/chat/completions \\\n"

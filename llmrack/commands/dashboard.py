@@ -6,7 +6,7 @@ import json
 
 import click
 
-from llmrack.commands.declared import declared, inventory_option
+from llmrack.commands.declared import inventory_option, read_site
 from llmrack.components.monitor.dashboard import dashboard as generate
 
 
@@ -18,7 +18,7 @@ def dashboard(inventory: str) -> None:
     Grafana takes it under Dashboards, New, Import; its data source is a Prometheus of the group
     monitor.
     """
-    its = declared(inventory)
-    if not its.fleet.monitors:
+    site = read_site(inventory)
+    if not site.fleet.monitors:
         click.echo("no host is in the group 'monitor', so nobody gathers what it shows", err=True)
-    click.echo(json.dumps(generate(its.stack, its.fleet), indent=2))
+    click.echo(json.dumps(generate(site.stack, site.fleet), indent=2))

@@ -1,4 +1,4 @@
-"""What every group of commands begins with: the declaration, or a plain sentence on why not."""
+"""What most commands begin with: everything that is declared, or a sentence on why not."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from llmrack.problems import DeclarationError
+from llmrack.commands.errors import plain_errors
 from llmrack.secrets.places import Places
 from llmrack.site.declared import open_inventory, places_of, read_inventory
 from llmrack.site.site import Site
@@ -21,17 +21,16 @@ inventory_option = click.option(
 )
 
 
-def declared(inventory: str) -> Site:
-    """Everything declared; ClickException with every mistake in it."""
-    try:
+def read_site(inventory: str) -> Site:
+    """Everything declared. Raises ClickException with every mistake in it."""
+    with plain_errors():
         return read_inventory(inventory, Path.cwd())
-    except (FileNotFoundError, DeclarationError) as error:
-        raise click.ClickException(str(error)) from None
 
 
-def places(inventory: str) -> Places:
-    """Where keys are kept, also while the declaration has mistakes: missing keys, for one."""
-    try:
+def read_places(inventory: str) -> Places:
+    """Where keys are kept, also while the declaration has mistakes, as for a missing key.
+
+    Raises ClickException.
+    """
+    with plain_errors():
         return places_of(open_inventory(inventory, Path.cwd()), Path.cwd())
-    except (FileNotFoundError, DeclarationError) as error:
-        raise click.ClickException(str(error)) from None

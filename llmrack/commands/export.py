@@ -1,4 +1,4 @@
-"""`llmrack export`: what a fresh clone lacks to deploy the same again, in one file."""
+"""`llmrack export`: one file with everything that a fresh clone lacks to deploy the same again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from llmrack.commands.declared import declared, inventory_option
+from llmrack.commands.declared import inventory_option, read_site
 from llmrack.site.site import Site
 
 
@@ -25,34 +25,36 @@ def export(inventory: str, file: Path, with_env: bool) -> None:
     from llmrack.backup.archive import BackupError, write_backup
     from llmrack.backup.contents import contents
 
-    read, folder = declared(inventory), Path.cwd()
-    names = contents(read, inventory, folder, with_env)
+    site, folder = read_site(inventory), Path.cwd()
+    names = contents(site, inventory, folder, with_env)
     try:
-        made = write_backup(file, names, folder, _usage(read, inventory))
+        made = write_backup(file, names, folder, _usage(site, inventory))
     except BackupError as error:
         raise click.ClickException(str(error)) from None
-    size = sum(each.size for each in made.files.values())
+    size = sum(member.size for member in made.files.values())
     click.echo(f"{file}: {len(made.files)} files, {size / 1e6:,.1f} MB")
-    env_file = read.places.env_file
+    env_file = site.places.env_file
     if with_env:
         click.echo(f"the keys of {env_file.name} are in it in clear: keep it like them", err=True)
     elif env_file.is_file():
         click.echo(f"not in it: {env_file} (--with-env, or llmrack secrets import)", err=True)
-    if read.places.has_vault:
+    if site.places.has_vault:
         click.echo("your identity, which opens the vault, is not in it: keep a copy", err=True)
 
 
-def _usage(read: Site, inventory: str) -> str | None:
-    """What the gateways were asked since their logs begin, as JSON; None without a gateway."""
+def _usage(site: Site, inventory: str) -> str | None:
+    """The gateways' usage since their logs begin, as JSON; None if there is no gateway."""
     from llmrack.commands.logged import gateways
     from llmrack.observe.requests.usage import ask_usages
     from llmrack.observe.requests.usage_print import as_json
 
-    if not read.fleet.gateways:
+    if not site.fleet.gateways:
         return None
-    days = max(host.settings.gateway_log_days for host in read.fleet.gateways)
+    days = max(host.settings.gateway_log_days for host in site.fleet.gateways)
     by = ("model", "provider", "key", "day")
-    found = ask_usages(gateways(inventory), timedelta(days=days), by)
-    for host, why in found["model"].unreached.items():
+    usages = ask_usages(gateways(inventory), timedelta(days=days), by)
+    for host, why in usages["model"].unreached.items():
         click.echo(f"{host}: what it was asked is not in it: {why}", err=True)
-    return json.dumps({each: json.loads(as_json(usage)) for each, usage in found.items()}, indent=1)
+    return json.dumps(
+        {group: json.loads(as_json(usage)) for group, usage in usages.items()}, indent=1
+    )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from llmrack.commands.declared import declared as read_declared
-from llmrack.commands.declared import inventory_option
+from llmrack.commands.declared import inventory_option, read_site
 from llmrack.observe.report.graph import mermaid
 from llmrack.observe.report.graph_svg import svg
 
@@ -22,6 +21,6 @@ from llmrack.observe.report.graph_svg import svg
 )
 def graph(inventory: str, form: str) -> None:
     """Print a picture of who answers: names, chains, instances; touches no host."""
-    declared = read_declared(inventory)
+    site = read_site(inventory)
     draw = {"mermaid": mermaid, "svg": svg}[form]
-    click.echo(draw(declared.stack, declared.fleet), nl=False)
+    click.echo(draw(site.stack, site.fleet), nl=False)

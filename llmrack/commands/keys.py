@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from llmrack.commands.declared import declared, inventory_option
-from llmrack.problems import DeclarationError, nearest
+from llmrack.commands.declared import inventory_option, read_site
+from llmrack.commands.errors import plain_errors
+from llmrack.problems import nearest
 from llmrack.secrets import audit
 from llmrack.site import issued_keys
 
@@ -20,36 +19,25 @@ def keys() -> None:
     """Clients' own keys for the gateway: declared in stack.yaml, known by their hashes."""
 
 
-@contextmanager
-def _told() -> Iterator[None]:
-    """A mistake is a sentence."""
-    try:
-        yield
-    except (DeclarationError, FileNotFoundError) as error:
-        raise click.ClickException(str(error)) from None
-    except OSError as error:
-        raise click.ClickException(f"{error.filename}: {error.strerror}") from None
-
-
 @keys.command()
 @inventory_option
 @click.argument("name")
 @click.option("--replace", is_flag=True, help="Make another one; the old one ends with a deploy.")
 def issue(inventory: str, name: str, replace: bool) -> None:
     """Make the key NAME, and print it: this once, it is kept nowhere."""
-    its = declared(inventory)
-    if name not in its.stack.keys:
-        known = nearest(name, its.stack.keys)
+    site = read_site(inventory)
+    if name not in site.stack.keys:
+        known = nearest(name, site.stack.keys)
         raise click.ClickException(f"no key {name!r} is declared under keys in stack.yaml; {known}")
-    if name in its.issued and not replace:
-        when = its.issued[name].issued
+    if name in site.issued and not replace:
+        when = site.issued[name].issued
         raise click.ClickException(
             f"{name} was issued at {when} and cannot be shown again; "
             "make another one with --replace, or revoke it"
         )
-    with _told():
-        key = issued_keys.issue(its.keys_file, name)
-        audit.note(its.places, "issue key", [name])
+    with plain_errors():
+        key = issued_keys.issue(site.keys_file, name)
+        audit.note(site.places, "issue key", [name])
     click.echo(key.reveal())
     click.echo(f"{name}: this is shown once; the gateways know it after a deploy", err=True)
 
@@ -59,13 +47,13 @@ def issue(inventory: str, name: str, replace: bool) -> None:
 @click.argument("name")
 def revoke(inventory: str, name: str) -> None:
     """Forget the key NAME: after a deploy no gateway takes it."""
-    its = declared(inventory)
-    if name not in its.issued:
-        known = nearest(name, its.issued) if its.issued else "there is nothing to revoke"
+    site = read_site(inventory)
+    if name not in site.issued:
+        known = nearest(name, site.issued) if site.issued else "there is nothing to revoke"
         raise click.ClickException(f"no key {name!r} was issued; {known}")
-    with _told():
-        issued_keys.revoke(its.keys_file, name)
-        audit.note(its.places, "revoke key", [name])
+    with plain_errors():
+        issued_keys.revoke(site.keys_file, name)
+        audit.note(site.places, "revoke key", [name])
     click.echo(f"{name} is revoked; the gateways take it until a deploy")
 
 
@@ -80,10 +68,10 @@ def list_(inventory: str, as_json: bool) -> None:
     from llmrack.hosts.asking import Gateways
     from llmrack.observe import keys as key_usage
 
-    with _told():
-        found = key_usage.list_keys(Gateways(inventory, Path.cwd()))
+    with plain_errors():
+        listing = key_usage.list_keys(Gateways(inventory, Path.cwd()))
     if as_json:
-        click.echo(key_usage.as_json(found))
+        click.echo(key_usage.as_json(listing))
     else:
-        click.echo(key_usage.table(found, audit.now()[:10]), nl=False)
-    sys.exit(found.exit_code)
+        click.echo(key_usage.table(listing, audit.now()[:10]), nl=False)
+    sys.exit(listing.exit_code)

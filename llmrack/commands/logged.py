@@ -1,4 +1,4 @@
-"""What the commands that read the gateways' logs begin with."""
+"""Options and checks of the commands that read the gateways' logs."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from pyinfra.api.exceptions import PyinfraError
 
-from llmrack.problems import DeclarationError
+from llmrack.commands.errors import CouldNotAsk, could_not_ask
 
 if TYPE_CHECKING:
     from llmrack.hosts.asking import Gateways
@@ -29,11 +28,11 @@ class Last(click.ParamType[timedelta]):
     def convert(
         self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None
     ) -> timedelta:
-        """The time; a wrong one is a sentence."""
+        """The time. Fails with a sentence if ``value`` is no time."""
         if isinstance(value, timedelta):
             return value
-        found = re.fullmatch(r"(\d{1,9})([smhd])", value)
-        last = timedelta(seconds=int(found[1]) * _UNITS[found[2]]) if found else timedelta()
+        match = re.fullmatch(r"(\d{1,9})([smhd])", value)
+        last = timedelta(seconds=int(match[1]) * _UNITS[match[2]]) if match else timedelta()
         if not timedelta() < last <= _MOST:
             self.fail(f"{value!r} is no time; write it like 90s, 15m, 24h or 30d", param, ctx)
         return last
@@ -52,19 +51,11 @@ def last_option(default: str | None) -> Callable[[Any], Any]:
 
 
 def gateways(inventory: str) -> Gateways:
-    """The gateways of an inventory; ends with exit code 2 and a sentence where there are none."""
+    """The gateways of an inventory. Raises CouldNotAsk if there are none."""
     from llmrack.hosts.asking import Gateways
 
-    try:
-        found = Gateways(inventory, Path.cwd())
-    except (DeclarationError, FileNotFoundError, PyinfraError) as error:
-        raise CouldNotAsk(str(error)) from None
-    if not found.hosts:
+    with could_not_ask():
+        asked = Gateways(inventory, Path.cwd())
+    if not asked.hosts:
         raise CouldNotAsk("the inventory has no host in the group gateway")
-    return found
-
-
-class CouldNotAsk(click.ClickException):
-    """A mistake that leaves nobody to ask."""
-
-    exit_code = 2
+    return asked

@@ -23,7 +23,7 @@ def logs(inventory: str, last: timedelta, as_json: bool) -> None:
     from llmrack.observe.requests import logs_print
     from llmrack.observe.requests.logs import ask_logs
 
-    found = ask_logs(gateways(inventory), last)
+    result = ask_logs(gateways(inventory), last)
     form = logs_print.as_json if as_json else logs_print.as_text
-    click.echo(form(found), nl=as_json)
-    sys.exit(logs_print.exit_code(found))
+    click.echo(form(result), nl=as_json)
+    sys.exit(logs_print.exit_code(result))

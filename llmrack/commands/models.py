@@ -5,26 +5,24 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
-from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from pyinfra.api.exceptions import PyinfraError
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from llmrack.commands.declared import inventory_option
+from llmrack.commands.errors import could_not_ask
 from llmrack.observe.providers.insertion import NoRoom
+from llmrack.tables import printed
 from llmrack.problems import DeclarationError
 
 if TYPE_CHECKING:
     from llmrack.observe.providers.discovery import Found
 
-WIDTH = 80
-NOT_WRITTEN, COULD_NOT_ASK = 1, 2
+NOT_WRITTEN = 1
 
 
 @click.group()
@@ -52,47 +50,39 @@ def discover(
     from llmrack.hosts.asking import NoProvider
     from llmrack.observe.providers.discovery import NotDiscovered, add, discover
 
-    try:
-        found = discover(inventory, Path.cwd(), provider)
-    except (FileNotFoundError, DeclarationError, NoProvider, NotDiscovered, PyinfraError) as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(COULD_NOT_ASK)
+    with could_not_ask(NoProvider, NotDiscovered):
+        discovered = discover(inventory, Path.cwd(), provider)
     added = None
     if names or everything:
         try:
-            added = add(found, None if everything else names)
+            added = add(discovered, None if everything else names)
         except (DeclarationError, NotDiscovered, NoRoom, OSError) as error:
-            file = found.declaration.stack_file
-            click.echo(f"Error: {file} was not changed: {error}", err=True)
-            sys.exit(NOT_WRITTEN)
+            file = discovered.declaration.stack_file
+            raise click.ClickException(f"{file} was not changed: {error}") from None
     if as_json:
-        plain = {"provider": provider, "models": [asdict(each) for each in found.models]}
+        plain = {"provider": provider, "models": [asdict(model) for model in discovered.models]}
         click.echo(json.dumps(plain | (asdict(added) if added else {}), indent=2))
     elif added is None:
-        click.echo(_table(found.models), nl=False)
+        click.echo(_table(discovered.models), nl=False)
     else:
         for name in added.names:
             click.echo(f"added {name}")
         for reason in added.left_out:
             click.echo(reason)
         if not added.names:
-            click.echo(f"nothing to add: {found.declaration.stack_file} stays as it is")
+            click.echo(f"nothing to add: {discovered.declaration.stack_file} stays as it is")
     sys.exit(NOT_WRITTEN if added and names and added.left_out else 0)
 
 
-def _table(found: tuple[Found, ...]) -> str:
+def _table(models: tuple[Found, ...]) -> str:
     """A line for each model; 80 columns of plain text."""
-    console = Console(file=StringIO(), width=WIDTH, color_system=None, highlight=False)
     shown = Table(box=box.SIMPLE, pad_edge=False)
     shown.add_column("model", overflow="fold")
     shown.add_column("context", justify="right")
     shown.add_column("can")
     shown.add_column("declared as", overflow="fold")
-    for each in found:
-        length = "?" if each.context_length is None else str(each.context_length)
-        can = "?" if each.capabilities is None else ", ".join(each.capabilities)
-        shown.add_row(*map(Text, (each.name, length, can, each.declared or "")))
-    console.print(shown)
-    file = console.file
-    assert isinstance(file, StringIO)  # noqa: S101  (given above)
-    return "\n".join(line.rstrip() for line in file.getvalue().strip("\n").splitlines()) + "\n"
+    for model in models:
+        length = "?" if model.context_length is None else str(model.context_length)
+        can = "?" if model.capabilities is None else ", ".join(model.capabilities)
+        shown.add_row(*map(Text, (model.name, length, can, model.declared or "")))
+    return printed(shown)

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from difflib import unified_diff
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from pydantic import TypeAdapter, ValidationError
-from pyinfra.api.exceptions import PyinfraError
 
 from llmrack.commands.declared import inventory_option
-from llmrack.problems import DeclarationError
+from llmrack.commands.errors import could_not_ask
 from llmrack.stack.checks.ollama_host_checks import CHECKS_DIGESTS, OLDEST, version_numbers
 from llmrack.stack.ollama.pinning import NotPinned, PinnedFile
 from llmrack.stack.settings import Url, Version
 
 if TYPE_CHECKING:
     from llmrack.stack.fleet import Host
-
-NOT_WRITTEN, COULD_NOT_ASK = 1, 2
 
 
 @click.group()
@@ -52,16 +48,13 @@ def ollama(inventory: str, version: str, mirror: str | None) -> None:
     _check(version, mirror)
     hosts: tuple[Host, ...] = ()
     try:
-        if mirror is None:
-            hosts = declared_hosts(inventory, Path.cwd())
-        checksums = fetch_checksums(version, (mirror,) if mirror else sources(hosts))
-        change = write_pin(version, checksums, (Path(), Path(inventory).parent))
-    except (NotAsked, FileNotFoundError, DeclarationError, PyinfraError) as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(COULD_NOT_ASK)
+        with could_not_ask(NotAsked):
+            if mirror is None:
+                hosts = declared_hosts(inventory, Path.cwd())
+            checksums = fetch_checksums(version, (mirror,) if mirror else sources(hosts))
+            change = write_pin(version, checksums, (Path(), Path(inventory).parent))
     except (NotPinned, OSError) as error:
-        click.echo(f"Error: nothing was changed: {error}", err=True)
-        sys.exit(NOT_WRITTEN)
+        raise click.ClickException(f"nothing was changed: {error}") from None
     click.echo(_shown(change), nl=False)
     if change.after == change.before:
         click.echo(f"{change.name} names Ollama {version} already, with these checksums")
@@ -72,7 +65,7 @@ def ollama(inventory: str, version: str, mirror: str | None) -> None:
 
 
 def _check(version: str, mirror: str | None) -> None:
-    """Refuse what cannot be a version or a mirror, and what has a hole that is known to be used."""
+    """Refuse an impossible version or mirror, and a version with a hole that attackers use."""
     try:
         TypeAdapter(Version).validate_python(version)
     except ValidationError:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from llmrack.commands.declared import declared as read_declared
-from llmrack.commands.declared import inventory_option
+from llmrack.commands.declared import inventory_option, read_site
 from llmrack.components.plan import plan_text
 
 
@@ -15,10 +14,10 @@ from llmrack.components.plan import plan_text
 @click.option("--files", is_flag=True, help="Also print the files, with secrets left out.")
 def plan(inventory: str, only: str | None, files: bool) -> None:
     """Print what every host shall have; touches no host."""
-    declared = read_declared(inventory)
-    names = [host.name for host in declared.fleet.hosts]
+    site = read_site(inventory)
+    names = [host.name for host in site.fleet.hosts]
     if only and only not in names:
         raise click.ClickException(f"no host {only!r}; the inventory has {', '.join(names)}")
-    for host in declared.fleet.hosts:
+    for host in site.fleet.hosts:
         if only in (None, host.name):
-            click.echo(plan_text(declared, host, files))
+            click.echo(plan_text(site, host, files))

@@ -1,4 +1,4 @@
-"""`llmrack releases`: what hosts could serve."""
+"""`llmrack releases`: the releases that hosts have."""
 
 from __future__ import annotations
 
@@ -27,29 +27,31 @@ def releases(inventory: str, as_json: bool) -> None:
     from llmrack.hosts.connection import Unreached
     from llmrack.tables import columns, printed
 
-    found = ask_releases(gateways(inventory))
+    by_host = ask_releases(gateways(inventory))
     if as_json:
         hosts = [
             {"host": name, "unreachable": str(kept)}
             if isinstance(kept, Unreached)
             else {"host": name, **asdict(kept)}
-            for name, kept in found.items()
+            for name, kept in by_host.items()
         ]
         click.echo(json.dumps({"hosts": hosts}, indent=2))
     else:
         table = columns(("host", "of", "release", "version", "state", "since UTC"), ("MB",))
-        for name, kept in found.items():
+        for name, kept in by_host.items():
             if isinstance(kept, Unreached):
                 continue
-            for each in kept.releases:
-                since = datetime.fromtimestamp(each.since, UTC).strftime("%Y-%m-%d %H:%M")
-                size = f"{each.size / 1e6:.0f}"
-                table.add_row(name, each.what, each.name, each.version, each.state, since, size)
+            for release in kept.releases:
+                since = datetime.fromtimestamp(release.since, UTC).strftime("%Y-%m-%d %H:%M")
+                size = f"{release.size / 1e6:.0f}"
+                table.add_row(
+                    name, release.what, release.name, release.version, release.state, since, size
+                )
             if kept.llmrack:
                 table.add_row(name, "llmrack", "", kept.llmrack, "", "", "")
             table.add_row(name, "all", "", "", "", "", f"{kept.size / 1e6:.0f}")
         click.echo(printed(table), nl=False)
-        for name, kept in found.items():
+        for name, kept in by_host.items():
             if isinstance(kept, Unreached):
                 click.echo(f"{name}: {kept}", err=True)
-    sys.exit(2 if any(isinstance(kept, Unreached) for kept in found.values()) else 0)
+    sys.exit(2 if any(isinstance(kept, Unreached) for kept in by_host.values()) else 0)

@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from llmrack.commands.declared import inventory_option
-from llmrack.commands.logged import CouldNotAsk, gateways, last_option
+from llmrack.commands.errors import CouldNotAsk
+from llmrack.commands.logged import gateways, last_option
 
 
 @click.command()
@@ -33,14 +34,14 @@ def report(inventory: str, folder: Path, last: timedelta) -> None:
     """
     from llmrack.observe.report.report import ask_report, write_report
 
-    found = ask_report(gateways(inventory), Path.cwd(), last)
+    answers = ask_report(gateways(inventory), Path.cwd(), last)
     try:
-        file = write_report(found, folder)
+        file = write_report(answers, folder)
     except OSError as error:
         raise CouldNotAsk(
             f"{folder} cannot be written to ({error.strerror}): name another folder with -o"
         ) from None
-    click.echo(f"{found.verdict.sentence} {file}")
-    for host, why in found.unreached.items():
+    click.echo(f"{answers.verdict.sentence} {file}")
+    for host, why in answers.unreached.items():
         click.echo(f"{host}: its requests are not counted: {why}", err=True)
-    sys.exit(found.exit_code)
+    sys.exit(answers.exit_code)

@@ -6,12 +6,9 @@ import sys
 from pathlib import Path
 
 import click
-from pyinfra.api.exceptions import PyinfraError
 
 from llmrack.commands.declared import inventory_option
-from llmrack.problems import DeclarationError
-
-FAILED, COULD_NOT_RUN = 1, 2
+from llmrack.commands.errors import could_not_ask
 
 
 @click.command()
@@ -27,11 +24,8 @@ def rollback(inventory: str, only: str | None) -> None:
     from llmrack.deploy.rollout.rollback import NoSuchHost
     from llmrack.deploy.rollout.rollback import rollback as roll_back
 
-    try:
+    with could_not_ask(NoSuchHost):
         done = roll_back(inventory, Path.cwd(), only, click.echo)
-    except (FileNotFoundError, DeclarationError, PyinfraError, NoSuchHost) as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(COULD_NOT_RUN)
     if not done:
-        sys.exit(FAILED)
+        sys.exit(1)
     click.echo("the next deploy goes forward again, unless the declaration is changed as well")

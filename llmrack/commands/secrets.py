@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from llmrack.commands.declared import inventory_option, places
+from llmrack.commands.declared import inventory_option, read_places
+from llmrack.commands.errors import plain_errors
 from llmrack.commands.secret_input import ask
 from llmrack.commands.secrets_rotate import rotate_
-from llmrack.problems import DeclarationError
 from llmrack.secrets import audit as trail
 from llmrack.secrets import identities, recipients, store, vault
 from llmrack.secrets.dotenv import read_env
@@ -32,17 +30,6 @@ def secrets() -> None:
 secrets.add_command(rotate_)
 
 
-@contextmanager
-def _told() -> Iterator[None]:
-    """A mistake is a sentence."""
-    try:
-        yield
-    except DeclarationError as error:
-        raise click.ClickException(str(error)) from None
-    except OSError as error:
-        raise click.ClickException(f"{error.filename}: {error.strerror}") from None
-
-
 @secrets.command()
 @inventory_option
 @click.option("--recipient", "given", multiple=True, metavar="KEY|FILE", help="Who can open it.")
@@ -52,20 +39,20 @@ def init(inventory: str, given: tuple[str, ...]) -> None:
     It can be opened by the recipients: age or SSH public keys, or files with them. Without any,
     by your own age identity or SSH key; an identity is made for you where you have neither.
     """
-    with _told():
-        its = places(inventory)
+    with plain_errors():
+        places = read_places(inventory)
         made = None
-        chosen = dict(recipients.parse(each) for each in given)
+        chosen = dict(recipients.parse(recipient) for recipient in given)
         if not chosen:
-            mine = identities.public_keys()
-            if not mine:
+            own_keys = identities.public_keys()
+            if not own_keys:
                 made, key = identities.generate()
-                mine = [key]
-            chosen = {mine[0]: trail.who()}
-        store.init(its, chosen)
+                own_keys = [key]
+            chosen = {own_keys[0]: trail.who()}
+        store.init(places, chosen)
     if made:
         click.echo(f"made an identity in {made}: keep a copy, nothing else opens the vault")
-    click.echo(f"made {its.vault}, which {_count(len(chosen), 'recipient')} can open")
+    click.echo(f"made {places.vault}, which {_count(len(chosen), 'recipient')} can open")
 
 
 @secrets.command("set")
@@ -73,10 +60,10 @@ def init(inventory: str, given: tuple[str, ...]) -> None:
 @click.argument("name")
 def set_(inventory: str, name: str) -> None:
     """Store a value, from a prompt or from standard input, and prove that it was stored."""
-    with _told():
-        its = places(inventory)
-        store.set_values(its, {name: ask(name)})
-    click.echo(f"{name} is in {its.vault.name}, and decrypts to what was given")
+    with plain_errors():
+        places = read_places(inventory)
+        store.set_values(places, {name: ask(name)})
+    click.echo(f"{name} is in {places.vault.name}, and decrypts to what was given")
     if os.environ.get(name):
         click.echo(f"note: {name} is set in the environment, too, which is asked first", err=True)
 
@@ -86,18 +73,18 @@ def set_(inventory: str, name: str) -> None:
 @click.argument("name")
 def unset(inventory: str, name: str) -> None:
     """Remove a secret from the vault."""
-    with _told():
-        its = places(inventory)
-        store.unset(its, name)
-    click.echo(f"{name} is no longer in {its.vault.name}")
+    with plain_errors():
+        places = read_places(inventory)
+        store.unset(places, name)
+    click.echo(f"{name} is no longer in {places.vault.name}")
 
 
 @secrets.command()
 @inventory_option
 def edit(inventory: str) -> None:
     """Edit the vault in $EDITOR; what is decrypted for it stays in memory."""
-    with _told():
-        changed = edit_values(places(inventory))
+    with plain_errors():
+        changed = edit_values(read_places(inventory))
     click.echo(f"changed: {', '.join(changed)}" if changed else "nothing was changed")
 
 
@@ -106,15 +93,15 @@ def edit(inventory: str) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def import_(inventory: str, file: Path) -> None:
     """Take the values of a file like `.env` into the vault; the file is left as it is."""
-    with _told():
-        its = places(inventory)
+    with plain_errors():
+        places = read_places(inventory)
         values = {name: Secret(value) for name, value in read_env(file).items()}
         real = {name: value for name, value in values.items() if not value.is_placeholder}
         if not real:
             raise click.ClickException(f"{file}: has no values in it; nothing was changed")
-        store.set_values(its, real, "import")
-    click.echo(f"in {its.vault.name} now: {', '.join(sorted(real))}")
-    click.echo(f"the vault is asked before {its.env_file.name}: delete {file} once it works")
+        store.set_values(places, real, "import")
+    click.echo(f"in {places.vault.name} now: {', '.join(sorted(real))}")
+    click.echo(f"the vault is asked before {places.env_file.name}: delete {file} once it works")
 
 
 @secrets.command()
@@ -122,16 +109,16 @@ def import_(inventory: str, file: Path) -> None:
 @click.argument("names", nargs=-1)
 def export(inventory: str, names: tuple[str, ...]) -> None:
     """Print values as NAME=value, for another program: never to a terminal or an open file."""
-    with _told():
-        its = places(inventory)
+    with plain_errors():
+        places = read_places(inventory)
         _insist_on_closed_output()
-        found = everything(its)
-        missing = [name for name in names if name not in found]
+        stored = everything(places)
+        missing = [name for name in names if name not in stored]
         if missing:
-            raise click.ClickException(f"there is no {missing[0]}; there is: {', '.join(found)}")
-        trail.note(its, "export", names or found)
-    for name in names or found:
-        click.echo(f"{name}={found[name].secret.reveal()}")
+            raise click.ClickException(f"there is no {missing[0]}; there is: {', '.join(stored)}")
+        trail.note(places, "export", names or stored)
+    for name in names or stored:
+        click.echo(f"{name}={stored[name].secret.reveal()}")
 
 
 def _insist_on_closed_output() -> None:
@@ -151,8 +138,8 @@ def recipients_() -> None:
 @inventory_option
 def list_recipients(inventory: str) -> None:
     """Print the public keys that the vault is encrypted to, and whose they are."""
-    with _told():
-        for key, name in vault.read(_vault(places(inventory))).recipients.items():
+    with plain_errors():
+        for key, name in vault.read(_vault(read_places(inventory))).recipients.items():
             click.echo(f"{key}  {name}".rstrip())
 
 
@@ -161,10 +148,10 @@ def list_recipients(inventory: str) -> None:
 @click.argument("given", metavar="KEY|FILE")
 def add_recipient(inventory: str, given: str) -> None:
     """Let somebody else open the vault, by an age recipient or an SSH public key."""
-    with _told():
-        its = places(inventory)
-        key = recipients.add(its, given)
-    click.echo(f"{key[:30]}... can open {its.vault.name} now")
+    with plain_errors():
+        places = read_places(inventory)
+        key = recipients.add(places, given)
+    click.echo(f"{key[:30]}... can open {places.vault.name} now")
 
 
 @recipients_.command("remove")
@@ -172,11 +159,11 @@ def add_recipient(inventory: str, given: str) -> None:
 @click.argument("given", metavar="KEY|FILE|NAME")
 def remove_recipient(inventory: str, given: str) -> None:
     """Encrypt the vault to the others alone. Who had the keys knows them: rotate them."""
-    with _told():
-        its = places(inventory)
-        key = recipients.remove(its, given)
-        names = ", ".join(vault.read(its.vault).secrets)
-    click.echo(f"{key[:30]}... cannot open {its.vault.name} as it is now")
+    with plain_errors():
+        places = read_places(inventory)
+        key = recipients.remove(places, given)
+        names = ", ".join(vault.read(places.vault).secrets)
+    click.echo(f"{key[:30]}... cannot open {places.vault.name} as it is now")
     if names:
         click.echo(f"old copies can still be opened; rotate: {names}")
 
@@ -187,34 +174,34 @@ def remove_recipient(inventory: str, given: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the entries as JSON lines.")
 def audit(inventory: str, verify: bool, as_json: bool) -> None:
     """Print who did what to which key; values are never written down."""
-    with _told():
-        its = places(inventory)
+    with plain_errors():
+        places = read_places(inventory)
         if verify:
-            _verify(its)
+            _verify(places)
             return
-        for line in trail.lines(its.audit, as_json):
+        for line in trail.lines(places.audit, as_json):
             click.echo(line)
 
 
-def _verify(its: Places) -> None:
+def _verify(places: Places) -> None:
     noted = None
-    if its.has_vault and not its.is_sops:
-        noted = trail.Mark(*vault.read(its.vault).audit)
-    verdict = trail.check(its.audit, noted)
+    if places.has_vault and not places.is_sops:
+        noted = trail.Mark(*vault.read(places.vault).audit)
+    verdict = trail.check(places.audit, noted)
     if verdict.problem:
-        click.echo(f"{its.audit.name}: {verdict.problem}", err=True)
+        click.echo(f"{places.audit.name}: {verdict.problem}", err=True)
         sys.exit(1)
     reach = f", and the vault's note of line {noted.lines} fits" if noted else ""
     click.echo(
-        f"{its.audit.name}: {_count(verdict.lines, 'entry', 'entries')}, a whole chain{reach}"
+        f"{places.audit.name}: {_count(verdict.lines, 'entry', 'entries')}, a whole chain{reach}"
     )
 
 
-def _vault(its: Places) -> Path:
-    if its.is_sops:
-        raise click.ClickException(f"{its.vault}: SOPS knows its recipients, see .sops.yaml")
-    return its.vault
+def _vault(places: Places) -> Path:
+    if places.is_sops:
+        raise click.ClickException(f"{places.vault}: SOPS knows its recipients, see .sops.yaml")
+    return places.vault
 
 
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"
+def _count(number: int, singular: str, many: str = "") -> str:
+    return f"{number} {singular if number == 1 else many or singular + 's'}"

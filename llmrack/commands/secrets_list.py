@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
-from pyinfra.api.exceptions import PyinfraError
 
 from llmrack.commands.declared import inventory_option
-from llmrack.problems import DeclarationError
+from llmrack.commands.errors import could_not_ask
 
 
 @click.command("list")
@@ -24,10 +22,7 @@ def list_(inventory: str, as_json: bool) -> None:
     # verify.exchange needs httpx, which costs 0.2 s to import.
     from llmrack.observe.providers import listing as provider_list
 
-    try:
-        found = provider_list.listing(inventory, Path.cwd())
-    except (FileNotFoundError, DeclarationError, PyinfraError) as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(2)
+    with could_not_ask():
+        listing = provider_list.listing(inventory, Path.cwd())
     show = provider_list.as_json if as_json else provider_list.text
-    click.echo(show(found), nl=as_json)
+    click.echo(show(listing), nl=as_json)

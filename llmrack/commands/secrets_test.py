@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from pyinfra.api.exceptions import PyinfraError
 
-from llmrack.commands.declared import inventory_option, places
-from llmrack.problems import DeclarationError
+from llmrack.commands.declared import inventory_option, read_places
+from llmrack.commands.errors import CouldNotAsk, could_not_ask
 from llmrack.secrets.audit import note
 
 if TYPE_CHECKING:
@@ -30,26 +29,21 @@ def test(provider: tuple[str, ...], inventory: str, as_json: bool) -> None:
     """
     # The requests need httpx, which costs 0.2 s to import.
     from llmrack.hosts.asking import NoProvider
-    from llmrack.observe.exit_codes import NOT_ASKED
     from llmrack.observe.providers import trials as provider_tests
 
-    try:
+    with could_not_ask(NoProvider):
         tested = provider_tests.test_providers(inventory, Path.cwd(), provider)
-    except (FileNotFoundError, DeclarationError, NoProvider, PyinfraError) as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(NOT_ASKED)
     try:
-        note(places(inventory), "test", {each.provider for each in tested}, _result(tested))
+        note(read_places(inventory), "test", {trial.provider for trial in tested}, _result(tested))
         provider_tests.keep_tested(Path.cwd(), tested)
     except OSError as error:
-        click.echo(f"Error: {error.filename} cannot be written ({error.strerror})", err=True)
-        sys.exit(NOT_ASKED)
+        raise CouldNotAsk(f"{error.filename} cannot be written ({error.strerror})") from None
     show = provider_tests.as_json if as_json else provider_tests.table
     click.echo(show(tested), nl=as_json)
     sys.exit(provider_tests.exit_code(tested))
 
 
 def _result(tested: Sequence[Tested]) -> str:
-    """For the audit: ok, or who failed and how."""
-    failed = [f"{each.name} {each.result}" for each in tested if each.result != "ok"]
+    """The result for the audit: ``ok``, or the providers that failed and how."""
+    failed = [f"{trial.name} {trial.result}" for trial in tested if trial.result != "ok"]
     return f"failed: {', '.join(failed)}" if failed else "ok"

@@ -11,16 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
-from pyinfra.api.exceptions import PyinfraError
 
 from llmrack.commands.declared import inventory_option
-from llmrack.problems import DeclarationError
+from llmrack.commands.errors import could_not_ask
 
 if TYPE_CHECKING:
     from llmrack.hosts.asking import Gateways
     from llmrack.observe.status.server_status import Status
 
-COULD_NOT_ASK = 2
 # Seconds from one look to the next, where none are given.
 PAUSE = 5.0
 
@@ -50,14 +48,11 @@ def status(  # noqa: PLR0913  (click passes each option)
         raise click.UsageError("--gpus is a look of its own: without --models and --watch")
     from llmrack.hosts.asking import Gateways
 
-    try:
+    with could_not_ask():
         gateways = Gateways(inventory, Path.cwd())
         if gpus:
             _gpus(gateways, uuids, as_json)
         _status(gateways, models, watch, as_json)
-    except (FileNotFoundError, DeclarationError, PyinfraError) as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(COULD_NOT_ASK)
 
 
 def _gpus(gateways: Gateways, uuids: bool, as_json: bool) -> NoReturn:
@@ -77,29 +72,29 @@ def _status(gateways: Gateways, models: bool, watch: float | None, as_json: bool
 
     console = Console(highlight=False)
 
-    def show(found: Status) -> None:
+    def show(current: Status) -> None:
         if as_json:
-            click.echo(status_view.as_json(found, indent=None if watch else 2))
+            click.echo(status_view.as_json(current, indent=None if watch else 2))
         elif console.is_terminal:
-            console.print(status_view.view(found))
+            console.print(status_view.view(current))
         else:
-            click.echo(status_view.text(found), nl=watch is not None)
+            click.echo(status_view.text(current), nl=watch is not None)
 
     if watch is None:
-        found = status_of(gateways, models)
-        show(found)
-        sys.exit(found.exit_code)
+        current = status_of(gateways, models)
+        show(current)
+        sys.exit(current.exit_code)
 
     def ask() -> Status:
         return status_of(gateways, models, keep=True)
 
-    # Raised as an exception it would end up in whichever greenlet runs at the time.
+    # An exception would be raised in whichever greenlet runs at the time.
     signal.signal(signal.SIGINT, lambda *_: (console.show_cursor(), os._exit(0)))
     if console.is_terminal and not as_json:
         from rich.live import Live
 
         with Live(console=console, auto_refresh=False) as live:
-            _again(watch, ask, lambda found: live.update(status_view.view(found), refresh=True))
+            _again(watch, ask, lambda current: live.update(status_view.view(current), refresh=True))
     _again(watch, ask, show)
 
 

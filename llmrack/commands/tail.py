@@ -51,7 +51,7 @@ def tail(  # noqa: PLR0913  (click passes each option)
     filters = Filters(model, key, provider, errors, least)
     for doubt in _doubts(filters, asked.declared.stack):
         click.echo(doubt, err=True)
-    # What runs on the hosts ends with the connections.
+    # The programs on the hosts end with the connections.
     signal.signal(signal.SIGINT, lambda *_: os._exit(0))
     if not as_json:
         click.echo(tail_print.HEAD)
@@ -61,7 +61,7 @@ def tail(  # noqa: PLR0913  (click passes each option)
 
 
 def _doubts(filters: Filters, stack: Stack) -> list[str]:
-    """Names that nobody declared; they may be those of earlier, so they are looked for as well."""
+    """A sentence for each name that is not declared; an earlier name may still be in the logs."""
     known = {
         "model": {*stack.models, *stack.tiers, *stack.mixes, *stack.aliases},
         "key": {*stack.keys, "master"},
@@ -70,5 +70,6 @@ def _doubts(filters: Filters, stack: Stack) -> list[str]:
     return [
         f"no {kind} {name!r} is declared; {nearest(name, names)}"
         for kind, names in known.items()
-        if (name := getattr(filters, kind)) and not any(fnmatchcase(name, each) for each in names)
+        if (name := getattr(filters, kind))
+        and not any(fnmatchcase(name, declared) for declared in names)
     ]

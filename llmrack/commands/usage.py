@@ -30,13 +30,13 @@ def usage(inventory: str, last: timedelta, by: str, plot: bool, form: str | None
     from llmrack.observe.requests import usage_print
     from llmrack.observe.requests.usage import ask_usage
 
-    found = ask_usage(gateways(inventory), last, by)
+    counted = ask_usage(gateways(inventory), last, by)
     forms = {
         "json": usage_print.as_json,
         "csv": usage_print.as_csv,
         "html": usage_print.as_html,
     }
-    click.echo(forms.get(form or "", usage_print.as_text)(found), nl=form == "json")
+    click.echo(forms.get(form or "", usage_print.as_text)(counted), nl=form == "json")
     if plot and not form:
-        click.echo(usage_print.plots(found), nl=False)
-    sys.exit(usage_print.exit_code(found))
+        click.echo(usage_print.plots(counted), nl=False)
+    sys.exit(usage_print.exit_code(counted))

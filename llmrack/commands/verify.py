@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import NoReturn
 
 import click
-from pyinfra.api.exceptions import PyinfraError
 
 from llmrack.commands.declared import inventory_option
+from llmrack.commands.errors import CouldNotAsk, could_not_ask
 from llmrack.hosts.guard import INTERRUPTED
-from llmrack.problems import DeclarationError
 from llmrack.verify.report import as_junit, table
 from llmrack.verify.report_json import from_json
 
@@ -66,20 +65,18 @@ def _drill(
     from llmrack.drills.report import drill_json, drill_table, intention
 
     try:
-        fleet = LiveFleet(inventory, Path.cwd(), limit)
-        plans = fleet.plans
-        _say(intention(fleet.declared.stack, plans))
-        breaks = any(plan.drills for plan in plans)
-        if breaks and not yes:
-            if not sys.stdin.isatty():
-                _say("Error: a drill breaks what is live; where nobody can be asked, give --yes")
-                sys.exit(COULD_NOT_RUN)
-            if not click.confirm("Begin?", err=True):
-                sys.exit(COULD_NOT_RUN)
-        report = fleet.drill(_say)
-    except (FileNotFoundError, DeclarationError, PyinfraError) as error:
-        _say(f"Error: {error}")
-        sys.exit(COULD_NOT_RUN)
+        with could_not_ask():
+            fleet = LiveFleet(inventory, Path.cwd(), limit)
+            plans = fleet.plans
+            _say(intention(fleet.declared.stack, plans))
+            if not yes and any(plan.drills for plan in plans):
+                if not sys.stdin.isatty():
+                    raise CouldNotAsk(
+                        "a drill breaks what is live; where nobody can be asked, give --yes"
+                    )
+                if not click.confirm("Begin?", err=True):
+                    sys.exit(COULD_NOT_RUN)
+            report = fleet.drill(_say)
     except KeyboardInterrupt:
         _say("Interrupted: what was broken is restored.")
         sys.exit(INTERRUPTED)

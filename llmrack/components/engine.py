@@ -16,9 +16,11 @@ from llmrack.stack.schema import Stack
 
 @dataclass(frozen=True)
 class ModelSeen:
-    """A model in the models directory: its manifest's SHA-256 (hex), its layers' bytes.
+    """A model in the models directory.
 
-    + damaged: those of its blobs that are missing or of another size: SHA-256 (hex), right size
+    + digest: SHA-256 of its manifest, in hex
+    + size: bytes of its layers
+    + damaged: blobs that are missing or have another size: SHA-256 in hex, and the right size
     """
 
     digest: str
@@ -42,27 +44,27 @@ class Switch(Resource, Protocol):
         """Name of the resource that is looked at again after each restart."""
 
     def serves(self, seen: Seen) -> bool:
-        """Whether something runs that a change would restart or stop."""
+        """Whether a change would restart or stop something that runs."""
 
     def is_unproven(self, seen: Seen) -> bool:
-        """Whether an earlier run has made a change that nobody has proven."""
+        """Whether an earlier run made a change and did not prove it."""
 
     @property
     def keep(self) -> Shell:
-        """Keep how it is, before it is changed."""
+        """Keep the present state, before a change."""
 
     @property
     def forget(self) -> Shell:
-        """Forget how it was: the change is proven."""
+        """Forget the state that was kept: the change is proven."""
 
     def back(self, seen: Seen) -> Shell:
-        """Make it as it was kept. ``seen`` is from before the change."""
+        """Bring back the state that was kept. ``seen`` is the look from before the change."""
 
     def previous(self, seen: Seen) -> str:
-        """What ``back`` goes back to, for people."""
+        """The release that ``back`` returns to, for people."""
 
     def stands(self, unit: str, url: str) -> Shell:
-        """Fails when an instance that has answered ends soon, or answers no more."""
+        """Fails when an instance that has answered ends or stops answering soon after."""
 
     def tells(self, unit: str) -> Shell:
         """Fails with the end of an instance's journal."""
@@ -71,9 +73,9 @@ class Switch(Resource, Protocol):
 class Engine(ABC):
     """A server program that llmrack installs and that runs models.
 
-    What asks it by requests stands in ``llmrack/verify/engines.py``: components ask nobody.
+    Requests to it are made in ``llmrack/verify/engines.py``; components send none.
 
-    + name: its own, its component's, and that of its providers' kind
+    + name: of the engine, of its component and of its providers' kind
     + title: its name for people
     + port_setting: the setting that declares where its instances listen
     """
@@ -84,11 +86,11 @@ class Engine(ABC):
 
     @abstractmethod
     def architectures(self, host: Host) -> Collection[str]:
-        """The architectures that its declared release is there for."""
+        """The architectures that the declared release exists for: ``amd64``, ``arm64``."""
 
     @abstractmethod
     def resources(self, stack: Stack, fleet: Fleet, host: Host, arch: str) -> list[Resource]:
-        """What a host that runs it gets; others lose what they have had of it.
+        """The resources of a host that runs it; on other hosts, those that remove its instances.
 
         + arch: ``amd64`` or ``arm64``
         """
@@ -111,7 +113,7 @@ class Engine(ABC):
 
     @abstractmethod
     def releases_folder(self, host: Host) -> str:
-        """Where ``host`` keeps its releases: a folder ``VERSION-DIGEST`` each, ``current`` a link.
+        """Where ``host`` keeps its releases: folders ``VERSION-DIGEST``, and the link ``current``.
 
         The folder has the engine's name (``templates/deploy/list-releases.sh`` relies on it).
         """
@@ -130,11 +132,11 @@ class Engine(ABC):
 
     @abstractmethod
     def models_seen(self, seen: Seen) -> Mapping[str, ModelSeen]:
-        """The models that were seen there, by their full names; none where nobody asked."""
+        """The models that were seen there, by their full names; empty if the look did not ask."""
 
     @abstractmethod
     def look(self, host: Host, look: Look) -> None:
-        """What ``unusable`` and ``notes`` need to see of a host that runs it."""
+        """Add to ``look`` what ``unusable`` and ``notes`` need to see of a host that runs it."""
 
     @abstractmethod
     def lacks_release(self, host: Host, arch: str) -> str | None:
@@ -146,7 +148,7 @@ class Engine(ABC):
 
     @abstractmethod
     def notes(self, host: Host, seen: Seen) -> list[str]:
-        """What should be known of it on an accepted host."""
+        """Remarks about it on a host that is accepted."""
 
     @abstractmethod
     def batch(self, host: Host) -> int:
@@ -154,4 +156,4 @@ class Engine(ABC):
 
     @abstractmethod
     def switch(self, resources: Collection[Resource]) -> Switch | None:
-        """What it runs with, among the resources of a host; None where it does not run."""
+        """The switch among the resources of a host; None if the engine does not run there."""

@@ -19,13 +19,15 @@ ENGINES: dict[str, Engine] = {engine.name: engine for engine in (Ollama(),)}
 
 
 def engines_on(stack: Stack, host: Host) -> list[Engine]:
-    """Those that some provider of ``stack`` runs on ``host``."""
-    kinds = {each.kind for each in stack.providers.values() if each.runs_on in host.groups}
+    """The engines that the providers of ``stack`` run on ``host``."""
+    kinds = {
+        provider.kind for provider in stack.providers.values() if provider.runs_on in host.groups
+    }
     return [engine for name, engine in ENGINES.items() if name in kinds]
 
 
 def engine_of(instance: Instance) -> Engine:
-    """The engine that an instance is of."""
+    """The engine of an instance."""
     return ENGINES[instance.engine]
 
 
@@ -36,12 +38,14 @@ def unit_of(instance: Instance) -> str:
 
 def units(stack: Stack, host: Host) -> list[str]:
     """The user units of all instances of ``host``."""
-    return [unit_of(each) for each in instances(stack, host)]
+    return [unit_of(instance) for instance in instances(stack, host)]
 
 
 def architectures(host: Host) -> list[str]:
     """The architectures that every engine has a declared release for, sorted."""
-    return sorted(set.intersection(*(set(each.architectures(host)) for each in ENGINES.values())))
+    return sorted(
+        set.intersection(*(set(engine.architectures(host)) for engine in ENGINES.values()))
+    )
 
 
 def models_folder(host: Host) -> str:

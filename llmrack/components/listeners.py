@@ -1,4 +1,4 @@
-"""What listens on a host because of llmrack, and nothing else does. And who is in its way."""
+"""The ports that llmrack's services listen on, and other programs that have taken them."""
 
 from __future__ import annotations
 
@@ -18,66 +18,70 @@ class Listener:
     """A TCP port.
 
     + bind: the address it is bound to; empty: every address of the host
-    + what: who answers there, for a person
+    + server: who answers there, for a person
     + setting: the setting that declares the port; empty for what packages listen on
     """
 
     bind: str
     port: int
-    what: str
+    server: str
     setting: str = ""
 
     def __str__(self) -> str:
-        return f"{bracketed(self.bind) or '*'}:{self.port} ({self.what})"
+        return f"{bracketed(self.bind) or '*'}:{self.port} ({self.server})"
 
 
 def listeners(stack: Stack, fleet: Fleet, host: Host) -> list[Listener]:
-    """Everything of llmrack's that listens on ``host`` all the time, in the order it is made.
+    """The ports that llmrack's services on ``host`` always listen on, in the order they are made.
 
     While a model is loaded its runner listens as well, on a port of 127.0.0.1 that Ollama chooses;
     so does a gateway's candidate while it is tried.
     """
     settings = host.settings
-    found = []
-    found += [
-        Listener(each.bind, each.port, f"{engine.title} {each.name}", engine.port_setting)
-        for each in instances(stack, host)
-        for engine in [engine_of(each)]
+    planned = []
+    planned += [
+        Listener(
+            instance.bind, instance.port, f"{engine.title} {instance.name}", engine.port_setting
+        )
+        for instance in instances(stack, host)
+        for engine in [engine_of(instance)]
     ]
     if GATEWAY_GROUP in host.groups:
-        found.append(
+        planned.append(
             Listener(settings.gateway_bind, settings.gateway_port, "gateway", "gateway_port")
         )
     if fleet.monitors:
-        alone = all(each.name == host.name for each in fleet.monitors)
-        found.append(Listener("127.0.0.1" if alone else "", EXPORTER_PORT, "node exporter"))
+        alone = all(monitor.name == host.name for monitor in fleet.monitors)
+        planned.append(Listener("127.0.0.1" if alone else "", EXPORTER_PORT, "node exporter"))
     if MONITOR_GROUP in host.groups:
-        found.append(Listener(settings.monitor_bind, settings.monitor_port, "Prometheus"))
-    return found
+        planned.append(Listener(settings.monitor_bind, settings.monitor_port, "Prometheus"))
+    return planned
 
 
 def look(stack: Stack, fleet: Fleet, host: Host, look: Look) -> None:
-    """What ``taken`` needs to see."""
-    look.ports.update(each.port for each in listeners(stack, fleet, host) if each.setting)
+    """Add to ``look`` what ``taken`` needs to see."""
+    look.ports.update(
+        listener.port for listener in listeners(stack, fleet, host) if listener.setting
+    )
 
 
 def taken(stack: Stack, fleet: Fleet, host: Host, seen: Seen) -> list[str]:
-    """For each port on which a program listens that is none of ours: which one, and the way out."""
-    planned = [each for each in listeners(stack, fleet, host) if each.setting]
-    return [reason for each in planned for reason in _in_the_way(each, seen)]
+    """For each port that another program has taken: that program, and the way out."""
+    planned = [listener for listener in listeners(stack, fleet, host) if listener.setting]
+    return [reason for listener in planned for reason in _in_the_way(listener, seen)]
 
 
 def _in_the_way(planned: Listener, seen: Seen) -> Iterator[str]:
-    there = [each for each in seen.listeners if _meets(planned, each)]
-    if not there or any(_is_ours(each, seen) for each in there):
+    holders = [listener for listener in seen.listeners if _meets(planned, listener)]
+    if not holders or any(_is_ours(listener, seen) for listener in holders):
         return
-    holder = there[0]
+    holder = holders[0]
     who = holder.program or "another program"
     about = f"process {holder.pid}" if holder.pid else "unknown process"
     if holder.unit.endswith(".service"):
         about += f", {holder.unit}"
     yield (
-        f"port {planned.port}, which is for {planned.what}, is taken: {who} ({about}) listens at "
+        f"port {planned.port}, which is for {planned.server}, is taken: {who} ({about}) listens at "
         f"{holder.address}; stop that, and see that it stays so after a reboot, or set "
         f"{planned.setting} to another port"
     )

@@ -1,4 +1,4 @@
-"""The plan of a host as text: its resources, and its files with secrets left out."""
+"""The plan of a host as text: its resources, and its files without secrets."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ COMPONENTS = ("system", "gpu", *ENGINES, "gateway", "monitor")
 def by_component(
     site: Site, host: Host, arch: str, nonce: str = "", credentials: bool = True
 ) -> dict[str, list[Resource]]:
-    """Everything ``host`` shall have, in the order it is made.
+    """The resources of ``host``, in the order in which they are made.
 
     + arch: the host's architecture, ``amd64`` or ``arm64``
     + nonce: salt of this run's snapshot
-    + credentials: whether its systemd has them for user units, as current ones do
+    + credentials: whether its systemd has credentials for user units, as current ones do
     """
     stack, fleet = site.stack, site.fleet
     resources = (
@@ -44,7 +44,7 @@ def by_component(
 
 
 def plan_text(site: Site, host: Host, files: bool) -> str:
-    """The plan, a line a resource; with ``files`` their content below them."""
+    """The plan, one line for each resource; with ``files``, the content of files below it."""
     groups = ", ".join(sorted(host.groups))
     lines = [f"{host.name} ({host.address}; {groups})"]
     if is_engine(site.stack, host) and not instances(site.stack, host):

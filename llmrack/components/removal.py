@@ -1,4 +1,4 @@
-"""What a removal takes from a host, in the opposite order of a deploy."""
+"""The resources of a removal, in the opposite order of a deploy."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ SYSTEM_UNITS = "/etc/systemd/system"
 
 
 def removals(host: Host) -> dict[str, list[Resource]]:
-    """What ``host`` shall no longer have, by component; all of it needs root.
+    """What is removed from ``host``, by component; all of it needs root.
 
-    It is found by where it lies and what it is called, whatever is declared at present.
+    It is found by its place and its name, whatever is declared at present.
     """
     home = host.home
     return {
@@ -52,7 +52,7 @@ def _monitor(home: Home) -> list[Resource]:
             "the exporter's guard",
             SYSTEM_UNITS,
             (monitor.GUARD,),
-            after=_no_table("llmrack_monitor"),
+            after="nft delete table inet llmrack_monitor 2>/dev/null; :",
         ),
         PathsGone(
             "Monitor's files",
@@ -68,7 +68,7 @@ def _gateway(host: Host, home: Home) -> list[Resource]:
             home.units,
             ("llmrack-gateway*",),
             home.user,
-            # It finishes what it was asked.
+            # It finishes its requests.
             timeout=host.settings.gateway_drain + 120,
         ),
         PathsGone(
@@ -109,29 +109,25 @@ def _system(host: Host, home: Home) -> list[Resource]:
     ]
 
 
-def _no_table(name: str) -> str:
-    return f"nft delete table inet {name} 2>/dev/null; :"
-
-
 def stays(host: Host, seen: Seen) -> list[str]:
-    """What a removal leaves on ``host``, and why: a sentence each."""
+    """A sentence for each thing that a removal leaves on ``host``, with the reason."""
     settings = host.settings
-    user, found = settings.service_user, []
+    user, reasons = settings.service_user, []
     if models_seen(seen) and not settings.remove_models:
-        found.append(
+        reasons.append(
             f"{len(models_seen(seen))} models stay in {models_folder(host)}: "
             "--data remove_models=true removes them, too"
         )
     if user in seen.users and f"user {user}" not in seen.made:
-        found.append(f"the user {user} stays: nothing notes that llmrack made it")
+        reasons.append(f"the user {user} stays: nothing notes that llmrack made it")
         if user in seen.linger and f"linger {user}" not in seen.made:
-            found.append(f"linger of {user} stays: nothing notes that llmrack enabled it")
+            reasons.append(f"linger of {user} stays: nothing notes that llmrack enabled it")
         if not any(line.startswith("package ") for line in seen.made):
-            found.append("all packages stay: nothing notes that llmrack installed any")
+            reasons.append("all packages stay: nothing notes that llmrack installed any")
     noted = {line.removeprefix("package ") for line in seen.made}
     if needed := sorted(noted & seen.packages - seen.removable):
-        found.append(
+        reasons.append(
             "packages stay, as others need them or their configuration was edited: "
             + ", ".join(needed)
         )
-    return found
+    return reasons

@@ -1,4 +1,4 @@
-"""Rendering of ``templates/``, strictly: a name that is not given is an error."""
+"""Rendering of ``templates/``; a name without a value is an error."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def verbatim(name: str) -> str:
 
 
 def record(directory: str, unit: str, *files: str) -> str:
-    """The command by which a unit notes what it is started with (see resources.units).
+    """The command by which a unit notes the digests of its files at its start (resources.units).
 
     + directory: ``%t/llmrack`` in a user unit, ``/run/llmrack`` in a system unit
     + files: absolute paths

@@ -1,4 +1,4 @@
-"""What a host shall no longer have. Nothing is removed that llmrack did not make."""
+"""Resources that a removal takes from a host; only those that llmrack made."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from shlex import quote
+from typing import ClassVar
 
 from llmrack.resources.change import Change, Shell, as_user
 from llmrack.resources.files import Line
@@ -18,27 +19,29 @@ REMOVAL_TIMEOUT = 600
 
 
 def _as(user: str | None, seen: Seen, script: str) -> str:
-    """``script`` as the user whose files they are; as root where that user is gone."""
+    """``script``, run as the user who owns the files; as root if that user is gone."""
     return as_user(user, script) if user in seen.users and user else script
 
 
 def _matching(seen: Seen, patterns: Collection[str]) -> list[str]:
-    return sorted(path for path in seen.paths if any(fnmatchcase(path, each) for each in patterns))
+    return sorted(
+        path for path in seen.paths if any(fnmatchcase(path, pattern) for pattern in patterns)
+    )
 
 
 @dataclass(frozen=True)
 class UnitsGone:
-    """Units that are stopped, and removed with the links that enabled them; drop-ins stay.
+    """Units that are stopped and removed, with the links that enabled them; drop-ins stay.
 
-    + what: whose they are, for plans
+    + title: what they belong to, for plans
     + folder: where their files are
     + patterns: of their names
     + user: whose user manager runs them; None for the system's
-    + after: script for what they leave when they stop
+    + after: script that removes what they leave when they stop
     + timeout: seconds that they may take to stop
     """
 
-    what: str
+    title: str
     folder: str
     patterns: tuple[str, ...]
     user: str | None = None
@@ -48,11 +51,13 @@ class UnitsGone:
     @property
     def name(self) -> str:
         """As in ``Units of the gateway``."""
-        return f"Units of {self.what}"
+        return f"Units of {self.title}"
 
     @property
     def _paths(self) -> list[str]:
-        return [f"{self.folder}/{at}{each}" for each in self.patterns for at in ("", "*.wants/")]
+        return [
+            f"{self.folder}/{at}{pattern}" for pattern in self.patterns for at in ("", "*.wants/")
+        ]
 
     def look(self, look: Look) -> None:
         """Their files and links."""
@@ -61,15 +66,15 @@ class UnitsGone:
             look.users.add(self.user)
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
-        """Stop them all at once, those too that run without being enabled."""
-        found = [path for path in _matching(seen, self._paths) if not path.endswith(".d")]
-        if not found:
+        """Stop them all at once, also those that run and are not enabled."""
+        paths = [path for path in _matching(seen, self._paths) if not path.endswith(".d")]
+        if not paths:
             return None
         manager = "--user" if self.user else "--system"
         count = len(self.patterns)
-        stop = script_file("resources/stop-units.sh", manager, count, *self.patterns, *found)
+        stop = script_file("resources/stop-units.sh", manager, count, *self.patterns, *paths)
         stop = f"{stop} || exit 1; {self.after}"
-        units = sorted({path.rpartition("/")[2] for path in found if ".wants" not in path})
+        units = sorted({path.rpartition("/")[2] for path in paths if ".wants" not in path})
         script = _as(self.user, seen, stop)
         return Change(
             self.name,
@@ -80,13 +85,13 @@ class UnitsGone:
 
 @dataclass(frozen=True)
 class PathsGone:
-    """Files and folders that are removed with all that is in them.
+    """Files, and folders with all their content, that are removed.
 
     + name: as plans call them
     + patterns: absolute paths, or patterns of such
     + owner: the user in whose folders they are, or root
-    + empty: folders that go, too, where nothing is left in them
-    + after: script for what follows from it
+    + empty: folders that are removed, too, if they are empty then
+    + after: script that runs afterwards
     """
 
     name: str
@@ -96,29 +101,29 @@ class PathsGone:
     after: str = ":"
 
     def look(self, look: Look) -> None:
-        """Which of them are there."""
+        """Which of them exist."""
         look.globs.update(self.patterns)
         look.users.add(self.owner)
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
-        """Remove those that are there."""
-        found = _matching(seen, self.patterns)
-        if not found:
+        """Remove those that exist."""
+        paths = _matching(seen, self.patterns)
+        if not paths:
             return None
-        script = f"rm -rf {' '.join(map(quote, found))} || exit 1; "
+        script = f"rm -rf {' '.join(map(quote, paths))} || exit 1; "
         if self.empty:
             script += f"rmdir {' '.join(map(quote, self.empty))} 2>/dev/null; "
         owner = None if self.owner == "root" else self.owner
         return Change(
             self.name,
-            f"to be removed: {', '.join(found)}",
+            f"to be removed: {', '.join(paths)}",
             (Shell(_as(owner, seen, script + self.after), timeout=REMOVAL_TIMEOUT),),
         )
 
 
 @dataclass(frozen=True)
 class LineGone:
-    """A line that was added to a file of somebody else's."""
+    """A line that llmrack added to a file of somebody else, and that is removed."""
 
     line: Line
 
@@ -141,11 +146,11 @@ class LineGone:
 
 @dataclass(frozen=True)
 class DropInGone:
-    """A package's service that runs again as its package has it.
+    """A drop-in of a package's service that is removed.
 
     + service: its unit
     + drop_in: absolute path
-    + package: where it comes from; the service ends where that goes
+    + package: the service's package; if that is removed, too, the service stops
     """
 
     service: str
@@ -158,12 +163,12 @@ class DropInGone:
         return f"Drop-in of {self.service}"
 
     def look(self, look: Look) -> None:
-        """Whether it is there, and whether the package can go."""
+        """Whether it exists, and whether the package can be removed."""
         look.paths.add(self.drop_in)
         look.removable = True
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
-        """Remove it, then stop the service or start it anew."""
+        """Remove it, then stop or restart the service."""
         if self.drop_in not in seen.paths:
             return None
         goes = self.package in seen.removable
@@ -178,15 +183,12 @@ class DropInGone:
 
 @dataclass(frozen=True)
 class PackagesGone:
-    """The packages that llmrack installed and that nothing else needs."""
+    """The packages that llmrack installed and nothing else needs are removed."""
 
-    @property
-    def name(self) -> str:
-        """As plans call them."""
-        return "Packages"
+    name: ClassVar[str] = "Packages"
 
     def look(self, look: Look) -> None:
-        """Which can go."""
+        """Which of them can be removed."""
         look.removable = True
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
@@ -202,20 +204,17 @@ class PackagesGone:
 
 @dataclass(frozen=True)
 class NotesGone:
-    """What llmrack notes of itself on a host; as long as models are kept, where they are."""
+    """llmrack's notes on a host are removed, but for the note of where models were kept."""
 
-    @property
-    def name(self) -> str:
-        """As plans call them."""
-        return "Notes"
+    name: ClassVar[str] = "Notes"
 
     def look(self, look: Look) -> None:
-        """What is noted."""
+        """The notes."""
         look.made = True
         look.paths.add("/run/llmrack")
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
-        """Remove them, the lock among them: nothing may come after it."""
+        """Remove them and the lock; no change may follow this one."""
         noted = [line for line in seen.made if not line.startswith(KEPT)]
         if not (changed or noted or "/run/llmrack" in seen.paths):
             return None

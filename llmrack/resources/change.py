@@ -1,4 +1,4 @@
-"""What is to be done on a host: data that the room ``remote`` carries out."""
+"""Changes of a host, as data that ``llmrack/deploy`` carries out."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from llmrack.resources.look import Look, Seen
 class Shell:
     """A script for ``sh`` on the host, as root.
 
-    + script: what runs; never holds a secret
-    + stdin: what it reads, which may hold secrets
+    + script: never holds a secret
+    + stdin: its standard input, which may hold secrets
     + timeout: seconds after which the host itself ends it
     """
 
@@ -86,10 +86,10 @@ class Build:
 
 @dataclass(frozen=True)
 class Reboot:
-    """The host restarts, and is waited for; one host of the fleet at a time.
+    """A restart of the host; one host of the fleet at a time, and the run waits for it.
 
-    + why: what needs it
-    + deadline: seconds it may take to come back
+    + why: what needs the restart
+    + deadline: seconds that the host may take to come back
     """
 
     why: str
@@ -101,13 +101,13 @@ Action = Shell | Upload | Send | InstallBundled | Pull | Build | Reboot
 
 @dataclass(frozen=True)
 class Change:
-    """One resource that differs.
+    """The change of one resource that differs.
 
-    + resource: its name
-    + why: what differs, in a few words
-    + actions: what is done about it, in order
-    + secrets: the names of those that it brings to the host
-    + edited: paths of files that it undoes an edit in
+    + resource: the name of the resource
+    + why: the difference, in a few words
+    + actions: what the run does about it, in order
+    + secrets: names of the secrets that it brings to the host
+    + edited: paths of files in which it undoes an edit
     + installs: whether it installs Debian packages, which write to /usr
     """
 
@@ -124,13 +124,13 @@ class Resource(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called in plans and messages; unique on its host."""
+        """Its name in plans and messages; unique on its host."""
 
     def look(self, look: Look) -> None:
         """Add to ``look`` what must be seen to tell whether the host has it."""
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
-        """What is to be done, or None; ``changed`` names resources that this run changes."""
+        """The change that is due, or None; ``changed`` names resources that this run changes."""
 
 
 def plan(resources: Collection[Resource], seen: Seen) -> list[Change]:

@@ -27,7 +27,7 @@ def owned(owner: str, script: str) -> str:
 class Directory:
     """A directory with its parents.
 
-    + by_root: root makes it for its owner, who could not; only where no unprivileged user owns a
+    + by_root: root makes it, because its owner could not; only where no unprivileged user owns a
       parent
     """
 
@@ -47,11 +47,11 @@ class Directory:
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
         """Make it, or give it the right owner and mode."""
-        found = seen.paths.get(self.path)
-        if found and (found.kind, found.owner, found.mode) == ("d", self.owner, self.mode):
+        present = seen.paths.get(self.path)
+        if present and (present.kind, present.owner, present.mode) == ("d", self.owner, self.mode):
             return None
         make = f"mkdir -p {quote(self.path)} && chmod {self.mode:o} {quote(self.path)}"
-        why = "missing" if found is None else f"{found.owner} {found.mode:o}"
+        why = "missing" if present is None else f"{present.owner} {present.mode:o}"
         if self.by_root:
             return Change(self.name, why, (Shell(f"{make} && chown {self.owner}: {self.path}"),))
         return Change(self.name, why, (Shell(owned(self.owner, make)),))
@@ -83,16 +83,20 @@ class File:
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
         """Write it beside, then rename."""
-        found = seen.paths.get(self.path)
+        present = seen.paths.get(self.path)
         same = seen.hashes.get(self.path) == self.digest
-        if found and same and (found.kind, found.owner, found.mode) == ("f", self.owner, self.mode):
+        if (
+            present
+            and same
+            and (present.kind, present.owner, present.mode) == ("f", self.owner, self.mode)
+        ):
             return None
-        edited = found is not None and not same and self.path in seen.edited
+        edited = present is not None and not same and self.path in seen.edited
         if edited and self.path in seen.kept:
             return None
         why = "missing"
-        if found:
-            why = f"{found.owner} {found.mode:o}" if same else "content differs"
+        if present:
+            why = f"{present.owner} {present.mode:o}" if same else "content differs"
         if edited:
             why = "edited by hand"
         script = noted((Note(self.path, self.digest),), self.write.script)
@@ -101,7 +105,7 @@ class File:
 
     @property
     def write(self) -> Shell:
-        """What writes it, without a note of it."""
+        """The script that writes it, without a note of that."""
         size = len(self.content.encode())
         script = script_file("resources/write-file.sh", self.path, f"{self.mode:o}", size)
         return Shell(owned(self.owner, script), stdin=self.content)
@@ -109,7 +113,7 @@ class File:
 
 @dataclass(frozen=True)
 class Line:
-    """A file of somebody else's that has this line; one such line a file."""
+    """A line in a file of somebody else; at most one in each file."""
 
     path: str
     line: str
@@ -146,17 +150,17 @@ class Link:
         return f"Link {self.path}"
 
     def look(self, look: Look) -> None:
-        """Where it leads."""
+        """Its target."""
         look.paths.add(self.path)
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
         """Point it at its target."""
-        found = seen.paths.get(self.path)
-        if found and (found.kind, found.link) == ("l", self.target):
+        present = seen.paths.get(self.path)
+        if present and (present.kind, present.link) == ("l", self.target):
             return None
         return Change(
             self.name,
-            "missing" if found is None else f"leads to {found.link}",
+            "missing" if present is None else f"leads to {present.link}",
             (Shell(owned(self.owner, switch(self.path, self.target))),),
         )
 
@@ -171,8 +175,8 @@ def switch(path: str, target: str) -> str:
 class EnvironmentFile:
     """A systemd EnvironmentFile with secrets, merged key by key.
 
-    Keys that someone added on the host stay, and a key whose secret is empty or a placeholder is
-    left as it is there. Of an edited one that is kept, the edited keys stay.
+    Keys that somebody added on the host stay. A key whose secret is empty or a placeholder is left
+    as it is on the host. If edits of the file are kept, the edited keys stay.
 
     + nonce: the salt of this run's snapshot (see ``look.script``)
     """
@@ -196,19 +200,23 @@ class EnvironmentFile:
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
         """Write the keys that differ; the values travel on standard input alone."""
         real = {k: v for k, v in self.values.items() if not v.is_placeholder}
-        there = seen.env_keys.get(self.path, {})
+        on_host = seen.env_keys.get(self.path, {})
         edited = seen.edited_keys.get(self.path, set())
         kept = edited if self.path in seen.kept else set()
         differ = sorted(
-            k for k, v in real.items() if there.get(k) != self._digest(v) and k not in kept
+            k for k, v in real.items() if on_host.get(k) != self._digest(v) and k not in kept
         )
-        found = seen.paths.get(self.path)
-        right = found and (found.kind, found.owner, found.mode) == ("f", self.owner, self.mode)
+        present = seen.paths.get(self.path)
+        right = present and (present.kind, present.owner, present.mode) == (
+            "f",
+            self.owner,
+            self.mode,
+        )
         if right and not differ:
             return None
         lines = "".join(f"{key}={quote_value(real[key])}\n" for key in differ)
         names = ", ".join(f"{k} (edited by hand)" if k in edited else k for k in differ)
-        why = "missing" if found is None else (f"keys {names}" if differ else "mode")
+        why = "missing" if present is None else (f"keys {names}" if differ else "mode")
         notes = [Note(self.path, self._digest(real[k]), k, self.nonce) for k in differ]
         size = len(lines.encode())
         merge = script_file("resources/merge-environment.sh", self.path, f"{self.mode:o}", size)

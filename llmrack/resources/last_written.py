@@ -1,8 +1,9 @@
-"""What llmrack wrote last is noted on the host: what differs from it was edited by hand.
+"""Notes on the host of what llmrack wrote last: a file that differs was edited by hand.
 
-A line each, fields separated by tabs: a file's path, a key of an environment file or ``-``, the
-salt of that key's digest or ``-``, the SHA-256 in hex. A note is made just before its file is
-written, and some before it are kept: what a run left that was cut off or rolled back is no edit.
+A note is a line with fields separated by tabs: a file's path, a key of an environment file or
+``-``, the salt of that key's digest or ``-``, the SHA-256 in hex. A note is made just before its
+file is written, and some earlier notes are kept, so that a file from a run that was cut off or
+rolled back does not count as edited.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ WHOLE = "-"
 
 @dataclass(frozen=True)
 class Note:
-    """What a file, or a key of an environment file, is about to be.
+    """The coming content of a file, or of a key of an environment file.
 
-    + digest: SHA-256 in hex; of ``salt`` and the value where it is a key
+    + digest: SHA-256 in hex; for a key, of ``salt`` and the value
     """
 
     path: str
@@ -30,8 +31,8 @@ class Note:
 
 
 def noted(notes: Sequence[Note], script: str) -> str:
-    """``script``, after ``notes`` were made; both for ``sh`` as root."""
+    """A script for ``sh`` as root that makes ``notes``, then runs ``script``."""
     if not notes:
         return script
-    lines = ["\t".join((each.path, each.key, each.salt, each.digest)) for each in notes]
+    lines = ["\t".join((note.path, note.key, note.salt, note.digest)) for note in notes]
     return f"{script_file('resources/note-written.sh', WRITTEN, *lines)} || exit 1\n{script}"

@@ -1,4 +1,4 @@
-"""One look at a host: what is asked (see look_script), and what the host answered."""
+"""One look at a host: the questions (see look_script), and the host's answers."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class ListenerSeen:
     """A process that listens on a TCP port, or may do so by a socket that it holds.
 
     + address: where, with the port, as ``ss`` writes it: ``0.0.0.0:4000``, ``[::]:22``, ``*:22``
-    + program: the process's name; it and the others are empty where they are not known
+    + program: the process's name; it, pid and unit are empty if they are not known
     + unit: its unit or scope of systemd
     """
 
@@ -63,11 +63,11 @@ class ListenerSeen:
 
 @dataclass(frozen=True)
 class Part:
-    """Something that one component alone wants to see, with a script of its own.
+    """A part of the look that only one component needs, with a script of its own.
 
-    + tag: the first field of each line that the script prints; ``Seen.parts`` has it by that
+    + tag: the first field of each line that the script prints, and the key in ``Seen.parts``
     + script: a path below ``templates/``
-    + read: makes of those lines, each its fields after the tag, what is seen
+    + read: turns those lines (lists of the fields after the tag) into the value in ``Seen.parts``
     """
 
     tag: str
@@ -78,17 +78,17 @@ class Part:
 
 @dataclass
 class Look:
-    """What the snapshot must ask for; resources add to it.
+    """The questions of a look; resources add to them.
 
-    + globs: patterns of paths; what matches is seen like ``paths``
-    + notes: files of one line that is wanted
-    + secret_files: files that are a secret as a whole, seen by a salted digest
+    + globs: patterns of paths; matching paths are seen like ``paths``
+    + notes: files of which the first line is asked
+    + secret_files: files that are a secret as a whole; a salted digest is asked
     + access: pairs of a user and a folder that this user must reach and write to
-    + controllers: users whose manager's cgroup controllers are wanted
-    + ports: TCP ports of which it is wanted who listens there
-    + made: whether what llmrack itself made there is wanted (``made``)
-    + removable: whether those of the packages among it are that can go
-    + parts: what components want to see beside, by tag (see ``ask``)
+    + controllers: users for whose managers the cgroup controllers are asked
+    + ports: TCP ports for which the listening process is asked
+    + made: whether the notes of what llmrack made are asked
+    + removable: whether the packages among those that can be removed are asked
+    + parts: parts of single components, by tag (see ``ask``)
     """
 
     disks: set[str] = field(default_factory=set)
@@ -113,18 +113,18 @@ class Look:
     parts: dict[str, Part] = field(default_factory=dict)
 
     def ask(self, part: Part) -> None:
-        """Ask for what one component alone wants to see; once, however many ask for it."""
+        """Add the part of one component; the same part is asked once."""
         self.parts[part.tag] = part
 
 
 @dataclass
 class Seen:
-    """What the host answered; absent keys are things it does not have.
+    """The host's answers; a thing that the host does not have has no key.
 
-    + edited: paths of files that are not as llmrack wrote them last
+    + edited: paths of files that differ from what llmrack wrote last
     + edited_keys: the same for keys, by the path of their environment file
     + kept: paths of files whose edits stay (the setting ``keep_edits``)
-    + parts: what components asked for beside, by the tag of its ``Part``
+    + parts: the values of components' parts, by the tag of the ``Part``
     """
 
     facts: dict[str, str] = field(default_factory=dict)
@@ -156,9 +156,9 @@ class Seen:
 
 
 def parse(lines: Iterable[str], look: Look, kept: Collection[str] = ()) -> Seen:
-    """What the script printed, read. Raises ValueError when it was cut short.
+    """The answers in what the script printed. Raises ValueError if it was cut short.
 
-    + look: what was asked
+    + look: the questions
     + kept: paths of files whose edits stay
     """
     seen = Seen(kept=frozenset(kept))

@@ -1,7 +1,7 @@
-"""The script of the one look: those of every kind of thing that is asked, one after the other.
+"""The script of the look: the scripts of all kinds of questions, one after the other.
 
-They are plain ``sh`` with coreutils, findutils and systemd, because they also run on a box on which
-nothing has been installed yet. Each line they print is a tag, then fields separated by tabs.
+They are plain ``sh`` with coreutils, findutils and systemd, because they also run on a host on
+which nothing has been installed yet. They print lines: a tag, then fields separated by tabs.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from llmrack.resources.script import script_file
 def script(look: Look, nonce: str) -> str:
     """The ``sh`` script that answers ``look``.
 
-    ``nonce`` (random, per run) salts the digests of secrets, so that what travels and what a
-    verbose log shows says nothing about a key's value.
+    ``nonce`` (random, per run) salts the digests of secrets, so that neither the
+    connection nor a verbose log says anything about a key's value.
     """
     return "\n".join(
         [
@@ -54,7 +54,7 @@ def _part(name: str, *arguments: str | int) -> str:
 
 
 def _asked(name: str, things: Collection[str | int], *before: str) -> list[str]:
-    """The part of a kind of things, where some are asked; ``before``: its arguments before them."""
+    """The script of one kind, if ``things`` of it are asked; ``before``: its first arguments."""
     return [_part(name, *before, *sorted(map(str, things)))] if things else []
 
 

@@ -1,4 +1,4 @@
-"""Releases that nothing needs any more, removed once another one has proved itself."""
+"""Removal of releases that nothing needs, once a new one has proved itself."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from llmrack.resources.script import script_file
 class OldReleases:
     """``folder`` has ``keep`` releases at most, the newest ones and those that are in use.
 
-    In use is where a link leads, and where a process of the user works or runs from. It is looked
-    after when a new release came, and at no other time.
+    A release is in use if a link leads to it, or if a process of the user works in it or runs from
+    it. Releases are removed only when a new one has come.
 
-    + new: the release that comes, where one does
+    + new: the release that is declared
     + links: patterns of links
-    + after: names of the resources whose change is a new release that proved itself
+    + after: names of the resources whose changes bring a new release and prove it
     """
 
     folder: str
@@ -37,17 +37,17 @@ class OldReleases:
         return f"Old releases in {self.folder}"
 
     def look(self, look: Look) -> None:
-        """What is in the folder."""
+        """The content of the folder."""
         look.globs.add(f"{self.folder}/*")
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
         """Remove the oldest that nobody needs."""
-        there = {
+        present = {
             path
-            for path, found in seen.paths.items()
-            if found.kind == "d" and str(PurePosixPath(path).parent) == self.folder
+            for path, entry in seen.paths.items()
+            if entry.kind == "d" and str(PurePosixPath(path).parent) == self.folder
         }
-        if not set(self.after) <= set(changed) or len(there | {self.new}) <= self.keep:
+        if not set(self.after) <= set(changed) or len(present | {self.new}) <= self.keep:
             return None
         prune = script_file("resources/prune-releases.sh", self.folder, self.keep, *self.links)
         script = Shell(owned(self.user, prune), timeout=300)

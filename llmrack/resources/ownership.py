@@ -1,9 +1,9 @@
-"""What llmrack itself made on a host is noted there, and a removal takes that and nothing else.
+"""Notes of what llmrack made on a host; a removal takes that and nothing else.
 
-A line each: ``user llm``, ``linger llm``, ``group render llm``, ``package zstd``; and, from a
-removal, ``kept FOLDER``: models without a user. The script that makes a thing notes it first
-(templates/resources/notes.sh), so that nothing is left that nobody knows of when it is cut off, and
-takes it back when that fails.
+One line for each thing: ``user llm``, ``linger llm``, ``group render llm``, ``package zstd``; and,
+from a removal, ``kept FOLDER``: models without a user. The script that makes a thing notes it first
+(templates/resources/notes.sh), so that a script that is cut off leaves nothing without a note. It
+takes the note back if making the thing fails.
 """
 
 from __future__ import annotations

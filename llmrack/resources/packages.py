@@ -15,7 +15,7 @@ ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def target(seen: Seen) -> str:
-    """What a host runs, as bundles name it: ``debian-12-amd64``."""
+    """A host's system, as bundles name it: ``debian-12-amd64``."""
     arch = ARCHITECTURES.get(seen.fact("arch"), seen.fact("arch"))
     return f"{seen.fact('os')}-{seen.fact('os_version')}-{arch}"
 
@@ -24,8 +24,8 @@ def target(seen: Seen) -> str:
 class Packages:
     """Packages that are installed, in whatever version the distribution has.
 
-    + name: what plans call it; unique on its host
-    + bundle: the bundle that they come from, or None
+    + name: its name in plans; unique on its host
+    + bundle: the folder of the bundle that they come from, or None
     """
 
     packages: tuple[str, ...]
@@ -37,7 +37,7 @@ class Packages:
         look.packages.update(self.packages)
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
-        """Install what is missing; the lists are fetched only when they cannot name it."""
+        """Install missing packages; fetch the package lists only if they lack one of these."""
         missing = sorted(set(self.packages) - seen.packages)
         if not missing:
             return None

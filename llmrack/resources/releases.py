@@ -52,7 +52,7 @@ class Archive:
             actions.append(Upload(Path(self.upload), arrived))
             copy = f"cp {arrived} {local} || {{ rm -f {local}; exit 1; }}"
             take = owned(self.owner, f"mkdir -p {self.cache} && {{ {copy}; }}")
-            # Where it cannot be taken it is in nobody's way, either.
+            # It is removed, also if the copy fails.
             actions.append(Shell(f"({take}); e=$?; rm -f {arrived}; exit $e", timeout=600))
         else:
             fetch = script_file("resources/fetch-archive.sh", self.cache, self.sha256, *self.urls)
@@ -68,7 +68,7 @@ class Venv:
 
     + lock: every package with its version and digests (``uv pip compile --generate-hashes``)
     + uv_lock: the same for uv itself, which pip installs
-    + bundle: the bundle that the wheels come from, or None
+    + bundle: the folder of the bundle that the wheels come from, or None
     """
 
     path: str

@@ -22,7 +22,8 @@ def script_file(name: str, *arguments: str | int) -> str:
     A subshell keeps variables, traps and ``exit`` inside, as a file of its own would. The text is
     not quoted (as ``sh -c`` would need it), so it stays short when it is quoted on its way.
     """
-    return f"(\nset -- {' '.join(quote(str(each)) for each in arguments)}\n{script_text(name)})"
+    words = " ".join(quote(str(argument)) for argument in arguments)
+    return f"(\nset -- {words}\n{script_text(name)})"
 
 
 @cache

@@ -17,11 +17,11 @@ from llmrack.resources.script import script_file
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit that is enabled, active, and was started with what is on disk now.
+    """A unit that is enabled, active, and was started with the files as they are now.
 
     + user: whose user manager runs it; None for the system's
     + depends: names of the resources whose change makes a restart due
-    + ready: the URL that answers once the service does, or empty
+    + ready: a URL that answers when the service is ready, or empty
     + deadline: seconds it may take to get ready
     """
 
@@ -57,23 +57,23 @@ class Unit:
         return Change(self.name, why, (Shell(script, timeout=self.deadline + 60),))
 
     def _why(self, seen: Seen, changed: Collection[str]) -> str:
-        found = seen.units.get(self.unit)
-        if found is None or found.active == "inactive":
+        unit = seen.units.get(self.unit)
+        if unit is None or unit.active == "inactive":
             return "not running"
-        if found.active != "active":
-            return found.active
-        return due(found, self.depends, changed)
+        if unit.active != "active":
+            return unit.active
+        return due(unit, self.depends, changed)
 
 
-def due(found: UnitSeen, depends: Collection[str], changed: Collection[str]) -> str:
-    """Why a unit that runs must be started anew, or an empty text.
+def due(unit: UnitSeen, depends: Collection[str], changed: Collection[str]) -> str:
+    """Why a running unit must be restarted, or an empty text.
 
     + depends: names of the resources it is started with
     + changed: names of the resources that this run changes
     """
-    if found.enabled != "enabled":
+    if unit.enabled != "enabled":
         return "not enabled"
     touched = [name for name in depends if name in changed]
     if touched:
         return f"after {touched[0]}"
-    return "" if found.fresh else "started with other files than are there now"
+    return "" if unit.fresh else "started with other files than are there now"

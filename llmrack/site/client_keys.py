@@ -1,6 +1,6 @@
-"""What the gateway knows of keys: ``keys.json`` beside LiteLLM's config.yaml.
+"""``keys.json``, beside LiteLLM's config.yaml: the hashes of the keys that a gateway accepts.
 
-``llmrack/shipped/gateway/auth.py`` reads it. It holds the keys' hashes and no key.
+``llmrack/shipped/gateway/auth.py`` reads it. It holds no key.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ NO_KEYS = "{}"
 
 @dataclass(frozen=True)
 class ExtraKey:
-    """A key that may do everything for a while, as the master key before the present one.
+    """A key with all rights for a while, such as the previous master key.
 
     + sha256: of the key, in hex
     + until: its last second, as in 2026-11-21T12:00:00Z
@@ -43,11 +43,11 @@ def client_keys(
         for name, key in stack.keys.items()
         if name in issued
     }
-    for each in extra:
-        known[each.sha256] = {
-            "name": each.name,
+    for key in extra:
+        known[key.sha256] = {
+            "name": key.name,
             "models": None,
-            "until": each.until,
+            "until": key.until,
             "rpm": None,
             "master": True,
         }

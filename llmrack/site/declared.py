@@ -20,7 +20,7 @@ from llmrack.site.known_cards import with_known_cards
 from llmrack.site.locks import lock_problems
 from llmrack.site.secret_names import secret_names
 from llmrack.site.site import Site
-from llmrack.stack.bundle import Bundle, load_bundle
+from llmrack.stack.bundle import load_bundle
 from llmrack.stack.checks.checks import check
 from llmrack.stack.declaration import Declaration
 from llmrack.stack.fleet import Fleet, Host
@@ -34,9 +34,10 @@ LOCAL_GROUPS = ("gpu", "gateway")
 
 
 def read_inventory(inventory: str, folder: Path, with_bundle: bool = True) -> Site:
-    """Load and validate everything from an inventory file, without a host being asked.
+    """Load and validate everything that an inventory file declares; asks no host.
 
-    + with_bundle: take what the setting ``bundle`` names for granted; False where one is made
+    + with_bundle: whether to read the bundle that the setting ``bundle`` names; False while one
+      is made
 
     Raises FileNotFoundError, and DeclarationError also for a file that Python cannot run.
     """
@@ -51,8 +52,8 @@ def open_inventory(inventory: str, folder: Path) -> Inventory:
     state.cwd = str(folder)
     with ctx_state.use(state):
         try:
-            found: Inventory = make_inventory(inventory, cwd=str(folder))
-            return found
+            hosts: Inventory = make_inventory(inventory, cwd=str(folder))
+            return hosts
         except SyntaxError as error:
             cause = f"is not Python ({error.msg})"
             place = Problem(str(error.filename), "", cause, "mend it there", error.lineno or 0)
@@ -70,15 +71,16 @@ def read(
 ) -> Site:
     """Load and validate stack, settings and secrets; files are looked up from ``folder``.
 
-    + may_be_empty: a provider that need not have models yet
+    + may_be_empty: a provider that may have no models yet
 
-    Raises DeclarationError with everything that is wrong, as far as it can be told at once.
+    Raises DeclarationError with every mistake that can be found in one pass.
     """
-    fleet = with_known_cards(_fleet(inventory, folder), folder)
-    bundle = _bundle(fleet, folder) if with_bundle else None
+    fleet = with_known_cards(fleet_of(inventory, folder), folder)
+    bundle_folder = _shared_setting(fleet, "bundle") if with_bundle else ""
+    bundle = load_bundle(folder / bundle_folder, bundle_folder) if bundle_folder else None
     if bundle:
         fleet = from_bundle(fleet, bundle)
-    stack_file, env_file = _one(fleet, "stack_file"), _one(fleet, "env_file")
+    stack_file, env_file = _shared_setting(fleet, "stack_file"), _shared_setting(fleet, "env_file")
     stack, lines = load_stack(folder / stack_file, stack_file)
     places = _places(fleet, folder)
     kept = find(places, secret_names(stack))
@@ -87,28 +89,26 @@ def read(
     declaration = Declaration(
         stack, fleet, kept, lines, stack_file, env_file, issued, placeholders(places)
     )
-    found = check(declaration, may_be_empty) + _missing_files(declaration, folder)
-    found += lock_problems(bundle) + (not_in_bundle(stack, fleet, bundle) if bundle else [])
-    if found:
-        raise DeclarationError(found)
+    problems = check(declaration, may_be_empty) + _missing_files(declaration, folder)
+    problems += lock_problems(bundle) + (not_in_bundle(stack, fleet, bundle) if bundle else [])
+    if problems:
+        raise DeclarationError(problems)
     return Site(declaration, kept, places, keys_file)
 
 
-def fleet_of(inventory: Inventory, folder: Path) -> Fleet:
-    """The hosts with their settings; DeclarationError for mistakes in these."""
-    return _fleet(inventory, folder)
-
-
 def places_of(inventory: Inventory, folder: Path) -> Places:
-    """Where secrets are kept; DeclarationError for mistakes in the settings."""
-    return _places(_fleet(inventory, folder), folder)
+    """Where secrets are kept. Raises DeclarationError for mistakes in the settings."""
+    return _places(fleet_of(inventory, folder), folder)
 
 
 def _places(fleet: Fleet, folder: Path) -> Places:
-    return Places(folder / _one(fleet, "env_file"), folder / _one(fleet, "secrets_file"))
+    return Places(
+        folder / _shared_setting(fleet, "env_file"), folder / _shared_setting(fleet, "secrets_file")
+    )
 
 
-def _fleet(inventory: Inventory, folder: Path) -> Fleet:
+def fleet_of(inventory: Inventory, folder: Path) -> Fleet:
+    """The hosts with their settings. Raises DeclarationError for mistakes in these."""
     hosts, problems = [], []
     for entry in inventory:
         try:
@@ -122,7 +122,7 @@ def _fleet(inventory: Inventory, folder: Path) -> Fleet:
 
 
 def _missing_files(declaration: Declaration, folder: Path) -> list[Problem]:
-    """Local files that models are made from, and that are not there."""
+    """A problem for each local file that a model is made from and that does not exist."""
     return [
         declaration.problem(
             f"models.{name}.create",
@@ -150,19 +150,14 @@ def _host(name: str, groups: list[str], data: dict[str, Any], folder: Path) -> H
     return Host(name, frozenset(groups), str(address), settings)
 
 
-def _bundle(fleet: Fleet, folder: Path) -> Bundle | None:
-    name = _one(fleet, "bundle")
-    return load_bundle(folder / name, name) if name else None
-
-
 def _group_data(folder: Path, group: str) -> dict[str, Any]:
     path = folder / "group_data" / f"{group}.py"
     values = runpy.run_path(str(path)) if path.exists() else {}
     return {key: value for key, value in values.items() if is_own(key)}
 
 
-def _one(fleet: Fleet, setting: str) -> str:
-    """A setting that is one for all hosts; empty when it is None."""
+def _shared_setting(fleet: Fleet, setting: str) -> str:
+    """The value of a setting that all hosts share; empty where it is None."""
     values = {str(getattr(host.settings, setting) or "") for host in fleet.hosts}
     if not values:
         return str(Settings.model_fields[setting].default or "")

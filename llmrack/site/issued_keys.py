@@ -1,6 +1,6 @@
-"""The keys of clients that were issued: ``keys.json`` beside stack.yaml, which holds their hashes.
+"""The issued keys of clients: ``keys.json`` beside stack.yaml holds their hashes.
 
-A key has 256 random bits, so its hash helps nobody to find it: the file may be committed.
+A key has 256 random bits, so nobody can find it by its hash: the file may be committed.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def read_issued(path: Path) -> dict[str, IssuedKey]:
 
 
 def issue(path: Path, name: str) -> Secret:
-    """Make a key, note its hash, and return it: it is nowhere else.
+    """Make a key, note its hash, and return the key, which is stored nowhere.
 
     Raises like ``read_issued``, and OSError when the file cannot be written.
     """
@@ -64,7 +64,7 @@ def revoke(path: Path, name: str) -> None:
 
 @contextmanager
 def _changing(path: Path) -> Iterator[dict[str, IssuedKey]]:
-    """The entries, to be changed by nobody else meanwhile, and written at once."""
+    """The entries, under a lock; they are written when the block ends."""
     with alone_with(path):
         keys = read_issued(path)
         yield keys

@@ -1,4 +1,4 @@
-"""The cards that were seen last: a plan, and a run for some hosts alone, know the others'."""
+"""The GPUs that were seen last, for plans and for runs that do not ask every host."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KNOWN = Path(".llmrack/gpus.json")
 
 
 def remember_cards(host: Host, folder: Path) -> None:
-    """Keep the cards of ``host``, which are known, beside those of all others.
+    """Keep the known cards of ``host`` beside those of all other hosts.
 
     Raises DeclarationError when another run keeps the file locked, and OSError.
     """
@@ -27,7 +27,7 @@ def remember_cards(host: Host, folder: Path) -> None:
 
 
 def with_known_cards(fleet: Fleet, folder: Path) -> Fleet:
-    """``fleet`` with the cards that were seen last, where instances follow from them."""
+    """``fleet`` with the cards that were seen last, for hosts whose instances depend on them."""
     known = _known(folder)
 
     def filled(host: Host) -> Host:
@@ -40,7 +40,7 @@ def with_known_cards(fleet: Fleet, folder: Path) -> Fleet:
 
 def _known(folder: Path) -> dict[str, list[str]]:
     try:
-        found = json.loads((folder / KNOWN).read_text(encoding="utf-8"))
+        known = json.loads((folder / KNOWN).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return known if isinstance(known, dict) else {}

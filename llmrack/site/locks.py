@@ -1,4 +1,4 @@
-"""The lock files of what gateways install, and what must not stand in them."""
+"""The lock files of the packages that gateways install, and refusals of bad versions."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ OLDEST_LITELLM = (1, 84, 0)
 
 def locks(bundle: Bundle | None) -> tuple[str, str]:
     """The lock files of the gateway and of uv: the bundle's, or else this project's."""
-    return bundle.locks if bundle else (_own(LOCK), _own(UV_LOCK))
+    return bundle.locks if bundle else (_of_project(LOCK), _of_project(UV_LOCK))
 
 
-def _own(name: str) -> str:
+def _of_project(name: str) -> str:
     return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
@@ -27,9 +27,9 @@ def litellm_version(lock: str) -> str:
 
 
 def lock_problems(bundle: Bundle | None = None) -> list[Problem]:
-    """A LiteLLM that must not be deployed: below 1.84.0 there are known holes.
+    """A problem for a locked LiteLLM below 1.84.0, which has known holes.
 
-    Sources: CVE-2026-42208, 42271, 40217, 49468. Which releases are locked at all: tools/lock.py.
+    Sources: CVE-2026-42208, 42271, 40217, 49468. tools/lock.py decides which releases are locked.
     """
     version = litellm_version(locks(bundle)[0])
     numbers = tuple(int(part) for part in version.split(".")[:3] if part.isdigit())

@@ -1,4 +1,4 @@
-"""Everything that is declared, read together."""
+"""The site: everything that is declared, read together."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Site:
     """Everything that is declared, checked.
 
     + declaration: the stack and the hosts, with the places to name in messages
-    + kept: the secrets that have a value, by name, and where each comes from
+    + kept: the secrets that have a value, by name, with their sources
     + places: where secrets may be kept
-    + keys_file: where the keys of clients are noted that were issued
+    + keys_file: the file that notes the issued keys of clients
     """
 
     declaration: Declaration
@@ -53,7 +53,7 @@ class Site:
 
     @cached_property
     def client_keys(self) -> str:
-        """What the gateways know of keys: their ``keys.json``."""
+        """The gateways' ``keys.json``."""
         master = self.kept.get(MASTER_KEY)
         extra = []
         if master and master.accepted:
@@ -61,12 +61,12 @@ class Site:
         return client_keys(self.stack, self.issued, extra)
 
     def host(self, name: str) -> Host:
-        """The host called ``name``; KeyError when the inventory has none."""
+        """The host called ``name``. Raises KeyError if the inventory has none."""
         for host in self.fleet.hosts:
             if host.name == name:
                 return host
         raise KeyError(name)
 
     def with_fleet(self, fleet: Fleet) -> Site:
-        """The same with what has been found out about its hosts: their cards."""
+        """The same site with another fleet, such as one whose cards are known."""
         return replace(self, declaration=replace(self.declaration, fleet=fleet))

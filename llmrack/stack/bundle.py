@@ -1,4 +1,4 @@
-"""What a bundle has: everything a deploy would fetch, in one folder, listed with checksums."""
+"""A bundle: everything that a deploy would fetch, in one folder, with an index of checksums."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from llmrack.problems import DeclarationError, Problem
-from llmrack.stack.settings import Sha256, Version
+from llmrack.stack.settings import Version
+from llmrack.stack.types import Sha256
 
 INDEX = "bundle.json"
 LOCK, UV_LOCK = "gateway/requirements.txt", "gateway/uv.txt"
-# Each in a folder named after the distribution and architecture it is for.
+# Folders in the folder of a target, as in debian-12-amd64.
 PACKAGES, WHEELS = "packages", "wheels"
 # Debian's index of the packages in a folder.
 PACKAGES_INDEX = "Packages"
@@ -52,10 +53,10 @@ class BundledModel(BaseModel):
 class Index(BaseModel):
     """``bundle.json``, which is written last: a folder without it is no bundle.
 
-    + targets: what it can deploy, as in ``debian-12-amd64``
+    + targets: the systems it can deploy to, as in ``debian-12-amd64``
     + ollama_sha256: digest of the release's archive, by architecture
     + models: by name, with its tag
-    + files: everything else in the folder, by path
+    + files: all other files of the folder, by path
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -72,7 +73,7 @@ class Index(BaseModel):
 class Bundle:
     """A bundle in ``folder``.
 
-    + sound: its files that were found to be as they were made
+    + sound: names of files that were checked and are not damaged
     """
 
     folder: Path
@@ -81,7 +82,7 @@ class Bundle:
 
     @cached_property
     def locks(self) -> tuple[str, str]:
-        """The lock files of the gateway and of uv, as they were when the bundle was made."""
+        """The texts of the lock files of the gateway and of uv, from when the bundle was made."""
         lock, uv_lock = (self.folder / name for name in (LOCK, UV_LOCK))
         return lock.read_text(encoding="utf-8"), uv_lock.read_text(encoding="utf-8")
 
@@ -94,14 +95,14 @@ class Bundle:
         return sum(self.index.files[name].size for name in self.index.models[model].blobs)
 
     def below(self, folder: Path) -> list[str]:
-        """The files in one of its folders, sorted; empty for a folder that is not in it."""
+        """The files in one of its folders, sorted; empty for a folder outside of it."""
         if not folder.is_relative_to(self.folder):
             return []
         start = f"{folder.relative_to(self.folder).as_posix()}/"
         return sorted(name for name in self.index.files if name.startswith(start))
 
     def damage(self, name: str) -> str:
-        """What is wrong with one file, in a few words; empty when it is as it was made."""
+        """The damage of one file, in a few words; empty if it is as it was made."""
         if name in self.sound:
             return ""
         listed = self.index.files.get(name)
@@ -132,7 +133,7 @@ def archive_name(arch: str) -> str:
 def load_bundle(folder: Path, name: str) -> Bundle:
     """Read the index of the bundle in ``folder``, which settings call ``name``.
 
-    Of its files only the small lock files are looked at, because every run reads them. Raises
+    Only the small lock files are compared with it, because every run reads them. Raises
     DeclarationError.
     """
     try:
@@ -147,9 +148,9 @@ def load_bundle(folder: Path, name: str) -> Bundle:
     except OSError as error:
         raise _unusable(name, f"{INDEX} cannot be read ({error.strerror})") from None
     bundle = Bundle(folder, index)
-    for each in (LOCK, UV_LOCK):
-        if why := bundle.damage(each):
-            raise _unusable(name, f"{each} {why}")
+    for lock in (LOCK, UV_LOCK):
+        if why := bundle.damage(lock):
+            raise _unusable(name, f"{lock} {why}")
     return bundle
 
 

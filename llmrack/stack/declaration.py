@@ -1,4 +1,4 @@
-"""Everything declared, together, with the places to name when something is wrong with it."""
+"""Everything that is declared, with the files and lines that messages name."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from llmrack.stack.schema import Stack
 
 @dataclass(frozen=True)
 class Declaration:
-    """Everything declared, with the names of its files and lines for messages.
+    """Everything that is declared, with the files and lines that messages name.
 
-    + secrets: those that have a value
-    + placeholders: where those stand that have a text which waits to be replaced, by name
-    + issued: the keys of clients that were issued, by name
+    + secrets: names of the secrets that have a value
+    + lines: 1-based line of each key path in the stack file
+    + issued: the issued keys of clients, by name
+    + placeholders: by the name of a secret that has only a placeholder, the place of that
     """
 
     stack: Stack
@@ -33,7 +34,7 @@ class Declaration:
     def problem(self, where: str, cause: str, way_out: str, *path: str) -> Problem:
         """A problem in the stack file, at the line of ``path`` (default: ``where`` split).
 
-        What is wrong may be a default, which has no line: then it is that of the part around it.
+        A default has no line; then it is the line of the part around it.
         """
         keys = path or tuple(where.split("."))
         around = (keys[:length] for length in range(len(keys), 0, -1))

@@ -1,4 +1,4 @@
-"""What follows for each public name: who serves it where, and how a gateway asks for it."""
+"""The deployments of each public name: where it is served, and how a gateway asks for it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STEP = 100
 
 @dataclass(frozen=True)
 class Deployment:
-    """A model on an instance (LiteLLM's word): one thing a gateway can send a request to.
+    """A model on an instance (LiteLLM's word), which a gateway can send requests to.
 
     + name: the public name it stands under: the model's own, or a tier's or a mix's
     + model: the declared model
@@ -27,7 +27,7 @@ class Deployment:
     + provider: the provider's name
     + litellm_model: model with LiteLLM's provider prefix
     + secret: name of the secret that is its key, or None
-    + level: those of the lowest level serve; the next ones when none of them can
+    + level: deployments of the lowest level serve; those of the next if none of these can
     + weight: share of the requests, relative to the others of the level
     """
 
@@ -50,57 +50,64 @@ class Deployment:
     @property
     def id(self) -> str:
         """Unique in a gateway; LiteLLM returns it in ``x-litellm-model-id``."""
-        own = f"{self.instance}/{self.model}"
-        return own if self.name == self.model else f"{own}@{self.name}"
+        plain = f"{self.instance}/{self.model}"
+        return plain if self.name == self.model else f"{plain}@{self.name}"
 
 
 def deployments(stack: Stack, fleet: Fleet, gateway: Host) -> list[Deployment]:
-    """Everything ``gateway`` can send requests to, in the stack's and the inventory's order.
+    """The deployments that ``gateway`` can ask, in the order of the stack and the inventory.
 
     Instances follow from the inventory: each host of a group that a provider names has one, or as
-    many as its settings say. Aliases have none of their own.
+    many as its settings say. Aliases have no deployments of their own.
     """
-    own = {name: list(_of_model(stack, name, fleet, gateway)) for name in stack.models}
-    found = [each for group in own.values() for each in group]
+    by_model = {name: list(_of_model(stack, name, fleet, gateway)) for name in stack.models}
+    served = [deployment for group in by_model.values() for deployment in group]
     for tier, members in stack.tiers.items():
         for number, member in enumerate(members):
-            found += [
-                replace(each, name=tier, level=number * _STEP + each.level) for each in own[member]
+            served += [
+                replace(deployment, name=tier, level=number * _STEP + deployment.level)
+                for deployment in by_model[member]
             ]
     for mix, shares in stack.mixes.items():
         for member, share in shares.items():
-            found += [replace(each, name=mix) for each in _shared(own[member], share)]
-    return found
+            served += [
+                replace(deployment, name=mix) for deployment in _shared(by_model[member], share)
+            ]
+    return served
 
 
 def context_length(stack: Stack, fleet: Fleet, name: str) -> int | None:
-    """Tokens of context that a model is served with; None where that is not declared."""
+    """Tokens of context that a model is served with; None if that is not declared."""
     model = stack.models[name]
     baked = model.context_length
     if model.create and not baked:
         baked = model.create.parameters.num_ctx
-    found = []
+    lengths = []
     for at in stack.served_by(name):
         provider = stack.providers[at]
         if provider.runs_on is None:
             return None
-        found += [
+        lengths += [
             baked or instance.context_length
             for host in fleet.hosts
             for instance in provider.instances(host)
         ]
-    return min(found, default=None)
+    return min(lengths, default=None)
 
 
 def _shared(group: list[Deployment], share: float) -> Iterator[Deployment]:
-    """A model's deployments with ``share`` among those that serve first, and again among the next.
+    """A model's deployments, with ``share`` divided among those of each level.
 
-    Their levels begin at 1, whatever the priorities: the share of a mix's member is its share.
+    Their levels begin at 1, whatever the priorities, so that a member of a mix has its share.
     """
-    levels = sorted({each.level for each in group})
-    for each in group:
-        whole = sum(other.weight for other in group if other.level == each.level)
-        yield replace(each, level=levels.index(each.level) + 1, weight=share * each.weight / whole)
+    levels = sorted({deployment.level for deployment in group})
+    for deployment in group:
+        whole = sum(other.weight for other in group if other.level == deployment.level)
+        yield replace(
+            deployment,
+            level=levels.index(deployment.level) + 1,
+            weight=share * deployment.weight / whole,
+        )
 
 
 def _of_model(stack: Stack, name: str, fleet: Fleet, gateway: Host) -> Iterator[Deployment]:
@@ -114,10 +121,10 @@ def _of_model(stack: Stack, name: str, fleet: Fleet, gateway: Host) -> Iterator[
             if instance in seen:
                 continue
             seen.add(instance)
-            # hosted_vllm alone asks {url}/rerank with the declared key alone; openai knows no
-            # ranks, and asks for the other kinds in OpenAI's form (read and seen with 1.106.12).
-            asked = ("hosted_vllm", base) if kind == "rerank" else provider.litellm(kind, base)
-            prefix, url = asked
+            # Only hosted_vllm asks {url}/rerank with nothing but the declared key; openai has no
+            # rerank, and asks for the other kinds in OpenAI's form (read and seen with 1.106.12).
+            form = ("hosted_vllm", base) if kind == "rerank" else provider.litellm(kind, base)
+            prefix, url = form
             yield Deployment(
                 name=name,
                 model=name,
@@ -135,7 +142,7 @@ def _of_model(stack: Stack, name: str, fleet: Fleet, gateway: Host) -> Iterator[
 def _instances(
     name: str, provider: Provider, fleet: Fleet, gateway: Host
 ) -> Iterator[tuple[str, str, int, float]]:
-    """Name, address, priority and weight of each."""
+    """Name, address, priority and weight of each instance of a provider."""
     if provider.remote:
         yield name, provider.remote.url, provider.priority, provider.weight
         return

@@ -1,4 +1,4 @@
-"""What runs models on a host, as its providers declare it."""
+"""The instances that run models on a host, as providers declare them."""
 
 from __future__ import annotations
 
@@ -14,5 +14,7 @@ def is_engine(stack: Stack, host: Host) -> bool:
 
 def instances(stack: Stack, host: Host) -> tuple[Instance, ...]:
     """The instances of ``host``; providers of one engine share them."""
-    found = (each for provider in stack.providers.values() for each in provider.instances(host))
-    return tuple(dict.fromkeys(found))
+    declared = (
+        instance for provider in stack.providers.values() for instance in provider.instances(host)
+    )
+    return tuple(dict.fromkeys(declared))

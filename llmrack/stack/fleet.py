@@ -23,9 +23,9 @@ class Host:
     + groups: the inventory groups it is in
     + address: where other hosts reach it (a name or an IP address)
     + settings: what is set for it
-    + gpus: UUIDs of its GPUs, as far as they matter (``instances_follow_cards``); None while
-      nobody has looked
-    + bundle: where everything comes from; None: from the internet
+    + gpus: UUIDs of its GPUs, if its instances depend on them (``instances_follow_cards``); None
+      while they are not known
+    + bundle: the bundle that everything comes from; None: the internet
     """
 
     name: str
@@ -68,7 +68,7 @@ class Fleet:
 
     @property
     def monitors(self) -> tuple[Host, ...]:
-        """The hosts that run Prometheus; without one nothing of the fleet is measured."""
+        """The hosts that run Prometheus; if there is none, the fleet has no monitoring."""
         return self.group(MONITOR_GROUP)
 
 

@@ -1,4 +1,4 @@
-"""Where things lie in the home of the service user."""
+"""Folders in the home of the service user."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ class Home:
 
     @property
     def units(self) -> str:
-        """Units of its systemd."""
+        """Units of the user's systemd."""
         return f"{self.folder}/.config/systemd/user"
 
     @property
     def config(self) -> str:
-        """What llmrack keeps of its own: environment files."""
+        """llmrack's own files, such as environment files."""
         return f"{self.folder}/.config/llmrack"
 
     @property
     def cache(self) -> str:
-        """Downloads on their way."""
+        """Downloads that are not unpacked yet."""
         return f"{self.folder}/.cache/llmrack"
 
     @property

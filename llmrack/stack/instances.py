@@ -1,4 +1,4 @@
-"""Instances of engines on our own hosts, whatever engine it is."""
+"""Instances of engines on our own hosts; the same for all engines."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ ONLY = "main"
 class Instance:
     """One running server of an engine, on a host of ours.
 
-    + engine: the name of the engine that it is of (components/engines.py)
-    + name: among the host's instances of that engine
+    + engine: the name of its engine (components/engines.py)
+    + name: unique among the host's instances of that engine
     + bind: the address that it listens on
     + port: the port that it listens on
     + gpus: UUIDs of its cards; None for every card of the host, empty for none
-    + environment: what its unit says on top of what all instances of the engine have
+    + environment: variables of its unit, beside those that all instances of the engine have
     + writer: whether it is the one that writes to the host's models directory
-    + context_length: tokens of context of a model that does not say
+    + context_length: tokens of context of a model that does not declare its own
     + parallel: requests that a model answers at once
-    + priority: the host's own; None: its provider's
-    + weight: the host's own; None: its provider's
+    + priority: as the host's settings say; None: the provider's
+    + weight: as the host's settings say; None: the provider's
     """
 
     engine: str
@@ -42,7 +42,7 @@ class Instance:
 
 
 def instance_name(host: Host, instance: Instance) -> str:
-    """How an instance is called in a gateway and in reports: ``box1``, or ``box1/NAME``."""
+    """The name of an instance in gateways and reports: ``box1``, or ``box1/NAME``."""
     return host.name if instance.name == ONLY else f"{host.name}/{instance.name}"
 
 
@@ -54,7 +54,7 @@ def instance_url(host: Host, instance: Instance, seen_from: Host) -> str:
 
 
 def needs_gpu(host: Host, instance: Instance) -> bool:
-    """Whether what ``instance`` serves must be on a GPU."""
+    """Whether the models that ``instance`` serves must be on a GPU."""
     return host.settings.gpu_required and instance.gpus != ()
 
 
@@ -63,8 +63,8 @@ class EngineModel:
     """A model that the instances of an engine on a host have.
 
     + name: the engine's full name for it
-    + create: how it is made; None for one that is fetched
-    + public: the models of the stack that it is served as; empty for a mere base of another
+    + create: how it is made; None if it is pulled
+    + public: the models of the stack that it serves; empty if it is only a base of another model
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The shape of a client's key in ``stack.yaml``, and of what is known of one that was issued."""
+"""The shape of a client's key in ``stack.yaml``, and of an issued key in ``keys.json``."""
 
 from __future__ import annotations
 

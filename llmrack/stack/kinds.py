@@ -1,4 +1,4 @@
-"""The kinds of answer that models give: each model gives one."""
+"""The kinds of answer; each model gives one."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ MODES: dict[Kind, str] = {
 
 
 def kind_of(model: Model) -> Kind:
-    """The kind of a model's answers: what its capabilities name beside those of a chat."""
+    """The kind of a model's answers: the one that its capabilities name, or else chat."""
     return next((kind for kind in MODES if kind != "chat" and kind in model.capabilities), "chat")

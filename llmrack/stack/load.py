@@ -1,4 +1,4 @@
-"""Reading declarations from files, so that every complaint names file, line and key path."""
+"""Reading declarations from files; every problem names file, line and key path."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SHAPES = {
 Lines = Mapping[tuple[str, ...], int]
 # Far more than the largest stack has; references to references make more of a few lines.
 _MOST_ENTRIES = 100_000
-# Of a key; the other one is of "<<".
+# The tag of a key that is a text, and the tag of "<<".
 _TEXT = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
 
 
@@ -37,7 +37,7 @@ def load_stack(path: Path, name: str | None = None) -> tuple[Stack, Lines]:
     """Read and validate a stack file.
 
     + path: the file
-    + name: how messages call it (default: ``path``)
+    + name: its name in messages (default: ``path``)
 
     Returns the stack and the 1-based line of every key path. Raises DeclarationError.
     """
@@ -81,7 +81,7 @@ def _with_authorities(name: str, folder: Path, stack: Stack, lines: Lines) -> St
 
 
 def _authority(file: Path) -> str:
-    """The text of a file with certificates; ValueError when it holds none, or a key as well."""
+    """The text of a file with certificates. Raises ValueError if it has none, or has a key, too."""
     try:
         text = file.read_text(encoding="ascii")
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
@@ -89,36 +89,32 @@ def _authority(file: Path) -> str:
         raise ValueError("no certificate in PEM form") from None
     except OSError as error:
         raise ValueError((error.strerror or "unreadable").lower()) from None
-    # It is copied to the gateway, where a certificate need not be kept from anybody.
+    # It is copied to the gateway, where others may read certificates.
     if "PRIVATE KEY" in text:
         raise ValueError("it holds a private key")
     return text
 
 
 def load_settings(host: str, data: Mapping[str, Any], name: str = "group_data") -> Settings:
-    """Validate what inventory and group data say for ``host``. Raises DeclarationError."""
-    own = {key: value for key, value in data.items() if is_own(key)}
+    """The validated settings of ``host`` from inventory and group data. Raises DeclarationError."""
+    settings = {key: value for key, value in data.items() if is_own(key)}
     try:
-        return Settings.model_validate(own)
+        return Settings.model_validate(settings)
     except ValidationError as error:
         problems = []
         for detail in error.errors():
             parts = [str(part) for part in detail["loc"]]
-            # Some settings are a word or a list; pydantic finds fault with these as both.
-            given = own.get(parts[0]) if parts else None
+            # Some settings are a word or a list; pydantic reports errors of both forms.
+            given = settings.get(parts[0]) if parts else None
             other_kind = "literal[" if isinstance(given, list | tuple) else "tuple["
             if any(part.startswith(other_kind) for part in parts):
                 continue
             where = ".".join(part for part in parts if "[" not in part)
-            problems.append(_setting_problem(name, host, where, detail))
+            cause, way_out = _explained(detail)
+            if detail["type"] == "extra_forbidden":
+                cause, way_out = unknown_setting(where)
+            problems.append(Problem(name, f"{where} (host {host})", cause, way_out))
         raise DeclarationError(problems) from None
-
-
-def _setting_problem(name: str, host: str, where: str, detail: ErrorDetails) -> Problem:
-    cause, way_out = _say(detail)
-    if detail["type"] == "extra_forbidden":
-        cause, way_out = unknown_setting(where)
-    return Problem(name, f"{where} (host {host})", cause, way_out)
 
 
 def _whole(name: str, cause: str, way_out: str) -> DeclarationError:
@@ -126,9 +122,10 @@ def _whole(name: str, cause: str, way_out: str) -> DeclarationError:
 
 
 def _parse(name: str, text: str) -> tuple[Any, Lines]:
-    """YAML to data, refusing duplicate keys (which YAML loaders silently let the last one win).
+    """The data of a YAML text, and the line of every key path.
 
-    What repeats itself by YAML's references, or goes deeper than any declaration, is refused, too.
+    Raises DeclarationError, also for a key that stands twice (YAML loaders silently take the last
+    one), for references that repeat too much, and for too deep a nesting.
     """
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -173,14 +170,14 @@ def _walk(
                 cause = "has a key that is no text to YAML"
                 problems.append(Problem(name, ".".join(path), cause, "put it in quotes", line))
                 continue
-            here = (*path, str(key.value))
+            inner = (*path, str(key.value))
             if key.value in seen:
                 problems.append(
-                    Problem(name, ".".join(here), "stands here twice", "keep one of them", line)
+                    Problem(name, ".".join(inner), "stands here twice", "keep one of them", line)
                 )
             seen.add(str(key.value))
-            lines[here] = line
-            _walk(name, value, here, lines, problems)
+            lines[inner] = line
+            _walk(name, value, inner, lines, problems)
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             _walk(name, item, (*path, str(index)), lines, problems)
@@ -190,10 +187,10 @@ def _explain(
     name: str, data: dict[str, Any], lines: Lines, details: Iterable[ErrorDetails]
 ) -> list[Problem]:
     problems = []
-    found = list(details)
-    for detail in found:
+    findings = list(details)
+    for detail in findings:
         # A list whose items are wrong is also called too short: the items are the cause.
-        inside = [other for other in found if other["loc"][:-1] == detail["loc"]]
+        inside = [other for other in findings if other["loc"][:-1] == detail["loc"]]
         if detail["type"] == "too_short" and inside:
             continue
         # Pydantic puts the union's tag and "[key]" into the path; they stand in no file.
@@ -202,7 +199,7 @@ def _explain(
             for index, part in enumerate(detail["loc"])
             if part != "[key]" and not (index == 2 and detail["loc"][0] == "providers")
         )
-        cause, way_out = _say(detail)
+        cause, way_out = _explained(detail)
         if detail["type"] == "extra_forbidden":
             cause, way_out = unknown(path, "key", _valid_keys(data, path))
         if detail["type"] == "union_tag_invalid":
@@ -238,8 +235,8 @@ def _valid_keys(data: dict[str, Any], path: tuple[str, ...]) -> Iterable[str]:
     return KINDS[kind].model_fields
 
 
-def _say(detail: ErrorDetails) -> tuple[str, str]:
-    """Pydantic's finding as cause and way out; the value itself is never repeated."""
+def _explained(detail: ErrorDetails) -> tuple[str, str]:
+    """Cause and way out of an error that pydantic found. They never repeat the value."""
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "too_short":
         return "is empty", "name at least one"

@@ -1,4 +1,4 @@
-"""The models that a provider itself says it has, against those that are declared of it."""
+"""Comparison of the models that a provider lists with those that are declared of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from llmrack.stack.providers import Provider
 from llmrack.stack.schema import Stack
 from llmrack.stack.types import is_wildcard
 
-# More names than these are no help in a message.
+# A message with more names than this would not help.
 FEW = 12
 
 
@@ -23,7 +23,7 @@ class Server:
     """One server that is asked for its models.
 
     + provider: the provider's name
-    + declared: what is declared of it
+    + declared: the provider as declared
     + instance: ``host`` or ``host/name`` for an instance of our own, the provider's name for others
     + url: its base address
     """
@@ -40,7 +40,7 @@ class Server:
 
     @property
     def secret(self) -> str | None:
-        """Name of the secret that it is shown; the first one where there are several."""
+        """Name of the first secret that is sent to it, or None."""
         return next(iter(self.declared.secrets), None)
 
     @property
@@ -62,7 +62,7 @@ def servers(stack: Stack, fleet: Fleet, gateway: Host, name: str) -> list[Server
 
 
 def with_lists(stack: Stack) -> dict[str, Provider]:
-    """The providers in use, but for our own hosts, of which models are declared by name."""
+    """The enabled remote providers of which models are declared by name."""
     return {
         name: provider
         for name, provider in stack.providers.items()
@@ -73,16 +73,18 @@ def with_lists(stack: Stack) -> dict[str, Provider]:
 
 
 def listed(answer: object) -> dict[str, dict[str, Any]] | None:
-    """What a list in Ollama's form or in OpenAI's says of each model, by its name.
+    """The entries of a list of models in Ollama's form or in OpenAI's, by the model's name.
 
-    None where it is neither. Sources: ollama/ollama docs/api.md (GET /api/tags), OpenAI's API
-    reference (GET /v1/models).
+    None if the answer has neither form. Sources: ollama/ollama docs/api.md (GET /api/tags),
+    OpenAI's API reference (GET /v1/models).
     """
     for form, key in (("models", "name"), ("data", "id")):
         entries = answer.get(form) if isinstance(answer, dict) else None
         if isinstance(entries, list):
             return {
-                str(each[key]): each for each in entries if isinstance(each, dict) and key in each
+                str(entry[key]): entry
+                for entry in entries
+                if isinstance(entry, dict) and key in entry
             }
     return None
 
@@ -90,15 +92,15 @@ def listed(answer: object) -> dict[str, dict[str, Any]] | None:
 def not_listed(
     declaration: Declaration, server: Server, names: Collection[str], asked_from: str
 ) -> Iterator[Problem]:
-    """The models that a server is declared to run, and does not list.
+    """A problem for each model that is declared of a server, and that it does not list.
 
-    + names: those that it lists
+    + names: the names that it lists
     + asked_from: the host that asked
     """
     stack, provider = declaration.stack, server.provider
     at = server.declared
-    known = {at.listed_name(each) for each in names}
-    full = {at.full_name(each) for each in known}
+    known = {at.listed_name(name) for name in names}
+    full = {at.full_name(name) for name in known}
     for model in stack.models_of(provider):
         upstream = stack.upstream(model, provider)
         if is_wildcard(model) or at.full_name(upstream) in full:

@@ -1,4 +1,4 @@
-"""The shape of a model in ``stack.yaml``, and of the declaration that makes one of one's own."""
+"""The shape of a model in ``stack.yaml``, and of the declaration that makes a new model."""
 
 from __future__ import annotations
 
@@ -86,21 +86,22 @@ class Create(Closed):
 
     @property
     def request(self) -> dict[str, Any]:
-        """What is laid over its source, in the words of ``POST /api/create``."""
+        """The parameters laid over its source, in the form of ``POST /api/create``."""
         parameters = self.parameters.model_dump(exclude_none=True)
-        # The API takes stop as a list, and a list that is empty as one that is given.
+        # The API takes stop as a list, and an empty list would count as given.
         parameters = {key: value for key, value in parameters.items() if value != ()}
         laid_over = {"system": self.system, "template": self.template, "parameters": parameters}
-        found: dict[str, Any] = {key: value for key, value in laid_over.items() if value}
+        request: dict[str, Any] = {key: value for key, value in laid_over.items() if value}
         if self.adapters:
-            found["adapters"] = {
-                each.file.rsplit("/", 1)[-1]: f"sha256:{each.sha256}" for each in self.adapters
+            request["adapters"] = {
+                adapter.file.rsplit("/", 1)[-1]: f"sha256:{adapter.sha256}"
+                for adapter in self.adapters
             }
-        return found
+        return request
 
     @property
     def digest(self) -> str:
-        """SHA-256 of everything that decides what the model is, in hex."""
+        """SHA-256 of everything that decides the model's content, in hex."""
         decides = [self.base, self.sha256, self.copy_of, self.request]
         return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""What a bundle settles for the hosts that are deployed from it."""
+"""Hosts that are deployed from a bundle: their settings, and models that it lacks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from llmrack.stack.schema import Stack
 
 
 def from_bundle(fleet: Fleet, bundle: Bundle) -> Fleet:
-    """The same hosts, with the bundle's release of Ollama and no other place to get one from."""
+    """The same hosts, with the bundle's release of Ollama and no other source of it."""
     settled = {
         "ollama_version": bundle.index.ollama_version,
         "ollama_sha256": bundle.index.ollama_sha256,
@@ -28,7 +28,7 @@ def from_bundle(fleet: Fleet, bundle: Bundle) -> Fleet:
 
 
 def not_in_bundle(stack: Stack, fleet: Fleet, bundle: Bundle) -> list[Problem]:
-    """What hosts shall have and the bundle has not."""
+    """A problem for each driver and model that hosts need and the bundle does not have."""
     problems = [
         Problem(
             "group_data",

@@ -25,7 +25,7 @@ Count = Annotated[int, Field(ge=0)]
 # What llama-server takes as --cache-type-k and -v (llama.cpp common/arg.cpp, kv_cache_types).
 CacheType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
 
-# Set by llmrack itself, from other settings: saying them twice would let them differ.
+# llmrack itself sets these from other settings; declared twice, they could differ.
 MANAGED = {
     "OLLAMA_HOST": "ollama_bind and ollama_port",
     "OLLAMA_MODELS": "service_home",
@@ -86,7 +86,7 @@ class OllamaEnvironment(BaseModel):
     def variables(self, only_set: bool = False) -> dict[str, str]:
         """The variables with a value, as systemd's ``Environment=`` takes them.
 
-        + only_set: leave out those that have their default
+        + only_set: leave out variables that nobody has set
         """
         values = self.model_dump(exclude_none=True, exclude_unset=only_set)
         return {
@@ -95,14 +95,14 @@ class OllamaEnvironment(BaseModel):
         }
 
 
-# What a name that ends so holds, by custom.
+# By custom, a variable whose name ends like this holds a secret.
 _SECRET = re.compile(r"(^|_)(API_?KEY|ACCESS_KEY|PRIVATE_KEY|TOKEN|SECRET|PASSWORD|PASSWD)$")
-# Of the unit's environment file, llmrack's own.
+# The prefix of llmrack's own variables in the unit's environment file.
 _OWN_PREFIX = "LLMRACK_"
 
 
 def _is_extra(name: str) -> str:
-    """``name``, if nothing else says what it is to be; ValueError with a way out."""
+    """``name``, if no other setting sets it. Raises ValueError with a way out."""
     if name in MANAGED:
         raise ValueError(f"is set by llmrack itself; use {MANAGED[name]}")
     if name.startswith(_OWN_PREFIX):
@@ -117,7 +117,7 @@ def _is_extra(name: str) -> str:
     return name
 
 
-# A variable that Ollama, or a library of its, knows and llmrack does not.
+# A variable that Ollama or one of its libraries knows, and llmrack does not.
 ExtraName = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]*$", max_length=100),
@@ -126,7 +126,7 @@ ExtraName = Annotated[
 
 
 def unknown_variable(name: str) -> tuple[str, str]:
-    """Cause and way out for a name in an environment of Ollama's that is none of its."""
+    """Cause and way out for an unknown variable in an environment of Ollama's."""
     if name in MANAGED:
         return "is set by llmrack itself", f"use {MANAGED[name]}"
     meant = misspelt(name, OllamaEnvironment.model_fields)

@@ -14,7 +14,7 @@ from llmrack.stack.schema import Stack
 
 
 def engine_models(stack: Stack, host: Host) -> list[EngineModel]:
-    """The models that ``host`` must have: bases before what is made from them, else by name."""
+    """The models that ``host`` must have, by name, but a base before the models made from it."""
     public: dict[str, list[str]] = {}
     made: dict[str, Create] = {}
     for provider, name in _models(stack, host):
@@ -25,29 +25,29 @@ def engine_models(stack: Stack, host: Host) -> list[EngineModel]:
             made[upstream] = with_context(model.create, model.context_length)
         elif model.context_length:
             made[upstream] = with_context(Create(base=model.model or name), model.context_length)
-    found: dict[str, EngineModel] = {}
+    models: dict[str, EngineModel] = {}
 
     def visit(name: str, trail: tuple[str, ...]) -> None:
         create = made.get(name)
         source = source_of(create) if create else None
-        if name in found or name in trail:
+        if name in models or name in trail:
             return
         if source:
             visit(source, (*trail, name))
-        found[name] = EngineModel(name, create, tuple(public.get(name, ())))
+        models[name] = EngineModel(name, create, tuple(public.get(name, ())))
 
     for name in sorted(public, key=lambda name: (name in made, name)):
         visit(name, ())
-    return list(found.values())
+    return list(models.values())
 
 
 def pulled_models(stack: Stack, host: Host) -> list[str]:
-    """The names of the models that ``host`` gets from a registry, bases of others among them."""
+    """The names of the models that ``host`` pulls from a registry, including mere bases."""
     return [model.name for model in engine_models(stack, host) if model.create is None]
 
 
 def source_of(create: Create) -> str | None:
-    """The model that another one is made from or is a copy of; None for one from a file."""
+    """The model that ``create`` starts from or copies; None if it starts from a file."""
     source = create.base or create.copy_of
     return normalised(source) if source else None
 
@@ -79,10 +79,10 @@ def served(stack: Stack, host: Host) -> list[str]:
 
 
 def _models(stack: Stack, host: Host) -> Iterator[tuple[str, str]]:
-    """Providers with their models; a model of several providers of the host stands once."""
-    found: set[str] = set()
+    """Pairs of provider and model; a model of several providers of the host is there once."""
+    listed: set[str] = set()
     for provider in _providers(stack, host):
         for name in stack.models_of(provider):
-            if name not in found:
-                found.add(name)
+            if name not in listed:
+                listed.add(name)
                 yield provider, name

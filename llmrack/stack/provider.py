@@ -1,8 +1,8 @@
-"""What every kind of provider in ``stack.yaml`` has, and what it answers to who asks about it.
+"""The base of all kinds of provider in ``stack.yaml``.
 
-Two kinds of question are put to a provider: how it is asked (addresses, paths, forms of requests),
-and what of it runs on our own hosts (its group and its instances). Beside what stands in this file,
-each kind has ``remote``: how somebody else's server is reached, or None for what runs on our hosts.
+A provider says how it is asked (addresses, paths, forms of requests) and what of it runs on our own
+hosts (its group and its instances). Beside the members in this file, each kind has ``remote``: the
+provider itself if it is somebody else's server, or None if it runs on our own hosts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from llmrack.stack.kinds import Kind
 from llmrack.stack.models import Model
 from llmrack.stack.types import Closed, Seconds, is_wildcard
 
-# Why something cannot be as it is declared, and what to do.
+# Why a declaration is wrong, and what to do.
 CauseAndWayOut = tuple[str, str]
 # The levels of thinking that a model is asked by unless it is declared otherwise.
 USUAL_LEVELS = ("low", "medium", "high")
@@ -28,15 +28,15 @@ USUAL_LEVELS = ("low", "medium", "high")
 class BaseProvider(Closed, ABC):
     """What providers of all kinds have in common.
 
-    + title: who answers there, for people
-    + dialect: whose form requests to it have, as the gateway calls it (request_rules.py)
+    + title: its name for people
+    + dialect: the form of requests to it, as the gateway calls it (requests/rules.py)
     + speaks_openai: whether LiteLLM asks it for chats in OpenAI's form
     + kinds: the kinds of answer that it can give
     + is_paid: whether requests to it cost money
     + in_price_list: whether LiteLLM's list of prices may know its models
     + takes_openai_chats: whether ``chat_path`` takes chats in OpenAI's form
-    + loaded_path: where it says what it has loaded; None where it does not say
-    + describe_path: where it describes one model; None where it does not
+    + loaded_path: the path that lists its loaded models; None if there is none
+    + describe_path: the path that describes one model; None if there is none
     + may_serve_unlisted: whether it may serve models that its own list leaves out
     """
 
@@ -114,16 +114,16 @@ class BaseProvider(Closed, ABC):
 
     @property
     def runs_on(self) -> str | None:
-        """The inventory group whose hosts run it; None for what somebody else runs."""
+        """The inventory group whose hosts run it; None if somebody else runs it."""
         return None
 
     def instances(self, host: Host) -> tuple[Instance, ...]:
-        """What of it runs on ``host``."""
+        """Its instances on ``host``."""
         return ()
 
     @property
     def needs_models(self) -> bool:
-        """Whether it is of no use without a model that is declared of it."""
+        """Whether it is useless unless a model is declared of it."""
         return True
 
     @property
@@ -143,12 +143,12 @@ class BaseProvider(Closed, ABC):
 
     @property
     def unusual_chat_path(self) -> str | None:
-        """``chat_path`` where LiteLLM does not know it by itself."""
+        """``chat_path`` if it differs from the one that LiteLLM uses by itself; else None."""
         return None
 
     @property
     def version_url(self) -> str | None:
-        """Where somebody else's server says its version; None where it does not."""
+        """The URL at which somebody else's server says its version; None if there is none."""
         return None
 
     @abstractmethod
@@ -160,7 +160,7 @@ class BaseProvider(Closed, ABC):
 
     @abstractmethod
     def watched(self, url: str) -> tuple[str, str]:
-        """Base address and path of what is cheap to ask; ``*`` for the server as a whole.
+        """Base address and path of a cheap request; ``*`` watches the server as a whole.
 
         + url: the address that ``litellm`` has returned
         """
@@ -172,24 +172,24 @@ class BaseProvider(Closed, ABC):
         return name.rsplit("/", 1)[-1] if is_wildcard(name) else name
 
     def full_name(self, name: str) -> str:
-        """A model's name, written out: the same for all names that mean the same to it."""
+        """A model's full name; names that mean the same model to it have the same full name."""
         return name
 
     def listed_name(self, name: str) -> str:
-        """The name by which a model can be asked for that its list calls ``name``."""
+        """The name in requests for the model that its list calls ``name``."""
         return name
 
     def levels(self, upstream: str) -> tuple[str, ...]:
-        """The levels of thinking that its model ``upstream`` is asked by; none: only on or off."""
+        """The levels of thinking of its model ``upstream``; empty if thinking is only on or off."""
         return USUAL_LEVELS
 
     def wrong_levels(self, name: str, levels: Sequence[str]) -> CauseAndWayOut | None:
-        """Why it cannot be asked for these levels of thinking.
+        """Cause and way out if it does not know these levels of thinking; else None.
 
         + name: the provider's own name
         """
         return None
 
     def wrong_name(self, upstream: str) -> CauseAndWayOut | None:
-        """Why it cannot know a model that is declared as ``upstream``."""
+        """Cause and way out if it cannot know a model as ``upstream``; else None."""
         return None

@@ -1,4 +1,4 @@
-"""The kinds of provider that ``stack.yaml`` can have: the one place that lists them."""
+"""The list of all kinds of provider that ``stack.yaml`` can have."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from llmrack.stack.ollama.providers import (
 from llmrack.stack.provider import CauseAndWayOut
 from llmrack.stack.remote_provider import PaidProvider, RemoteProvider
 
-# Addresses of services under which nobody would find anything, and those under which they answer
-# (their own pages on the API).
+# Hosts of services, and the base addresses below which they answer (from their own pages on the
+# API); nothing answers at the root.
 _BASES = {
     "api.openai.com": "https://api.openai.com/v1",
     "openrouter.ai": "https://openrouter.ai/api/v1",
@@ -48,17 +48,17 @@ class VllmProvider(RemoteProvider):
         return ("hosted_vllm" if kind in ("chat", "embedding") else "openai"), url
 
     def watched(self, url: str) -> tuple[str, str]:
-        """vLLM has it beside /v1 (vllm/entrypoints/openai/api_server.py)."""
+        """``/health``, which vLLM has beside /v1 (vllm/entrypoints/openai/api_server.py)."""
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc}{parts.path.removesuffix('/v1')}", "/health"
 
     @property
     def version_url(self) -> str:
-        """Beside /v1, too."""
+        """``/version``, beside /v1, too."""
         return self.url.removesuffix("/v1") + "/version"
 
     def wrong_url(self) -> CauseAndWayOut | None:
-        """It has a path, and not one that is appended to it."""
+        """The address needs a path, and must not end in a path that is appended to it."""
         if urlsplit(self.url).path.rstrip("/"):
             return self.appended_twice()
         return "has no path, and vLLM answers chats below /v1", f"write {self.url}/v1"
@@ -88,7 +88,7 @@ class OpenAICompatibleProvider(PaidProvider):
         return name.removeprefix("models/")
 
     def wrong_levels(self, name: str, levels: Sequence[str]) -> CauseAndWayOut | None:
-        """OpenAI's API knows levels alone."""
+        """OpenAI's API only has levels, and no switch."""
         if levels:
             return None
         return (
@@ -97,7 +97,7 @@ class OpenAICompatibleProvider(PaidProvider):
         )
 
     def wrong_url(self) -> CauseAndWayOut | None:
-        """It is not one of those under which nobody would find anything."""
+        """The address must not be the root of a service that answers elsewhere."""
         parts = urlsplit(self.url)
         base = _BASES.get(parts.hostname or "")
         if parts.path.rstrip("/") or not base:

@@ -1,4 +1,4 @@
-"""Servers that somebody else runs, at an address: what their providers have in common."""
+"""The base of providers that are somebody else's server, at an address."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ HeaderValue = Annotated[
 ]
 SecretName = Annotated[str, StringConstraints(pattern=_SECRET_NAME.pattern)]
 UrlPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._~/-]*$")]
-# What is appended to a base address.
+# Paths that are appended to a base address.
 _ENDINGS = ("/chat/completions", "/completions", "/embeddings", "/responses", "/models")
-# Headers that something else decides.
+# Headers that the gateway or the HTTP client sets.
 _TAKEN_HEADERS = ("authorization", "host", "content-type", "content-length", "connection")
 
 
@@ -40,7 +40,7 @@ def _base_url(value: str) -> str:
         r"https?://[A-Za-z0-9._\-\[\]:]+(/([A-Za-z0-9._~/!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)?", value
     )
     try:
-        # It reads brackets and the port, and refuses those that cannot be.
+        # urlsplit reads brackets and the port, and refuses impossible ones.
         if fits and urlsplit(value).hostname and urlsplit(value).port != 0:
             return value.rstrip("/")
     except ValueError:
@@ -113,7 +113,7 @@ class RemoteProvider(BaseProvider):
 
     @property
     def remote(self) -> RemoteProvider:
-        """It is one."""
+        """The provider itself."""
         return self
 
     @property
@@ -137,12 +137,12 @@ class RemoteProvider(BaseProvider):
 
     @abstractmethod
     def wrong_url(self) -> CauseAndWayOut | None:
-        """A mistake in its address that LiteLLM would only show as a 404 at run time."""
+        """Cause and way out of a wrong address that LiteLLM would only show as a 404; else None."""
 
     def appended_twice(self) -> CauseAndWayOut | None:
-        """The mistake that its address ends in what is appended to it."""
+        """Cause and way out if its address ends in a path that is appended to it; else None."""
         path = urlsplit(self.url).path
-        ending = next((each for each in _ENDINGS if path.endswith(each)), "")
+        ending = next((end for end in _ENDINGS if path.endswith(end)), "")
         if not ending:
             return None
         return f"ends in {ending}, which is appended to it", f"leave {ending} out"

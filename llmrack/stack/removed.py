@@ -1,4 +1,4 @@
-"""Keys and settings that there once were, and what became of them: better than a guess."""
+"""Keys and settings that were removed, with the reason and the way out."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ REMOVED = {
 }
 
 
-def unknown(path: Sequence[str], what: str, valid: Iterable[str]) -> tuple[str, str]:
-    """Cause and way out for a name that nothing knows.
+def unknown(path: Sequence[str], kind: str, valid: Iterable[str]) -> tuple[str, str]:
+    """Cause and way out for an unknown name.
 
-    + path: the keys that lead to it, itself the last one
-    + what: key or setting
-    + valid: the names that it may have meant
+    + path: the keys that lead to it; the last one is the name itself
+    + kind: ``key`` or ``setting``
+    + valid: the names that are known
     """
     removed = REMOVED.get(".".join(path[-2:]))
-    return removed or (f"is no known {what}", nearest(path[-1], valid))
+    return removed or (f"is no known {kind}", nearest(path[-1], valid))

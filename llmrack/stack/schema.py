@@ -1,4 +1,4 @@
-"""The shape of ``stack.yaml``: providers, models, and which of them answers when.
+"""The shape of ``stack.yaml``: providers, models, and the routes between them.
 
 Unknown keys are refused, and every field carries a description and an example: they become the
 JSON Schema that editors complete from (``llmrack schema``).
@@ -86,12 +86,12 @@ class Stack(Closed):
             return self.chain(self.aliases[name])
         if name in self.chains:
             return self._served(self.chains[name])
-        # A tier says itself what follows, and LiteLLM looks chains up by the name that was asked
-        # for, so it finds none for a wildcard.
+        # A tier has its own order. LiteLLM looks chains up by the name of the request, so it finds
+        # none for a wildcard.
         if name in self.tiers or is_wildcard(name) or not self._takes_default(name):
             return ()
-        own = self.members(name)
-        return self._served(tuple(other for other in self.default_chain if other not in own))
+        members = self.members(name)
+        return self._served(tuple(other for other in self.default_chain if other not in members))
 
     def special_chain(self, chains: Chains, name: str) -> tuple[str, ...]:
         """The models of ``name`` in ``context_window_chains`` or ``content_policy_chains``."""
@@ -109,11 +109,13 @@ class Stack(Closed):
         """The name that ``name`` is an alias of, or else itself."""
         if name in self.aliases or name in self.models:
             return self.aliases.get(name, name)
-        many = [each for each in self.aliases if is_wildcard(each) and name.startswith(each[:-1])]
+        many = [
+            alias for alias in self.aliases if is_wildcard(alias) and name.startswith(alias[:-1])
+        ]
         return self.aliases[max(many, key=len)] if many else name
 
     def members(self, name: str) -> tuple[str, ...]:
-        """The models behind a public name; of a model, itself."""
+        """The models behind a public name; for a model, the model itself."""
         if name in self.aliases:
             return (self.aliases[name],)
         return tuple(self.tiers.get(name) or self.mixes.get(name) or (name,))
@@ -126,7 +128,7 @@ class Stack(Closed):
 
     @property
     def listed(self) -> tuple[str, ...]:
-        """Those of the names that gateways list: an alias for many names is none itself."""
+        """The names that gateways list; an alias that ends in * is no name itself."""
         return tuple(n for n in self.names if not (n in self.aliases and is_wildcard(n)))
 
     def _served(self, models: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The flat settings of a host: what ``group_data/`` and the inventory may say, and their types."""
+"""The flat settings of a host that ``group_data/`` and the inventory may have, and their types."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from pydantic import (
 from llmrack.problems import nearest
 from llmrack.stack.ollama_environment import ExtraName, OllamaEnvironment, Text, unknown_variable
 from llmrack.stack.removed import unknown
+from llmrack.stack.types import Sha256
 
 
 def _address(value: str) -> str:
@@ -31,11 +32,10 @@ def _address(value: str) -> str:
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Bind = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]+$"), AfterValidator(_address)]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Version = Annotated[
     str, StringConstraints(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+[A-Za-z0-9.+-]*$", max_length=40)
 ]
-# No part is "..", or a home could be another one's.
+# No part is "..", or a home could be the home of somebody else.
 AbsolutePath = Annotated[
     str, StringConstraints(pattern=r"^(/\.?[A-Za-z0-9_-][A-Za-z0-9._-]*)+/?$", max_length=200)
 ]
@@ -63,17 +63,17 @@ OWN_NAMES = (
 
 
 def _listed(value: object) -> object:
-    """Paths in one text, as ``--data`` gives them, are separated by commas."""
+    """A tuple of the paths in a text with commas, as ``--data`` gives it."""
     return tuple(value.split(",")) if isinstance(value, str) else value
 
 
 class DeclaredInstance(BaseModel):
     """An entry of ``ollama_instances``: one Ollama server with cards of its own.
 
-    + name: what its unit is called after ``llmrack-ollama@``
-    + gpus: UUIDs of its cards (``nvidia-smi -L``); empty for one that uses no card
-    + port: default: ``ollama_port`` and the ones that follow it, in the order declared
-    + environment: on top of ``ollama_environment``
+    + name: the part of its unit's name after ``llmrack-ollama@``
+    + gpus: UUIDs of its cards (``nvidia-smi -L``); empty if it uses no card
+    + port: default: ``ollama_port`` and the ports that follow, in the order declared
+    + environment: variables beside those of ``ollama_environment``
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -146,7 +146,7 @@ class Settings(BaseModel):
 
     @property
     def instances_follow_cards(self) -> bool:
-        """Whether the host's cards must be known to tell which instances it has."""
+        """Whether the host's instances depend on its cards."""
         return self.ollama_instances == "per-gpu"
 
     @model_validator(mode="after")
@@ -157,12 +157,12 @@ class Settings(BaseModel):
 
 
 def is_own(name: str) -> bool:
-    """Whether a piece of host data is meant for llmrack (and so must be known to it)."""
+    """Whether a name in host data belongs to llmrack, which must then know it."""
     return name in OWN_NAMES or name.startswith(OWN_PREFIXES)
 
 
 def unknown_setting(path: str) -> tuple[str, str]:
-    """Cause and way out for a name that no setting has.
+    """Cause and way out for an unknown setting.
 
     + path: where it stands, as in ``ollama_instances.0.ports``
     """

@@ -1,4 +1,4 @@
-"""What the parts of the declaration are made of: closed objects, and names that fit everywhere."""
+"""Types of the declaration: closed objects, and names that are safe everywhere."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 
 def no_reference(value: str) -> str:
-    """``value``; ValueError for what LiteLLM would replace by an environment variable, a key say.
+    """``value``. Raises ValueError if LiteLLM would replace it by an environment variable.
 
     Source: ``_check_for_os_environ_vars`` in litellm/proxy/proxy_server.py of 1.106.12.
     """
@@ -17,14 +17,14 @@ def no_reference(value: str) -> str:
     return value
 
 
-# A public model name may carry a tag ("llama3.1:8b") or a namespace ("org/name"); nothing that a
-# shell, YAML, Jinja or systemd would read as its own.
+# A public model name may have a tag ("llama3.1:8b") or a namespace ("org/name"), but no character
+# that a shell, YAML, Jinja or systemd would interpret.
 ModelName = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$", max_length=200),
     AfterValidator(no_reference),
 ]
-# What clients ask for; one that ends in * stands for every model of a provider that begins so.
+# A name that clients ask for; one that ends in * stands for all models that begin like it.
 PublicName = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*\*?$", max_length=200),
@@ -33,7 +33,7 @@ PublicName = Annotated[
 
 
 def is_wildcard(name: str) -> bool:
-    """Whether a public name stands for every model that begins as it does."""
+    """Whether a public name stands for all models that begin like it."""
     return name.endswith("*")
 
 
@@ -43,8 +43,8 @@ def _printable(value: str) -> str:
     return value
 
 
-# What a server itself calls a model: its folder, a file, a text with brackets. It stands in JSON
-# and YAML alone; names on our own hosts become paths and arguments: engine_checks.names.
+# A server's own name of a model: its folder, a file, a text with brackets. It is only used in JSON
+# and YAML; names on our own hosts become paths and arguments (ollama_checks.names).
 UpstreamName = Annotated[
     str,
     StringConstraints(min_length=1, max_length=200),

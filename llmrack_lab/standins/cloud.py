@@ -128,13 +128,13 @@ class Cloud(Provider):
         functions = [tool["function"] for tool in body.get("tools") or []]
         tool, arguments = wanted_call(functions, messages)
         prompt = replace(_prompt(model, body, text, images), tool=tool or None, arguments=arguments)
-        said = self.say(model, prompt) if messages else None
-        calls = [_tool_call(tool, said)] if tool and said else []
+        answer = self.say(model, prompt) if messages else None
+        calls = [_tool_call(tool, answer)] if tool and answer else []
         think = body.get("think") if model.thinking else None
-        thoughts = [f"Thinking ({think})."] if think and said else []
-        if thoughts and said:
+        thoughts = [f"Thinking ({think})."] if think and answer else []
+        if thoughts and answer:
             # They come before the first word.
-            said = replace(said, words=["", *said.words])
+            answer = replace(answer, words=["", *answer.words])
 
         def part(content: str, *, last: bool) -> JSON:
             message: JSON = {"role": "assistant", "content": content}
@@ -142,7 +142,7 @@ class Cloud(Provider):
                 message["thinking"] = thoughts.pop()
             return {"message": message | ({"tool_calls": calls} if last and calls else {})}
 
-        return _respond(model, body, said, part)
+        return _respond(model, body, answer, part)
 
     def _v1_chat(self, request: Request) -> Reply | Stream:
         body = request.body or {}
@@ -156,8 +156,8 @@ class Cloud(Provider):
         model = self.find(request)
         text = body.get("prompt") or ""
         prompt = _prompt(model, body, text, body.get("images") or [])
-        said = self.say(model, prompt) if text else None
-        return _respond(model, body, said, lambda content, *, last: {"response": content})
+        answer = self.say(model, prompt) if text else None
+        return _respond(model, body, answer, lambda content, *, last: {"response": content})
 
     def find_embedding(self, request: Request) -> Model:
         """Return the embedding model asked for; Refusal where it is none."""
@@ -182,40 +182,40 @@ class Cloud(Provider):
 
 
 def _respond(
-    model: Model, body: JSON, said: Answer | None, part: Callable[..., JSON]
+    model: Model, body: JSON, answer: Answer | None, part: Callable[..., JSON]
 ) -> Reply | Stream:
     """Word an answer with `part(content, last=...)`; no `said` is a mere load of the model."""
     started = time.monotonic_ns()
 
     def line(content: str, *, last: bool) -> JSON:
         head = {"model": model.name, "created_at": _now()}
-        counts = _final_counts(said, started) if last else {}
+        counts = _final_counts(answer, started) if last else {}
         return head | part(content, last=last) | {"done": last} | counts
 
     if not body.get("stream", True):
-        tokens = len(said.words) if said else 0
-        return Reply(line(said.text if said else "", last=True), tokens=tokens)
+        tokens = len(answer.words) if answer else 0
+        return Reply(line(answer.text if answer else "", last=True), tokens=tokens)
 
     def pieces() -> Iterator[bytes]:
-        for word in said.words if said else []:
+        for word in answer.words if answer else []:
             yield json.dumps(line(word, last=False)).encode() + b"\n"
         yield json.dumps(line("", last=True)).encode() + b"\n"
 
     return Stream("application/x-ndjson", pieces())
 
 
-def _final_counts(said: Answer | None, started: int) -> JSON:
+def _final_counts(answer: Answer | None, started: int) -> JSON:
     """Return why it ended, the durations in nanoseconds and the counts in tokens."""
-    if said is None:
+    if answer is None:
         return {"done_reason": "load"}
     spent = max(1, time.monotonic_ns() - started)
     return {
-        "done_reason": said.finish_reason,
+        "done_reason": answer.finish_reason,
         "total_duration": spent + 2,
         "load_duration": 1,
-        "prompt_eval_count": said.prompt_tokens,
+        "prompt_eval_count": answer.prompt_tokens,
         "prompt_eval_duration": 1,
-        "eval_count": len(said.words) or max(1, len(said.tool_arguments or {})),
+        "eval_count": len(answer.words) or max(1, len(answer.tool_arguments or {})),
         "eval_duration": spent,
     }
 
@@ -237,8 +237,8 @@ def _prompt(model: Model, body: JSON, text: str, images: list[str]) -> Prompt:
     return Prompt(text, decoded, limit, schema)
 
 
-def _tool_call(tool: JSON, said: Answer) -> JSON:
-    return {"function": {"index": 0, "name": tool["name"], "arguments": said.tool_arguments}}
+def _tool_call(tool: JSON, answer: Answer) -> JSON:
+    return {"function": {"index": 0, "name": tool["name"], "arguments": answer.tool_arguments}}
 
 
 def _details(model: Model) -> JSON:

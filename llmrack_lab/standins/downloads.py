@@ -114,18 +114,18 @@ class DownloadHandler(Handler):
         if self.server.fault == "loop":
             return self.head(307, 0, {"Location": self.path})
         length = end - start
-        told = {"short": length // 2, "long": length + _TOO_LONG}.get(self.server.fault, length)
+        stated = {"short": length // 2, "long": length + _TOO_LONG}.get(self.server.fault, length)
         more = {"Content-Range": f"bytes {start}-{end - 1}/{size}"} if wanted else {}
         self.head(
             206 if wanted else 200,
-            told,
+            stated,
             {"Content-Type": "application/octet-stream", "Accept-Ranges": "bytes"}
             | dict(headers)
             | more,
         )
         if self.command == "GET":
-            self._send(path, start, min(told, length))
-            if told > length:
+            self._send(path, start, min(stated, length))
+            if stated > length:
                 self.drop()
         return None
 

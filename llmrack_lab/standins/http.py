@@ -218,12 +218,12 @@ class Server(ThreadingHTTPServer):
 
         Connections inherit the filter of the socket that they came in by.
         """
-        for each in (self.socket, *self._open.copy()):
+        for connection in (self.socket, *self._open.copy()):
             if lost:
-                each.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, _DROP_ALL)
+                connection.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, _DROP_ALL)
             else:
                 with contextlib.suppress(FileNotFoundError):  # it has none
-                    each.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
+                    connection.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
 
     def drop_connections(self) -> None:
         """End every open connection, as the end of the process would."""

@@ -69,11 +69,11 @@ def speech(provider: Provider, model: Model, request: Request) -> Stream:
         raise Refusal(400, f"response_format: {wanted!r} is none")
     if not body.get("input"):
         raise Refusal(400, "input: a text is needed")
-    said = provider.say(model, Prompt(str(body["input"])))
+    answer = provider.say(model, Prompt(str(body["input"])))
 
     def pieces() -> Iterator[bytes]:
         yield b"ID3"
-        for word in said.words:
+        for word in answer.words:
             yield word.encode()
 
     return Stream(_TYPES[wanted], pieces())
@@ -84,7 +84,7 @@ def images(model: Model, request: Request) -> Reply:
     body = request.body or {}
     if not body.get("prompt"):
         raise Refusal(400, "Missing required parameter: 'prompt'.")
-    family = next((each for each in _SIZES if model.name.startswith(each)), None)
+    family = next((prefix for prefix in _SIZES if model.name.startswith(prefix)), None)
     size = body.get("size")
     if family and size and size not in _SIZES[family]:
         raise Refusal(400, f"Invalid value: '{size}'. Supported: {', '.join(_SIZES[family])}.")
@@ -101,13 +101,16 @@ def rerank(model: Model, request: Request) -> Reply:
     query, documents = body.get("query"), body.get("documents")
     if not isinstance(query, str) or not isinstance(documents, list) or not documents:
         raise Refusal(400, "query and documents are needed")
-    texts = [str(each.get("text")) if isinstance(each, dict) else str(each) for each in documents]
+    texts = [
+        str(document.get("text")) if isinstance(document, dict) else str(document)
+        for document in documents
+    ]
     words = set(query.lower().split())
     scored = [
         (len(words & set(text.lower().split())) / max(1, len(words)), index)
         for index, text in enumerate(texts)
     ]
-    best = sorted(scored, key=lambda each: (-each[0], each[1]))[: body.get("top_n") or None]
+    best = sorted(scored, key=lambda pair: (-pair[0], pair[1]))[: body.get("top_n") or None]
     results = [
         {"index": index, "document": {"text": texts[index]}, "relevance_score": score}
         for score, index in best

@@ -29,40 +29,40 @@ def chat(provider: Provider, model: Model, request: Request) -> Reply | Stream:
     """Answer `POST /v1/chat/completions`."""
     body = request.body or {}
     prompt = chat_prompt(model, body)
-    said = provider.say(model, prompt)
-    calls = [_tool_call(prompt.tool, said.tool_arguments)] if prompt.tool else []
-    reason = "tool_calls" if calls else said.finish_reason
+    answer = provider.say(model, prompt)
+    calls = [_tool_call(prompt.tool, answer.tool_arguments)] if prompt.tool else []
+    reason = "tool_calls" if calls else answer.finish_reason
     head = _head("chatcmpl", model)
     if not body.get("stream"):
-        message: JSON = {"role": "assistant", "content": None if calls else said.text}
+        message: JSON = {"role": "assistant", "content": None if calls else answer.text}
         if calls:
             message["tool_calls"] = calls
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
-        usage = _usage(said)
-        answer = head | {"object": "chat.completion", "choices": [choice], "usage": usage}
-        return Reply(answer, tokens=usage["completion_tokens"])
+        usage = _usage(answer)
+        whole = head | {"object": "chat.completion", "choices": [choice], "usage": usage}
+        return Reply(whole, tokens=usage["completion_tokens"])
 
     deltas: list[JSON] = [{"role": "assistant", "content": ""}]
     if calls:
         deltas.append({"tool_calls": [{"index": 0, **calls[0]}]})
-    deltas += [{"content": word} for word in said.words]
+    deltas += [{"content": word} for word in answer.words]
     choices: list[JSON] = [{"delta": delta, "finish_reason": None} for delta in deltas]
     choices.append({"delta": {}, "finish_reason": reason})
-    return _stream(head | {"object": "chat.completion.chunk"}, choices, said, body)
+    return _stream(head | {"object": "chat.completion.chunk"}, choices, answer, body)
 
 
 def completion(provider: Provider, model: Model, request: Request) -> Reply | Stream:
     """Answer `POST /v1/completions`."""
     body = request.body or {}
-    said = provider.say(model, Prompt(str(body.get("prompt", "")), limit=_limit(body)))
+    answer = provider.say(model, Prompt(str(body.get("prompt", "")), limit=_limit(body)))
     head = _head("cmpl", model) | {"object": "text_completion"}
     if not body.get("stream"):
-        choice: JSON = {"index": 0, "text": said.text, "finish_reason": said.finish_reason}
-        usage = _usage(said)
-        return Reply(head | {"choices": [choice], "usage": usage}, tokens=len(said.words))
-    choices: list[JSON] = [{"text": word, "finish_reason": None} for word in said.words]
-    choices.append({"text": "", "finish_reason": said.finish_reason})
-    return _stream(head, choices, said, body)
+        choice: JSON = {"index": 0, "text": answer.text, "finish_reason": answer.finish_reason}
+        usage = _usage(answer)
+        return Reply(head | {"choices": [choice], "usage": usage}, tokens=len(answer.words))
+    choices: list[JSON] = [{"text": word, "finish_reason": None} for word in answer.words]
+    choices.append({"text": "", "finish_reason": answer.finish_reason})
+    return _stream(head, choices, answer, body)
 
 
 def embeddings(model: Model, request: Request) -> Reply:
@@ -141,20 +141,20 @@ def _head(prefix: str, model: Model) -> JSON:
     return {"id": identity, "created": int(time.time()), "model": model.name}
 
 
-def _usage(said: Answer) -> JSON:
+def _usage(answer: Answer) -> JSON:
     # A tool call costs tokens too: one for each value in its arguments.
-    completed = len(said.words) or max(1, len(said.tool_arguments or {}))
+    completed = len(answer.words) or max(1, len(answer.tool_arguments or {}))
     return {
-        "prompt_tokens": said.prompt_tokens,
+        "prompt_tokens": answer.prompt_tokens,
         "completion_tokens": completed,
-        "total_tokens": said.prompt_tokens + completed,
+        "total_tokens": answer.prompt_tokens + completed,
     }
 
 
-def _stream(head: JSON, choices: list[JSON], said: Answer, body: JSON) -> Stream:
+def _stream(head: JSON, choices: list[JSON], answer: Answer, body: JSON) -> Stream:
     chunks = [head | {"choices": [{"index": 0, "logprobs": None, **c}]} for c in choices]
     if (body.get("stream_options") or {}).get("include_usage"):
-        chunks.append(head | {"choices": [], "usage": _usage(said)})
+        chunks.append(head | {"choices": [], "usage": _usage(answer)})
 
     def pieces() -> Iterator[bytes]:
         for chunk in chunks:

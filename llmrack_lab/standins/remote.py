@@ -43,13 +43,13 @@ class Attic(Cloud):
 
     def routes(self) -> Routes:
         """Return the paths served."""
-        own: Routes = {
+        routes: Routes = {
             ("GET", "/api/ps"): lambda _: self._running(),
             ("POST", "/v1/embeddings"): lambda request: openai_form.embeddings(
                 self.find_embedding(request), request
             ),
         }
-        return {**super().routes(), **own}
+        return {**super().routes(), **routes}
 
     def needs_key(self, path: str) -> bool:
         """Whoever put it on the network closed all of it."""

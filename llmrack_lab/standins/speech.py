@@ -51,13 +51,15 @@ class Speech:
         Raises:
             ValueError: two tokens would follow one.
         """
-        found: dict[str, str] = {}
+        followers: dict[str, str] = {}
         for last, answer in self.answers.items():
             line = [last, *answer, END]
             for token, follower in itertools.pairwise(line):
-                if found.setdefault(token, follower) != follower:
-                    raise ValueError(f"{token!r} is followed by {found[token]!r} and {follower!r}")
-        return found
+                if followers.setdefault(token, follower) != follower:
+                    raise ValueError(
+                        f"{token!r} is followed by {followers[token]!r} and {follower!r}"
+                    )
+        return followers
 
 
 def _said(before: str, tokens: Sequence[str], after: str = "") -> tuple[str, ...]:

@@ -166,7 +166,7 @@ def main() -> None:
 def _model(text: str) -> Model:
     name, colon, kind = text.partition(":")
     if not name or (colon and kind not in KINDS):
-        kinds = " or ".join(f"NAME:{each}" for each in KINDS)
+        kinds = " or ".join(f"NAME:{kind}" for kind in KINDS)
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME, {kinds}")
     if kind == "embedding":
         return Model(name, dimensions=EMBEDDING_DIMENSIONS)

@@ -82,17 +82,17 @@ def places(data: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 def put(data: Any, path: tuple[Any, ...], value: Any) -> Any:
     """A copy of ``data`` with ``value`` at ``path``; a key is made a text."""
-    changed = found = copy.deepcopy(data)
+    changed = part = copy.deepcopy(data)
     is_key = path[-1] is None
     *way, last = path[:-1] if is_key else path
     for key in way:
-        found = found[key]
+        part = part[key]
     if is_key:
-        items = [(str(value) if key == last else key, each) for key, each in found.items()]
-        found.clear()
-        found.update(items)
+        items = [(str(value) if key == last else key, entry) for key, entry in part.items()]
+        part.clear()
+        part.update(items)
     else:
-        found[last] = value
+        part[last] = value
     return changed
 
 
@@ -102,7 +102,7 @@ def everything(stack: Stack, fleet: Fleet, host: Host) -> list[Resource]:
     issued = {name: IssuedKey(sha256="a" * 64, issued="2026-01-01") for name in stack.keys}
     secrets = {name: Secret(f"sk-{name.lower()}") for name in names}
     parts = by_component(site(stack, fleet, secrets, issued), host, "amd64", "nonce")
-    return [each for group in (*parts.values(), *removals(host).values()) for each in group]
+    return [resource for group in (*parts.values(), *removals(host).values()) for resource in group]
 
 
 def texts_of(stack: Stack, fleet: Fleet) -> Iterator[tuple[str, str]]:
@@ -133,8 +133,8 @@ def texts_of(stack: Stack, fleet: Fleet) -> Iterator[tuple[str, str]]:
 
 def assert_sound(stack: Stack, fleet: Fleet) -> None:
     """Every file can be read as what it is, and says nothing that was not declared."""
-    found = list(texts_of(stack, fleet))
-    for name, text in found:
+    texts = list(texts_of(stack, fleet))
+    for name, text in texts:
         text.encode()
         kind = name.rpartition(".")[2]
         if kind in ("yaml", "yml"):
@@ -149,7 +149,7 @@ def assert_sound(stack: Stack, fleet: Fleet) -> None:
             around = [word.rstrip(")") for word in re.split(r"[\s'\"]+", text) if MARK in word]
             assert all(PLAIN.fullmatch(word) for word in around), (name, around)
             assert "\0" not in text
-    _assert_given_back(stack, found)
+    _assert_given_back(stack, texts)
 
 
 def _no_number(word: str) -> None:
@@ -165,8 +165,8 @@ def _assert_no_reference(stack: Stack, data: Any) -> None:
     assert set(re.findall(r'"os\.environ/(.*?)"', text)) <= secrets
 
 
-def _assert_given_back(stack: Stack, found: list[tuple[str, str]]) -> None:
-    config = next(text for name, text in found if name == "config.yaml")
+def _assert_given_back(stack: Stack, rendered: list[tuple[str, str]]) -> None:
+    config = next(text for name, text in rendered if name == "config.yaml")
     rows = yaml.load(config, yaml.CSafeLoader)["model_list"]
     named = {row["model_name"] for row in rows}
     assert named >= {name for name in stack.models if stack.served_by(name)}
@@ -175,12 +175,12 @@ def _assert_given_back(stack: Stack, found: list[tuple[str, str]]) -> None:
         remote = provider.remote
         if remote and remote.headers and provider.enabled:
             assert not stack.models_of(name) or any(
-                remote.headers.items() <= each.items() for each in headers
+                remote.headers.items() <= value.items() for value in headers
             )
-    builds = [json.loads(text) for name, text in found if name == "build.json"]
+    builds = [json.loads(text) for name, text in rendered if name == "build.json"]
     for name, model in stack.models.items():
         if model.create and not model.create.copy_of and model.create.request:
             request = json.loads(json.dumps(model.create.request))
-            assert any(request.items() <= each.items() for each in builds), name
-    keys = next(json.loads(text) for name, text in found if name == "keys.json")
-    assert {each["name"] for each in keys.values()} <= set(stack.keys)
+            assert any(request.items() <= value.items() for value in builds), name
+    keys = next(json.loads(text) for name, text in rendered if name == "keys.json")
+    assert {key["name"] for key in keys.values()} <= set(stack.keys)

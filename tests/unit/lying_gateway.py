@@ -65,21 +65,23 @@ def error(status: int, message: str) -> httpx.Response:
 def answered_by(asked: str, **headers: str) -> dict[str, str]:
     """Headers of an answer; a public name is answered by its first instance."""
     named = STACK.aliases.get(asked, asked)
-    found = next(each for each in DEPLOYMENTS if named in (each.id, each.name))
+    deployment = next(
+        candidate for candidate in DEPLOYMENTS if named in (candidate.id, candidate.name)
+    )
     return {
-        "x-litellm-model-id": found.id,
+        "x-litellm-model-id": deployment.id,
         "x-litellm-attempted-fallbacks": "0",
         **{name.replace("_", "-"): value for name, value in headers.items()},
     }
 
 
 def message(body: Body, usage: Body | None = None, **fields: Any) -> httpx.Response:
-    said = {"role": "assistant", "content": "one two three", **fields}
+    answer = {"role": "assistant", "content": "one two three", **fields}
     counts = {"prompt_tokens": 5, "completion_tokens": 4} if usage is None else usage
     return httpx.Response(
         200,
         headers=answered_by(body["model"]),
-        json={"choices": [{"message": said, "finish_reason": "stop"}], "usage": counts},
+        json={"choices": [{"message": answer, "finish_reason": "stop"}], "usage": counts},
     )
 
 
@@ -193,7 +195,7 @@ class Gateway:
             )
 
     def asked(self, *models: str) -> list[Body]:
-        bodies = [json.loads(each.content) for each in self.requests if each.content]
+        bodies = [json.loads(request.content) for request in self.requests if request.content]
         return [body for body in bodies if body["model"] in models]
 
 

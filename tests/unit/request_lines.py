@@ -52,7 +52,7 @@ def unanswered(ago: float, error: str, status: int = 502, **fields: object) -> d
 
 def write(folder: Path, *lines: Mapping[str, Any], name: str = "requests") -> Path:
     folder.mkdir(exist_ok=True)
-    text = "".join(json.dumps(each, separators=(",", ":")) + "\n" for each in lines)
+    text = "".join(json.dumps(entry, separators=(",", ":")) + "\n" for entry in lines)
     (folder / f"{name}.jsonl").write_text(text)
     return folder
 

@@ -109,9 +109,9 @@ def test_check_tells_programs_the_same(folder: Path) -> None:
     assert json.loads(llmrack("check", "--json").stdout)["exit_code"] == 0
     (folder / ".env").write_text("")
     run = llmrack("check", "--json")
-    told = json.loads(run.stdout)
-    assert run.returncode == told["exit_code"] == 1
-    (problem,) = told["problems"]
+    report = json.loads(run.stdout)
+    assert run.returncode == report["exit_code"] == 1
+    (problem,) = report["problems"]
     assert problem["file"] == "stack.yaml" and problem["line"] > 0
     assert problem["where"] == "providers.cloud.api_key"
     run = llmrack("check", "--json", "-i", "nowhere")
@@ -133,11 +133,11 @@ def test_graph_can_be_a_drawing(folder: Path) -> None:
 def test_plan_shows_the_resources_of_each_host(folder: Path) -> None:
     run = llmrack("plan")
     assert run.returncode == 0
-    one, two = run.stdout.split("box2 (10.0.0.2")
-    assert one.startswith("box1 (10.0.0.1; gateway, gpu")
-    assert "    Unit llmrack-gateway.socket\n" in one
-    assert "    OllamaModel llama3.1:latest\n" in one and "OllamaModel llama3.1:latest" in two
-    assert "  gateway: nothing\n" in two
+    first, second = run.stdout.split("box2 (10.0.0.2")
+    assert first.startswith("box1 (10.0.0.1; gateway, gpu")
+    assert "    Unit llmrack-gateway.socket\n" in first
+    assert "    OllamaModel llama3.1:latest\n" in first and "OllamaModel llama3.1:latest" in second
+    assert "  gateway: nothing\n" in second
 
 
 def test_plan_shows_one_host_alone(folder: Path) -> None:

@@ -69,8 +69,8 @@ def named(tree: ast.AST) -> Iterator[str]:
 
 @pytest.mark.parametrize("name", [name for name in OTHERS if name not in ALLOWED])
 def test_ollama_is_named_in_its_own_files_and_in_lists_alone(name: str) -> None:
-    found = {text for text in named(ast.parse(FILES[name].read_text())) if NAME.search(text)}
-    assert not {text for text in found if NAME.search(WRITTEN.sub("", text))}
+    texts = {text for text in named(ast.parse(FILES[name].read_text())) if NAME.search(text)}
+    assert not {text for text in texts if NAME.search(WRITTEN.sub("", text))}
 
 
 @pytest.mark.parametrize("name", ALLOWED)

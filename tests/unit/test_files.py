@@ -40,7 +40,7 @@ def test_an_interrupt_leaves_the_old_file_and_nothing_beside(file: Path) -> None
     with pytest.raises(KeyboardInterrupt), replacement(file, 0o644) as beside:
         beside.write_text("ne")
         raise KeyboardInterrupt
-    assert [(each.name, each.read_text()) for each in file.parent.iterdir()] == [("a", "old")]
+    assert [(entry.name, entry.read_text()) for entry in file.parent.iterdir()] == [("a", "old")]
 
 
 def test_a_disk_that_is_full_leaves_the_old_file_and_nothing_beside(
@@ -52,7 +52,7 @@ def test_a_disk_that_is_full_leaves_the_old_file_and_nothing_beside(
     monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
         replace_file(file, "new", 0o644)
-    assert [(each.name, each.read_text()) for each in file.parent.iterdir()] == [("a", "old")]
+    assert [(entry.name, entry.read_text()) for entry in file.parent.iterdir()] == [("a", "old")]
 
 
 def test_text_is_written_in_utf_8_and_bytes_as_they_are(file: Path) -> None:

@@ -108,8 +108,8 @@ def harmless(folder: Path) -> tuple[Stack, Lines]:
 
 def boxes(name: str = "box1", address: str = "10.0.0.1", data: dict[str, Any] = SETTINGS) -> Fleet:
     def box(at: str, where: str, groups: set[str], data: dict[str, Any]) -> Host:
-        own = load_settings(at, data)
-        return Host(at, frozenset(groups), own.address or where, own)
+        settings_ = load_settings(at, data)
+        return Host(at, frozenset(groups), settings_.address or where, settings_)
 
     lan = {"ollama_version": "0.34.0", "ollama_sha256": SHA, "ollama_bind": "0.0.0.0"}
     return Fleet(

@@ -29,12 +29,12 @@ def test_every_package_is_pinned_to_one_version(lock: str) -> None:
 
 @pytest.mark.parametrize("lock", LOCKS)
 def test_every_package_has_hashes_and_nothing_else(lock: str) -> None:
-    found = requirements(lock)
-    assert found
+    pins = requirements(lock)
+    assert pins
     assert [
         pin
-        for pin, *hashes in found
-        if not hashes or any(not HASH.fullmatch(each) for each in hashes)
+        for pin, *hashes in pins
+        if not hashes or any(not HASH.fullmatch(digest) for digest in hashes)
     ] == []
 
 

@@ -25,8 +25,8 @@ from llmrack.stack.providers import Provider
 from llmrack.stack.schema import Stack
 
 SERVICE = "llmrack-gateway@.service"
-# The programs that a release has at its top, as every version's has: the unit starts the first one,
-# a deploy and a rollback the other.
+# The programs at the top of every release: the unit starts the first one, a deploy and a rollback
+# start the other.
 STARTED = ("serve", "gate")
 # The oldest that LoadCredential= was seen to work with in a user unit (Debian 12; 257 does too).
 # LoadCredentialEncrypted= does not there: the user manager may not read the host's key (257.13).
@@ -68,13 +68,13 @@ def configuration(stack: Stack, fleet: Fleet, host: Host) -> str:
         },
     }
     chains = {
-        kind: {name: chain for name, chain in found.items() if chain}
-        for kind, found in chains.items()
+        kind: {name: chain for name, chain in of_kind.items() if chain}
+        for kind, of_kind in chains.items()
     }
     return render(
         "gateway/config.yaml.j2",
         deployments=rows,
-        chains={kind: found for kind, found in chains.items() if found},
+        chains={kind: of_kind for kind, of_kind in chains.items() if of_kind},
         aliases={name: to for name, to in stack.aliases.items() if name in stack.listed},
         limited=any(row["rpm"] for row in rows),
         metrics=bool(fleet.monitors),
@@ -82,7 +82,7 @@ def configuration(stack: Stack, fleet: Fleet, host: Host) -> str:
 
 
 def _price(model: Model, provider: Provider) -> Price | None:
-    """What is known of it here; None: LiteLLM looks it up."""
+    """The price that LiteLLM is given; None if it looks the price up itself."""
     nothing = None if provider.in_price_list else Price(input=0, output=0)
     return model.price or nothing
 
@@ -102,7 +102,7 @@ def has_credentials(systemd: int) -> bool:
 
 
 def way_of_keys(systemd: int) -> str:
-    """How a gateway on a host with this version of systemd gets its keys, for a person."""
+    """A sentence on how a gateway gets its keys with this version of systemd."""
     if has_credentials(systemd):
         return f"the gateway gets its keys as a systemd credential (systemd {systemd})"
     return (
@@ -112,7 +112,7 @@ def way_of_keys(systemd: int) -> str:
 
 
 def resources(site: Site, host: Host, nonce: str, credentials: bool) -> list[Resource]:
-    """What a host of the group ``gateway`` gets; nothing for others. See ``by_component``."""
+    """The resources of a host of the group ``gateway``; none for others. See ``by_component``."""
     if GATEWAY_GROUP not in host.groups:
         return []
     stack, fleet, secrets = site.stack, site.fleet, site.secrets
@@ -194,7 +194,7 @@ def _units(host: Host, home: Home, env_file: str, keys: str) -> list[File]:
 
 
 def key_line(home: Home) -> Line:
-    """By it later shells of the service user know OLLAMA_API_KEY, too."""
+    """The line of ~/.profile that gives OLLAMA_API_KEY to later shells of the service user."""
     path = environment_file(home)
     line = (
         f"[ -r {path} ] && OLLAMA_API_KEY=$(sed -n 's/^OLLAMA_API_KEY=//p' "

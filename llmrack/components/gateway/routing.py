@@ -1,4 +1,4 @@
-"""What the gateway's own part of routing works by: ``routing.json`` beside LiteLLM's config.yaml.
+"""``routing.json``, the table that the gateway's own routing reads, beside LiteLLM's config.yaml.
 
 The programs in ``llmrack/shipped/gateway/routing`` read it. It holds no secret, only the names of
 variables that do.
@@ -20,12 +20,14 @@ from llmrack.stack.types import is_wildcard
 
 def routing(stack: Stack, fleet: Fleet, host: Host) -> str:
     """``routing.json`` of the gateway on ``host``."""
-    found = deployments(stack, fleet, host)
-    asked = dict.fromkeys(each.name for each in found)
+    served = deployments(stack, fleet, host)
+    asked = dict.fromkeys(deployment.name for deployment in served)
     instances: dict[str, dict[str, Any]] = {}
-    for each in found:
-        if each.instance not in instances:
-            instances[each.instance] = _instance(stack.providers[each.provider], each)
+    for deployment in served:
+        if deployment.instance not in instances:
+            instances[deployment.instance] = _instance(
+                stack.providers[deployment.provider], deployment
+            )
     groups = {
         name: {
             "strategy": strategy(stack, name),
@@ -36,7 +38,7 @@ def routing(stack: Stack, fleet: Fleet, host: Host) -> str:
             ),
             # Who is asked when nobody of this name can be.
             "chain": [other for other in stack.chain(name) if other in asked],
-            "deployments": [each.id for each in found if each.name == name],
+            "deployments": [deployment.id for deployment in served if deployment.name == name],
         }
         for name in asked
     }
@@ -47,7 +49,7 @@ def routing(stack: Stack, fleet: Fleet, host: Host) -> str:
             "instances": instances,
             "groups": groups,
             "aliases": {name: to for name, to in stack.aliases.items() if to in asked},
-            "deployments": {each.id: _deployment(stack, each) for each in found},
+            "deployments": {deployment.id: _deployment(stack, deployment) for deployment in served},
         },
         indent=1,
     )
@@ -68,7 +70,7 @@ def authority_file(provider: str) -> str:
 
 
 def strategy(stack: Stack, name: str) -> str:
-    """How a public name's instances are chosen among."""
+    """How a gateway chooses among the instances of a public name."""
     if name in stack.mixes:
         return "weighted"
     model = stack.models[stack.members(name)[0]]
@@ -76,12 +78,12 @@ def strategy(stack: Stack, name: str) -> str:
 
 
 def kind(stack: Stack, name: str) -> Kind:
-    """What a public name is asked for."""
+    """The kind of answer that a public name gives."""
     return kind_of(stack.models[stack.members(name)[0]])
 
 
 def _least(lengths: list[int | None]) -> int | None:
-    known = [each for each in lengths if each is not None]
+    known = [length for length in lengths if length is not None]
     return min(known) if known and len(known) == len(lengths) else None
 
 
@@ -129,7 +131,7 @@ def _deployment(stack: Stack, deployment: Deployment) -> dict[str, Any]:
 
 
 def _rules(stack: Stack, deployment: Deployment, provider: Provider) -> dict[str, Any]:
-    """What is said of requests to it (shipped/gateway/requests/rules.py)."""
+    """The rules for requests to it (read by shipped/gateway/requests/rules.py)."""
     model, name = stack.models[deployment.model], deployment.name
     thinking = model.thinking
     return {
@@ -150,7 +152,7 @@ def _rules(stack: Stack, deployment: Deployment, provider: Provider) -> dict[str
 
 
 def levels(model: Model, upstream: str, provider: Provider) -> tuple[str, ...]:
-    """The levels of thinking that a model is asked by; none: it thinks, or it does not."""
+    """The levels of thinking that a model takes; empty if thinking is only on or off."""
     if model.thinking and model.thinking.levels is not None:
         return model.thinking.levels
     return provider.levels(upstream)

@@ -2,15 +2,15 @@
 
 ``blue`` and ``green`` are links to releases and instances of one template unit. The socket
 belongs to systemd. A change points the idle colour at the new release, tries it on a spare
-loopback port, starts it beside the old one, watches it, and only then stops the old one. What a
-colour was started with is noted once it has stood that; so it is also what a failure, or a person,
-goes back to.
+loopback port, starts it beside the old one, watches it, and only then stops the old one. After
+that a note says which release the colour was started with; a rollback goes back to it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import ClassVar
 
 from llmrack.resources.change import Change, Shell, as_user
 from llmrack.resources.look import Look, Seen
@@ -39,12 +39,13 @@ class GatewayService:
     + base: folder with the links ``blue``, ``green`` and ``current``, and what was ``started``
     + keys: the unit's setting that hands it the keys
     + environment: the file with the keys
-    + names: the keys in it that are declared; others are somebody else's
+    + names: the declared keys in it; other keys belong to somebody else
     + unit_file: the colours' unit
     + drain: seconds that open requests get when a release is stopped
     + depends: names of the resources whose change makes a swap due
     """
 
+    name: ClassVar[str] = "Gateway"
     user: str
     base: str
     release: str
@@ -54,11 +55,6 @@ class GatewayService:
     unit_file: str
     drain: int
     depends: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        """``Gateway``: one a host."""
-        return "Gateway"
 
     def look(self, look: Look) -> None:
         """The colours' links and units, and the release that each was last started with."""
@@ -80,9 +76,9 @@ class GatewayService:
         return None
 
     def rollback(self, seen: Seen) -> Change | None:
-        """Go back to what ran before, with the keys and the unit it had; None: nothing is known.
+        """Go back to the previous release, with its keys and its unit; None if none is known.
 
-        It is the idle colour, which is started as it was.
+        The idle colour has it, and is started as it was.
         """
         old = self.serving(seen)
         release = self.previous(seen)
@@ -92,9 +88,9 @@ class GatewayService:
         return self._swap(why, old, _other(old), release, returning=True)
 
     def serving(self, seen: Seen) -> str:
-        """The colour that serves, or that should and does not run; empty where there is none."""
+        """The colour that serves, or that should serve and does not run; empty if there is none."""
         current = self._link(seen, "current")
-        found = [
+        candidates = [
             (
                 not _is_active(seen, colour),
                 leads != current,
@@ -107,15 +103,15 @@ class GatewayService:
             for unit in (seen.units.get(service(colour)),)
             if _is_active(seen, colour) or (current and leads == current)
         ]
-        return min(found)[-1] if found else ""
+        return min(candidates)[-1] if candidates else ""
 
     def previous(self, seen: Seen) -> str:
-        """The release that served before the one that serves now, or an empty text."""
+        """The release that served before the present one, or an empty text."""
         return self._link(seen, f"started/{_other(self.serving(seen))}/release")
 
     def _link(self, seen: Seen, name: str) -> str:
-        found = seen.paths.get(f"{self.base}/{name}")
-        return found.link if found else ""
+        path = seen.paths.get(f"{self.base}/{name}")
+        return path.link if path else ""
 
     def _why(self, seen: Seen, old: str, changed: Collection[str]) -> str:
         if not _is_active(seen, old):
@@ -154,7 +150,7 @@ def _is_active(seen: Seen, colour: str) -> bool:
 def gateway_releases(
     settings: Settings, home: Home, release: Release, venv: Venv
 ) -> list[OldReleases]:
-    """The gateway's releases that a host keeps, then the environments that none of them has."""
+    """Removal of the gateway's old releases, then of the environments that no release uses."""
     base = home.gateway
     after = (release.name, "Gateway")
     links = ("current", *COLOURS, "started/*/release")

@@ -1,9 +1,10 @@
-"""NVIDIA's driver: installed when it is asked for, in use after a reboot."""
+"""NVIDIA's driver: installed if it is declared, in use after a reboot."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import ClassVar
 
 from llmrack.components.gpu.driver_packages import (
     KEYRING,
@@ -35,18 +36,14 @@ class GpuDriver:
     """NVIDIA's driver, in use; a host without NVIDIA cards has nothing to change.
 
     + user: the service user
-    + source: where a missing one, or one that is too old, comes from; None installs nothing
-    + reboot: whether the host may be restarted when the driver is not in use without it
+    + source: where a missing or too old driver comes from; None: nothing is installed
+    + reboot: whether the host may be restarted to put the driver into use
     """
 
+    name: ClassVar[str] = "GPU driver"
     user: str
     source: Source | None
     reboot: bool
-
-    @property
-    def name(self) -> str:
-        """As plans call it."""
-        return "GPU driver"
 
     def look(self, look: Look) -> None:
         """The cards and their driver; the user for its groups."""
@@ -54,17 +51,17 @@ class GpuDriver:
         look.users.add(self.user)
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
-        """Install it, restart the host or try without, insist that it answers."""
-        found = gpus(seen, self.user)
+        """Install it, restart the host if allowed, and fail unless the driver answers."""
+        cards = gpus(seen, self.user)
         install: tuple[Action, ...] = ()
-        if found.finding.cure is Cure.DRIVER and self.source:
+        if cards.finding.cure is Cure.DRIVER and self.source:
             try:
-                install = _install(chosen(self.source, seen, found))
+                install = _install(chosen(self.source, seen, cards))
             except NoRecipeError:
                 return None  # the host is refused: see ``problem``
-        elif not (found.finding.cure is Cure.REBOOT and self.reboot):
+        elif not (cards.finding.cure is Cure.REBOOT and self.reboot):
             return None
-        why = found.finding.why
+        why = cards.finding.why
         restart = (Reboot(why),) if self.reboot else ()
         actions = (*install, *restart, _answers(self.reboot))
         return Change(self.name, why, actions, installs=bool(install))
@@ -72,12 +69,9 @@ class GpuDriver:
 
 @dataclass(frozen=True)
 class GpuDriverFilesGone:
-    """What has a host load the driver and get it from where it came, where its packages go."""
+    """The files that load the driver and name its source are removed with its packages."""
 
-    @property
-    def name(self) -> str:
-        """As plans call them."""
-        return "GPU driver's files"
+    name: ClassVar[str] = "GPU driver's files"
 
     def look(self, look: Look) -> None:
         """The files, and which packages can go."""
@@ -85,7 +79,7 @@ class GpuDriverFilesGone:
         look.made = look.removable = True
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
-        """Remove them; what is loaded stays so until the host is restarted."""
+        """Remove them; a loaded driver stays loaded until the host is restarted."""
         files = sorted({SOURCES, KEYRING, NOUVEAU, MODULES} & set(seen.paths))
         noted = {name for line in seen.made if "nvidia" in (name := line.partition(" ")[2])}
         if not files or not noted or noted & seen.packages - seen.removable:
@@ -97,17 +91,17 @@ class GpuDriverFilesGone:
         return Change(self.name, why, (Shell(script, timeout=INSTALL_TIMEOUT),))
 
 
-def chosen(source: Source, seen: Seen, found: Gpus) -> Recipe:
-    """The recipe for a host that was seen; raises NoRecipeError when there is none for it."""
+def chosen(source: Source, seen: Seen, cards: Gpus) -> Recipe:
+    """The recipe for a host that was seen. Raises NoRecipeError if there is none."""
     machine = Machine(
         f"{seen.fact('os')}{seen.fact('os_version')}",
         seen.fact("arch"),
-        found.kernel,
-        [int(device.device, 16) for device in found.devices],
-        found.headers,
+        cards.kernel,
+        [int(device.device, 16) for device in cards.devices],
+        cards.headers,
     )
     made = recipe(source, machine)
-    if found.secure_boot and not (made.signed or found.enrolled):
+    if cards.secure_boot and not (made.signed or cards.enrolled):
         raise NoRecipeError(
             "Secure Boot is on and would refuse the modules that are built on the host: enrol the "
             "key of DKMS (mokutil --import, then confirm it at the console) or turn Secure Boot "
@@ -117,24 +111,24 @@ def chosen(source: Source, seen: Seen, found: Gpus) -> Recipe:
 
 
 def problem(driver: GpuDriver, seen: Seen, required: bool) -> str:
-    """Why a run will not make the GPUs of a host fit to serve; empty when it will, or they are.
+    """Why the GPUs of a host will not serve after a run; empty if they will.
 
-    + required: whether they must serve; if not, only a driver that cannot be installed is told
+    + required: whether they must serve; if not, only a driver that cannot be installed is a reason
     """
-    found = gpus(seen, driver.user)
-    cure = found.finding.cure
+    cards = gpus(seen, driver.user)
+    cure = cards.finding.cure
     if cure is Cure.DRIVER and driver.source:
         try:
-            chosen(driver.source, seen, found)
+            chosen(driver.source, seen, cards)
         except NoRecipeError as error:
-            return f"{found.finding.why}, and `gpu_driver` cannot mend it: {error}"
+            return f"{cards.finding.why}, and `gpu_driver` cannot mend it: {error}"
         return ""
     mended = cure is Cure.DEPLOY or (cure is Cure.REBOOT and driver.reboot)
-    return found.reason if required and not mended else ""
+    return cards.reason if required and not mended else ""
 
 
 def _install(made: Recipe) -> tuple[Action, ...]:
-    """Sources, packages, and what is loaded at boot."""
+    """Write the package sources, install the packages, load the modules at boot."""
     files = [File(MODULES, "# Managed by llmrack.\nnvidia\nnvidia-uvm\n").write]
     if made.key_url:
         fetch = script_file("gpu/fetch-key.sh", KEYRING, made.key_url)

@@ -39,7 +39,7 @@ _REPOSITORIES = {
 
 
 class NoRecipeError(Exception):
-    """There is no way to install a driver like that; says why, and the way out."""
+    """No recipe installs this driver on this host; the text has cause and way out."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ class Recipe:
     """How a driver is installed.
 
     + packages: in groups that are installed one after the other
-    + sources: content of an apt sources file (deb822), empty when none is needed
-    + key_url: where the key comes from that ``sources`` wants in KEYRING, or empty
-    + signed: whether its modules are signed by a key that every firmware knows
+    + sources: content of an apt sources file (deb822); empty if none is needed
+    + key_url: where the key for KEYRING comes from, or empty
+    + signed: whether a key that every firmware knows signs the modules
     """
 
     packages: tuple[tuple[str, ...], ...]
@@ -66,7 +66,7 @@ class Machine:
     + arch: as ``uname -m`` prints it
     + kernel: as ``uname -r`` prints it
     + devices: PCI device numbers of its cards
-    + headers: whether the headers of this kernel are there
+    + headers: whether the headers of this kernel are installed
     """
 
     system: str
@@ -77,7 +77,7 @@ class Machine:
 
 
 def recipe(source: Source, machine: Machine) -> Recipe:
-    """The recipe for a host; raises NoRecipeError when there is none."""
+    """The recipe for a host. Raises NoRecipeError if there is none."""
     system, arch, kernel = machine.system, machine.arch, machine.kernel
     oldest = min(machine.devices)
     wanted = () if machine.headers else (f"linux-headers-{kernel}",)

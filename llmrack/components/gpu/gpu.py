@@ -24,9 +24,9 @@ WAIT_DEADLINE = 60
 
 
 def resources(host: Host) -> list[Resource]:
-    """What a host that runs models gets; needs root.
+    """The GPU resources of a host that runs models; needs root.
 
-    Where no GPU is required the driver alone is looked at: what is there is used.
+    If no GPU is required, only the driver is looked at, and the host uses the cards that it has.
     """
     settings = host.settings
     driver = _driver(host)
@@ -67,25 +67,25 @@ def resources(host: Host) -> list[Resource]:
 def refusal(host: Host, seen: Seen, instances: Sequence[Instance]) -> str | None:
     """Why a host that runs models must not be deployed to, or None.
 
-    A GPU that is required and cannot serve would mean a silent fall back to the CPU. What the run
-    itself will mend (``gpu_driver``, ``gpu_reboot``) is no reason.
+    Without a required GPU, Ollama would fall back to the CPU in silence. A state that the run
+    itself mends (``gpu_driver``, ``gpu_reboot``) is no reason.
     """
     failing = problem(_driver(host), seen, host.settings.gpu_required)
     return failing or _unknown_card(instances, gpus(seen, host.settings.service_user))
 
 
-def _unknown_card(instances: Sequence[Instance], its: Gpus) -> str | None:
-    """Why an instance could not have its cards; a driver that is yet to come shows them later."""
-    if not its.cards and its.state is not State.NONE:
+def _unknown_card(instances: Sequence[Instance], seen_gpus: Gpus) -> str | None:
+    """Why an instance could not have its cards; None until a driver shows the cards."""
+    if not seen_gpus.cards and seen_gpus.state is not State.NONE:
         return None
-    there = uuids(its)
+    present = uuids(seen_gpus)
     for instance in instances:
         for uuid in instance.gpus or ():
             # As CUDA does, which takes the beginning of a UUID for it.
-            if not any(each.startswith(uuid) for each in there):
+            if not any(card.startswith(uuid) for card in present):
                 return (
                     f"its instance {instance.name} is to have the card {uuid}, but its cards are "
-                    f"{', '.join(there) or 'none'}: correct ollama_instances"
+                    f"{', '.join(present) or 'none'}: correct ollama_instances"
                 )
     return None
 

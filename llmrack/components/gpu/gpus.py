@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from llmrack.components.gpu.lines import LOOK, Card, Device, Told, amd_cards, nvidia_cards
+from llmrack.components.gpu.lines import LOOK, Answers, Card, Device, amd_cards, nvidia_cards
 from llmrack.components.gpu.states import NO_CARD, Finding, State, amd_finding, nvidia_finding
 from llmrack.resources.look import Seen
 
@@ -15,17 +15,17 @@ NVIDIA, AMD = "nvidia", "amd"
 
 @dataclass(frozen=True)
 class Gpus:
-    """What a host has.
+    """The GPUs of a host.
 
-    + finding: its state with cause and way out
+    + finding: their state with cause and way out
     + vendor: ``nvidia``, ``amd`` or empty; ``nvidia`` where both are there
-    + cards: those that the driver shows, by bus address
+    + cards: as the driver shows them, in the order of their bus addresses
     + driver: its version (AMD: ``amdgpu``), empty when none is loaded
     + kernel: the running one, known only with NVIDIA cards
     + devices: NVIDIA's cards as the bus shows them, with or without a driver
-    + headers: whether the headers of the running kernel are there
-    + secure_boot: whether the firmware refuses modules that are signed by nobody it knows
-    + enrolled: whether it knows the key by which DKMS signs
+    + headers: whether the headers of the running kernel are installed
+    + secure_boot: whether the firmware refuses modules without a signature that it knows
+    + enrolled: whether the firmware knows the key by which DKMS signs
     """
 
     finding: Finding
@@ -46,38 +46,38 @@ class Gpus:
     @property
     def reason(self) -> str:
         """Cause and way out in one sentence, empty when all is well."""
-        found = self.finding
-        return f"{found.why}: {found.way_out}" if found.why else ""
+        finding = self.finding
+        return f"{finding.why}: {finding.way_out}" if finding.why else ""
 
 
 def gpus(seen: Seen, user: str) -> Gpus:
-    """What ``seen`` tells of the host's GPUs; ``LOOK`` must have been asked.
+    """The host's GPUs as ``seen`` shows them; the look must have asked ``LOOK``.
 
     + user: the service user, whose groups decide on AMD cards; ``Look.users`` must name it
     """
-    told = Told(seen.parts.get(LOOK.tag, []))
-    if told.nvidia:
-        cards = nvidia_cards(told)
+    answers = Answers(seen.parts.get(LOOK.tag, []))
+    if answers.nvidia:
+        cards = nvidia_cards(answers)
         return Gpus(
-            nvidia_finding(told, cards),
+            nvidia_finding(answers, cards),
             NVIDIA,
             cards,
-            driver=told.module,
-            kernel=told.one("kernel"),
-            devices=tuple(told.nvidia),
-            headers=bool(told.one("headers")),
-            secure_boot=told.one("secureboot") == "1",
-            enrolled=bool(told.one("enrolled")),
+            driver=answers.module,
+            kernel=answers.first("kernel"),
+            devices=tuple(answers.nvidia),
+            headers=bool(answers.first("headers")),
+            secure_boot=answers.first("secureboot") == "1",
+            enrolled=bool(answers.first("enrolled")),
         )
-    if told.amd:
-        cards = amd_cards(told)
+    if answers.amd:
+        cards = amd_cards(answers)
         groups = seen.groups.get(user) if user in seen.users else None
-        return Gpus(amd_finding(told, groups), AMD, cards, driver="amdgpu" if cards else "")
+        return Gpus(amd_finding(answers, groups), AMD, cards, driver="amdgpu" if cards else "")
     return Gpus(NO_CARD)
 
 
 def uuids(gpus: Gpus) -> list[str]:
-    """What CUDA_VISIBLE_DEVICES (ROCR_VISIBLE_DEVICES) can name, sorted.
+    """The UUIDs that CUDA_VISIBLE_DEVICES (ROCR_VISIBLE_DEVICES) can name, sorted.
 
     A card that is divided by MIG can only be used through its slices.
     """

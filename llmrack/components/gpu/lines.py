@@ -1,4 +1,4 @@
-"""What the GPU part of the snapshot printed, read: lines by kind, and the cards."""
+"""The output of the GPU part of the look: lines by kind, and the cards."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ COLUMNS = (
 )
 # Seconds. Without persistence mode nvidia-smi wakes each card first, which takes seconds a card.
 SMI_DEADLINE = 10
-# What the look asks a host about its GPUs; the lines are read when they are needed (``Told``).
+# What the look asks a host about its GPUs; the lines are read when they are needed (``Answers``).
 LOOK = Part("gpu", "gpu/look.sh", list, (",".join(COLUMNS), SMI_DEADLINE))
-# Drivers that keep a card for a virtual machine; such a card is none of ours.
+# Drivers that keep a card for a virtual machine; llmrack does not use such a card.
 GIVEN_AWAY = ("vfio-pci", "pciback")
 
 
@@ -35,7 +35,7 @@ class Card:
     + uuid: ``GPU-…`` as CUDA_VISIBLE_DEVICES (ROCR_VISIBLE_DEVICES) takes it; empty for an AMD
       card without one (only GFX9 and later have it)
     + index: the driver's number, which a reboot may change
-    + memory_mib, used_mib: 0 where the driver does not tell (memory shared with the CPU)
+    + memory_mib, used_mib: 0 if the driver does not say (memory shared with the CPU)
     + compute: CUDA compute capability, (0, 0) for AMD
     + bus: PCI address as in sysfs, ``0000:01:00.0``
     + mig: UUIDs of the slices (``MIG-…``) of a card that is divided, None for one that is not
@@ -59,8 +59,8 @@ class Device:
     """A card as the PCI bus shows it.
 
     + device: its PCI device number, ``0x2684``
-    + driver: what holds it (nvidia, nouveau, amdgpu), empty when nothing does
-    + memory, used, product: what amdgpu tells of it, bytes and a name; empty otherwise
+    + driver: the kernel driver that holds it (nvidia, nouveau, amdgpu), or empty
+    + memory, used, product: bytes and a name as amdgpu reports them; empty otherwise
     """
 
     bus: str
@@ -72,8 +72,8 @@ class Device:
     product: str
 
 
-class Told:
-    """The lines of ``LOOK`` (fields after the tag), by what they are about."""
+class Answers:
+    """The lines of ``LOOK`` (fields after the tag), by their kind."""
 
     def __init__(self, lines: list[list[str]]) -> None:
         self._lines = lines
@@ -84,30 +84,30 @@ class Told:
 
     def all(self, kind: str) -> list[list[str]]:
         """The fields of every line of this kind."""
-        return [fields for what, *fields in self._lines if what == kind]
+        return [fields for tag, *fields in self._lines if tag == kind]
 
-    def one(self, kind: str) -> str:
+    def first(self, kind: str) -> str:
         """The first field of the line of this kind, empty when there is none."""
         return next((fields[0] for fields in self.all(kind)), "").strip()
 
     @property
-    def said(self) -> list[str]:
+    def smi_output(self) -> list[str]:
         """What nvidia-smi printed, by lines."""
         return [text for (text,) in self.all("said")]
 
     @property
     def module(self) -> str:
         """The version of NVIDIA's module in the kernel, empty when none is loaded."""
-        version = re.search(r"\s(\d+\.[\d.]+)\s", self.one("module"))
+        version = re.search(r"\s(\d+\.[\d.]+)\s", self.first("module"))
         return version[1] if version else ""
 
 
-def nvidia_cards(told: Told) -> tuple[Card, ...]:
+def nvidia_cards(answers: Answers) -> tuple[Card, ...]:
     """The cards that nvidia-smi lists, by bus address; none when it failed."""
-    if told.one("smi") != "0":
+    if answers.first("smi") != "0":
         return ()
-    slices = _slices(told)
-    rows = [[value.strip() for value in text.split(",")] for text in told.said]
+    slices = _slices(answers)
+    rows = [[value.strip() for value in text.split(",")] for text in answers.smi_output]
     cards = [
         _card(dict(zip(COLUMNS, r, strict=True)), slices) for r in rows if len(r) == len(COLUMNS)
     ]
@@ -137,26 +137,26 @@ def _number(text: str) -> int:
     return int(text) if text.isdigit() else 0
 
 
-def _slices(told: Told) -> dict[str, tuple[str, ...]]:
-    """UUIDs of MIG slices by their card's, from ``nvidia-smi -L``, which lists them below it."""
-    found: dict[str, tuple[str, ...]] = {}
+def _slices(answers: Answers) -> dict[str, tuple[str, ...]]:
+    """UUIDs of MIG slices by the UUID of their card; ``nvidia-smi -L`` lists them below it."""
+    slices: dict[str, tuple[str, ...]] = {}
     card = ""
-    for (listed,) in told.all("listed"):
+    for (listed,) in answers.all("listed"):
         name = re.search(r"UUID: ((?:GPU|MIG)-[^)\s]+)\)", listed)
         if name and name[1].startswith("GPU-"):
             card = name[1]
         elif name:
-            found[card] = (*found.get(card, ()), name[1])
-    return found
+            slices[card] = (*slices.get(card, ()), name[1])
+    return slices
 
 
-def amd_cards(told: Told) -> tuple[Card, ...]:
+def amd_cards(answers: Answers) -> tuple[Card, ...]:
     """The cards that amdgpu drives, by bus address.
 
     Their UUID is what ``rocminfo`` prints and ROCR_VISIBLE_DEVICES takes: the unique id of the
     node in the kernel's compute topology, in hexadecimal.
     """
-    unique = {_address(int(d), int(at)): int(number) for d, at, number in told.all("node")}
+    unique = {_address(int(d), int(at)): int(number) for d, at, number in answers.all("node")}
     return tuple(
         Card(
             uuid=f"GPU-{number:016x}" if (number := unique.get(device.bus, 0)) else "",
@@ -170,7 +170,7 @@ def amd_cards(told: Told) -> tuple[Card, ...]:
             mig=None,
             persistence=True,
         )
-        for index, device in enumerate(told.amd)
+        for index, device in enumerate(answers.amd)
         if device.driver == "amdgpu"
     )
 

@@ -1,4 +1,4 @@
-"""Whether a host's GPUs can serve, and if not: why, and the way out."""
+"""Whether a host's GPUs can serve; if not, the cause and the way out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from llmrack.components.gpu.lines import SMI_DEADLINE, Card, Told
+from llmrack.components.gpu.lines import SMI_DEADLINE, Answers, Card
 
 # What Ollama's CUDA libraries need: this driver, and a later one for cards older than compute
 # capability 7.0. With less it serves from the CPU, silently.
@@ -31,7 +31,7 @@ class State(StrEnum):
 
 
 class Cure(StrEnum):
-    """What of a deploy ends a state: nothing, or its driver, its reboot, its boot unit."""
+    """The part of a deploy that ends a state: its driver, its reboot, its boot unit, or none."""
 
     NOTHING = "nothing"
     DRIVER = "driver"
@@ -57,57 +57,57 @@ NO_CARD = Finding(
 )
 
 
-def nvidia_finding(told: Told, cards: Sequence[Card]) -> Finding:
+def nvidia_finding(answers: Answers, cards: Sequence[Card]) -> Finding:
     """The state of a host with NVIDIA cards.
 
     + cards: those that nvidia-smi lists
     """
-    if not told.module:
-        return _not_loaded(told)
-    said = " ".join(told.said).strip()
-    if "Driver/library version mismatch" in said:
-        library = re.search(r"NVML library version: (\S+)", said)
+    if not answers.module:
+        return _not_loaded(answers)
+    output = " ".join(answers.smi_output).strip()
+    if "Driver/library version mismatch" in output:
+        library = re.search(r"NVML library version: (\S+)", output)
         return _reboot(
-            f"the kernel runs driver {told.module}, but the library on disk is "
+            f"the kernel runs driver {answers.module}, but the library on disk is "
             f"{library[1] if library else 'another one'}"
         )
     oldest = OLDEST_DRIVER
     if any(card.compute < NEWER_CARDS for card in cards):
         oldest = OLDEST_DRIVER_OLD_CARDS
-    if int(told.module.partition(".")[0]) < oldest:
+    if int(answers.module.partition(".")[0]) < oldest:
         old_card = " with a card this old" if oldest == OLDEST_DRIVER_OLD_CARDS else ""
         return Finding(
             State.TOO_OLD,
-            f"its driver is {told.module}, but Ollama needs {oldest} or later{old_card} and would "
-            "serve from the CPU",
+            f"its driver is {answers.module}, but Ollama needs {oldest} or later{old_card} and "
+            "would serve from the CPU",
             'install a later one, or set `gpu_driver = "nvidia"` and deploy',
             Cure.DRIVER,
         )
-    if told.one("smi") == "127":
+    if answers.first("smi") == "127":
         return Finding(
             State.NO_DRIVER,
-            f"the kernel runs driver {told.module}, but nvidia-smi is not installed",
+            f"the kernel runs driver {answers.module}, but nvidia-smi is not installed",
             "install the tools of that version (nvidia-smi; nvidia-utils-… on Ubuntu)",
         )
-    if told.one("smi") == "124":
+    if answers.first("smi") == "124":
         return Finding(
             State.NOT_READY,
             f"nvidia-smi does not answer within {SMI_DEADLINE} s",
             f"{_KERNEL_LOG}; without nvidia-persistenced a box with many cards takes long",
         )
-    if told.one("smi") != "0" or not cards:
-        return Finding(State.NOT_READY, f"nvidia-smi says: {said or 'nothing'}", _KERNEL_LOG)
-    return _answering(told, cards)
+    if answers.first("smi") != "0" or not cards:
+        return Finding(State.NOT_READY, f"nvidia-smi says: {output or 'nothing'}", _KERNEL_LOG)
+    return _answering(answers, cards)
 
 
-def _answering(told: Told, cards: Sequence[Card]) -> Finding:
+def _answering(answers: Answers, cards: Sequence[Card]) -> Finding:
     """The state of a host whose driver answers and is new enough."""
-    lost = sorted({device.bus for device in told.nvidia} - {card.bus for card in cards})
+    lost = sorted({device.bus for device in answers.nvidia} - {card.bus for card in cards})
     if lost:
         return Finding(
             State.NOT_READY,
-            f"{len(told.nvidia)} cards are on its bus, but nvidia-smi lists {len(cards)} of them "
-            f"(lost: {', '.join(lost)})",
+            f"{len(answers.nvidia)} cards are on its bus, but nvidia-smi lists {len(cards)} of "
+            f"them (lost: {', '.join(lost)})",
             f"{_KERNEL_LOG}; a reboot or a look at the power cable often helps",
         )
     undivided = [card.uuid for card in cards if card.mig == ()]
@@ -117,7 +117,7 @@ def _answering(told: Told, cards: Sequence[Card]) -> Finding:
             f"MIG is on, but no slice is made on {', '.join(undivided)}",
             "make some with `nvidia-smi mig -cgi … -C`, or turn it off with `nvidia-smi -mig 0`",
         )
-    if not told.one("uvm"):
+    if not answers.first("uvm"):
         return Finding(
             State.NOT_READY,
             "its cards answer, but /dev/nvidia-uvm is missing, without which CUDA finds none",
@@ -127,24 +127,24 @@ def _answering(told: Told, cards: Sequence[Card]) -> Finding:
     return FINE
 
 
-def _not_loaded(told: Told) -> Finding:
+def _not_loaded(answers: Answers) -> Finding:
     """The state of a host whose kernel has not loaded NVIDIA's module."""
-    kernel = told.one("kernel")
-    files = [(path.partition("/")[0], float(changed)) for path, changed in told.all("file")]
+    kernel = answers.first("kernel")
+    files = [(path.partition("/")[0], float(changed)) for path, changed in answers.all("file")]
     ours = [changed for of, changed in files if of == kernel]
-    holder = next((device.driver for device in told.nvidia if device.driver), "")
+    holder = next((device.driver for device in answers.nvidia if device.driver), "")
     if not files and holder:
         return _no_driver(f"{holder} holds its card, which Ollama cannot use that way")
     if not files:
         return _no_driver("it has a card, but no driver for it")
-    if not ours and told.one("reboot"):
+    if not ours and answers.first("reboot"):
         return _reboot(f"its driver is installed, but not for the running kernel {kernel}")
     if not ours:
         return _no_driver(
             f"its driver is built for another kernel, not for the running {kernel}, whose headers "
-            + ("are there" if told.one("headers") else f"(linux-headers-{kernel}) are missing")
+            + ("are there" if answers.first("headers") else f"(linux-headers-{kernel}) are missing")
         )
-    secure, signer = told.one("secureboot") == "1", told.one("signer")
+    secure, signer = answers.first("secureboot") == "1", answers.first("signer")
     if secure and not signer:
         return Finding(
             State.NO_DRIVER,
@@ -152,7 +152,7 @@ def _not_loaded(told: Told) -> Finding:
             'on Ubuntu take its signed modules (`gpu_driver = "distribution"`); else sign it with '
             "a key of your own (mokutil --import) or turn Secure Boot off in the firmware",
         )
-    if max(ours) > float(told.one("booted") or 0):
+    if max(ours) > float(answers.first("booted") or 0):
         return _reboot("its driver was installed after the last boot and is not loaded")
     if secure:
         return Finding(
@@ -179,12 +179,12 @@ def _reboot(why: str) -> Finding:
     return Finding(State.REBOOT, why, way_out, Cure.REBOOT)
 
 
-def amd_finding(told: Told, groups: set[str] | None) -> Finding:
+def amd_finding(answers: Answers, groups: set[str] | None) -> Finding:
     """The state of a host with AMD cards.
 
     + groups: those of the service user, None when there is no such user yet
     """
-    without = [device.bus for device in told.amd if device.driver != "amdgpu"]
+    without = [device.bus for device in answers.amd if device.driver != "amdgpu"]
     if without:
         return Finding(
             State.NO_DRIVER,
@@ -192,7 +192,7 @@ def amd_finding(told: Told, groups: set[str] | None) -> Finding:
             "install the firmware (firmware-amd-graphics; linux-firmware on Ubuntu) or a later "
             f"kernel; {_CPU_ONLY}",
         )
-    group = told.one("kfd")
+    group = answers.first("kfd")
     if not group:
         return Finding(
             State.NOT_READY,

@@ -24,11 +24,15 @@ COLUMNS, HEIGHT = 24, 8
 
 def dashboard(stack: Stack, fleet: Fleet) -> dict[str, Any]:
     """The dashboard of everything that ``fleet`` serves."""
-    found = [each for gateway in fleet.gateways for each in deployments(stack, fleet, gateway)]
+    served = [
+        deployment
+        for gateway in fleet.gateways
+        for deployment in deployments(stack, fleet, gateway)
+    ]
     names = {
         "gateway": [gateway.name for gateway in fleet.gateways],
-        "model": list(dict.fromkeys(each.name for each in found)),
-        "instance": list(dict.fromkeys(each.instance for each in found)),
+        "model": list(dict.fromkeys(deployment.name for deployment in served)),
+        "instance": list(dict.fromkeys(deployment.instance for deployment in served)),
     }
     return {
         "uid": "llmrack",

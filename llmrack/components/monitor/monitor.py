@@ -1,6 +1,6 @@
 """Monitoring: Prometheus on the hosts in the group ``monitor``, exporters on every host.
 
-Without a host in that group nothing of it is installed anywhere.
+If no host is in that group, nothing of it is installed on any host.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ GUARD = "llmrack-monitor-guard.service"
 SYSTEM_UNITS = "/etc/systemd/system"
 FOLDER = "/etc/llmrack/prometheus"
 KEY_FILE = "/etc/llmrack/prometheus.key"
-# What the node exporter serves beside its own figures: outside of the service user's home, which
-# other users may be kept out of.
+# Figures that the node exporter serves beside its own. The folder is outside of the service user's
+# home, because other users may be kept out of that.
 METRICS = "/var/lib/llmrack/metrics"
 
 
 @dataclass(frozen=True)
 class Target:
-    """What Prometheus asks.
+    """An address that Prometheus asks.
 
     + job: ``gateway`` or ``node``
     + host: its name
@@ -64,7 +64,7 @@ class Target:
 
 
 def targets(fleet: Fleet, monitor: Host) -> list[Target]:
-    """Everything that Prometheus on ``monitor`` asks."""
+    """The addresses that Prometheus on ``monitor`` asks."""
 
     def at(host: Host, bind: str, port: int) -> str:
         address = own_address(bind) if host.name == monitor.name else host.address
@@ -74,12 +74,12 @@ def targets(fleet: Fleet, monitor: Host) -> list[Target]:
         *(
             Target(
                 "gateway",
-                each.name,
-                at(each, each.settings.gateway_bind, each.settings.gateway_port),
+                gateway.name,
+                at(gateway, gateway.settings.gateway_bind, gateway.settings.gateway_port),
             )
-            for each in fleet.gateways
+            for gateway in fleet.gateways
         ),
-        *(Target("node", each.name, at(each, "127.0.0.1", EXPORTER_PORT)) for each in fleet.hosts),
+        *(Target("node", host.name, at(host, "127.0.0.1", EXPORTER_PORT)) for host in fleet.hosts),
     ]
 
 
@@ -90,7 +90,7 @@ def metrics_key(master: Secret) -> Secret:
 
 
 def resources(site: Site, host: Host, nonce: str) -> list[Resource]:
-    """What a host gets where somebody monitors; needs root. See ``by_component``."""
+    """The resources of a host in a fleet with a monitor; needs root. See ``by_component``."""
     if not site.fleet.monitors:
         return []
     parts = [*_exporter(site.fleet, host), *_metrics(site.stack, host)]
@@ -100,9 +100,9 @@ def resources(site: Site, host: Host, nonce: str) -> list[Resource]:
 
 
 def _exporter(fleet: Fleet, host: Host) -> list[Resource]:
-    """The node exporter; its settings come first, for its package starts it."""
+    """The node exporter; its settings come before its package, which starts it."""
     home = host.home
-    others = [each for each in fleet.monitors if each.name != host.name]
+    others = [monitor for monitor in fleet.monitors if monitor.name != host.name]
     guard = _guard(host, others) if others else []
     drop_in = File(
         f"{SYSTEM_UNITS}/{EXPORTER}.d/llmrack.conf",
@@ -137,7 +137,7 @@ def _guard(host: Host, monitors: list[Host]) -> list[Resource]:
         render(
             "monitor/guard.nft.j2",
             port=EXPORTER_PORT,
-            monitors=sorted(each.address for each in monitors),
+            monitors=sorted(monitor.address for monitor in monitors),
         ),
     )
     path = f"{SYSTEM_UNITS}/{GUARD}"
@@ -159,7 +159,7 @@ def _guard(host: Host, monitors: list[Host]) -> list[Resource]:
 
 
 def _metrics(stack: Stack, host: Host) -> list[Resource]:
-    """What only the service user can tell, where there is something to tell."""
+    """The unit that writes the figures which only the service user can read, if there are any."""
     if not is_engine(stack, host) and GATEWAY_GROUP not in host.groups:
         return []
     home = host.home
@@ -183,15 +183,15 @@ def _metrics(stack: Stack, host: Host) -> list[Resource]:
 
 
 def _declared(stack: Stack, host: Host, home: Home) -> str:
-    """What host_metrics.py looks at."""
+    """``metrics.json``, which host_metrics.py reads."""
     is_gateway = GATEWAY_GROUP in host.groups
     current = f"{home.gateway}/current"
-    found = {
-        "instances": [_instance(stack, host, each) for each in instances(stack, host)],
+    declared = {
+        "instances": [_instance(stack, host, instance) for instance in instances(stack, host)],
         "keys": f"{current}/keys.json" if is_gateway else None,
         "certificates": _certificates(stack, current) if is_gateway else [],
     }
-    return json.dumps(found, indent=1) + "\n"
+    return json.dumps(declared, indent=1) + "\n"
 
 
 def _instance(stack: Stack, host: Host, instance: Instance) -> dict[str, Any]:
@@ -209,7 +209,7 @@ def _instance(stack: Stack, host: Host, instance: Instance) -> dict[str, Any]:
 
 
 def _certificates(stack: Stack, release: str) -> list[dict[str, Any]]:
-    found = []
+    certificates = []
     for name, provider in stack.providers.items():
         remote = provider.remote
         if remote is None or not (provider.enabled and remote.tls_verify):
@@ -218,8 +218,8 @@ def _certificates(stack: Stack, release: str) -> list[dict[str, Any]]:
         if parts.scheme == "https":
             authority = f"{release}/{authority_file(name)}" if remote.tls_ca else None
             place = {"host": parts.hostname, "port": parts.port or 443}
-            found.append({"provider": name, **place, "authority": authority})
-    return found
+            certificates.append({"provider": name, **place, "authority": authority})
+    return certificates
 
 
 def _prometheus(site: Site, host: Host, nonce: str) -> list[Resource]:
@@ -248,21 +248,21 @@ def _prometheus(site: Site, host: Host, nonce: str) -> list[Resource]:
             ),
         ),
     )
-    found: list[Resource] = [
+    resources: list[Resource] = [
         Directory(FOLDER, "root"),
         Directory(f"{SYSTEM_UNITS}/{SERVICE}.d", "root"),
         drop_in,
         Packages(("prometheus",), "Prometheus' package", host.bundle_folder),
     ]
     if MASTER_KEY in site.secrets:
-        found.append(Credentials(KEY_FILE, metrics_key(site.secrets[MASTER_KEY]), nonce))
+        resources.append(Credentials(KEY_FILE, metrics_key(site.secrets[MASTER_KEY]), nonce))
     ready = f"{prometheus_url(host)}/-/ready"
-    return [*found, config, Unit(SERVICE, None, (drop_in.name,), ready, deadline=300)]
+    return [*resources, config, Unit(SERVICE, None, (drop_in.name,), ready, deadline=300)]
 
 
 def configuration(fleet: Fleet, host: Host) -> str:
     """Prometheus' own prometheus.yml on ``host``."""
-    found = targets(fleet, host)
+    asked = targets(fleet, host)
     jobs = [
         # LiteLLM sends /metrics there.
         {"name": "gateway", "path": "/metrics/", "key": KEY_FILE},
@@ -271,7 +271,8 @@ def configuration(fleet: Fleet, host: Host) -> str:
     return render(
         "monitor/prometheus.yml.j2",
         jobs=[
-            {**job, "targets": [each for each in found if each.job == job["name"]]} for job in jobs
+            {**job, "targets": [target for target in asked if target.job == job["name"]]}
+            for job in jobs
         ],
     )
 

@@ -1,4 +1,4 @@
-"""Prometheus' configuration, which is checked before it counts, and the key that it shows."""
+"""Prometheus' configuration, checked before it is used, and the key that Prometheus shows."""
 
 from __future__ import annotations
 
@@ -41,24 +41,24 @@ class Credentials:
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
         """Write it beside, then rename; the secret travels on standard input alone."""
-        found = seen.paths.get(self.path)
+        file = seen.paths.get(self.path)
         # A line, as an editor would write it; Prometheus leaves off the end.
         line = f"{self.secret.reveal()}\n"
         digest = hashlib.sha256((self.nonce + line).encode()).hexdigest()
         same = seen.secret_files.get(self.path) == digest
-        if found and same and (found.kind, found.owner, found.mode) == ("f", "root", 0o640):
+        if file and same and (file.kind, file.owner, file.mode) == ("f", "root", 0o640):
             return None
         script = script_file("monitor/write-credentials.sh", self.path, len(line.encode()))
-        why = "missing" if found is None else "the key differs" if not same else "mode"
+        why = "missing" if file is None else "the key differs" if not same else "mode"
         return Change(self.name, why, (Shell(script, stdin=line),))
 
 
 @dataclass(frozen=True)
 class PrometheusConfiguration:
-    """Files that Prometheus works by; promtool must find them right before any of them is replaced.
+    """Prometheus' configuration files; promtool must accept all of them before one is replaced.
 
-    + folder: root's, and there
-    + files: name → content; the one that names the others is ``prometheus.yml``
+    + folder: exists, and belongs to root
+    + files: name → content; ``prometheus.yml`` names the others
     + restarts: names of the resources whose change restarts Prometheus in any case
     """
 
@@ -76,7 +76,7 @@ class PrometheusConfiguration:
         look.hashes.update(f"{self.folder}/{name}" for name, _ in self.files)
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
-        """Check the new files beside the old ones, replace these, have Prometheus read them."""
+        """Check the new files beside the old ones, replace those, make Prometheus read them."""
         digests = {name: File("", content).digest for name, content in self.files}
         paths = {name: f"{self.folder}/{name}" for name in digests}
         differ = [name for name in paths if seen.hashes.get(paths[name]) != digests[name]]
@@ -92,10 +92,10 @@ class PrometheusConfiguration:
         script = script_file("monitor/replace-configuration.sh", *words)
         stdin = "".join(content for _, content in self.files)
         notes = [Note(paths[name], digests[name]) for name in differ]
-        told = [f"{name} (edited by hand)" if name in edited else name for name in differ]
+        described = [f"{name} (edited by hand)" if name in edited else name for name in differ]
         return Change(
             self.name,
-            f"differs: {', '.join(told)}",
+            f"differs: {', '.join(described)}",
             (Shell(noted(notes, script), stdin=stdin),),
             edited=tuple(paths[name] for name in differ if name in edited),
         )

@@ -1,4 +1,4 @@
-"""Ollama as an engine: what a host gets of it, loses of it, and must be fit for."""
+"""Ollama as an engine: its resources, its removals, and what a host must be fit for."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from llmrack.stack.schema import Stack
 
 
 class Ollama(Engine):
-    """Ollama."""
+    """Ollama, as llmrack installs and runs it."""
 
     name: ClassVar[str] = OLLAMA
     title: ClassVar[str] = "Ollama"
@@ -41,7 +41,7 @@ class Ollama(Engine):
     def removals(self, host: Host) -> list[Resource]:
         """Units, guard, releases, instances; models where the settings say so."""
         home, folder = home_of(host), models_folder(host.settings)
-        found: list[Resource] = [
+        removals: list[Resource] = [
             UnitsGone("Ollama", home.units, ("llmrack-ollama*", "llmrack-warm-up*"), home.user),
             UnitsGone(
                 "Ollama's guard",
@@ -61,8 +61,8 @@ class Ollama(Engine):
             parts = tuple(f"{folder}/{part}" for part in ("manifests", "blobs", ".llmrack"))
             # The home, too, where only the models were left of it.
             empty = (folder, home.data, home.folder)
-            found.append(PathsGone("Models", parts, home.user, empty))
-        return found
+            removals.append(PathsGone("Models", parts, home.user, empty))
+        return removals
 
     def models(self, stack: Stack, host: Host) -> list[EngineModel]:
         """Bases before what is made from them, else by name."""
@@ -151,7 +151,7 @@ class Ollama(Engine):
         )
 
     def notes(self, host: Host, seen: Seen) -> list[str]:
-        """Limits that are declared and that this host's user managers cannot carry out."""
+        """Declared limits that the user managers of this host cannot enforce."""
         settings = host.settings
         limits = {
             "ollama_memory_max": ("memory", settings.ollama_memory_max),
@@ -173,4 +173,6 @@ class Ollama(Engine):
 
     def switch(self, resources: Collection[Resource]) -> EngineSwitch | None:
         """The one among them."""
-        return next((each for each in resources if isinstance(each, EngineSwitch)), None)
+        return next(
+            (resource for resource in resources if isinstance(resource, EngineSwitch)), None
+        )

@@ -1,4 +1,4 @@
-"""A change of what Ollama runs with, until it is proven: how it was before is kept beside."""
+"""A change of Ollama's release, units or environment: the state before is kept until the proof."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from shlex import quote
+from typing import ClassVar
 
 from llmrack.components.ollama.folders import OllamaHome
 from llmrack.components.ollama.instances import UndeclaredInstances
@@ -28,7 +29,7 @@ BACK = 120
 class EngineSwitch:
     """Release, environment and units change together, and come back together.
 
-    + kept: folder for how they were before; it is there until the change is proven
+    + kept: folder for their state before the change; it exists until the change is proven
     + current: the link to the release
     + template: the unit file of all instances
     + environments: folder of the instances' environment files
@@ -38,6 +39,9 @@ class EngineSwitch:
     + undeclared: the instances that are stopped with a change
     """
 
+    name: ClassVar[str] = "Proof of Ollama's change"
+    # Models are compared with those from before each restart.
+    compared: ClassVar[str] = COMPARED
     user: str
     kept: str
     current: str
@@ -48,41 +52,32 @@ class EngineSwitch:
     instances: Mapping[str, str]
     undeclared: UndeclaredInstances
 
-    @property
-    def name(self) -> str:
-        """As plans call it."""
-        return "Proof of Ollama's change"
-
     def look(self, look: Look) -> None:
-        """Whether a change was made that nobody has proven, and what runs now."""
+        """Whether an unproven change exists, and the release that runs."""
         look.paths.update((self.kept, self.current))
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
-        """Due when a run was cut off before it; one that changes something proves it anyway."""
+        """Due when an earlier run was cut off before its proof; a run with changes has a proof."""
         if not self.is_unproven(seen):
             return None
         return Change(self.name, "the change before was cut off", ())
 
-    @property
-    def compared(self) -> str:
-        """Models are compared with those from before each restart."""
-        return COMPARED
-
     def serves(self, seen: Seen) -> bool:
-        """Whether something runs that a change would restart or stop."""
+        """Whether a change would restart or stop something that runs."""
         units = (seen.units.get(unit) for unit in self.instances.values())
         is_active = any(unit and unit.active == "active" for unit in units)
         return self.is_unproven(seen) or is_active or bool(self.undeclared.gone(seen))
 
     def is_unproven(self, seen: Seen) -> bool:
-        """Whether a run was cut off before it had proven its change."""
+        """Whether an earlier run was cut off before it proved its change."""
         return self.kept in seen.paths
 
     @property
     def keep(self) -> Shell:
-        """Keep how it is; what a run kept that was cut off is older, and proven.
+        """Keep the present state.
 
-        What somebody has removed while it served is made anew, and cannot be kept.
+        The state that an earlier, cut-off run kept stays instead: it is the last proven one. Parts
+        that somebody removed while they served cannot be kept; the change makes them again.
         """
         return self._shell(script_file("ollama/keep.sh", *self._places))
 
@@ -92,16 +87,16 @@ class EngineSwitch:
         return self._shell(f"rm -rf {self.kept}")
 
     def back(self, seen: Seen) -> Shell:
-        """How it was before; instances that still run so are left alone.
+        """Bring back the state that was kept; an instance that still runs with it is left alone.
 
-        + seen: before the change
+        + seen: the look from before the change
         """
         back = script_file("ollama/bring-back.sh", *self._places, self.address, BACK)
         script = self._shell(back, timeout=BACK * max(1, len(self.instances)) + 60)
         return replace(script, script=noted(self._notes(seen), script.script))
 
     def _notes(self, seen: Seen) -> list[Note]:
-        """The files that come back are what llmrack wrote, as far as they were."""
+        """Notes that the files which come back are llmrack's own, unless they were edited."""
         if self.is_unproven(seen):
             return []
         ours = (self.template, f"{self.environments}/")
@@ -112,7 +107,7 @@ class EngineSwitch:
         ]
 
     def stands(self, unit: str, url: str) -> Shell:
-        """Fails when an instance that has answered ends, or answers no more, within STANDS."""
+        """Fails when an instance that has answered ends or stops answering within STANDS."""
         return self._shell(script_file("ollama/watch.sh", unit, url, STANDS))
 
     def tells(self, unit: str) -> Shell:
@@ -121,12 +116,12 @@ class EngineSwitch:
         return self._shell(f"echo 'the journal of {unit} ends with:'; {journal}; exit 1")
 
     def previous(self, seen: Seen) -> str:
-        """The release that it goes back to, as far as it was seen."""
+        """The release that ``back`` returns to, for people."""
         if self.is_unproven(seen):
             return "the release before"
-        found = seen.paths.get(self.current)
+        link = seen.paths.get(self.current)
         # Somebody has removed it while it served.
-        return PurePosixPath(found.link).name if found else "what is left of what it had"
+        return PurePosixPath(link.link).name if link else "what is left of what it had"
 
     @property
     def _places(self) -> tuple[str, ...]:

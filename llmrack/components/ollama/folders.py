@@ -1,4 +1,4 @@
-"""Where Ollama's things lie in the service user's home."""
+"""Ollama's folders in the service user's home."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class OllamaHome(Home):
 
     @property
     def data(self) -> str:
-        """What Ollama writes: a home an instance, and the models unless they are elsewhere."""
+        """Ollama's data: a home for each instance, and the models unless they are elsewhere."""
         return f"{self.folder}/.ollama"
 
     @property
@@ -29,7 +29,7 @@ class OllamaHome(Home):
 
     @property
     def notes(self) -> str:
-        """What models were made from."""
+        """Notes of what models were made from."""
         return f"{self.config}/models"
 
 

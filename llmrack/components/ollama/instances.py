@@ -1,4 +1,4 @@
-"""Instances, and what warms them up, that are no longer declared."""
+"""Removal of instances, and of their warm-ups, that are no longer declared."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from shlex import quote
+from typing import ClassVar
 
 from llmrack.resources.change import Change, Shell, as_user
 from llmrack.resources.look import Look, Seen
@@ -13,7 +14,7 @@ from llmrack.resources.look import Look, Seen
 
 @dataclass(frozen=True)
 class UndeclaredInstances:
-    """User units ``llmrack-ollama@NAME.service`` (and their warm-ups) but the declared are removed.
+    """Undeclared units ``llmrack-ollama@NAME.service``, and their warm-ups, are removed.
 
     Their models stay, and so do their homes with the keys by which ollama.com knows them.
 
@@ -22,23 +23,19 @@ class UndeclaredInstances:
     + declared: names of the units that stay
     """
 
+    name: ClassVar[str] = "Instances that nobody declares"
     user: str
     units: str
     environments: str
     declared: frozenset[str]
 
-    @property
-    def name(self) -> str:
-        """As plans call it."""
-        return "Instances that nobody declares"
-
     def look(self, look: Look) -> None:
-        """The units that start with the user's manager, or with an instance."""
+        """The units that the user manager or an instance starts."""
         look.globs.add(f"{self.units}/default.target.wants/llmrack-ollama*.service")
         look.globs.add(f"{self.units}/llmrack-ollama@*.service.wants/llmrack-warm-up@*.service")
 
     def gone(self, seen: Seen) -> list[str]:
-        """Their units, sorted."""
+        """The units that will be removed, sorted."""
         enabled = {
             PurePosixPath(path).name
             for path in seen.paths

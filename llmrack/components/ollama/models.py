@@ -1,7 +1,7 @@
 """Models of a host's Ollama: pulled, made, removed.
 
-They are seen on disk, as manifests (the server reads them anew on each request), and changed
-through the one instance that writes. Names carry their tag.
+The look reads their manifests on disk, as the server does on each request. Changes go through the
+one instance that writes. Names carry their tag.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from shlex import quote
+from typing import ClassVar
 
 from llmrack.components.engine import ModelSeen
 from llmrack.components.ollama.models_seen import models_part, seen_models
@@ -48,32 +49,33 @@ class OllamaModel:
         look.ask(models_part(self.folder))
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
-        """Pull it when it is not there, or not whole."""
-        found = seen_models(seen).get(self.model)
+        """Pull it if it is missing or damaged."""
+        present = seen_models(seen).get(self.model)
         manifest = manifest_path(self.model)
         pull = Pull(self.model, self.url, self.stall, manifest, manifest_url(self.model))
-        if found is None:
+        if present is None:
             return Change(self.name, "missing", (pull,))
-        if not found.damaged:
+        if not present.damaged:
             return None
-        remove = _remove_damaged(found, self.folder, self.user)
-        return Change(self.name, _damage(found), (remove, pull))
+        remove = _remove_damaged(present, self.folder, self.user)
+        return Change(self.name, _damage(present), (remove, pull))
 
 
 @dataclass(frozen=True)
 class CreatedModel:
     """A model that is made from another one or from local files, or a copy of another one.
 
-    What it was made by is noted on the host (``note``: the recipe's digest, its own and its
-    source's manifest), so that an unchanged declaration costs nothing and a changed one is seen.
+    A note on the host has the digests of the recipe, of its own manifest and of its source's
+    manifest. So an unchanged declaration costs nothing, and a changed one is seen.
 
     + source: the model it is made from, or empty
     + is_copy: whether it is the same model under another name
     + recipe: digest of the declaration
-    + request: what ``POST /api/create`` is told, as JSON, beside model and source
+    + request: the JSON body of ``POST /api/create``, without model and source
     + weights: SHA-256 of the GGUF file it is made from, or empty
     + files: local files it needs: path and SHA-256
-    + note: absolute path
+    + note: absolute path of the note
+    + stall: seconds that making it may go without progress
     """
 
     model: str
@@ -100,7 +102,7 @@ class CreatedModel:
         look.notes.add(self.note)
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
-        """Make it anew when it, its declaration or its source is not what the note says."""
+        """Make it again if it, its declaration or its source differs from the note."""
         why = self._why(seen, changed)
         if not why:
             return None
@@ -114,20 +116,24 @@ class CreatedModel:
         path = "/api/copy" if self.is_copy else "/api/create"
         request = json.dumps(body, sort_keys=True)
         build = Build(self.model, self.url, path, request, self.files, self.stall)
-        found = seen_models(seen).get(self.model)
-        remove = [_remove_damaged(found, self.folder, self.user)] if found and found.damaged else []
+        present = seen_models(seen).get(self.model)
+        remove = (
+            [_remove_damaged(present, self.folder, self.user)]
+            if present and present.damaged
+            else []
+        )
         return Change(self.name, why, (*remove, build, Shell(self._write_note())))
 
     def _why(self, seen: Seen, changed: Collection[str]) -> str:
-        found = seen_models(seen).get(self.model)
-        if found is None:
+        present = seen_models(seen).get(self.model)
+        if present is None:
             return "missing"
-        if found.damaged:
-            return _damage(found)
-        recipe, own, source = [*seen.notes.get(self.note, "").split(), "", "", ""][:3]
+        if present.damaged:
+            return _damage(present)
+        recipe, made_as, source = [*seen.notes.get(self.note, "").split(), "", "", ""][:3]
         if recipe != self.recipe:
             return "declared differently" if recipe else "not made from the declaration"
-        if own != found.digest:
+        if made_as != present.digest:
             return "changed on the host"
         if not self.source:
             return ""
@@ -139,19 +145,19 @@ class CreatedModel:
 
     def _write_note(self) -> str:
         models = [self.model, self.source] if self.source else [self.model]
-        manifests = [f"{self.folder}/manifests/{manifest_path(each)}" for each in models]
+        manifests = [f"{self.folder}/manifests/{manifest_path(model)}" for model in models]
         script = script_file("ollama/note-model.sh", self.note, self.recipe, *manifests)
         return owned(self.user, script)
 
 
-def _damage(found: ModelSeen) -> str:
-    digests = ", ".join(digest[:12] for digest, _ in found.damaged)
+def _damage(model: ModelSeen) -> str:
+    digests = ", ".join(digest[:12] for digest, _ in model.damaged)
     return f"blobs are missing or of another size: {digests}"
 
 
-def _remove_damaged(found: ModelSeen, folder: str, user: str) -> Shell:
+def _remove_damaged(model: ModelSeen, folder: str, user: str) -> Shell:
     words: list[str | int] = []
-    for digest, size in found.damaged:
+    for digest, size in model.damaged:
         words += [f"{folder}/blobs/sha256-{digest}", size]
     return Shell(owned(user, script_file("ollama/remove-damaged.sh", *words)))
 
@@ -160,21 +166,17 @@ def _remove_damaged(found: ModelSeen, folder: str, user: str) -> Shell:
 class DeclaredModelsOnly:
     """Every model that is not in ``keep`` is removed."""
 
+    name: ClassVar[str] = "Models that nobody declares"
     keep: frozenset[str]
     folder: str
     url: str
-
-    @property
-    def name(self) -> str:
-        """As plans call it."""
-        return "Models that nobody declares"
 
     def look(self, look: Look) -> None:
         """The models directory."""
         look.ask(models_part(self.folder))
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
-        """Ask the server to delete them: it keeps what other models share."""
+        """Ask the server to delete them; it keeps the blobs that other models share."""
         gone = sorted(name for name in seen_models(seen) if name not in self.keep)
         if not gone:
             return None
@@ -198,21 +200,17 @@ class ModelsKept:
     + unit: name of the resource that restarts the writing instance
     """
 
+    name: ClassVar[str] = COMPARED
     unit: str
     folder: str
     url: str
-
-    @property
-    def name(self) -> str:
-        """As plans call it."""
-        return COMPARED
 
     def look(self, look: Look) -> None:
         """The models directory."""
         look.ask(models_part(self.folder))
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
-        """Compare what was there with what the new server lists."""
+        """Compare the models of the look with those that the new server lists."""
         if self.unit not in changed or not seen_models(seen):
             return None
         names = sorted(seen_models(seen))
@@ -239,6 +237,6 @@ def manifest_url(model: str) -> str:
 
 
 def note_name(model: str) -> str:
-    """A file name for what is noted of a model."""
+    """The file name of a model's note."""
     safe = "".join(char if char.isalnum() or char in "._-" else "-" for char in model)
     return f"{safe}.{hashlib.sha256(model.encode()).hexdigest()[:8]}"

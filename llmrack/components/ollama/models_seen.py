@@ -17,24 +17,24 @@ def models_part(folder: str) -> Part:
 
 
 def seen_models(seen: Seen) -> Mapping[str, ModelSeen]:
-    """The models that were seen, by their names with tags; none where nobody asked."""
-    found: Mapping[str, ModelSeen] = seen.parts.get(_TAG, {})
-    return found
+    """The models that were seen, by their names with tags; empty if the look did not ask."""
+    models: Mapping[str, ModelSeen] = seen.parts.get(_TAG, {})
+    return models
 
 
 def _read(lines: list[list[str]]) -> Mapping[str, ModelSeen]:
-    found: dict[str, ModelSeen] = {}
+    models: dict[str, ModelSeen] = {}
     for kind, path, *fields in lines:
         name = model_name(path)
         match kind, fields:
             case "digest", [digest]:
-                found[name] = ModelSeen(digest)
+                models[name] = ModelSeen(digest)
             case "size", [size]:
-                found[name] = replace(found[name], size=int(size))
+                models[name] = replace(models[name], size=int(size))
             case "damage", [digest, size]:
-                damaged = (*found[name].damaged, (digest, int(size)))
-                found[name] = replace(found[name], damaged=damaged)
-    return found
+                damaged = (*models[name].damaged, (digest, int(size)))
+                models[name] = replace(models[name], damaged=damaged)
+    return models
 
 
 def model_name(path: str) -> str:

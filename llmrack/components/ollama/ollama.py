@@ -44,7 +44,7 @@ def unit(name: str) -> str:
 
 
 def archive_urls(host: Host, arch: str) -> tuple[str, ...]:
-    """Where the release comes from: the mirror first, then the official place.
+    """URLs of the release: the mirror's first, then the official one.
 
     + arch: ``amd64`` or ``arm64``
     """
@@ -67,23 +67,25 @@ def release(host: Host, arch: str) -> str:
 
 
 def resources(stack: Stack, fleet: Fleet, host: Host, arch: str) -> list[Resource]:
-    """What a host that runs models gets; others lose the instances they have had."""
+    """The resources of a host that runs models; on others, the removal of earlier instances."""
     settings = host.settings
     home = home_of(host)
-    its = instances(host) if is_engine(stack, host) else ()
-    warm_up = _warm_up(stack, host, home, its)
-    declared = [unit(each.name) for each in its]
-    declared += [each.unit for each in warm_up if isinstance(each, Unit)]
+    declared_instances = instances(host) if is_engine(stack, host) else ()
+    warm_up = _warm_up(stack, host, home, declared_instances)
+    declared = [unit(instance.name) for instance in declared_instances]
+    declared += [resource.unit for resource in warm_up if isinstance(resource, Unit)]
     undeclared = UndeclaredInstances(home.user, home.units, home.environments, frozenset(declared))
-    if not its:
+    if not declared_instances:
         return [undeclared]
     directory = release(host, arch)
     current = Link(f"{home.releases}/current", directory, home.user)
-    units = [_unit(host, home, each, current) for each in its]
-    kept = ModelsKept(units[0].name, models_folder(settings), instance_url(host, its[0], host))
-    parts = [current, *_files(stack, host, home, its), undeclared, *units, kept]
+    units = [_unit(host, home, instance, current) for instance in declared_instances]
+    kept = ModelsKept(
+        units[0].name, models_folder(settings), instance_url(host, declared_instances[0], host)
+    )
+    parts = [current, *_files(stack, host, home, declared_instances), undeclared, *units, kept]
     return [
-        *_guard(fleet, host, its),
+        *_guard(fleet, host, declared_instances),
         Archive(
             path=directory,
             sha256=settings.ollama_sha256[arch],  # type: ignore[index]
@@ -92,7 +94,7 @@ def resources(stack: Stack, fleet: Fleet, host: Host, arch: str) -> list[Resourc
             upload=local_archive(host, arch),
             urls=archive_urls(host, arch),
         ),
-        *_folders(host, home, its),
+        *_folders(host, home, declared_instances),
         *parts,
         EngineSwitch(
             home.user,
@@ -102,26 +104,28 @@ def resources(stack: Stack, fleet: Fleet, host: Host, arch: str) -> list[Resourc
             home.environments,
             bracketed(own_address(settings.ollama_bind)),
             parts=tuple(part.name for part in parts),
-            instances={each.name: each.unit for each in units},
+            instances={started.name: started.unit for started in units},
             undeclared=undeclared,
         ),
         engine_releases(settings, home, directory),
-        *_models(stack, host, home, its[0]),
+        *_models(stack, host, home, declared_instances[0]),
         *warm_up,
     ]
 
 
-def _folders(host: Host, home: OllamaHome, its: tuple[Instance, ...]) -> list[Resource]:
+def _folders(host: Host, home: OllamaHome, declared: tuple[Instance, ...]) -> list[Resource]:
     folder = models_folder(host.settings)
     return [
         Directory(folder, home.user, by_root=not folder.startswith(f"{home.folder}/")),
         Directory(home.environments, home.user),
         Directory(home.notes, home.user),
-        *(Directory(f"{home.data}/instances/{each.name}", home.user) for each in its),
+        *(Directory(f"{home.data}/instances/{instance.name}", home.user) for instance in declared),
     ]
 
 
-def _files(stack: Stack, host: Host, home: OllamaHome, its: tuple[Instance, ...]) -> list[Resource]:
+def _files(
+    stack: Stack, host: Host, home: OllamaHome, declared: tuple[Instance, ...]
+) -> list[Resource]:
     settings = host.settings
     folder = models_folder(settings)
     mount = settings.ollama_models_mount
@@ -146,19 +150,19 @@ def _files(stack: Stack, host: Host, home: OllamaHome, its: tuple[Instance, ...]
     bind = bracketed(settings.ollama_bind)
     environments = [
         File(
-            f"{home.environments}/{each.name}.env",
+            f"{home.environments}/{instance.name}.env",
             render(
                 "ollama/instance.env.j2",
                 environment={
-                    "OLLAMA_HOST": f"{bind}:{each.port}",
+                    "OLLAMA_HOST": f"{bind}:{instance.port}",
                     "OLLAMA_MODELS": folder,
-                    **dict(each.environment),
+                    **dict(instance.environment),
                 },
-                gpus="none" if each.gpus == () else " ".join(each.gpus or ()),
+                gpus="none" if instance.gpus == () else " ".join(instance.gpus or ()),
             ),
             home.user,
         )
-        for each in its
+        for instance in declared
     ]
     return [*environments, File(path, service, home.user)]
 
@@ -180,10 +184,12 @@ def _models(stack: Stack, host: Host, home: OllamaHome, writer: Instance) -> lis
     settings = host.settings
     folder, url = models_folder(settings), instance_url(host, writer, host)
     wanted = engine_models(stack, host)
-    found = [_model(model, home, folder, url, settings.ollama_pull_deadline) for model in wanted]
+    resources = [
+        _model(model, home, folder, url, settings.ollama_pull_deadline) for model in wanted
+    ]
     if prunes(stack, host):
-        found.append(DeclaredModelsOnly(frozenset(model.name for model in wanted), folder, url))
-    return found
+        resources.append(DeclaredModelsOnly(frozenset(model.name for model in wanted), folder, url))
+    return resources
 
 
 def _model(model: EngineModel, home: OllamaHome, folder: str, url: str, stall: float) -> Resource:
@@ -199,7 +205,7 @@ def _model(model: EngineModel, home: OllamaHome, folder: str, url: str, stall: f
         recipe=create.digest,
         request=json.dumps(create.request, sort_keys=True),
         weights=create.sha256 or "",
-        files=tuple((each.file, each.sha256) for each in create.files),
+        files=tuple((local.file, local.sha256) for local in create.files),
         note=f"{home.notes}/{note_name(model.name)}",
         user=home.user,
         stall=stall,
@@ -207,14 +213,14 @@ def _model(model: EngineModel, home: OllamaHome, folder: str, url: str, stall: f
 
 
 def _warm_up(
-    stack: Stack, host: Host, home: OllamaHome, its: tuple[Instance, ...]
+    stack: Stack, host: Host, home: OllamaHome, declared: tuple[Instance, ...]
 ) -> list[Resource]:
-    """Models declared ``preload`` are loaded whenever their server starts."""
+    """The units that load the models declared ``preload`` whenever their server starts."""
     chat: list[str] = []
     embedding: list[str] = []
     for model in engine_models(stack, host):
         served = [stack.models[name] for name in model.public]
-        if any(each.preload for each in served):
+        if any(model_.preload for model_ in served):
             names = embedding if kind_of(served[0]) == "embedding" else chat
             names.append(model.name)
     if not (chat or embedding):
@@ -241,12 +247,12 @@ def _warm_up(
         service,
         *(
             Unit(
-                WARM_UP.replace("@", f"@{each.name}"),
+                WARM_UP.replace("@", f"@{instance.name}"),
                 home.user,
-                depends=(f"Unit {unit(each.name)}", *depends),
+                depends=(f"Unit {unit(instance.name)}", *depends),
                 deadline=WARM_UP_DEADLINE,
             )
-            for each in its
+            for instance in declared
         ),
     ]
 
@@ -255,8 +261,8 @@ def _resource_name(model: EngineModel) -> str:
     return f"{'CreatedModel' if model.create else 'OllamaModel'} {model.name}"
 
 
-def _guard(fleet: Fleet, host: Host, its: tuple[Instance, ...]) -> list[Resource]:
-    """A LAN bind is guarded: only the gateways get through (needs root)."""
+def _guard(fleet: Fleet, host: Host, declared: tuple[Instance, ...]) -> list[Resource]:
+    """The firewall rules of a LAN bind, which let only the gateways through; needs root."""
     settings = host.settings
     if is_loopback(settings.ollama_bind) or not settings.ollama_guard:
         return []
@@ -265,7 +271,7 @@ def _guard(fleet: Fleet, host: Host, its: tuple[Instance, ...]) -> list[Resource
         "/etc/llmrack/guard.nft",
         render(
             "ollama/guard.nft.j2",
-            ports=", ".join(str(each.port) for each in its),
+            ports=", ".join(str(instance.port) for instance in declared),
             gateways=gateways,
         ),
     )

@@ -28,14 +28,14 @@ class User:
         return f"User {self.user}"
 
     def look(self, look: Look) -> None:
-        """Its passwd entry, groups and home, and what a removal has kept for it."""
+        """Its passwd entry, groups and home, and the models that a removal kept."""
         look.users.add(self.user)
         look.paths.add(self.home)
         look.groups.update(self.groups)
         look.made = True
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
-        """Create it, finish that, give it models that were kept, or add it to groups it lacks."""
+        """Create it, finish an earlier creation, return its models, or add it to missing groups."""
         if self.user not in seen.users:
             return Change(self.name, "missing", (Shell(self._create()),))
         home = seen.paths.get(self.home)
@@ -84,7 +84,7 @@ class Linger:
         look.users.add(self.user)
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
-        """Enable it and wait for the bus: enabling is asynchronous."""
+        """Enable it and wait for the user's bus, because systemd enables it asynchronously."""
         if self.user in seen.linger:
             return None
         wait = script_file("system/enable-linger.sh", self.user)

@@ -1,4 +1,4 @@
-"""The service user, its linger and its groups, as far as llmrack made them."""
+"""Removal of the service user, its linger and its groups, as far as llmrack made them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from llmrack.resources.script import script_file
 
 @dataclass(frozen=True)
 class AccountGone:
-    """A user that llmrack made goes with its home; another one loses what llmrack gave it.
+    """Removes a user that llmrack made, with its home; takes from another what llmrack gave it.
 
-    + models: the models directory, which stays and is root's then
-    + with_models: whether the models go, too
+    + models: the models directory; if it stays, it belongs to root then
+    + with_models: whether the models are removed, too
     """
 
     user: str
@@ -31,7 +31,7 @@ class AccountGone:
         return f"User {self.user}"
 
     def look(self, look: Look) -> None:
-        """The user, its linger mark, its models, and what is noted."""
+        """The user, its linger mark, its models, and llmrack's notes."""
         look.users.add(self.user)
         look.ask(models_part(self.models))
         look.made = True

@@ -1,4 +1,4 @@
-"""The host itself: packages, the service user, linger, folders. And hosts that are refused."""
+"""The host itself: packages, the service user, linger, folders, and reasons to refuse it."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ MIB = 1024 * 1024
 GATEWAY_DISK = 1600 * MIB
 # Where files from the controller arrive.
 UPLOADS = "/var/tmp"  # noqa: S108  (what arrives there is checked by its digest)
-# Where packages go, and where llmrack notes what it did.
+# Where packages are installed, and where llmrack keeps its notes.
 PROGRAMS, NOTED = "/usr", "/var/lib/llmrack"
-# Which llmrack deployed the host last; anybody may read it.
+# The file with the version of llmrack that deployed the host last; anybody may read it.
 VERSION = f"{NOTED}/version"
 # Kept free beside everything that is installed.
 DISK_RESERVE = 500 * MIB
 
 
 def resources(stack: Stack, host: Host) -> list[Resource]:
-    """What every host of the fleet gets; needs root."""
+    """The resources of every host of the fleet; needs root."""
     settings = host.settings
     home = host.home
     packages = ["ca-certificates", "curl", "dbus-user-session", "libpam-systemd", "zstd"]
@@ -43,7 +43,9 @@ def resources(stack: Stack, host: Host) -> list[Resource]:
     if GATEWAY_GROUP in host.groups:
         packages += ["python3", "python3-venv"]
         folders += [f"{home.gateway}/{part}" for part in ("releases", "venvs")]
-    folders += [each for engine in engines_on(stack, host) for each in engine.home_folders(host)]
+    folders += [
+        folder for engine in engines_on(stack, host) for folder in engine.home_folders(host)
+    ]
     return [
         Packages(tuple(sorted(packages)), bundle=host.bundle_folder),
         User(home.user, home.folder, settings.service_groups),
@@ -54,7 +56,7 @@ def resources(stack: Stack, host: Host) -> list[Resource]:
 
 
 def refusals(host: Host, seen: Seen) -> list[str]:
-    """Why nothing may be changed on ``host``; empty when all is well."""
+    """The reasons to change nothing on ``host``; empty if there is none."""
     reasons = []
     settings = host.settings
     if seen.fact("pid1") != "systemd":
@@ -88,7 +90,7 @@ def refusals(host: Host, seen: Seen) -> list[str]:
 
 
 def look(stack: Stack, host: Host, look: Look) -> None:
-    """What refusals and warnings need to see, beside what resources ask."""
+    """Add to ``look`` what refusals and warnings need to see, beside the resources."""
     settings = host.settings
     look.disks |= {settings.service_home, models_folder(host), UPLOADS, PROGRAMS, NOTED}
     for engine in engines_on(stack, host):
@@ -97,7 +99,7 @@ def look(stack: Stack, host: Host, look: Look) -> None:
 
 
 def read_only(host: Host, seen: Seen, changes: Collection[Change]) -> list[str]:
-    """For each filesystem that takes no writes where ``changes`` need it to, the reason."""
+    """A reason for each read-only filesystem that ``changes`` would write to."""
     if not changes:
         return []
     places = {host.settings.service_home, models_folder(host), NOTED}
@@ -106,33 +108,33 @@ def read_only(host: Host, seen: Seen, changes: Collection[Change]) -> list[str]:
     disks = {path: disk for path, disk in seen.disks.items() if path in places and disk.read_only}
     reasons = []
     for mount in sorted({disk.mount for disk in disks.values()}):
-        what = ", ".join(sorted(path for path, disk in disks.items() if disk.mount == mount))
+        paths = ", ".join(sorted(path for path, disk in disks.items() if disk.mount == mount))
         reasons.append(
             f"the filesystem at {mount} is mounted read-only, and there is something to change in "
-            f"{what}: find out why (dmesg), then mount -o remount,rw {mount}"
+            f"{paths}: find out why (dmesg), then mount -o remount,rw {mount}"
         )
     return reasons
 
 
 @dataclass(frozen=True)
 class Need:
-    """Something that is to come: what, the path where it goes, its bytes."""
+    """Something that will be put on a host: its name, the path where it goes, its bytes."""
 
-    what: str
+    item: str
     path: str
     size: int
 
 
 def short_of_disk(seen: Seen, needs: list[Need]) -> list[str]:
-    """For each filesystem on which ``needs`` do not fit, the reason."""
+    """A reason for each filesystem on which ``needs`` do not fit."""
     reasons = []
     for mount in sorted({seen.disks[need.path].mount for need in needs}):
-        here = [need for need in needs if seen.disks[need.path].mount == mount]
-        free = seen.disks[here[0].path].free
-        total = sum(need.size for need in here)
+        arriving = [need for need in needs if seen.disks[need.path].mount == mount]
+        free = seen.disks[arriving[0].path].free
+        total = sum(need.size for need in arriving)
         if total + DISK_RESERVE <= free:
             continue
-        parts = ", ".join(f"{need.what} {need.size / MIB:,.0f} MiB" for need in here)
+        parts = ", ".join(f"{need.item} {need.size / MIB:,.0f} MiB" for need in arriving)
         reasons.append(
             f"the filesystem at {mount} has {free / MIB:,.0f} MiB free, but "
             f"{(total + DISK_RESERVE) / MIB:,.0f} MiB are needed ({parts}, and "

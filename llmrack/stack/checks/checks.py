@@ -1,4 +1,4 @@
-"""What cannot be seen in one field alone: unused providers, missing secrets, known traps."""
+"""Checks of more than one field: unused providers, missing secrets, known traps, and others."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from llmrack.stack.declaration import Declaration
 
 
 def check(declaration: Declaration, may_be_empty: str | None = None) -> list[Problem]:
-    """All cross-checks; an empty list when the declaration holds together.
+    """All cross-checks; an empty list if the declaration is consistent.
 
-    + may_be_empty: a provider that need not have models yet
+    + may_be_empty: a provider that may have no models yet
     """
-    found = {problem for rule in _RULES for problem in rule(declaration)}
-    return sorted(found | set(_unused_providers(declaration, may_be_empty)))
+    problems = {problem for rule in _RULES for problem in rule(declaration)}
+    return sorted(problems | set(_unused_providers(declaration, may_be_empty)))
 
 
 def _unused_providers(d: Declaration, may_be_empty: str | None) -> Iterator[Problem]:
@@ -60,15 +60,15 @@ def _secrets(d: Declaration) -> Iterator[Problem]:
 
 
 def _traps(d: Declaration) -> Iterator[Problem]:
-    """Mistakes that others made and that LiteLLM only shows as a 404 at run time."""
+    """Common mistakes that LiteLLM only shows as a 404 at run time."""
     for name, provider in d.stack.providers.items():
         wrong = provider.remote.wrong_url() if provider.remote else None
         if wrong:
             yield d.problem(f"providers.{name}.url", *wrong)
     for name, model in d.stack.models.items():
         for at in model.provider:
-            provider_of_it = d.stack.providers.get(at)
-            wrong = provider_of_it.wrong_name(model.model or "") if provider_of_it else None
+            named = d.stack.providers.get(at)
+            wrong = named.wrong_name(model.model or "") if named else None
             if wrong:
                 yield d.problem(f"models.{name}.model", *wrong, *("models", name, "model"))
 
@@ -98,7 +98,7 @@ _RULES: tuple[Callable[[Declaration], Iterator[Problem]], ...] = (
 
 
 def warnings(declaration: Declaration) -> list[Problem]:
-    """What is not wrong but should be known before a deploy."""
+    """Warnings: declarations that are not wrong, and that a user should know of before a deploy."""
     return [
         *ollama_host_checks.warnings(declaration),
         *key_checks.not_issued(declaration),

@@ -1,4 +1,4 @@
-"""What can be wrong with hosts: groups, addresses, reach, versions."""
+"""Checks of hosts: names, groups, addresses, ports, monitors."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from llmrack.stack.fleet import EXPORTER_PORT, MONITOR_GROUP, Host
 from llmrack.stack.instances import instance_name
 from llmrack.stack.settings import is_loopback
 
-# pyinfra's own names too, as in @docker/box; nothing that a shell or a rule would read as its own.
+# Also pyinfra's own names, as in @docker/box; no character that a shell or a rule would interpret.
 _NAME = re.compile(r"[A-Za-z0-9@:][A-Za-z0-9._:/@-]{0,199}")
 
 
 def names(d: Declaration) -> Iterator[Problem]:
-    """Hosts have names and addresses that can stand anywhere."""
+    """Names and addresses of hosts have only characters that are safe everywhere."""
     for host in d.fleet.hosts:
-        for what, text in (("name", host.name), ("address", host.address)):
-            # What LiteLLM would read as a secret's name begins so.
+        for field, text in (("name", host.name), ("address", host.address)):
+            # LiteLLM would read this as the beginning of a secret's name.
             if not _NAME.fullmatch(text) or text == "os.environ":
                 yield Problem(
                     "inventory",
                     host.name,
-                    f"its {what} has characters that are not allowed",
+                    f"its {field} has characters that are not allowed",
                     "use letters, digits and . - : only",
                 )
 
 
 def groups(d: Declaration) -> Iterator[Problem]:
-    """Every group that a provider names has a host, and somebody is the gateway."""
+    """Every group that a provider names has a host, and at least one host is a gateway."""
     for name, provider in d.stack.providers.items():
         if provider.runs_on and provider.runs_on not in d.fleet.groups:
             yield d.problem(
@@ -50,7 +50,7 @@ def groups(d: Declaration) -> Iterator[Problem]:
 
 
 def addresses(d: Declaration) -> Iterator[Problem]:
-    """No two providers ask the same server as the same client, and no two servers share a port."""
+    """No two providers have the same address and key, and no two servers share a port."""
     seen: dict[str, str] = {}
     for name, provider in d.stack.providers.items():
         remote = provider.remote
@@ -68,19 +68,19 @@ def addresses(d: Declaration) -> Iterator[Problem]:
             )
     at: dict[tuple[str, int], str] = {}
     for host in d.fleet.hosts:
-        for what, port in _ports(d, host):
-            other = at.setdefault((host.address, port), f"{what} of {host.name}")
-            if other != f"{what} of {host.name}":
+        for server, port in _ports(d, host):
+            other = at.setdefault((host.address, port), f"{server} of {host.name}")
+            if other != f"{server} of {host.name}":
                 yield Problem(
                     "inventory",
                     host.name,
-                    f"{what} of {host.name} and {other} both claim {host.address}:{port}",
+                    f"{server} of {host.name} and {other} both claim {host.address}:{port}",
                     "give each host its own address, or each server its own port",
                 )
 
 
 def instance_names(d: Declaration) -> Iterator[Problem]:
-    """What a gateway calls its instances by, hosts and providers, are different names."""
+    """Hosts and remote providers have different names, because instances are named after them."""
     hosts = {host.name for host in d.fleet.hosts}
     for name, provider in d.stack.providers.items():
         if name in hosts and provider.remote:

@@ -1,4 +1,4 @@
-"""What can be wrong with the keys of clients."""
+"""Checks of the keys of clients."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from llmrack.stack.declaration import Declaration
 from llmrack.stack.schema import Stack
 from llmrack.stack.types import is_wildcard
 
-# Who stands in the gateway's log of requests when the master key was shown.
+# The name of the master key in the gateway's log of requests.
 MASTER = "master"
 
 
 def names(d: Declaration) -> Iterator[Problem]:
-    """No key is called like the gateway's own."""
+    """No key has the name of the gateway's own key."""
     if MASTER in d.stack.keys:
         yield d.problem(
             f"keys.{MASTER}",
@@ -24,18 +24,18 @@ def names(d: Declaration) -> Iterator[Problem]:
 
 
 def models(d: Declaration) -> Iterator[Problem]:
-    """What a key is for can be asked for."""
+    """A key is restricted only to names that clients can ask for."""
     public = _public(d.stack)
     for name, key in d.stack.keys.items():
         for model in key.models:
-            if not any(_leads_to(model, each) for each in public):
+            if not any(_leads_to(model, name_) for name_ in public):
                 cause = f"nobody can ask for {model!r}"
                 path = ("keys", name, "models")
                 yield d.problem(f"keys.{name}.models", cause, nearest(model, public), *path)
 
 
 def not_issued(d: Declaration) -> Iterator[Problem]:
-    """Declared keys that nobody can have: no mistake, but good to know before a deploy."""
+    """Warnings for declared keys that were never issued."""
     for name in d.stack.keys:
         if name not in d.issued:
             cause, way_out = "was never issued", f"run: llmrack keys issue {name}"

@@ -1,4 +1,4 @@
-"""What can be wrong with the kind of a model's answers."""
+"""Checks of the kind of a model's answers."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from llmrack.stack.kinds import MODES, kind_of
 
 
 def one_kind(d: Declaration) -> Iterator[Problem]:
-    """Every model has one kind, and abilities of a chat only with a chat."""
+    """Every model has one kind, and only chat models have abilities of a chat."""
     for name, model in d.stack.models.items():
-        kinds: list[str] = [each for each in MODES if each in model.capabilities]
-        abilities: list[str] = [each for each in model.capabilities if each not in MODES]
+        kinds: list[str] = [kind for kind in MODES if kind in model.capabilities]
+        abilities: list[str] = [ability for ability in model.capabilities if ability not in MODES]
         if not kinds:
             cause = f"{_listed(abilities)} alone is no kind of answer"
             way_out = "add chat, which it belongs to"

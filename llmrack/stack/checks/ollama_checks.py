@@ -1,4 +1,4 @@
-"""What can be wrong with Ollama's models on our own hosts."""
+"""Checks of Ollama's models on our own hosts."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from llmrack.stack.checks.ollama_host_checks import version_of
 from llmrack.stack.declaration import Declaration
 from llmrack.stack.fleet import Host
 from llmrack.stack.models import Model
-from llmrack.stack.ollama.instances import (
-    instances,
-)
+from llmrack.stack.ollama.instances import instances
 from llmrack.stack.ollama.names import normalised
 from llmrack.stack.ollama.providers import OllamaProvider
 from llmrack.stack.ollama_models import served, source_of
@@ -25,15 +23,15 @@ _OLLAMA_NAME = re.compile(r"(\w[\w.:-]*/)?(\w[\w-]*/)?\w[\w.-]{0,79}(:\w[\w.-]{0
 _CLOUD_NAME = re.compile(r".*:(cloud|[^:/]*-cloud)", re.IGNORECASE)
 # The last one that takes LoRA adapters (errAdaptersUnsupported in server/create.go of v0.34.1).
 _WITH_ADAPTERS = (0, 34, 0)
-# What only an Ollama of ours can be told.
+# Fields that only our own Ollama can carry out.
 _ENGINE_FIELDS = ("create", "context_length", "preload", "gpu_split", "min_tokens_per_second")
 
 
 def ours_alone(d: Declaration) -> Iterator[Problem]:
-    """What is declared of a model can be done where it runs."""
+    """Fields for our own Ollama are declared only of models that run on it."""
     for name, model in d.stack.models.items():
         known = {at: d.stack.providers[at] for at in model.provider if at in d.stack.providers}
-        if not known or any(isinstance(each, OllamaProvider) for each in known.values()):
+        if not known or any(isinstance(provider, OllamaProvider) for provider in known.values()):
             continue
         first, provider = next(iter(known.items()))
         for field in _ENGINE_FIELDS:
@@ -48,7 +46,7 @@ def ours_alone(d: Declaration) -> Iterator[Problem]:
 
 
 def names(d: Declaration) -> Iterator[Problem]:
-    """Ollama can have a model of each name that it is to have; names become paths there."""
+    """Ollama accepts the names of its models, which become paths there."""
     for name, model in d.stack.models.items():
         for at in model.provider:
             if is_wildcard(name) or not isinstance(d.stack.providers.get(at), OllamaProvider):
@@ -65,7 +63,7 @@ def names(d: Declaration) -> Iterator[Problem]:
 
 
 def cloud_names(d: Declaration) -> Iterator[Problem]:
-    """No model that runs at ollama.com is declared for an Ollama that is kept from it."""
+    """No model of ollama.com is declared for an Ollama that may not ask ollama.com."""
     for name, model in d.stack.models.items():
         for at in model.provider:
             provider = d.stack.providers.get(at)
@@ -86,15 +84,15 @@ def cloud_names(d: Declaration) -> Iterator[Problem]:
 
 
 def _is_kept_from_cloud(host: Host) -> bool:
-    """Whether an instance of ``host`` is; all of them serve the same models."""
+    """Whether any instance of ``host`` may not ask ollama.com; all serve the same models."""
     environments = [dict(instance.environment) for instance in instances(host)]
-    # While a host's cards are not known, neither are its instances.
+    # While a host's cards are not known, its instances are not known either.
     environments = environments or [host.settings.ollama_environment.variables()]
     return any(environment["OLLAMA_NO_CLOUD"] == "1" for environment in environments)
 
 
 def created_models(d: Declaration) -> Iterator[Problem]:
-    """Each model that is made has a name of its own, and comes to an end in its bases."""
+    """Each model that is made has a unique name, and its bases do not lead back to it."""
     made = {normalised(name): model for name, model in _created(d)}
     for name, model in _created(d):
         path = ("models", name, "create")
@@ -123,7 +121,7 @@ def created_models(d: Declaration) -> Iterator[Problem]:
                 *("models", name, "context_length"),
             )
         trail = [normalised(name)]
-        while (here := made.get(trail[-1])) and here.create and (base := source_of(here.create)):
+        while (maker := made.get(trail[-1])) and maker.create and (base := source_of(maker.create)):
             if base in trail:
                 yield d.problem(
                     f"models.{name}.create",
@@ -140,7 +138,7 @@ def _created(d: Declaration) -> list[tuple[str, Model]]:
 
 
 def pruning(d: Declaration) -> Iterator[Problem]:
-    """Nobody loses all models by an empty list."""
+    """An empty list of models does not remove all models from the hosts."""
     for name, provider in d.stack.providers.items():
         if not isinstance(provider, OllamaProvider) or d.stack.models_of(name):
             continue

@@ -1,4 +1,4 @@
-"""What can be wrong with Ollama on hosts: instances, folders, reach, versions."""
+"""Checks of Ollama on hosts: instances, folders, reach, versions."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from llmrack.stack.fleet import Host
 from llmrack.stack.ollama.instances import SELECTORS, VULKAN_SELECTOR, models_folder
 from llmrack.stack.settings import DeclaredInstance, is_loopback
 
-# Below it: CVE-2026-7482 (remote code execution while a model is loaded).
+# Older ones have CVE-2026-7482 (remote code execution while a model is loaded).
 OLDEST = (0, 17, 1)
+# The first one that always checks the digests of what it pulls.
 CHECKS_DIGESTS = (0, 32, 10)
 
 
 def instance_names(d: Declaration) -> Iterator[Problem]:
-    """Instances differ in name and cards, and their cards are chosen in one place."""
+    """Instances differ in name and cards, and only the list of instances chooses cards."""
     for host in d.fleet.hosts:
         declared = host.settings.ollama_instances
         if not is_engine(d.stack, host) or declared == "one":
@@ -45,32 +46,28 @@ def instance_names(d: Declaration) -> Iterator[Problem]:
 
 
 def _doubles(where: str, declared: tuple[DeclaredInstance, ...]) -> Iterator[Problem]:
-    names = Counter(each.name for each in declared)
-    cards = Counter(uuid for each in declared for uuid in each.gpus)
-    for what, counted in (("the name", names), ("the card", cards)):
+    names = Counter(instance.name for instance in declared)
+    cards = Counter(uuid for instance in declared for uuid in instance.gpus)
+    for kind, counted in (("the name", names), ("the card", cards)):
         for value, times in counted.items():
             if times > 1:
                 yield Problem(
-                    "group_data", where, f"{what} {value} stands there twice", "give it to one"
+                    "group_data", where, f"{kind} {value} stands there twice", "give it to one"
                 )
 
 
 def models_directory(d: Declaration) -> Iterator[Problem]:
-    """A mount that is declared holds the models."""
+    """The declared mount holds the models directory."""
     for host in d.fleet.hosts:
         mount = host.settings.ollama_models_mount
         folder = models_folder(host.settings)
-        if mount and PurePosixPath(mount) not in [PurePosixPath(folder), *_parents(folder)]:
+        if mount and not PurePosixPath(folder).is_relative_to(mount):
             yield Problem(
                 "group_data",
                 f"ollama_models_mount (host {host.name})",
                 f"{mount} does not hold the models directory {folder}",
                 f"set ollama_models to a folder below {mount}",
             )
-
-
-def _parents(folder: str) -> tuple[PurePosixPath, ...]:
-    return tuple(PurePosixPath(folder).parents)
 
 
 def reachable_engines(d: Declaration) -> Iterator[Problem]:
@@ -91,7 +88,7 @@ def reachable_engines(d: Declaration) -> Iterator[Problem]:
 
 
 def guard(d: Declaration) -> Iterator[Problem]:
-    """The firewall rule is made of addresses: a name could change under it."""
+    """Gateways have IP addresses if a firewall rule names them; a host name could change."""
     guarded = [
         host
         for host in d.fleet.hosts
@@ -111,7 +108,7 @@ def guard(d: Declaration) -> Iterator[Problem]:
 
 
 def versions(d: Declaration) -> Iterator[Problem]:
-    """No Ollama with a hole that is known to be used."""
+    """No Ollama has a hole that attackers are known to use."""
     for host in d.fleet.hosts:
         if is_engine(d.stack, host) and version_of(host) < OLDEST:
             yield Problem(
@@ -124,7 +121,7 @@ def versions(d: Declaration) -> Iterator[Problem]:
 
 
 def warnings(d: Declaration) -> list[Problem]:
-    """What is not wrong but should be known before a deploy."""
+    """Warnings for versions that can skip a digest check."""
     return [
         Problem(
             "group_data",
@@ -143,7 +140,7 @@ def version_of(host: Host) -> tuple[int, ...]:
 
 
 def version_numbers(version: str) -> tuple[int, ...]:
-    """Ollama's version as numbers; a build made by hand calls itself 0.0.0 and is taken as new."""
+    """Ollama's version as numbers; a build made by hand calls itself 0.0.0 and counts as new."""
     text = re.match(r"[\d.]+", version)
     numbers = tuple(int(part) for part in (text[0] if text else "").strip(".").split("."))
     return numbers if any(numbers) else (999,)

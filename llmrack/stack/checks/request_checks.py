@@ -1,4 +1,4 @@
-"""What can be wrong with what is declared of requests, and what should be known of it."""
+"""Checks of what is declared of requests, and warnings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _THINKERS = re.compile(
 
 
 def levels(d: Declaration) -> Iterator[Problem]:
-    """A model can be asked for its levels of thinking where it runs."""
+    """The providers of a model know its declared levels of thinking."""
     for name, model in d.stack.models.items():
         if model.thinking is None or model.thinking.levels is None:
             continue
@@ -28,16 +28,16 @@ def levels(d: Declaration) -> Iterator[Problem]:
 
 
 def relied_on(d: Declaration) -> Iterator[Problem]:
-    """Warnings of what gateways did before requests were passed on as they are meant."""
+    """Warnings where gateways now treat requests differently from earlier versions."""
     stack = d.stack
     for name in (*stack.models, *stack.tiers, *stack.mixes):
-        members = [stack.models[each] for each in stack.members(name) if each in stack.models]
-        after = [stack.models[each] for each in stack.chain(name) if each in stack.models]
-        blind = [each for each in members if "vision" not in each.capabilities]
+        members = [stack.models[member] for member in stack.members(name) if member in stack.models]
+        after = [stack.models[member] for member in stack.chain(name) if member in stack.models]
+        blind = [model for model in members if "vision" not in model.capabilities]
         if (
             len(blind) == len(members) > 0
-            and any("vision" in each.capabilities for each in after)
-            and all(each.on_refusal == "answer" for each in blind)
+            and any("vision" in model.capabilities for model in after)
+            and all(model.on_refusal == "answer" for model in blind)
         ):
             yield d.problem(
                 f"models.{name}" if name in stack.models else name,

@@ -1,4 +1,4 @@
-"""What can be wrong with names and with what they lead to: chains, tiers, mixes, aliases."""
+"""Checks of names and of their chains, tiers, mixes and aliases."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Choice = tuple[tuple[str, ...], str, tuple[str, ...]]
 
 
 def dangling_names(d: Declaration) -> Iterator[Problem]:
-    """Every provider and model that is named is declared."""
+    """Every provider and model that something names is declared."""
     stack = d.stack
     for name, model in stack.models.items():
         for at in model.provider:
@@ -53,10 +53,10 @@ def dangling_names(d: Declaration) -> Iterator[Problem]:
 
 
 def _no_model(stack: Stack, name: str) -> tuple[str, str]:
-    """Cause and way out where something else than a declared model is named."""
-    for part, what in (("tiers", "a tier"), ("mixes", "a mix"), ("aliases", "an alias")):
+    """Cause and way out for a name that is no declared model."""
+    for part, kind in (("tiers", "a tier"), ("mixes", "a mix"), ("aliases", "an alias")):
         if name in getattr(stack, part):
-            return f"{name!r} is {what}, and no model", "name a model"
+            return f"{name!r} is {kind}, and no model", "name a model"
     return f"no provider serves a model {name!r}", nearest(name, _named(stack))
 
 
@@ -65,7 +65,7 @@ def _named(stack: Stack) -> list[str]:
 
 
 def same_names(d: Declaration) -> Iterator[Problem]:
-    """A public name means one thing."""
+    """A public name is declared once."""
     stack = d.stack
     seen: dict[str, str] = {}
     for part in ("models", "tiers", "mixes", "aliases"):
@@ -81,7 +81,7 @@ def same_names(d: Declaration) -> Iterator[Problem]:
 
 
 def members(d: Declaration) -> Iterator[Problem]:
-    """Who is asked instead can do what was asked for, and may be asked without being named."""
+    """Models of chains, tiers and mixes have the needed abilities and are not explicit_only."""
     models = d.stack.models
     for path, head, chosen in _choices(d.stack):
         where = ".".join(path)
@@ -121,7 +121,7 @@ def members(d: Declaration) -> Iterator[Problem]:
 
 
 def cycles(d: Declaration) -> Iterator[Problem]:
-    """No chain leads back to where it began."""
+    """No chain leads back to its beginning."""
     for part in _CHAINS:
         chains: dict[str, tuple[str, ...]] = getattr(d.stack, part)
         for head in chains:
@@ -136,7 +136,7 @@ def cycles(d: Declaration) -> Iterator[Problem]:
 
 
 def wildcards(d: Declaration) -> Iterator[Problem]:
-    """A wildcard is for a provider whose models are its own affair, and the pattern is simple."""
+    """A wildcard ends in its only *, and its provider does not run on our own hosts."""
     for name, model in d.stack.models.items():
         path = ("models", name)
         upstream = model.model or ""
@@ -161,7 +161,7 @@ def wildcards(d: Declaration) -> Iterator[Problem]:
 
 
 def nobody_serves(d: Declaration) -> Iterator[Problem]:
-    """Somebody is left when all that is not enabled is left out."""
+    """At least one provider is enabled."""
     if not any(provider.enabled for provider in d.stack.providers.values()):
         yield d.problem("providers", "none is enabled", "enable one of them", "providers")
 
@@ -183,16 +183,15 @@ def _choices(stack: Stack) -> Iterator[Choice]:
 
 
 def _wanted(stack: Stack, head: str) -> set[str]:
-    """What everybody can do who answers to ``head``."""
-    known = [stack.models[each] for each in stack.members(head) if each in stack.models]
+    """The capabilities that all models behind ``head`` have, but for thinking."""
+    known = [stack.models[member] for member in stack.members(head) if member in stack.models]
     if not known:
         return {"chat"}
-    # The members of a tier or a mix have the kind of answer in common; what else they can do is
-    # what all of them can.
+    # A tier or a mix has only the capabilities that all its members have.
     wanted: set[str] = set(known[0].capabilities)
     for model in known[1:]:
         wanted &= set(model.capabilities)
-    # Thought is left out where a model has none: no answer depends on it.
+    # Requests lose their thinking where a model has none, so no answer depends on it.
     return (wanted - {"thinking"}) or {"chat"}
 
 
@@ -202,6 +201,6 @@ def _cycle(
     if name in trail:
         return (*trail[trail.index(name) :], name)
     for follower in chains.get(name, ()):
-        if found := _cycle(chains, follower, (*trail, name)):
-            return found
+        if cycle := _cycle(chains, follower, (*trail, name)):
+            return cycle
     return None

@@ -11,18 +11,18 @@ from llmrack.stack.settings import DeclaredInstance, Settings
 
 # The name of the engine, of its component and of its providers' kind.
 OLLAMA = "ollama"
-# OLLAMA_NUM_PARALLEL where nobody sets it (envconfig/config.go of v0.34.4).
+# The default of OLLAMA_NUM_PARALLEL (envconfig/config.go of v0.34.4).
 PARALLEL = 1
 # An AMD card's UUID (ROCR_VISIBLE_DEVICES); NVIDIA's are those of RFC 4122.
 _AMD_UUID = re.compile(r"GPU-[0-9a-f]{16}")
-# How a GPU is chosen; one is set for an instance that has cards of its own.
+# Variables that choose GPUs; one of them is set for an instance that has cards of its own.
 SELECTORS = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
-# What CUDA leaves alone is there for Vulkan, which is in Ollama's archive and in use where
-# the host has libvulkan (ollama/ollama#17609, #16592). An index that no device has hides all: ggml
-# gives its Vulkan backend up (llama.cpp ggml/src/ggml-vulkan, ggml_vk_instance_init; Ollama's
+# Vulkan uses cards that CUDA leaves alone. It is in Ollama's archive, and in use if the host has
+# libvulkan (ollama/ollama#17609, #16592). An index that no device has hides all devices: ggml gives
+# its Vulkan backend up (llama.cpp ggml/src/ggml-vulkan, ggml_vk_instance_init; Ollama's
 # docs/gpu.mdx). An empty value would do for ggml, but is the same as none to Ollama's envconfig.
-# Not for AMD's: ROCm's libraries are in an archive of their own (ollama-linux-amd64-rocm, see
-# scripts/build_linux.sh), so that Vulkan is all that a card of AMD's has.
+# It is not set for AMD's cards: ROCm's libraries are in another archive (ollama-linux-amd64-rocm,
+# see scripts/build_linux.sh), so these cards have only Vulkan.
 VULKAN_SELECTOR = "GGML_VK_VISIBLE_DEVICES"
 _NO_DEVICE = "-1"
 
@@ -30,11 +30,11 @@ _NO_DEVICE = "-1"
 def instances(host: Host) -> tuple[Instance, ...]:
     """The instances of ``host``; the first one is the writer.
 
-    ``per-gpu`` has one a card in the order of their UUIDs, so that it depends neither on slots nor
-    on the driver's numbering; none while the host's cards are not known.
+    ``per-gpu`` has one for each card, in the order of the UUIDs, which depends neither on slots nor
+    on the driver's numbering. There is none while the host's cards are not known.
     """
     settings = host.settings
-    found = []
+    listed = []
     next_port = settings.ollama_port
     for number, (name, gpus, declared) in enumerate(_named(host)):
         port = declared.port if declared and declared.port else next_port
@@ -44,9 +44,10 @@ def instances(host: Host) -> tuple[Instance, ...]:
         if declared and declared.environment:
             variables |= declared.environment.variables(only_set=True)
         if number:
-            # One writer: nobody locks the models directory, and a second one would prune it.
+            # Only one instance may write: Ollama does not lock the models directory, and a second
+            # writer would prune it.
             variables["OLLAMA_NOPRUNE"] = "1"
-        found.append(
+        listed.append(
             Instance(
                 engine=OLLAMA,
                 name=name,
@@ -61,14 +62,14 @@ def instances(host: Host) -> tuple[Instance, ...]:
                 weight=settings.ollama_weight,
             )
         )
-    return tuple(found)
+    return tuple(listed)
 
 
 def _named(host: Host) -> Iterator[tuple[str, tuple[str, ...] | None, DeclaredInstance | None]]:
     declared = host.settings.ollama_instances
     if isinstance(declared, tuple):
-        for each in declared:
-            yield each.name, each.gpus, each
+        for instance in declared:
+            yield instance.name, instance.gpus, instance
     elif declared == "one" or (host.gpus == () and not host.settings.gpu_required):
         yield ONLY, None, None
     else:

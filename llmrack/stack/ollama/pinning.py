@@ -14,13 +14,13 @@ VERSION, DIGESTS = "ollama_version", "ollama_sha256"
 
 # What sha256sum prints; Ollama's release.yaml runs it over `find .`, so names begin with "./".
 _CHECKSUM = re.compile(r"([0-9a-fA-F]{64}) [ *](?:\./)?(\S+)\s*")
-# A text in quotes that means what it says.
+# A text in quotes without escapes.
 _PLAIN_TEXT = re.compile(rb"""(["'])[^"'\\\r\n]*\1""")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class NotPinned(Exception):
-    """Why a release is not pinned, with a way out."""
+    """A release cannot be pinned; the text has cause and way out."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Pin:
 class PinnedFile:
     """The file that names the release.
 
-    + name: as it was given
-    + version: the one that it named before
+    + name: its path
+    + version: the version that it named before
     + before, after: its content
     """
 
@@ -58,9 +58,9 @@ class PinnedFile:
 
 @dataclass(frozen=True)
 class _Setting:
-    """A place where a file sets one of the two.
+    """A place where a file sets the version or the digests.
 
-    + value: what is assigned, where the name is assigned once and at the top level; else None
+    + value: the assigned value, if the name is assigned by itself at the top level; else None
     """
 
     file: str
@@ -75,33 +75,33 @@ def read_checksums(text: str, source: str) -> dict[str, str]:
     """The digests of a release's archives, by architecture.
 
     + text: the release's ``sha256sum.txt``
-    + source: where it is from, for messages
+    + source: its origin, for messages
 
     Raises NotPinned.
     """
-    found: dict[str, set[str]] = {}
+    by_file: dict[str, set[str]] = {}
     for line in text.splitlines():
         if listed := _CHECKSUM.fullmatch(line):
-            found.setdefault(listed[2], set()).add(listed[1].lower())
-    if not found:
+            by_file.setdefault(listed[2], set()).add(listed[1].lower())
+    if not by_file:
         raise NotPinned(f"{source} is no list of checksums; name another source with --mirror")
     digests = {}
     for arch in ARCHITECTURES:
         file = f"ollama-linux-{arch}.tar.zst"
-        sums = found.get(file, set())
+        sums = by_file.get(file, set())
         if len(sums) != 1:
-            said = f"has {len(sums)} checksums for" if sums else "has no checksum for"
-            raise NotPinned(f"{source} {said} {file}; name another source with --mirror")
+            count = f"has {len(sums)} checksums for" if sums else "has no checksum for"
+            raise NotPinned(f"{source} {count} {file}; name another source with --mirror")
         digests[arch] = sums.pop()
     return digests
 
 
 def pin_in(files: Mapping[str, bytes], pin: Pin) -> PinnedFile:
-    """Write ``pin`` into the one of ``files`` that names the release, and nothing else of it.
+    """Write ``pin`` into the one of ``files`` that names the release; all else stays as it is.
 
     + files: the settings' files, by name
 
-    Raises NotPinned where they name it twice, nowhere, or not as plain text.
+    Raises NotPinned if the files name it twice, nowhere, or not as plain text.
     """
     settings = {name: _only(files, name, pin) for name in (VERSION, DIGESTS)}
     version, digests = settings[VERSION], settings[DIGESTS]
@@ -116,9 +116,10 @@ def pin_in(files: Mapping[str, bytes], pin: Pin) -> PinnedFile:
         (values[arch], pin.digests[arch]) for arch in ARCHITECTURES
     ]
     after = before
-    # From the end, so that what comes before stays where it is.
+    # From the end, so that earlier places keep their offsets.
     for value, text in sorted(
-        [*wanted, (version.value, pin.version)], key=lambda each: -_span(before, each[0])[0]
+        [*wanted, (version.value, pin.version)],
+        key=lambda replacement: -_span(before, replacement[0])[0],
     ):
         start, end = _span(before, value)
         if not _PLAIN_TEXT.fullmatch(before[start:end]):
@@ -129,15 +130,17 @@ def pin_in(files: Mapping[str, bytes], pin: Pin) -> PinnedFile:
 
 
 def _only(files: Mapping[str, bytes], name: str, pin: Pin) -> _Setting:
-    found = [each for file, text in files.items() for each in _settings(file, text, name, pin)]
-    if not found:
+    settings = [
+        setting for file, text in files.items() for setting in _settings(file, text, name, pin)
+    ]
+    if not settings:
         raise _by_hand(f"no file of group_data sets {name}", pin)
-    if len(found) > 1:
-        places = ", ".join(map(str, found))
+    if len(settings) > 1:
+        places = ", ".join(map(str, settings))
         raise _by_hand(f"{name} is set more than once ({places})", pin)
-    if found[0].value is None or not isinstance(found[0].value, ast.Constant | ast.Dict):
-        raise _by_hand(f"{found[0]} computes {name}", pin)
-    return found[0]
+    if settings[0].value is None or not isinstance(settings[0].value, ast.Constant | ast.Dict):
+        raise _by_hand(f"{settings[0]} computes {name}", pin)
+    return settings[0]
 
 
 def _settings(file: str, text: bytes, name: str, pin: Pin) -> Iterator[_Setting]:
@@ -157,14 +160,14 @@ def _settings(file: str, text: bytes, name: str, pin: Pin) -> Iterator[_Setting]
 
 
 def _assignments(tree: ast.Module) -> dict[ast.expr, ast.expr]:
-    """What the file assigns at its top level, each by itself: the value by its target."""
-    found = {}
+    """The file's assignments at its top level with one target: values by target."""
+    values = {}
     for node in tree.body:
         if isinstance(node, ast.Assign) and len(node.targets) == 1:
-            found[node.targets[0]] = node.value
+            values[node.targets[0]] = node.value
         elif isinstance(node, ast.AnnAssign) and node.value:
-            found[node.target] = node.value
-    return found
+            values[node.target] = node.value
+    return values
 
 
 def _changes(node: ast.AST, name: str) -> TypeGuard[ast.Attribute | ast.Subscript]:
@@ -176,19 +179,19 @@ def _changes(node: ast.AST, name: str) -> TypeGuard[ast.Attribute | ast.Subscrip
 
 
 def _digests(value: ast.expr | None) -> list[tuple[str, ast.Constant]]:
-    """The entries of a dictionary that is written out; none where a part of it is not."""
+    """The entries of a dictionary of constants; none if a part of it is no constant."""
     if not isinstance(value, ast.Dict):
         return []
     entries = [
-        (str(key.value), each)
-        for key, each in zip(value.keys, value.values, strict=True)
-        if isinstance(key, ast.Constant) and isinstance(each, ast.Constant)
+        (str(key.value), digest)
+        for key, digest in zip(value.keys, value.values, strict=True)
+        if isinstance(key, ast.Constant) and isinstance(digest, ast.Constant)
     ]
     return entries if len(entries) == len(value.keys) else []
 
 
 def _span(text: bytes, value: ast.expr) -> tuple[int, int]:
-    """From where to where ``value`` stands; ast counts lines, and bytes of UTF-8 in them."""
+    """Start and end of ``value`` in bytes; ast counts lines, and bytes of UTF-8 in them."""
     skipped = len(text) - len(text.removeprefix(_BYTE_ORDER_MARK))
     lines = text[skipped:].splitlines(keepends=True)
 

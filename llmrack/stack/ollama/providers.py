@@ -22,21 +22,21 @@ from llmrack.stack.provider import (
 from llmrack.stack.remote_provider import PaidProvider, RemoteProvider, UrlPath
 from llmrack.stack.types import Closed
 
-# Of ollama/ollama docs/api.md.
+# Paths of Ollama's API (ollama/ollama docs/api.md).
 CHAT, LIST, LOADED, DESCRIBE, VERSION = (
     *("/api/chat", "/api/tags", "/api/ps", "/api/show", "/api/version"),
 )
-# The family of Ollama's models that think by levels (ollama/ollama docs/capabilities/thinking.mdx);
-# the others think, or they do not.
+# The family of Ollama's models that have levels of thinking; for all others thinking is on or off
+# (ollama/ollama docs/capabilities/thinking.mdx).
 LEVELLED = "gpt-oss"
-# What Ollama takes for ``think`` (api/types.go of ollama/ollama at v0.33), beside true and false.
+# Values that Ollama takes for ``think``, beside true and false (api/types.go at v0.33).
 LEVELS = ("low", "medium", "high", "max")
 
 
 class _AskedAsOllama:
-    """What is the same wherever an Ollama runs.
+    """The common parts of all providers that are asked in Ollama's form.
 
-    It is no model of pydantic's: the fields come from the other base of each kind.
+    It is no pydantic model: the fields come from the other base of each kind.
     """
 
     title: ClassVar[str] = "Ollama"
@@ -70,12 +70,12 @@ class _AskedAsOllama:
         return normalised(name)
 
     def levels(self, upstream: str) -> tuple[str, ...]:
-        """Levels for one family of models; the others think, or they do not."""
+        """Levels for one family of models; for the others thinking is on or off."""
         return USUAL_LEVELS if upstream.rsplit("/", 1)[-1].startswith(LEVELLED) else ()
 
     def wrong_levels(self, name: str, levels: Sequence[str]) -> CauseAndWayOut | None:
         """Ollama refuses levels that it does not know."""
-        unknown = [each for each in levels if each not in LEVELS]
+        unknown = [level for level in levels if level not in LEVELS]
         if not unknown:
             return None
         return (
@@ -103,7 +103,7 @@ class OllamaProvider(_AskedAsOllama, BaseProvider):
 
     @property
     def remote(self) -> None:
-        """Nobody else's."""
+        """None: it runs on our own hosts."""
 
     @property
     def runs_on(self) -> str:
@@ -111,12 +111,12 @@ class OllamaProvider(_AskedAsOllama, BaseProvider):
         return self.group
 
     def instances(self, host: Host) -> tuple[Instance, ...]:
-        """Those that the host's settings declare, where the host is in its group."""
+        """The instances that the host's settings declare, if the host is in its group."""
         return instances(host) if self.group in host.groups else ()
 
     @property
     def needs_models(self) -> bool:
-        """A provider may be there to have models removed; ``checks.pruning`` judges those."""
+        """A provider may exist only to remove models; ``checks.pruning`` judges those."""
         return not self.prune
 
     def watched(self, url: str) -> tuple[str, str]:
@@ -199,13 +199,13 @@ class OllamaCloudProvider(_AskedAsOllama, PaidProvider):
 
     @property
     def chat_path(self) -> str:
-        """OpenAI's form of it: what a chat that llmrack asks for itself goes to."""
+        """The path in OpenAI's form, which llmrack's own chats use."""
         return "/v1/chat/completions"
 
     def upstream(self, name: str, model: Model) -> str:
-        """Without the suffix by which a local Ollama knows the models of ollama.com."""
-        found = super().upstream(name, model)
-        return found if model.model is not None else without_cloud(found)
+        """The name without the suffix that a local Ollama adds to models of ollama.com."""
+        upstream = super().upstream(name, model)
+        return upstream if model.model is not None else without_cloud(upstream)
 
     def wrong_name(self, upstream: str) -> CauseAndWayOut | None:
         """The suffix is for a local Ollama."""

@@ -90,10 +90,10 @@ def _unknown_types(schema: JsonValue) -> list[JsonObject]:
     if not isinstance(schema, dict):
         return []
     inner = [*(schema.get("properties") or {}).values(), schema.get("items")]
-    inner += [each for key in ("anyOf", "oneOf") for each in schema.get(key) or []]
-    found = [part for each in inner for part in _unknown_types(each)]
+    inner += [alternative for key in ("anyOf", "oneOf") for alternative in schema.get(key) or []]
+    unknown = [part for nested in inner for part in _unknown_types(nested)]
     kind = schema.get("type")
-    return [*found, schema] if isinstance(kind, str) and kind not in _SCHEMA_TYPES else found
+    return [*unknown, schema] if isinstance(kind, str) and kind not in _SCHEMA_TYPES else unknown
 
 
 def _compact(value: JsonValue) -> str:

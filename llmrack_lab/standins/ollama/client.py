@@ -63,8 +63,8 @@ class Client:
         data = None if body is None else json.dumps(body).encode()
         with self._open(method, path, data) as response:
             content = response.read()
-        found: JsonObject = json.loads(content) if content else {}
-        return found
+        answer: JsonObject = json.loads(content) if content else {}
+        return answer
 
     def _open(self, method: str, path: str, data: bytes | BinaryIO | None) -> HTTPResponse:
         connection = HTTPConnection(self._host, self._port)

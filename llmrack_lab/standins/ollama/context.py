@@ -74,7 +74,7 @@ class Context:
     def _last(self, messages: list[JsonObject]) -> list[JsonObject]:
         """As many of the last messages as fit, one at least, and all system prompts."""
         for first in range(len(messages)):
-            systems = [each for each in messages[:first] if each["role"] == "system"]
+            systems = [message for message in messages[:first] if message["role"] == "system"]
             kept = [*systems, *messages[first:]]
             if count_tokens(kept) <= self.length:
                 break

@@ -154,8 +154,8 @@ def _overlay(
 def _parameters(store: Store, layers: list[Layer]) -> JsonObject:
     for layer in layers:
         if layer["mediaType"] == f"{LAYER_TYPE}params":
-            found: JsonObject = json.loads(store.blob_path(layer["digest"]).read_text())
-            return found
+            parameters: JsonObject = json.loads(store.blob_path(layer["digest"]).read_text())
+            return parameters
     return {}
 
 

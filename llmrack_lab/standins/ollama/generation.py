@@ -139,14 +139,14 @@ class Whole:
 def collect_chat(chunks: Iterator[JsonObject]) -> JsonObject:
     """A chat's chunks as one answer."""
     received = list(chunks)
-    said = [chunk["message"] for chunk in received]
+    messages = [chunk["message"] for chunk in received]
     message: JsonObject = {
         "role": "assistant",
-        "content": "".join(each["content"] for each in said),
+        "content": "".join(message["content"] for message in messages),
     }
-    if thinking := "".join(each.get("thinking", "") for each in said):
+    if thinking := "".join(message.get("thinking", "") for message in messages):
         message["thinking"] = thinking
-    if calls := [call for each in said for call in each.get("tool_calls", [])]:
+    if calls := [call for message in messages for call in message.get("tool_calls", [])]:
         message["tool_calls"] = calls
     return {**received[-1], "message": message, **_logprobs(received)}
 
@@ -161,5 +161,5 @@ def collect_generate(chunks: Iterator[JsonObject]) -> JsonObject:
 
 
 def _logprobs(chunks: list[JsonObject]) -> JsonObject:
-    found = [entry for chunk in chunks for entry in chunk.get("logprobs", [])]
-    return {"logprobs": found} if found else {}
+    entries = [entry for chunk in chunks for entry in chunk.get("logprobs", [])]
+    return {"logprobs": entries} if entries else {}

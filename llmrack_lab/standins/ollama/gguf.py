@@ -40,12 +40,12 @@ def _read(path: Path) -> JsonObject:
         if file.read(4) != MAGIC:
             raise ValueError("supplied file was not in GGUF format")
         _, tensors, pairs = struct.unpack("<IQQ", file.read(20))
-        found: JsonObject = {}
+        values: JsonObject = {}
         for _ in range(pairs):
             key = _string(file)
-            found[key] = _value(file, _number(file, "<I"))
-        found["general.parameter_count"] = sum(_weights(file) for _ in range(tensors))
-    return found
+            values[key] = _value(file, _number(file, "<I"))
+        values["general.parameter_count"] = sum(_weights(file) for _ in range(tensors))
+    return values
 
 
 def _weights(file: BinaryIO) -> int:

@@ -65,12 +65,12 @@ def discover(settings: Settings) -> list[Gpu]:
     log("discovering available GPUs...", source="runner.go:60")
     cuda = [gpu for gpu in _selected(_cuda(), settings.cuda_devices) if _supported(gpu)]
     rocm = _selected(_rocm(), settings.rocm_devices)
-    found = [gpu for gpu in (*cuda, *rocm) if gpu.works]
-    for number, gpu in enumerate(found):
+    gpus = [gpu for gpu in (*cuda, *rocm) if gpu.works]
+    for number, gpu in enumerate(gpus):
         _log_compute(gpu, number)
-    if not found:
+    if not gpus:
         _log_processor()
-    return found
+    return gpus
 
 
 def _cuda() -> list[Gpu]:
@@ -106,7 +106,7 @@ def _cuda_card(values: list[str]) -> Gpu:
 
 def _rocm() -> list[Gpu]:
     """AMD's cards, from the topology that amdgpu shows (Linux, drivers/gpu/drm/amd/amdkfd)."""
-    found = []
+    gpus = []
     for path in sorted(KFD_NODES.glob("*/properties"), key=lambda path: int(path.parent.name)):
         lines = (line.split() for line in path.read_text().splitlines())
         values = {name: int(value) for name, value in lines}
@@ -115,7 +115,7 @@ def _rocm() -> list[Gpu]:
         bus = f"0000:{values['location_id'] >> 8:02x}:00.0"
         total = int((PCI / bus / "mem_info_vram_total").read_text())
         target = values["gfx_target_version"]
-        found.append(
+        gpus.append(
             Gpu(
                 uuid=f"GPU-{values['unique_id']:016x}",
                 library="ROCm",
@@ -128,7 +128,7 @@ def _rocm() -> list[Gpu]:
                 device=KFD,
             )
         )
-    return found
+    return gpus
 
 
 def _selected(gpus: list[Gpu], selection: str | None) -> list[Gpu]:

@@ -106,7 +106,7 @@ class Handler(BaseHTTPRequestHandler):
         table = self.server.routes.table
         route = table.get((self.command, path))
         if route is None:
-            known = any(path == each for _, each in table)
+            known = any(path == route for _, route in table)
             status, text = (405, "405 method not allowed") if known else (404, "404 page not found")
             return self._text(status, text)
         if body is None and not route.bodiless:
@@ -264,13 +264,13 @@ class Handler(BaseHTTPRequestHandler):
     def _blob(self, digest: str) -> None:
         store = self.server.routes.store
         try:
-            there = store.blob_path(digest).exists()
+            exists = store.blob_path(digest).exists()
         except ValueError as error:
             self.close_connection = True
             raise ApiError(400, str(error)) from None
         if self.command == "HEAD":
-            return self._head(200 if there else 404, length=0)
-        if there:
+            return self._head(200 if exists else 404, length=0)
+        if exists:
             for _ in self._body_chunks():
                 pass
             return self._head(200, length=0)

@@ -172,7 +172,7 @@ class Inference:
     ) -> None:
         if wants_thinking(think) and "thinking" not in model.capabilities:
             raise ApiError(400, f'"{name}" does not support thinking')
-        missing = [each for each in wanted if each not in model.capabilities]
+        missing = [capability for capability in wanted if capability not in model.capabilities]
         if "completion" in missing:
             raise ApiError(400, f'"{name}" does not support {purpose}')
         if missing:

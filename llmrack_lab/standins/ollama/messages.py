@@ -75,13 +75,13 @@ def chat_request(body: JsonObject) -> JsonObject:
 
 def message(answer: JsonObject) -> JsonObject:
     """The answer that is not streamed."""
-    said = answer["message"]
+    reply = answer["message"]
     content: list[JsonObject] = []
-    if said.get("thinking"):
-        content.append({"type": "thinking", "thinking": said["thinking"]})
-    if said["content"]:
-        content.append({"type": "text", "text": said["content"]})
-    for call in said.get("tool_calls") or []:
+    if reply.get("thinking"):
+        content.append({"type": "thinking", "thinking": reply["thinking"]})
+    if reply["content"]:
+        content.append({"type": "text", "text": reply["content"]})
+    for call in reply.get("tool_calls") or []:
         function = call["function"]
         content.append(
             {
@@ -95,7 +95,7 @@ def message(answer: JsonObject) -> JsonObject:
         **_head(answer["model"]),
         # Go writes null for an empty list here.
         "content": content or None,
-        "stop_reason": _reason(answer, bool(said.get("tool_calls"))),
+        "stop_reason": _reason(answer, bool(reply.get("tool_calls"))),
         "usage": _usage(answer),
     }
 
@@ -128,16 +128,16 @@ def events(chunks: Iterator[JsonObject], body: JsonObject) -> Iterator[str]:
             yield _event("message_stop")
 
 
-def _blocks(said: JsonObject) -> Iterator[tuple[JsonObject, JsonObject]]:
+def _blocks(reply: JsonObject) -> Iterator[tuple[JsonObject, JsonObject]]:
     """For what one chunk says: the block that it belongs to, empty, and the piece of it."""
-    if thinking := said.get("thinking"):
+    if thinking := reply.get("thinking"):
         yield (
             {"type": "thinking", "thinking": ""},
             {"type": "thinking_delta", "thinking": thinking},
         )
-    if said["content"]:
-        yield {"type": "text", "text": ""}, {"type": "text_delta", "text": said["content"]}
-    for call in said.get("tool_calls") or []:
+    if reply["content"]:
+        yield {"type": "text", "text": ""}, {"type": "text_delta", "text": reply["content"]}
+    for call in reply.get("tool_calls") or []:
         function = call["function"]
         arguments = json.dumps(function["arguments"])
         yield (
@@ -151,27 +151,29 @@ def _native(message: JsonObject) -> list[JsonObject]:
     content = message.get("content")
     if isinstance(content, str):
         content = [{"type": "text", "text": content}]
-    own: JsonObject = {"role": str(message.get("role", "")).lower(), "content": ""}
+    native: JsonObject = {"role": str(message.get("role", "")).lower(), "content": ""}
     results: list[JsonObject] = []
     for block in content or []:
         match block.get("type"):
             case "text":
-                own["content"] += block.get("text") or ""
+                native["content"] += block.get("text") or ""
             case "thinking":
-                own["thinking"] = block.get("thinking") or ""
+                native["thinking"] = block.get("thinking") or ""
             case "image":
-                own.setdefault("images", []).append(_image(block.get("source")))
+                native.setdefault("images", []).append(_image(block.get("source")))
             case "tool_use":
                 for key in ("id", "name"):
                     if not block.get(key):
                         raise ApiError(400, f"tool_use block missing required '{key}' field")
                 function = {"name": block["name"], "arguments": block.get("input") or {}}
-                own.setdefault("tool_calls", []).append({"id": block["id"], "function": function})
+                native.setdefault("tool_calls", []).append(
+                    {"id": block["id"], "function": function}
+                )
             case "tool_result":
                 text = _text_of(block.get("content"))
                 results.append({"role": "tool", "content": text})
-    says = own["content"] or own.keys() - {"role", "content"}
-    return [*results, own] if says else results
+    says = native["content"] or native.keys() - {"role", "content"}
+    return [*results, native] if says else results
 
 
 def _image(source: JsonValue) -> str:

@@ -91,7 +91,7 @@ class Model:
     def capabilities(self) -> list[str]:
         """What the model can do, in Ollama's order and words."""
         embedding = self.architecture_value("pooling_type") is not None
-        found = {
+        abilities = {
             "embedding": embedding,
             "completion": not embedding,
             "vision": self.projector or self.architecture_value("vision.block_count") is not None,
@@ -99,7 +99,7 @@ class Model:
             "insert": _SUFFIX_WORD.search(self.template),
             "thinking": _THINKING_TAGS.search(self.template) or self.family in FAMILIES_WITH_LEVELS,
         }
-        return [name for name, there in found.items() if there]
+        return [name for name, present in abilities.items() if present]
 
     @property
     def details(self) -> JsonObject:

@@ -105,7 +105,7 @@ def embedding_list(answer: JsonObject, body: JsonObject) -> JsonObject:
 
 def model_list(answer: JsonObject) -> JsonObject:
     """The answer of ``/v1/models``, from that of ``/api/tags``."""
-    models = [model_entry(each["name"], each["modified_at"]) for each in answer["models"]]
+    models = [model_entry(model["name"], model["modified_at"]) for model in answer["models"]]
     # Ollama writes null for an empty list here.
     return {"object": "list", "data": models or None}
 
@@ -148,8 +148,8 @@ def _spoken(message: JsonObject) -> JsonObject:
 
 
 def _logprobs(answer: JsonObject) -> JsonObject:
-    found = answer.get("logprobs")
-    return {"logprobs": {"content": found}} if found else {}
+    logprobs = answer.get("logprobs")
+    return {"logprobs": {"content": logprobs}} if logprobs else {}
 
 
 def _head(prefix: str, kind: str, model: str) -> JsonObject:

@@ -52,11 +52,11 @@ def merged(parameters: JsonObject, options: JsonValue) -> JsonObject:
     Raises:
         ApiError: 500, an option has another type.
     """
-    found: JsonObject = {}
-    for each in (parameters, options or {}):
-        check_options(each)
-        found |= {name: value for name, value in each.items() if value is not None}
-    return found
+    overlaid: JsonObject = {}
+    for layer in (parameters, options or {}):
+        check_options(layer)
+        overlaid |= {name: value for name, value in layer.items() if value is not None}
+    return overlaid
 
 
 def most_tokens(options: JsonObject) -> int:

@@ -55,17 +55,17 @@ def chat_request(body: JsonObject) -> JsonObject:
 
 def response(answer: JsonObject, body: JsonObject) -> JsonObject:
     """The answer that is not streamed."""
-    said, identity = answer["message"], _identity("resp")
+    reply, identity = answer["message"], _identity("resp")
     output: list[JsonObject] = []
-    if said.get("thinking"):
-        output.append(_reasoning(f"rs_{identity}", said["thinking"]))
-    calls = tool_calls(said)
+    if reply.get("thinking"):
+        output.append(_reasoning(f"rs_{identity}", reply["thinking"]))
+    calls = tool_calls(reply)
     for number, call in enumerate(calls):
         output.append(_call(f"fc_{identity}_{number}", call))
     if not calls:
-        output.append(_message(_identity("msg"), said["content"]))
-    found = _response(identity, body, "completed", output)
-    return {**found, "completed_at": int(time.time()), "usage": _usage(answer)}
+        output.append(_message(_identity("msg"), reply["content"]))
+    whole = _response(identity, body, "completed", output)
+    return {**whole, "completed_at": int(time.time()), "usage": _usage(answer)}
 
 
 def events(chunks: Iterator[JsonObject], body: JsonObject) -> Iterator[str]:
@@ -120,14 +120,14 @@ _PLACE: dict[str, JsonObject] = {
 }
 
 
-def _pieces(said: JsonObject) -> Iterator[tuple[str, JsonValue]]:
+def _pieces(reply: JsonObject) -> Iterator[tuple[str, JsonValue]]:
     """What one chunk says: pieces of text or whole calls, and the kind of their item."""
-    if said.get("thinking"):
-        yield "reasoning", said["thinking"]
-    for number, call in enumerate(tool_calls(said)):
+    if reply.get("thinking"):
+        yield "reasoning", reply["thinking"]
+    for number, call in enumerate(tool_calls(reply)):
         yield "function_call", _call(f"{_identity('fc')}_{number}", call)
-    if said["content"] and not said.get("tool_calls"):
-        yield "message", said["content"]
+    if reply["content"] and not reply.get("tool_calls"):
+        yield "message", reply["content"]
 
 
 def _opening(item: JsonObject) -> Iterator[tuple[str, JsonObject]]:
@@ -218,19 +218,19 @@ def _native(number: int, item: JsonValue) -> list[JsonObject]:
 def _content(number: int, content: JsonValue) -> JsonObject:
     if isinstance(content, str):
         return {"content": content}
-    found: JsonObject = {"content": ""}
+    message: JsonObject = {"content": ""}
     for place, part in enumerate(content or []):
         kind = part.get("type")
         if kind in ("input_text", "output_text"):
-            found["content"] += part.get("text") or ""
+            message["content"] += part.get("text") or ""
         elif kind == "input_image":
-            found.setdefault("images", []).append(image_of_url(part.get("image_url") or ""))
+            message.setdefault("images", []).append(image_of_url(part.get("image_url") or ""))
         elif kind == "input_file":
             raise ApiError(400, "file inputs are not currently supported")
         else:
-            message = f"input[{number}]: content[{place}]: unknown content type: {kind}"
-            raise ApiError(400, message)
-    return found
+            where = f"input[{number}]: content[{place}]"
+            raise ApiError(400, f"{where}: unknown content type: {kind}")
+    return message
 
 
 def _tool(tool: JsonObject) -> JsonObject:

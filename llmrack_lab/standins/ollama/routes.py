@@ -124,9 +124,9 @@ class Routes:
             raise ApiError(404, f"model '{model}' not found")
         if fault.mode == "load" and route.inference:
             with contextlib.suppress(ValueError, FileNotFoundError):  # the route says so better
-                found = Model.read(self.store, self.store.manifest(ModelName.parse(model)))
+                described = Model.read(self.store, self.store.manifest(ModelName.parse(model)))
                 self.scheduler.load_slowly(
-                    found, lambda: faults.wait(fault, client_left, fault.seconds)
+                    described, lambda: faults.wait(fault, client_left, fault.seconds)
                 )
         return fault
 
@@ -144,12 +144,12 @@ class Routes:
         return {"cloud": {"disabled": self._no_cloud, "source": source}}
 
     def _tags(self) -> JsonObject:
-        found = []
+        listings = []
         for manifest in self.store.manifests():
             # A model whose configuration is missing is left out of the list, as Ollama does.
             with contextlib.suppress(OSError):
-                found.append(Model.read(self.store, manifest).listing())
-        return {"models": found}
+                listings.append(Model.read(self.store, manifest).listing())
+        return {"models": listings}
 
     def _show(self, body: JsonObject) -> JsonObject:
         name = _parsed(local_name(_given_name(body)))

@@ -93,7 +93,7 @@ def answered(context: int, prompt: int, tokens: int, seconds: float) -> None:
     """
     slot = f"id  0 | task {next(_TASKS)} | "
     took, rate = 1000 * seconds, tokens / seconds if seconds else 0.0
-    each = f"{took / max(1, tokens):8.2f} ms per token, {rate:8.2f} tokens per second"
+    speed = f"{took / max(1, tokens):8.2f} ms per token, {rate:8.2f} tokens per second"
     _write(
         "srv  server_strea: conv_id= (empty=1)",
         "slot get_availabl: id  0 | task -1 |  - checking sim = 0.088 (5/57) > 0.100",
@@ -108,7 +108,8 @@ def answered(context: int, prompt: int, tokens: int, seconds: float) -> None:
         f"slot init_sampler: {slot}init sampler, took 0.01 ms, tokens: text = {prompt}, "
         f"total = {prompt}",
         f"slot print_timing: {slot}prompt eval time = {1.0:10.2f} ms / {prompt:5} tokens",
-        f"slot print_timing: {slot}       eval time = {took:10.2f} ms / {tokens:5} tokens ({each})",
+        f"slot print_timing: {slot}       eval time = {took:10.2f} ms / {tokens:5} tokens "
+        f"({speed})",
         f"slot print_timing: {slot}      total time = {took + 1:10.2f} ms / {prompt + tokens:5} "
         "tokens",
         f"slot print_timing: {slot}   graphs reused = {tokens:10}",

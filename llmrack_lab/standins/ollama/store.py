@@ -86,12 +86,12 @@ class Store:
 
     def manifests(self) -> list[Manifest]:
         """Every readable manifest, the most recently modified first; the disk is read anew."""
-        found = []
+        manifests = []
         for path in self._manifests.glob("*/*/*/*"):
             with contextlib.suppress(ValueError, OSError, KeyError, TypeError):
                 name = ModelName.from_path(PurePosixPath(path.relative_to(self._manifests)))
-                found.append(self._read(name))
-        return sorted(found, key=lambda manifest: int(manifest.modified), reverse=True)
+                manifests.append(self._read(name))
+        return sorted(manifests, key=lambda manifest: int(manifest.modified), reverse=True)
 
     def existing(self, name: ModelName) -> ModelName:
         """The name as it is spelt on disk; Ollama ignores letter case in names."""

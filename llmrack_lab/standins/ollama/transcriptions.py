@@ -25,17 +25,17 @@ def read_form(content_type: str, data: bytes) -> JsonObject:
         reason = "request Content-Type isn't multipart/form-data"
         raise ApiError(400, f"failed to parse multipart form: {reason}")
     head = f"Content-Type: {content_type}\r\n\r\n".encode()
-    found: JsonObject = {}
+    form: JsonObject = {}
     for part in BytesParser(policy=HTTP).parsebytes(head + data).iter_parts():
         content = part.get_payload(decode=True)
         if not isinstance(content, bytes):
             continue
         name = str(part.get_param("name", header="content-disposition"))
         if part.get_filename() is None:
-            found[name] = content.decode(errors="replace")
+            form[name] = content.decode(errors="replace")
         elif name == "file":
-            found[name] = base64.b64encode(content).decode()
-    return found
+            form[name] = base64.b64encode(content).decode()
+    return form
 
 
 def chat_request(form: JsonObject) -> JsonObject:

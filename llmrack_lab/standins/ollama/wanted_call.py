@@ -34,7 +34,7 @@ def wanted_call(
             mark = ("", {})
     if mark:
         name, arguments = mark
-        return next((each for each in functions if each["name"] == name), {}), arguments
+        return next((function for function in functions if function["name"] == name), {}), arguments
     return (functions[0] if messages[-1].get("role") == "user" else {}), None
 
 
@@ -42,12 +42,12 @@ def _mark(content: JsonValue) -> tuple[str, JsonObject] | None:
     """The last mark in a message, which is a text or a list of parts."""
     parts = content if isinstance(content, list) else [{"text": content}]
     text = "\n".join(str(part.get("text") or "") for part in parts)
-    found = None
+    call = None
     for match in _MARK.finditer(text):
         try:
             arguments, end = json.JSONDecoder().raw_decode(text, match.end())
         except ValueError:
             continue
         if text[end : end + 1] == "]":
-            found = match[1], arguments
-    return found
+            call = match[1], arguments
+    return call

@@ -19,6 +19,8 @@ from llmrack.deploy import operations
 
 # Before its functions are replaced: the proof is no step of a change.
 from llmrack.deploy.proof import requests as ask
+from llmrack.deploy.run.scripts import shell
+from llmrack.resources.change import Shell
 
 AT = os.environ["KILLED_AT"]
 # Seconds that a step gets: most are done by then, and the long ones are not.
@@ -27,9 +29,10 @@ MOMENT = 0.3
 _steps = 0
 
 
-def _die(where: str) -> None:
+def _die(where: str) -> bool:
     print(f"killed {where}", flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
+    return False
 
 
 def _counted(work: Callable[..., str], is_step: Callable[[Any], bool]) -> Callable[..., str]:
@@ -63,7 +66,6 @@ _put = SFTPClient.putfo
 if AT == "upload":
     SFTPClient.putfo = _putfo  # type: ignore[method-assign, assignment]
 else:
-    shell, do = operations.shell, operations._do
-    operations.shell = _counted(shell, lambda action: True)
-    operations._do = _counted(do, lambda action: not isinstance(action, operations.Shell))
+    operations.shell = _counted(shell, lambda action: True)  # type: ignore[attr-defined]
+    operations._do = _counted(operations._do, lambda action: not isinstance(action, Shell))
     ask.ask = _at_the_proof

@@ -85,16 +85,16 @@ def tampered(backup: Path, name: str, content: bytes | None) -> Path:
     """The backup with another content of a member, or without that member."""
     made = backup.with_name("tampered.tar")
     with tarfile.open(backup) as old, tarfile.open(made, "w") as new:
-        for each in old.getmembers():
-            file = old.extractfile(each)
+        for member in old.getmembers():
+            file = old.extractfile(member)
             assert file
             text = file.read()
-            if each.name == name:
+            if member.name == name:
                 if content is None:
                     continue
                 text = content
-                each.size = len(text)
-            new.addfile(each, io.BytesIO(text))
+                member.size = len(text)
+            new.addfile(member, io.BytesIO(text))
     return made
 
 

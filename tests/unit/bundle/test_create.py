@@ -96,10 +96,10 @@ def test_damaged_lock_file_is_named_before_it_is_used(made):
 
 def test_hosts_get_the_bundles_version_and_no_other_source(made):
     fleet = from_bundle(two_boxes(ollama_mirror="http://mirror", ollama_archive="/a"), made)
-    for each in fleet.hosts:
-        assert each.settings.ollama_version == "9.9.9"
-        assert each.settings.ollama_sha256 == made.index.ollama_sha256
-        assert (each.settings.ollama_mirror, each.settings.ollama_archive) == (None, None)
+    for entry in fleet.hosts:
+        assert entry.settings.ollama_version == "9.9.9"
+        assert entry.settings.ollama_sha256 == made.index.ollama_sha256
+        assert (entry.settings.ollama_mirror, entry.settings.ollama_archive) == (None, None)
 
 
 def test_model_that_the_bundle_lacks_is_named(made):
@@ -110,29 +110,33 @@ def test_model_that_the_bundle_lacks_is_named(made):
 
 def test_driver_is_named_as_what_no_bundle_has(made):
     fleet = Fleet((host(gpu_driver="nvidia"),))
-    assert "gpu_driver (host box1)" in [each.where for each in not_in_bundle(stack(), fleet, made)]
+    assert "gpu_driver (host box1)" in [
+        problem.where for problem in not_in_bundle(stack(), fleet, made)
+    ]
 
 
 def changes(made: Bundle) -> dict[type, list[object]]:
     """The first action for everything that is fetched, on a Debian 12 without anything."""
     fleet = from_bundle(two_boxes(), made)
     parts = by_component(site(fleet=fleet), fleet.hosts[0], "amd64", "n")
-    found: dict[type, list[object]] = {}
-    for resource in (each for part in parts.values() for each in part):
+    resources: dict[type, list[object]] = {}
+    for resource in (resource for part in parts.values() for resource in part):
         if isinstance(resource, Packages | Archive | Venv):
-            found.setdefault(type(resource), []).append(resource.change(BOOKWORM, ()).actions[0])
-    return found
+            resources.setdefault(type(resource), []).append(
+                resource.change(BOOKWORM, ()).actions[0]
+            )
+    return resources
 
 
 def test_everything_that_is_fetched_comes_from_the_bundle(made):
-    found = changes(made)
+    changes_ = changes(made)
     system = made.folder / "debian-12-amd64"
-    assert found[Archive][0].local == made.folder / "ollama" / "ollama-linux-amd64.tar.zst"
-    assert isinstance(found[Archive][0], Upload)
-    assert found[Venv] == [Send(system / "wheels", found[Venv][0].remote, "llm")]
+    assert changes_[Archive][0].local == made.folder / "ollama" / "ollama-linux-amd64.tar.zst"
+    assert isinstance(changes_[Archive][0], Upload)
+    assert changes_[Venv] == [Send(system / "wheels", changes_[Venv][0].remote, "llm")]
     assert all(
         isinstance(action, InstallBundled) and action.folder == system / "packages"
-        for action in found[Packages]
+        for action in changes_[Packages]
     )
 
 
@@ -196,9 +200,9 @@ litellm[proxy]==1.106.2 \\
     ],
 )
 def test_markers_are_evaluated_for_the_host_and_not_for_this_machine(name, needed):
-    found = pins(LOCK, Target(name))
-    assert set(found) == needed
-    assert found.get("async-timeout==5.0.1", ["aa", "ab"]) == ["aa", "ab"]
+    pinned = pins(LOCK, Target(name))
+    assert set(pinned) == needed
+    assert pinned.get("async-timeout==5.0.1", ["aa", "ab"]) == ["aa", "ab"]
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -255,11 +259,11 @@ def test_model_lies_as_ollama_keeps_it(tmp_path):
         return httpx.Response(200, content=manifest if "/manifests/" in path else blob)
 
     web = httpx.Client(transport=httpx.MockTransport(answer))
-    found = get_model(web, "llama3.2:1b", "http://r", tmp_path, lambda text: None)
-    assert found.manifest == "models/manifests/registry.ollama.ai/library/llama3.2/1b"
-    assert (tmp_path / found.manifest).read_bytes() == manifest
-    assert found.blobs == (f"models/blobs/sha256-{sha256(blob)}",)
-    assert (tmp_path / found.blobs[0]).read_bytes() == blob
+    model = get_model(web, "llama3.2:1b", "http://r", tmp_path, lambda text: None)
+    assert model.manifest == "models/manifests/registry.ollama.ai/library/llama3.2/1b"
+    assert (tmp_path / model.manifest).read_bytes() == manifest
+    assert model.blobs == (f"models/blobs/sha256-{sha256(blob)}",)
+    assert (tmp_path / model.blobs[0]).read_bytes() == blob
 
 
 def test_model_that_no_registry_has_is_named(tmp_path):

@@ -79,10 +79,10 @@ def test_the_declared_mirror_is_asked(project: Path, mirror: Mirror) -> None:
 
 
 def test_a_mirror_in_group_data_is_asked(project: Path, mirror: Mirror) -> None:
-    said = f'ollama_mirror = "{url(mirror)}/"\n'
-    (project / "group_data" / "gpu.py").write_text(PLAIN + said)
+    setting = f'ollama_mirror = "{url(mirror)}/"\n'
+    (project / "group_data" / "gpu.py").write_text(PLAIN + setting)
     assert pin(project, "0.35.0").returncode == 0
-    assert settings(project) == pinned() + said
+    assert settings(project) == pinned() + setting
 
 
 def test_the_change_is_shown(project: Path, mirror: Mirror) -> None:
@@ -102,8 +102,8 @@ def test_a_second_run_changes_nothing(project: Path, mirror: Mirror) -> None:
     pin(project, "0.35.0", "--mirror", url(mirror))
     before = (project / "group_data" / "gpu.py").stat().st_mtime_ns
     run = pin(project, "0.35.0", "--mirror", url(mirror))
-    said = "group_data/gpu.py names Ollama 0.35.0 already, with these checksums\n"
-    assert (run.returncode, run.stdout) == (0, said)
+    message = "group_data/gpu.py names Ollama 0.35.0 already, with these checksums\n"
+    assert (run.returncode, run.stdout) == (0, message)
     assert (project / "group_data" / "gpu.py").stat().st_mtime_ns == before
 
 
@@ -190,9 +190,9 @@ def test_half_a_list_is_refused(project: Path, mirror: Mirror) -> None:
 def test_a_host_that_has_another_release_all_the_same_is_told(
     project: Path, mirror: Mirror
 ) -> None:
-    own = f'{{"ollama_mirror": "{url(mirror)}"}}'
-    other = f'{{"ollama_version": "0.33.0", **{own}}}'
-    (project / "inventory").write_text(f'gpu = [("box1", {own}), ("box2", {other})]\n')
+    mirror_setting = f'{{"ollama_mirror": "{url(mirror)}"}}'
+    other = f'{{"ollama_version": "0.33.0", **{mirror_setting}}}'
+    (project / "inventory").write_text(f'gpu = [("box1", {mirror_setting}), ("box2", {other})]\n')
     run = pin(project, "0.35.0")
     assert run.returncode == 0
     assert run.stderr == "box2 is given another ollama_version elsewhere, which counts\n"

@@ -50,8 +50,8 @@ def kept(project):
 
 
 def test_a_value_from_standard_input_is_stored(kept):
-    found = vault.read(kept / "secrets.age").secrets
-    assert found["OLLAMA_API_KEY"].value.reveal() == CANARY
+    secrets = vault.read(kept / "secrets.age").secrets
+    assert secrets["OLLAMA_API_KEY"].value.reveal() == CANARY
 
 
 def test_a_value_is_taken_from_no_argument(kept):
@@ -118,17 +118,17 @@ def test_the_edited_file_is_in_memory_closed_and_gone_afterwards(kept):
 
 
 @pytest.mark.parametrize(
-    ("script", "said"),
+    ("script", "message"),
     [
         ('echo "not: [yaml" > "$1"', "is not NAME: value"),
         ('echo "A: changeme" > "$1"', "a placeholder"),
         ("exit 1", "the editor ended with 1"),
     ],
 )
-def test_a_mistake_in_the_editor_changes_nothing(kept, script, said):
+def test_a_mistake_in_the_editor_changes_nothing(kept, script, message):
     before = (kept / "secrets.age").read_bytes()
     done = llmrack(kept, "edit", EDITOR=editor(kept, script), VISUAL="")
-    assert (done.returncode, said in done.stderr) == (1, True)
+    assert (done.returncode, message in done.stderr) == (1, True)
     assert (kept / "secrets.age").read_bytes() == before
     assert CANARY not in done.stdout + done.stderr
 
@@ -138,8 +138,8 @@ def test_what_somebody_else_changed_meanwhile_is_not_overwritten(kept):
     script = f'echo other-value | {program} >/dev/null; sed -i s/{CANARY}/mine-value/ "$1"'
     done = llmrack(kept, "edit", EDITOR=editor(kept, script), VISUAL="")
     assert "changed by somebody else meanwhile" in done.stderr
-    found = vault.read(kept / "secrets.age").secrets
-    assert found["OLLAMA_API_KEY"].value.reveal() == "other-value"
+    secrets = vault.read(kept / "secrets.age").secrets
+    assert secrets["OLLAMA_API_KEY"].value.reveal() == "other-value"
 
 
 def test_the_audit_file_is_printed_and_checked(kept):

@@ -8,7 +8,7 @@ from tests.unit.declare import host, stack, two_boxes
 
 
 def told(fleet: Fleet, number: int = 0) -> list[str]:
-    return [str(each) for each in listeners(stack(), fleet, fleet.hosts[number])]
+    return [str(entry) for entry in listeners(stack(), fleet, fleet.hosts[number])]
 
 
 def test_an_engine_and_a_gateway_listen_where_they_are_bound() -> None:

@@ -16,10 +16,10 @@ OURS = UnitSeen("active", "enabled", True)
 OLLAMA = "llmrack-ollama@main.service"
 
 
-def taken(*found: ListenerSeen, socket_is: UnitSeen = OURS) -> list[str]:
+def taken(*holders: ListenerSeen, socket_is: UnitSeen = OURS) -> list[str]:
     """What is said of the first box, where Ollama is bound to all addresses, the gateway to one."""
     fleet = two_boxes()
-    seen = Seen(listeners=list(found), units={"llmrack-gateway.socket": socket_is})
+    seen = Seen(listeners=list(holders), units={"llmrack-gateway.socket": socket_is})
     return listeners.taken(stack(), fleet, fleet.hosts[0], seen)
 
 
@@ -33,14 +33,14 @@ def test_a_program_in_the_way_is_named_with_its_process_and_the_way_out() -> Non
 
 
 def test_one_of_a_login_is_named_without_its_session() -> None:
-    (said,) = taken(ListenerSeen("*:4000", "99", "python3", "session-4.scope"))
-    assert "taken: python3 (process 99) listens at *:4000" in said
-    assert said.endswith("set gateway_port to another port")
+    (message,) = taken(ListenerSeen("*:4000", "99", "python3", "session-4.scope"))
+    assert "taken: python3 (process 99) listens at *:4000" in message
+    assert message.endswith("set gateway_port to another port")
 
 
 def test_one_that_nobody_knows_is_in_the_way_as_well() -> None:
-    (said,) = taken(ListenerSeen("0.0.0.0:4000"))
-    assert "another program (unknown process)" in said
+    (message,) = taken(ListenerSeen("0.0.0.0:4000"))
+    assert "another program (unknown process)" in message
 
 
 def test_our_own_services_are_in_nobodys_way() -> None:
@@ -71,13 +71,13 @@ def test_every_port_that_a_setting_declares_is_looked_at() -> None:
 
 
 def test_the_look_sees_who_listens() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as here:
-        port = here.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
         look = Look(ports={port, 1})
         done = subprocess.run(["sh", "-c", script(look, "n")], capture_output=True, text=True)
-    (found,) = parse(done.stdout.splitlines(), look).listeners
+    (listener,) = parse(done.stdout.splitlines(), look).listeners
     program = Path("/proc/self/comm").read_text().strip()
-    assert (found.address, found.pid, found.program) == (
+    assert (listener.address, listener.pid, listener.program) == (
         f"127.0.0.1:{port}",
         str(os.getpid()),
         program,

@@ -41,16 +41,16 @@ def unit(text: str) -> configparser.RawConfigParser:
 
 def resource(kind, component, fleet=None, **settings):
     fleet = fleet or Fleet((host(**settings),))
-    found = by_component(site(fleet=fleet, secrets=SECRETS), fleet.hosts[0], "amd64", "n")[
+    resources = by_component(site(fleet=fleet, secrets=SECRETS), fleet.hosts[0], "amd64", "n")[
         component
     ]
-    return [each for each in found if isinstance(each, kind)]
+    return [resource_ for resource_ in resources if isinstance(resource_, kind)]
 
 
 def test_every_host_of_the_group_is_a_deployment():
-    found = [(d.id, d.url) for d in deployments(stack(), two_boxes(), two_boxes().hosts[0])]
-    assert ("box1/llama3.1:latest", "http://127.0.0.1:11434") in found
-    assert ("box2/llama3.1:latest", "http://10.0.0.2:11434") in found
+    addresses = [(d.id, d.url) for d in deployments(stack(), two_boxes(), two_boxes().hosts[0])]
+    assert ("box1/llama3.1:latest", "http://127.0.0.1:11434") in addresses
+    assert ("box2/llama3.1:latest", "http://10.0.0.2:11434") in addresses
 
 
 def test_a_box_added_to_the_inventory_adds_its_deployments():
@@ -83,12 +83,12 @@ def test_no_secret_stands_in_the_configuration():
 
 
 def test_chains_become_fallbacks_and_the_default_chain_is_spelled_out():
-    found = {
+    result = {
         name: chain
         for row in config()["router_settings"]["fallbacks"]
         for name, chain in row.items()
     }
-    assert {name: [each["model"] for each in chain] for name, chain in found.items()} == {
+    assert {name: [row["model"] for row in chain] for name, chain in result.items()} == {
         "llama3.1:latest": ["coder", "gpt-oss:20b-cloud"],
         "coder": ["gpt-oss:20b-cloud"],
     }
@@ -130,9 +130,9 @@ def test_gateway_environment_holds_only_secrets_that_are_set():
 
 
 def test_release_changes_with_the_configuration_alone():
-    one = {r.path for r in resource(Release, "gateway")}
-    assert one == {r.path for r in resource(Release, "gateway")}
-    assert one != {r.path for r in resource(Release, "gateway", fleet=two_boxes())}
+    paths = {r.path for r in resource(Release, "gateway")}
+    assert paths == {r.path for r in resource(Release, "gateway")}
+    assert paths != {r.path for r in resource(Release, "gateway", fleet=two_boxes())}
 
 
 def test_ollama_unit_carries_its_environment():
@@ -228,8 +228,8 @@ def test_manifest_is_asked_from_the_registry(model, url):
 
 def test_a_host_knows_which_llmrack_deployed_it_and_nothing_restarts_for_that():
     parts = by_component(site(), two_boxes().hosts[0], "amd64", "n")
-    everything = [each for part in parts.values() for each in part]
-    (version,) = [each for each in everything if VERSION in repr(each)]
+    everything = [entry for part in parts.values() for entry in part]
+    (version,) = [item for item in everything if VERSION in repr(item)]
     assert version == File(VERSION, f"{llmrack.__version__}\n", "root", 0o644)
     before = Seen(
         paths={VERSION: PathSeen("f", "root", 0o644, "")},
@@ -312,10 +312,10 @@ def test_litellm_with_known_holes_is_refused(monkeypatch, version):
 def test_keys_are_a_credential_where_systemd_can(credentials, setting):
     box = host()
     declared = site(fleet=Fleet((box,)), secrets=SECRETS)
-    found = by_component(declared, box, "amd64", "n", credentials)["gateway"]
-    (unit_file,) = (each for each in found if each.name.endswith("llmrack-gateway@.service"))
+    resources = by_component(declared, box, "amd64", "n", credentials)["gateway"]
+    (unit_file,) = (item for item in resources if item.name.endswith("llmrack-gateway@.service"))
     assert setting in unit_file.content.splitlines()
-    (service,) = (each for each in found if each.name == "Gateway")
+    (service,) = (entry for entry in resources if entry.name == "Gateway")
     assert service.keys == setting
 
 

@@ -62,7 +62,7 @@ def lines(file: Path) -> list[str]:
 
 
 def changes(seen: Seen, **settings: object) -> dict[str, Change]:
-    everything = [each for part in removals(host(**settings)).values() for each in part]
+    everything = [resource for part in removals(host(**settings)).values() for resource in part]
     return {change.resource: change for change in plan(everything, seen)}
 
 
@@ -174,7 +174,7 @@ def test_notes_go_but_for_where_kept_models_are(home: Path, kept: bool) -> None:
     text = text.replace("/var/lib/llmrack", str(notes)).replace("/run/llmrack", f"{home}.run")
     assert sh(home.parent, text) == 0
     assert notes.exists() == kept
-    assert not kept or [(each.name, each.read_text()) for each in notes.iterdir()] == [
+    assert not kept or [(file.name, file.read_text()) for file in notes.iterdir()] == [
         ("made", f"kept {home}\n")
     ]
 
@@ -182,8 +182,8 @@ def test_notes_go_but_for_where_kept_models_are(home: Path, kept: bool) -> None:
 def test_look_tells_the_notes(tmp_path: Path) -> None:
     text = look_script(Look(made=True), "salt").replace(MADE, str(tmp_path / "made"))
     (tmp_path / "made").write_text("user llm\nkept /srv/models\n")
-    told = subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=True).stdout
-    assert parse(told.splitlines(), Look()).made == {"user llm", "kept /srv/models"}
+    output = subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=True).stdout
+    assert parse(output.splitlines(), Look()).made == {"user llm", "kept /srv/models"}
 
 
 def test_user_that_joins_a_group_is_noted() -> None:
@@ -237,9 +237,9 @@ def test_user_that_was_there_before_loses_what_it_was_given_alone() -> None:
 def test_without_notes_user_linger_and_packages_stay_and_that_is_said() -> None:
     seen = here(f"{UNITS}/llmrack-gateway.socket", linger={"llm"})
     assert set(changes(seen)) == {"Units of the gateway", "Notes"}
-    told = " ".join(stays(host(), seen))
+    reasons = " ".join(stays(host(), seen))
     for text in ("the user llm stays", "linger of llm stays", "all packages stay"):
-        assert text in told
+        assert text in reasons
 
 
 def test_packages_that_others_need_stay_and_are_named() -> None:
@@ -252,9 +252,9 @@ def test_packages_that_others_need_stay_and_are_named() -> None:
 
 def test_drop_ins_of_a_person_stay() -> None:
     unit = f"{UNITS}/llmrack-ollama@.service"
-    found = changes(here(unit, f"{unit}.d", f"{UNITS}/llmrack-ollama@main.service.d"))
-    assert f"{unit}.d" not in script(found["Units of Ollama"])
-    assert quote(unit) in script(found["Units of Ollama"])
+    changes_ = changes(here(unit, f"{unit}.d", f"{UNITS}/llmrack-ollama@main.service.d"))
+    assert f"{unit}.d" not in script(changes_["Units of Ollama"])
+    assert quote(unit) in script(changes_["Units of Ollama"])
 
 
 def test_gateway_gets_its_time_to_finish() -> None:

@@ -28,8 +28,8 @@ def test_ssh_understands_a_folder_with_blanks_and_percent_signs(tmp_path: Path) 
     folder.mkdir()
     (folder / "config").write_text(ssh_config(folder, {"box1": "10.77.0.11"}))
     argv = ["ssh", "-G", "-F", str(folder / "config"), "box1"]
-    told = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
-    options = dict(line.split(" ", 1) for line in told.splitlines())
+    output = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    options = dict(line.split(" ", 1) for line in output.splitlines())
     assert options["hostname"] == "10.77.0.11"
     assert options["stricthostkeychecking"] == "true"
     # ssh -G prints the path before it expands "%%".

@@ -18,20 +18,20 @@ def limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_low_limit_of_inotify_instances_is_raised_and_told(limit: Path) -> None:
     limit.write_text("128\n")
-    told: list[str] = []
-    needs.allow_watching(told.append)
+    lines: list[str] = []
+    needs.allow_watching(lines.append)
     assert int(limit.read_text()) == needs.INOTIFY_INSTANCES
-    assert "raised" in told[0]
+    assert "raised" in lines[0]
 
 
 def test_a_high_limit_is_left_alone(limit: Path) -> None:
     limit.write_text("9000\n")
-    told: list[str] = []
-    needs.allow_watching(told.append)
-    assert limit.read_text() == "9000\n" and told == []
+    lines: list[str] = []
+    needs.allow_watching(lines.append)
+    assert limit.read_text() == "9000\n" and lines == []
 
 
 def test_a_limit_that_cannot_be_raised_is_told(limit: Path) -> None:
-    told: list[str] = []
-    needs.allow_watching(told.append)
-    assert "more than 18 hosts" in told[0]
+    lines: list[str] = []
+    needs.allow_watching(lines.append)
+    assert "more than 18 hosts" in lines[0]

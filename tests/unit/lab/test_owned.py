@@ -37,17 +37,17 @@ def test_a_line_that_a_crash_cut_short_is_ignored(tmp_path: Path) -> None:
 
 
 def test_a_lock_is_waited_for(tmp_path: Path) -> None:
-    told: list[str] = []
+    lines: list[str] = []
     entered = threading.Event()
 
     def second() -> None:
-        with locked(tmp_path / "lock", told.append):
+        with locked(tmp_path / "lock", lines.append):
             entered.set()
 
-    with locked(tmp_path / "lock", told.append):
+    with locked(tmp_path / "lock", lines.append):
         thread = threading.Thread(target=second)
         thread.start()
-        assert wait_until(lambda: bool(told), DEADLINE)
+        assert wait_until(lambda: bool(lines), DEADLINE)
         assert not entered.is_set()
     thread.join(5)
     assert entered.is_set()

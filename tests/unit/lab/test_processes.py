@@ -24,21 +24,21 @@ def lab_id() -> Iterator[str]:
 
 def start(lab_id: str, role: str, folder: Path) -> processes.Process:
     processes.start(["sleep", "60"], lab_id=lab_id, role=role, log=folder / "log")
-    found: list[processes.Process] = []
+    processes_: list[processes.Process] = []
 
     def is_there() -> bool:
-        found[:] = processes.find(lab_id, role)
-        return bool(found)
+        processes_[:] = processes.find(lab_id, role)
+        return bool(processes_)
 
     assert wait_until(is_there, DEADLINE)
-    return found[0]
+    return processes_[0]
 
 
 def test_a_process_is_found_by_lab_and_role(lab_id: str, tmp_path: Path) -> None:
-    one, two = start(lab_id, "one", tmp_path), start(lab_id, "two", tmp_path)
-    assert processes.find(lab_id, "one") == [one]
-    assert sorted(process.role for process in processes.find(lab_id)) == ["one", "two"]
-    assert two.pid != one.pid
+    first, second = start(lab_id, "one", tmp_path), start(lab_id, "second", tmp_path)
+    assert processes.find(lab_id, "one") == [first]
+    assert sorted(process.role for process in processes.find(lab_id)) == ["one", "second"]
+    assert second.pid != first.pid
 
 
 def test_kill_returns_when_the_role_is_gone_and_spares_the_others(

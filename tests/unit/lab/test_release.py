@@ -96,7 +96,7 @@ def test_the_mirror_has_the_checksums_of_a_given_archive_and_of_the_pin(
     monkeypatch.setenv(release.ARCHIVE_VARIABLE, str(archive))
     release.choose(None, tmp_path / "mirror", "amd64")
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-    found = {path.parent.name: path.read_text() for path in tmp_path.rglob("sha256sum.txt")}
-    assert found["v0.33.1-rc2"] == f"{digest}  ./ollama-linux-amd64.tar.zst\n"
+    by_version = {path.parent.name: path.read_text() for path in tmp_path.rglob("sha256sum.txt")}
+    assert by_version["v0.33.1-rc2"] == f"{digest}  ./ollama-linux-amd64.tar.zst\n"
     pin = runpy.run_path(str(release.GROUP_DATA))
-    assert pin["ollama_sha256"]["arm64"] in found[f"v{pin['ollama_version']}"]
+    assert pin["ollama_sha256"]["arm64"] in by_version[f"v{pin['ollama_version']}"]

@@ -29,15 +29,15 @@ def test_a_command_that_hangs_is_ended() -> None:
 
 def test_a_long_command_is_never_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shell, "TALK_EVERY", 0.05)
-    told: list[str] = []
-    stream(["sh", "-c", "echo step; sleep 0.3"], told.append, what="it", log=tmp_path / "log")
-    assert len(told) >= 2
-    assert all(line.startswith("it (") and line.endswith(": step") for line in told)
+    lines: list[str] = []
+    stream(["sh", "-c", "echo step; sleep 0.3"], lines.append, title="it", log=tmp_path / "log")
+    assert len(lines) >= 2
+    assert all(line.startswith("it (") and line.endswith(": step") for line in lines)
 
 
 def test_a_long_command_that_fails_is_told_from_its_log(tmp_path: Path) -> None:
     with pytest.raises(LabError, match="exit code 1: broken"):
-        stream(["sh", "-c", "echo broken; exit 1"], print, what="it", log=tmp_path / "log")
+        stream(["sh", "-c", "echo broken; exit 1"], print, title="it", log=tmp_path / "log")
 
 
 def test_waiting_ends_with_its_deadline() -> None:

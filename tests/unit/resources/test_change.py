@@ -248,7 +248,7 @@ def test_venv_is_installed_from_hashes_only_and_out_of_a_bundle_alone(
     assert ("--offline" in uv) == bool(bundle)
     # Both lock files came in one, and what was only needed on the way is gone.
     assert (tmp_path / "v" / "RELEASE").read_text().split() == ["a==1"]
-    assert {each.name for each in tmp_path.iterdir()} == {"log", "python3", "v"}
+    assert {file.name for file in tmp_path.iterdir()} == {"log", "python3", "v"}
 
 
 def running(fresh=True, enabled="enabled", active="active") -> Seen:

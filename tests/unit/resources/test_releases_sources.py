@@ -58,7 +58,7 @@ def left(tmp_path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "message"),
     [
         ("damage", "is not the pinned file: its SHA-256 differs from ollama_sha256"),
         ("short", "is not the pinned file: its SHA-256 differs from ollama_sha256"),
@@ -67,12 +67,12 @@ def left(tmp_path: Path) -> list[str]:
     ],
 )
 def test_a_bad_source_is_named_and_a_good_one_makes_up_for_it(
-    tmp_path: Path, mirror: Mirror, install, fault: str, said: str
+    tmp_path: Path, mirror: Mirror, install, fault: str, message: str
 ) -> None:
     mirror.set_fault(fault)
     done = install()
     assert done.returncode == 1
-    assert said in done.stdout + done.stderr
+    assert message in done.stdout + done.stderr
     assert "no source has the pinned file: set ollama_mirror" in done.stdout
     assert left(tmp_path) == []
     mirror.set_fault("ok")

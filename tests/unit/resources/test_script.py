@@ -12,7 +12,7 @@ from llmrack.resources import script
 from llmrack.resources.script import TEMPLATES, script_file, script_text
 
 ROOT = TEMPLATES.parent
-NAMES = sorted(str(each.relative_to(TEMPLATES)) for each in TEMPLATES.rglob("*.sh"))
+NAMES = sorted(str(file.relative_to(TEMPLATES)) for file in TEMPLATES.rglob("*.sh"))
 
 
 @pytest.fixture
@@ -52,12 +52,12 @@ def test_a_script_ends_alone_and_leaves_nothing(templates):
 def used():
     """The names of scripts in llmrack's source, and of those that they include."""
     source = "\n".join(path.read_text() for path in (ROOT / "llmrack").rglob("*.py"))
-    found = set(re.findall(r"""["']([\w/-]+\.sh)["']""", source))
+    names = set(re.findall(r"""["']([\w/-]+\.sh)["']""", source))
     look = re.findall(r'_(?:part|asked)\("([\w-]+)"', source)
-    found |= {f"resources/look/{name}.sh" for name in [*look, "user-units"]}
+    names |= {f"resources/look/{name}.sh" for name in [*look, "user-units"]}
     for name in NAMES:
-        found |= set(re.findall(r"^\. (\S+)$", (TEMPLATES / name).read_text(), re.MULTILINE))
-    return found
+        names |= set(re.findall(r"^\. (\S+)$", (TEMPLATES / name).read_text(), re.MULTILINE))
+    return names
 
 
 def test_every_script_is_there_and_used():

@@ -113,10 +113,10 @@ def test_a_changed_key_is_a_new_release():
     def release(issued):
         declared = site(stack(keys={"alice": {}}), issued=issued)
         parts = by_component(declared, host(), "amd64")
-        return next(each for each in parts["gateway"] if isinstance(each, Release))
+        return next(resource for resource in parts["gateway"] if isinstance(resource, Release))
 
-    one, other = release({}), release(ISSUED)
-    assert one.path != other.path
+    first, other = release({}), release(ISSUED)
+    assert first.path != other.path
     assert "a" * 64 in dict(other.files)["keys.json"]
 
 

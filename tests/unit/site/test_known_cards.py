@@ -14,8 +14,8 @@ CARD = "GPU-aaaaaaaa-0000-0000-0000-000000000001"
 
 
 def box(number: int, gpus=None, **changes) -> Host:
-    its = settings(**({"ollama_instances": "per-gpu"} | changes))
-    return Host(f"box{number}", frozenset({"gpu"}), f"10.0.0.{number}", its, gpus)
+    settings_ = settings(**({"ollama_instances": "per-gpu"} | changes))
+    return Host(f"box{number}", frozenset({"gpu"}), f"10.0.0.{number}", settings_, gpus)
 
 
 def cards(fleet: Fleet) -> list[tuple[str, ...] | None]:
@@ -77,7 +77,7 @@ def test_runs_at_the_same_time_keep_all_cards(tmp_path: Path) -> None:
     )
     words = [sys.executable, "-c", program, tmp_path]
     running = [subprocess.Popen([*words, str(number)]) for number in range(1, 5)]
-    assert [each.wait(timeout=60) for each in running] == [0] * 4
+    assert [process.wait(timeout=60) for process in running] == [0] * 4
     fleet = Fleet(tuple(box(number) for number in range(1, 5)))
     assert cards(with_known_cards(fleet, tmp_path)) == [(CARD,)] * 4
     assert [file.name for file in (tmp_path / KNOWN).parent.iterdir()] == [KNOWN.name]

@@ -25,7 +25,7 @@ OTHERS = ("transcription", "speech", "rerank", "image")
 
 
 def with_models(**models: dict[str, Any]) -> Any:
-    used = {each["provider"] for each in models.values()}
+    used = {provider["provider"] for provider in models.values()}
     providers = PROVIDERS if "speech" in used else STACK["providers"]
     return stack(providers=providers, models=STACK["models"] | models)
 
@@ -48,17 +48,19 @@ def test_an_openai_compatible_provider_may_have_every_kind(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("provider", "kind", "said"),
+    ("provider", "kind", "reason"),
     [
-        *(("local", each, f"Ollama has no {each}, and provider 'local'") for each in OTHERS),
+        *(("local", kind, f"Ollama has no {kind}, and provider 'local'") for kind in OTHERS),
         ("cloud", "speech", "provider 'cloud' is of kind ollama-cloud"),
         ("vllm", "speech", "vLLM has no speech, and provider 'vllm' is of kind vllm"),
         ("vllm", "image", "vLLM has no image"),
     ],
 )
-def test_a_server_that_has_no_such_answers_is_refused(provider: str, kind: str, said: str) -> None:
+def test_a_server_that_has_no_such_answers_is_refused(
+    provider: str, kind: str, reason: str
+) -> None:
     (text,) = found(x={"provider": provider, "capabilities": [kind]})
-    assert said in text
+    assert reason in text
     assert "openai-compatible has every one" in text
 
 
@@ -68,7 +70,7 @@ def test_a_vllm_server_transcribes_and_ranks(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("capabilities", "said"),
+    ("capabilities", "reason"),
     [
         (["chat", "embedding"], "chat and embedding are 2 kinds of answer, and a model has one"),
         (["speech", "transcription", "chat"], "chat, transcription and speech are 3 kinds"),
@@ -76,10 +78,10 @@ def test_a_vllm_server_transcribes_and_ranks(kind: str) -> None:
         (["vision"], "vision alone is no kind of answer; add chat"),
     ],
 )
-def test_a_model_that_mixes_kinds_is_refused(capabilities: list[str], said: str) -> None:
+def test_a_model_that_mixes_kinds_is_refused(capabilities: list[str], reason: str) -> None:
     (text,) = found(x={"provider": "speech", "capabilities": capabilities})
     assert "models.x.capabilities" in text
-    assert said in text
+    assert reason in text
 
 
 def test_only_a_model_of_the_same_kind_stands_in() -> None:
@@ -95,7 +97,7 @@ def test_only_a_model_of_the_same_kind_stands_in() -> None:
         {"default_chain": ["voice"]},
     ):
         wrong = declared.model_copy(update=part)
-        texts = [str(each) for each in check(declaration(wrong))]
+        texts = [str(problem) for problem in check(declaration(wrong))]
         assert any("cannot stand in for" in text for text in texts), part
     assert declared.chain("whisper") == ()
 
@@ -119,9 +121,9 @@ def test_litellm_s_prefix_follows_from_the_kind(
             continue
         declared = with_models(x={"provider": provider, "capabilities": [kind]}, y=_speech())
         fleet = two_boxes()
-        (its,) = [e for e in deployments(declared, fleet, fleet.hosts[0]) if e.name == "x"]
-        assert its.litellm_model == f"{prefix}/x"
-        assert its.url == PROVIDERS[provider]["url"]
+        (deployment,) = [e for e in deployments(declared, fleet, fleet.hosts[0]) if e.name == "x"]
+        assert deployment.litellm_model == f"{prefix}/x"
+        assert deployment.url == PROVIDERS[provider]["url"]
 
 
 def _speech() -> dict[str, Any]:
@@ -132,30 +134,30 @@ def _speech() -> dict[str, Any]:
 def test_the_gateway_is_told_the_mode(kind: str) -> None:
     declared, fleet = with_models(x={"provider": "speech", "capabilities": [kind]}), two_boxes()
     config = yaml.safe_load(gateway.configuration(declared, fleet, fleet.hosts[0]))
-    (row,) = [each for each in config["model_list"] if each["model_name"] == "x"]
+    (row,) = [row for row in config["model_list"] if row["model_name"] == "x"]
     assert row["model_info"]["mode"] == MODES[kind]
     assert row["litellm_params"]["api_key"] == "none"
     assert row["litellm_params"].get("use_chat_completions_api", False) == (kind == "chat")
-    told = json.loads(routing(declared, fleet, fleet.hosts[0]))
-    assert told["groups"]["x"]["kind"] == kind
-    assert told["groups"]["x"]["mode"] == MODES[kind]
-    assert told["deployments"]["speech/x"]["kind"] == kind
+    report = json.loads(routing(declared, fleet, fleet.hosts[0]))
+    assert report["groups"]["x"]["kind"] == kind
+    assert report["groups"]["x"]["mode"] == MODES[kind]
+    assert report["deployments"]["speech/x"]["kind"] == kind
 
 
 def test_what_is_about_chats_leaves_the_others_out() -> None:
-    models = {each: {"provider": "speech", "capabilities": [each]} for each in OTHERS}
+    models = {kind: {"provider": "speech", "capabilities": [kind]} for kind in OTHERS}
     declared = with_models(**models)
-    chats = [each.name for each in served(declared, two_boxes(), "chat")]
+    chats = [deployment.name for deployment in served(declared, two_boxes(), "chat")]
     assert not set(OTHERS) & set(chats)
 
 
 def test_a_drill_makes_no_images() -> None:
     second = {**SPEECH, "priority": 2}
-    names = {each: {"provider": ["speech", "second"], "capabilities": [each]} for each in OTHERS}
+    names = {kind: {"provider": ["speech", "second"], "capabilities": [kind]} for kind in OTHERS}
     declared = stack(providers=PROVIDERS | {"second": second}, models=STACK["models"] | names)
     fleet = two_boxes()
     drills = plan(declared, fleet, fleet.hosts[0]).drills
-    asked = {each.name: each.kind for drill in drills for each in drill.asked}
+    asked = {item.name: item.kind for drill in drills for item in drill.asked}
     assert {name: asked.get(name) for name in OTHERS} == {
         "transcription": "transcription",
         "speech": "speech",

@@ -87,15 +87,15 @@ def test_missing_file_is_named(tmp_path):
     ],
 )  # fmt: skip
 def test_mistake_names_place_cause_and_way_out(tmp_path, change, message):
-    found = mistakes(tmp_path, GOOD.replace(*change))
-    assert any(message in text for text in found), found
+    reported = mistakes(tmp_path, GOOD.replace(*change))
+    assert any(message in text for text in reported), reported
 
 
 def test_a_pasted_key_is_refused_and_not_repeated(tmp_path):
     text = GOOD.replace("{kind: ollama-cloud}", "{kind: ollama-cloud, api_key: sk-canary-4711}")
-    (found,) = mistakes(tmp_path, text)
-    assert "name the secret here, never the key itself" in found
-    assert "canary" not in found
+    (reported,) = mistakes(tmp_path, text)
+    assert "name the secret here, never the key itself" in reported
+    assert "canary" not in reported
 
 
 def test_a_key_that_was_removed_says_why(tmp_path):
@@ -105,8 +105,8 @@ providers:
 models:
   mine: {provider: local, create: {from: llama3.2, parameters: {typical_p: 0.9}}}
 """
-    (found,) = mistakes(tmp_path, text)
-    assert found == (
+    (reported,) = mistakes(tmp_path, text)
+    assert reported == (
         "stack.yaml:5: models.mine.create.parameters.typical_p: was removed, because Ollama makes "
         "no new models with it (ollama/ollama#18448); leave it out; min_p and top_p also keep "
         "unlikely words away"

@@ -37,8 +37,8 @@ def found(provider: dict[str, Any], upstream: str, names: set[str]) -> list[Prob
 def test_a_list_is_read_in_ollamas_form_and_in_openais(
     answer: object, names: set[str] | None
 ) -> None:
-    found = listed(answer)
-    assert (None if found is None else set(found)) == names
+    by_name = listed(answer)
+    assert (None if by_name is None else set(by_name)) == names
 
 
 @pytest.mark.parametrize(

@@ -42,8 +42,12 @@ def remote(**fields: object) -> OllamaRemoteProvider:
 
 
 def test_our_own_instances_may_take_an_hour_and_are_watched():
-    own = OllamaProvider(kind="ollama")
-    assert (own.timeout, own.health_check, own.first_token_timeout) == (3600, True, None)
+    provider = OllamaProvider(kind="ollama")
+    assert (provider.timeout, provider.health_check, provider.first_token_timeout) == (
+        3600,
+        True,
+        None,
+    )
 
 
 def test_paid_providers_may_take_ten_minutes_and_are_left_alone():

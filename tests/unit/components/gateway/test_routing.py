@@ -39,8 +39,8 @@ def with_office(**changes) -> Stack:
 
 def config(stack_: Stack, fleet: Fleet | None = None) -> dict[str, Any]:
     fleet = fleet or two_boxes()
-    found: dict[str, Any] = yaml.safe_load(gateway.configuration(stack_, fleet, fleet.hosts[0]))
-    return found
+    rendered: dict[str, Any] = yaml.safe_load(gateway.configuration(stack_, fleet, fleet.hosts[0]))
+    return rendered
 
 
 def rows(stack_: Stack, name: str) -> list[dict[str, Any]]:
@@ -51,13 +51,13 @@ def rows(stack_: Stack, name: str) -> list[dict[str, Any]]:
 
 def table(stack_: Stack, fleet: Fleet | None = None) -> dict[str, Any]:
     fleet = fleet or two_boxes()
-    found: dict[str, Any] = json.loads(routing(stack_, fleet, fleet.hosts[0]))
-    return found
+    rendered: dict[str, Any] = json.loads(routing(stack_, fleet, fleet.hosts[0]))
+    return rendered
 
 
 def chains(stack_: Stack, kind: str) -> dict[str, list[str]]:
     return {
-        name: [each["model"] for each in chain]
+        name: [row["model"] for row in chain]
         for row in config(stack_)["router_settings"].get(kind, [])
         for name, chain in row.items()
     }
@@ -86,13 +86,13 @@ def test_secrets_of_a_disabled_provider_are_not():
 
 def test_only_who_charges_by_the_token_is_left_to_litellms_list_of_prices():
     paid = {"kind": "openai-compatible", "url": "https://paid/v1", "api_key": "PAID_KEY"}
-    found = stack(
+    declared = stack(
         providers=STACK["providers"] | {"paid": paid},
         models=STACK["models"] | {"gpt-4o": {"provider": "paid"}},
     )
     priced = {
         row["model_name"]: row["model_info"].get("input_cost_per_token")
-        for row in config(found)["model_list"]
+        for row in config(declared)["model_list"]
     }
     assert priced.pop("gpt-4o") is None
     assert set(priced.values()) == {0}
@@ -123,27 +123,29 @@ def test_without_a_rate_limit_nothing_is_checked_before_a_call():
 
 
 def test_aliases_are_litellms_aliases():
-    its = stack(aliases={"gpt": LLAMA})
-    assert config(its)["router_settings"]["model_group_alias"] == {"gpt": LLAMA}
+    declared = stack(aliases={"gpt": LLAMA})
+    assert config(declared)["router_settings"]["model_group_alias"] == {"gpt": LLAMA}
 
 
 def test_an_alias_of_what_nobody_serves_is_left_out():
     cloud = STACK["providers"]["cloud"] | {"enabled": False}
-    its = stack(aliases={"gpt": CLOUD}, providers=STACK["providers"] | {"cloud": cloud})
-    assert "model_group_alias" not in config(its)["router_settings"]
+    declared = stack(aliases={"gpt": CLOUD}, providers=STACK["providers"] | {"cloud": cloud})
+    assert "model_group_alias" not in config(declared)["router_settings"]
 
 
 def test_an_alias_has_the_chains_of_its_model():
-    its = stack(aliases={"gpt": LLAMA}, context_window_chains={LLAMA: [CLOUD]})
-    assert chains(its, "fallbacks")["gpt"] == ["coder", CLOUD]
-    assert chains(its, "context_window_fallbacks")["gpt"] == [CLOUD]
+    declared = stack(aliases={"gpt": LLAMA}, context_window_chains={LLAMA: [CLOUD]})
+    assert chains(declared, "fallbacks")["gpt"] == ["coder", CLOUD]
+    assert chains(declared, "context_window_fallbacks")["gpt"] == [CLOUD]
 
 
 def test_each_kind_of_chain_becomes_its_kind_of_fallback():
-    its = stack(context_window_chains={LLAMA: [CLOUD]}, content_policy_chains={CLOUD: ["coder"]})
-    assert chains(its, "context_window_fallbacks") == {LLAMA: [CLOUD]}
-    assert chains(its, "content_policy_fallbacks") == {CLOUD: ["coder"]}
-    assert chains(its, "fallbacks")[LLAMA] == ["coder", CLOUD]
+    declared = stack(
+        context_window_chains={LLAMA: [CLOUD]}, content_policy_chains={CLOUD: ["coder"]}
+    )
+    assert chains(declared, "context_window_fallbacks") == {LLAMA: [CLOUD]}
+    assert chains(declared, "content_policy_fallbacks") == {CLOUD: ["coder"]}
+    assert chains(declared, "fallbacks")[LLAMA] == ["coder", CLOUD]
 
 
 def test_kinds_of_chains_that_nobody_declares_are_left_out():
@@ -152,20 +154,20 @@ def test_kinds_of_chains_that_nobody_declares_are_left_out():
 
 
 def test_tiers_and_mixes_are_names_that_clients_can_ask_for():
-    its = stack(tiers={"eco": [LLAMA, CLOUD]}, mixes={"m": {"coder": 1, CLOUD: 1}})
-    names = {row["model_name"] for row in config(its)["model_list"]}
+    declared = stack(tiers={"eco": [LLAMA, CLOUD]}, mixes={"m": {"coder": 1, CLOUD: 1}})
+    names = {row["model_name"] for row in config(declared)["model_list"]}
     assert {"eco", "m"} <= names
 
 
 def test_the_routing_callback_is_loaded_and_cooldowns_left_to_it():
-    its = config(stack())
-    assert "gateway.hooks.routing" in its["litellm_settings"]["callbacks"]
-    assert its["router_settings"]["disable_cooldowns"] is True
+    rendered = config(stack())
+    assert "gateway.hooks.routing" in rendered["litellm_settings"]["callbacks"]
+    assert rendered["router_settings"]["disable_cooldowns"] is True
 
 
 def test_every_attempt_that_may_be_needed_is_allowed():
-    its = config(stack(tiers={"eco": [LLAMA, "coder", CLOUD]}))
-    assert its["router_settings"]["max_fallbacks"] >= len(its["model_list"])
+    rendered = config(stack(tiers={"eco": [LLAMA, "coder", CLOUD]}))
+    assert rendered["router_settings"]["max_fallbacks"] >= len(rendered["model_list"])
 
 
 def test_an_instance_of_ours_is_watched_and_shows_what_it_has_loaded():
@@ -187,12 +189,12 @@ def test_an_instance_of_ours_is_watched_and_shows_what_it_has_loaded():
     ],
 )
 def test_a_sign_of_life_is_what_is_cheap_to_ask(kind, url, health):
-    its = stack(
+    declared = stack(
         providers=STACK["providers"] | {"x": {"kind": kind, "url": url, "health_check": True}},
         models=STACK["models"] | {"x": {"provider": "x"}},
     )
-    found = table(its)["instances"]["x"]
-    assert (found["url"], found["health"]) == health
+    routing_table = table(declared)["instances"]["x"]
+    assert (routing_table["url"], routing_table["health"]) == health
 
 
 def test_a_paid_provider_is_not_watched_unless_declared():
@@ -200,18 +202,18 @@ def test_a_paid_provider_is_not_watched_unless_declared():
 
 
 def test_a_remote_instance_is_reached_as_declared():
-    found = table(with_office())["instances"]["office"]
-    assert found["chat"] == "/v2/chat"
-    assert found["health"] == "/up"
-    assert found["connect_timeout"] == 1
-    assert found["verify"] == "ca-office.pem"
-    assert found["headers"] == {"X-Client-ID": "rack1"}
+    routing_table = table(with_office())["instances"]["office"]
+    assert routing_table["chat"] == "/v2/chat"
+    assert routing_table["health"] == "/up"
+    assert routing_table["connect_timeout"] == 1
+    assert routing_table["verify"] == "ca-office.pem"
+    assert routing_table["headers"] == {"X-Client-ID": "rack1"}
 
 
 def test_secrets_of_an_instance_are_names():
-    found = table(with_office())["instances"]["office"]
-    assert found["key"] == "OFFICE_KEY"
-    assert found["secret_headers"] == {"X-API-Key": "OFFICE_HEADER"}
+    routing_table = table(with_office())["instances"]["office"]
+    assert routing_table["key"] == "OFFICE_KEY"
+    assert routing_table["secret_headers"] == {"X-API-Key": "OFFICE_HEADER"}
 
 
 def test_an_authority_lies_beside_the_configuration():
@@ -219,13 +221,13 @@ def test_an_authority_lies_beside_the_configuration():
 
 
 def test_verification_can_be_declined():
-    its = with_office(tls_ca=None, tls_verify=False)
-    assert table(its)["instances"]["office"]["verify"] is False
+    declared = with_office(tls_ca=None, tls_verify=False)
+    assert table(declared)["instances"]["office"]["verify"] is False
 
 
 def test_a_name_knows_its_chain_strategy_and_deployments():
-    found = table(stack(strategy="latency"))["groups"][LLAMA]
-    assert found == {
+    routing_table = table(stack(strategy="latency"))["groups"][LLAMA]
+    assert routing_table == {
         "strategy": "latency",
         "kind": "chat",
         "mode": "chat",
@@ -237,8 +239,8 @@ def test_a_name_knows_its_chain_strategy_and_deployments():
 
 def test_a_models_strategy_comes_before_the_stacks():
     models = STACK["models"] | {"coder": {"provider": "vllm", "strategy": "least-busy"}}
-    its = stack(models=models, strategy="latency", tiers={"t": ["coder"]})
-    assert (strategy(its, "coder"), strategy(its, "t"), strategy(its, LLAMA)) == (
+    declared = stack(models=models, strategy="latency", tiers={"t": ["coder"]})
+    assert (strategy(declared, "coder"), strategy(declared, "t"), strategy(declared, LLAMA)) == (
         "least-busy",
         "least-busy",
         "latency",
@@ -248,14 +250,14 @@ def test_a_models_strategy_comes_before_the_stacks():
 def rules(stack_: Stack, name: str) -> dict[str, Any]:
     """Of the first deployment of a name."""
     return next(
-        each["rules"]
-        for key, each in table(stack_)["deployments"].items()
-        if name in (each["served"], key.partition("@")[2])
+        deployment["rules"]
+        for key, deployment in table(stack_)["deployments"].items()
+        if name in (deployment["served"], key.partition("@")[2])
     )
 
 
 def test_a_models_rules_for_requests_are_as_declared():
-    its = {
+    model = {
         "provider": "local",
         "capabilities": ["chat", "thinking"],
         "thinking": {"levels": ["low", "high"], "default": "low", "most": "high"},
@@ -265,8 +267,8 @@ def test_a_models_rules_for_requests_are_as_declared():
         "max_tokens": 100,
         "client_options": ["num_ctx"],
     }
-    found = rules(stack(models=STACK["models"] | {"x": its}), "x")
-    assert found == {
+    rules_ = rules(stack(models=STACK["models"] | {"x": model}), "x")
+    assert rules_ == {
         "engine": "ollama",
         "outside": False,
         "capabilities": ["chat", "thinking"],
@@ -293,8 +295,8 @@ def test_a_models_rules_for_requests_are_as_declared():
     ],
 )
 def test_levels_of_thinking_follow_the_kind_of_server(model, provider, levels):
-    its = {"provider": provider, "model": model, "capabilities": ["chat", "thinking"]}
-    assert rules(stack(models=STACK["models"] | {"x": its}), "x")["levels"] == levels
+    model_ = {"provider": provider, "model": model, "capabilities": ["chat", "thinking"]}
+    assert rules(stack(models=STACK["models"] | {"x": model_}), "x")["levels"] == levels
 
 
 def test_who_runs_outside_the_house_is_known():
@@ -303,24 +305,24 @@ def test_who_runs_outside_the_house_is_known():
 
 
 def test_a_chain_for_long_prompts_belongs_to_the_name_that_is_asked_for():
-    its = stack(context_window_chains={"eco": [CLOUD]}, tiers={"eco": [LLAMA, "coder"]})
-    assert rules(its, "eco")["context_chain"]
-    assert not rules(its, LLAMA)["context_chain"]
+    declared = stack(context_window_chains={"eco": [CLOUD]}, tiers={"eco": [LLAMA, "coder"]})
+    assert rules(declared, "eco")["context_chain"]
+    assert not rules(declared, LLAMA)["context_chain"]
 
 
 def test_an_alias_for_many_names_is_none_that_litellm_knows():
-    its = stack(aliases={"claude-*": LLAMA, "gpt": LLAMA})
-    assert config(its)["router_settings"]["model_group_alias"] == {"gpt": LLAMA}
-    assert table(its)["aliases"] == {"claude-*": LLAMA, "gpt": LLAMA}
-    assert "claude-*" not in chains(its, "fallbacks")
+    declared = stack(aliases={"claude-*": LLAMA, "gpt": LLAMA})
+    assert config(declared)["router_settings"]["model_group_alias"] == {"gpt": LLAMA}
+    assert table(declared)["aliases"] == {"claude-*": LLAMA, "gpt": LLAMA}
+    assert "claude-*" not in chains(declared, "fallbacks")
 
 
 def test_all_that_is_a_chat_is_asked_as_a_chat():
-    its = config(stack())
-    assert its["litellm_settings"]["use_chat_completions_url_for_anthropic_messages"] is True
+    rendered = config(stack())
+    assert rendered["litellm_settings"]["use_chat_completions_url_for_anthropic_messages"] is True
     bridged = {
         row["model_name"]
-        for row in its["model_list"]
+        for row in rendered["model_list"]
         if row["litellm_params"].get("use_chat_completions_api")
     }
     assert bridged == {"coder"}
@@ -333,17 +335,17 @@ def test_a_mix_is_shared_by_weight_whatever_the_strategy():
 def test_a_deployment_has_the_deadlines_of_its_model_or_else_of_its_provider():
     vllm = STACK["providers"]["vllm"] | {"first_token_timeout": 5, "stream_timeout": 7}
     models = STACK["models"] | {"coder": {"provider": "vllm", "first_token_timeout": 2}}
-    found = table(stack(models=models, providers=STACK["providers"] | {"vllm": vllm}))
-    coder = found["deployments"]["vllm/coder"]
+    routing_table = table(stack(models=models, providers=STACK["providers"] | {"vllm": vllm}))
+    coder = routing_table["deployments"]["vllm/coder"]
     assert (coder["first_token_timeout"], coder["stream_timeout"], coder["timeout"]) == (2, 7, 3600)
 
 
 def test_an_embedding_has_no_first_token():
     local = STACK["providers"]["local"] | {"first_token_timeout": 5}
-    found = table(stack(providers=STACK["providers"] | {"local": local}))["deployments"]
-    assert found["box1/embed"]["kind"] == "embedding"
-    assert found["box1/embed"]["first_token_timeout"] is None
-    assert found[f"box1/{LLAMA}"]["first_token_timeout"] == 5
+    routing_table = table(stack(providers=STACK["providers"] | {"local": local}))["deployments"]
+    assert routing_table["box1/embed"]["kind"] == "embedding"
+    assert routing_table["box1/embed"]["first_token_timeout"] is None
+    assert routing_table[f"box1/{LLAMA}"]["first_token_timeout"] == 5
 
 
 def test_the_cooldown_is_the_gateways_setting():

@@ -27,15 +27,15 @@ def seen(active: str = "blue", **links: str) -> Seen:
         for name, link in links.items()
     }
     return Seen(
-        units={service(each): UnitSeen("active", "enabled", True) for each in active.split()},
+        units={service(colour): UnitSeen("active", "enabled", True) for colour in active.split()},
         paths={path: PathSeen("l", "llm", 0o777, link) for path, link in paths.items()},
     )
 
 
 def test_the_idle_colour_is_what_ran_before():
-    found = seen(blue="/g/2", green="/g/1", current="/g/2", started_green="/g/1")
-    assert GATEWAY.previous(found) == "/g/1"
-    gate, swap = GATEWAY.rollback(found).actions
+    seen_ = seen(blue="/g/2", green="/g/1", current="/g/2", started_green="/g/1")
+    assert GATEWAY.previous(seen_) == "/g/1"
+    gate, swap = GATEWAY.rollback(seen_).actions
     assert "blue green /g/1 LoadCredential=k:/env again\n" in gate.script
     assert f"blue green /g/1 {ALONE} {BESIDE}\n" in swap.script
 
@@ -46,15 +46,15 @@ def test_without_a_note_of_it_there_is_nothing_to_go_back_to():
 
 
 def test_a_gateway_that_is_down_can_go_back():
-    found = seen("", blue="/g/2", green="/g/1", current="/g/2", started_green="/g/1")
-    assert GATEWAY.serving(found) == "blue"
-    assert GATEWAY.rollback(found).why == "back to /g/1"
+    seen_ = seen("", blue="/g/2", green="/g/1", current="/g/2", started_green="/g/1")
+    assert GATEWAY.serving(seen_) == "blue"
+    assert GATEWAY.rollback(seen_).why == "back to /g/1"
 
 
 def test_of_two_that_run_the_current_one_serves_and_the_other_is_stopped():
-    found = seen("blue green", blue="/g/1", green="/g/2", current="/g/2")
-    assert GATEWAY.serving(found) == "green"
-    change = GATEWAY.change(found, ())
+    seen_ = seen("blue green", blue="/g/1", green="/g/2", current="/g/2")
+    assert GATEWAY.serving(seen_) == "green"
+    change = GATEWAY.change(seen_, ())
     assert change.why == "two releases run"
     assert change.actions[0].script == as_user(
         "llm", script_file("gateway/stop.sh", service("blue"))
@@ -62,15 +62,15 @@ def test_of_two_that_run_the_current_one_serves_and_the_other_is_stopped():
 
 
 def test_one_that_was_only_watched_when_a_run_broke_off_is_tried_anew():
-    found = seen("blue green", blue="/g/1", green="/g/2", current="/g/1")
-    assert GATEWAY.serving(found) == "blue"
-    gate, _ = GATEWAY.change(found, ()).actions
+    seen_ = seen("blue green", blue="/g/1", green="/g/2", current="/g/1")
+    assert GATEWAY.serving(seen_) == "blue"
+    gate, _ = GATEWAY.change(seen_, ()).actions
     assert "blue green /g/2 LoadCredential=k:/env anew\n" in gate.script
 
 
 def test_what_is_down_starts_in_its_own_colour_and_keeps_the_way_back():
-    found = seen("", blue="/g/1", green="/g/2", current="/g/2", started_blue="/g/1")
-    _, swap = GATEWAY.change(found, ()).actions
+    seen_ = seen("", blue="/g/1", green="/g/2", current="/g/2", started_blue="/g/1")
+    _, swap = GATEWAY.change(seen_, ()).actions
     assert f" green /g/2 {ALONE} {BESIDE}\n" in swap.script
     assert "blue green" not in swap.script
 
@@ -126,7 +126,7 @@ class Home:
 
     def change(self, release: str, returning: bool = False) -> Change:
         env, unit = str(self.folder / "env"), str(self.folder / "unit")
-        its = GatewayService(
+        service_ = GatewayService(
             "llm",
             str(self.folder),
             str(self.folder / release),
@@ -142,9 +142,9 @@ class Home:
             for link in self.folder.rglob("*")
             if link.is_symlink()
         }
-        units = {service(each): UnitSeen("active", "enabled", True) for each in self.active}
-        found = Seen(units=units, paths=links)
-        change = its.rollback(found) if returning else its.change(found, ())
+        units = {service(colour): UnitSeen("active", "enabled", True) for colour in self.active}
+        seen_ = Seen(units=units, paths=links)
+        change = service_.rollback(seen_) if returning else service_.change(seen_, ())
         assert change
         return change
 
@@ -275,12 +275,12 @@ def pruned(folder: Path, keep: int, current: str) -> set[str]:
     link = folder / "current"
     link.symlink_to(folder / current)
     old = OldReleases(str(folder), "root", keep, f"{folder}/5", (str(link),), ("Gateway",))
-    there = {str(each): PathSeen("d", "root", 0o755, "") for each in folder.iterdir()}
-    (action,) = old.change(Seen(paths=there), ("Gateway",)).actions
+    present = {str(file): PathSeen("d", "root", 0o755, "") for file in folder.iterdir()}
+    (action,) = old.change(Seen(paths=present), ("Gateway",)).actions
     assert isinstance(action, Shell)
     subprocess.run(["sh", "-c", action.script], check=True)
     assert link.is_symlink()
-    return {each.name for each in folder.iterdir()} - {"current"}
+    return {file.name for file in folder.iterdir()} - {"current"}
 
 
 def test_the_newest_releases_stay(folder: Path):
@@ -303,10 +303,10 @@ def test_what_a_process_works_in_stays(folder: Path):
             process.kill()
 
 
-@pytest.mark.parametrize(("there", "changed"), [(1, ("Gateway",)), (4, ())])
-def test_no_release_goes_without_need(there: int, changed: tuple[str, ...]):
+@pytest.mark.parametrize(("present", "changed"), [(1, ("Gateway",)), (4, ())])
+def test_no_release_goes_without_need(present: int, changed: tuple[str, ...]):
     old = OldReleases("/r", "llm", 2, "/r/1", (), ("Gateway",))
-    paths = {f"/r/{n}": PathSeen("d", "llm", 0o755, "") for n in range(1, there + 1)}
+    paths = {f"/r/{n}": PathSeen("d", "llm", 0o755, "") for n in range(1, present + 1)}
     assert old.change(Seen(paths=paths), changed) is None
 
 
@@ -324,7 +324,7 @@ llmrack\t0.2.0
 
 def test_what_was_started_last_is_current_and_the_other_one_previous():
     kept = parse(SAID.splitlines())
-    states = {each.name: (each.state, each.since) for each in kept.releases}
+    states = {release.name: (release.state, release.since) for release in kept.releases}
     assert states == {
         "aaa": ("current", 400),
         "bbb": ("previous", 300),
@@ -335,7 +335,7 @@ def test_what_was_started_last_is_current_and_the_other_one_previous():
 
 
 def test_versions_are_those_of_litellm_and_ollama():
-    versions = {each.name: each.version for each in parse(SAID.splitlines()).releases}
+    versions = {release.name: release.version for release in parse(SAID.splitlines()).releases}
     assert versions["bbb"] == "1.84.0" and versions["0.34.3-11111111"] == "0.34.3"
 
 
@@ -360,7 +360,9 @@ def test_releases_are_listed_with_their_links_and_sizes(tmp_path: Path) -> None:
     script = script_file("deploy/list-releases.sh", version, str(folder), str(ollama))
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
     kept = parse(done.stdout.splitlines())
-    assert [(each.what, each.name, each.version, each.state) for each in kept.releases] == [
+    assert [
+        (release.what, release.name, release.version, release.state) for release in kept.releases
+    ] == [
         ("gateway", "aaa", "1.84.0", "current"),
         ("ollama", "0.34.4-c2", "0.34.4", "current"),
     ]

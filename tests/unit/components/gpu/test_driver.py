@@ -16,10 +16,10 @@ DEBIAN_KERNEL, UBUNTU_KERNEL = "6.1.0-35-amd64", "6.8.0-60-generic"
 
 
 def on(system: str, recorded: str, arch: str = "x86_64") -> Seen:
-    found = seen(recorded)
+    seen_ = seen(recorded)
     name = system.rstrip("0123456789.")
-    found.facts |= {"os": name, "os_version": system.removeprefix(name), "arch": arch}
-    return found
+    seen_.facts |= {"os": name, "os_version": system.removeprefix(name), "arch": arch}
+    return seen_
 
 
 def nvidia(system: str, card: int = ADA, arch: str = "x86_64") -> Recipe:
@@ -34,8 +34,8 @@ def names(made: Recipe) -> set[str]:
     return {name for group in made.packages for name in group}
 
 
-def change(found: Seen, source: str | None = "nvidia", reboot: bool = False) -> Change | None:
-    return GpuDriver("llm", source, reboot).change(found, [])
+def change(seen_: Seen, source: str | None = "nvidia", reboot: bool = False) -> Change | None:
+    return GpuDriver("llm", source, reboot).change(seen_, [])
 
 
 def script(made: Change | None) -> str:
@@ -77,8 +77,8 @@ def test_older_cards_get_the_last_branch_that_drives_them(card: int) -> None:
 
 def test_headers_are_those_of_the_running_kernel() -> None:
     assert f"linux-headers-{DEBIAN_KERNEL}" in names(nvidia("debian12"))
-    there = recipe("nvidia", Machine("debian12", "x86_64", DEBIAN_KERNEL, [ADA], headers=True))
-    assert not any("headers" in name for name in names(there))
+    recipe_ = recipe("nvidia", Machine("debian12", "x86_64", DEBIAN_KERNEL, [ADA], headers=True))
+    assert not any("headers" in name for name in names(recipe_))
 
 
 def test_nothing_for_a_screen_is_installed() -> None:
@@ -187,9 +187,9 @@ def test_driver_that_the_run_installs_is_no_reason_to_refuse() -> None:
 
 
 def test_driver_that_cannot_be_installed_is_refused_with_the_reason() -> None:
-    found = refusal(host(gpu_driver="distribution"), on("debian12", "no_driver"))
-    assert found
-    assert "Debian 12 has driver 535" in found
+    reason = refusal(host(gpu_driver="distribution"), on("debian12", "no_driver"))
+    assert reason
+    assert "Debian 12 has driver 535" in reason
     assert change(on("debian12", "no_driver"), source="distribution") is None
 
 
@@ -200,9 +200,9 @@ def test_secure_boot_is_named_before_unsigned_modules_are_built() -> None:
         for fields in secure.parts["gpu"]
         for fields in secure.parts["gpu"]
     ]
-    found = refusal(host(gpu_driver="nvidia"), secure)
-    assert found
-    assert "Secure Boot is on and would refuse the modules" in found
+    reason = refusal(host(gpu_driver="nvidia"), secure)
+    assert reason
+    assert "Secure Boot is on and would refuse the modules" in reason
     secure.parts["gpu"].append(["enrolled", "yes"])
     assert refusal(host(gpu_driver="nvidia"), secure) is None
 

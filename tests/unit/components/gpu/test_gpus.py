@@ -55,18 +55,18 @@ STATES = {
 }  # fmt: skip
 
 
-def refusal(box: Host, found: Seen) -> str | None:
-    return refusal_of(box, found, instances(box))
+def refusal(box: Host, seen_: Seen) -> str | None:
+    return refusal_of(box, seen_, instances(box))
 
 
 def seen(recorded: str, groups: set[str] | None = None) -> Seen:
     text = (RECORDED / f"{recorded}.txt").read_text()
     look = Look()
     look.ask(LOOK)
-    found = parse([*text.splitlines(), "llmrack"], look)
+    seen_ = parse([*text.splitlines(), "llmrack"], look)
     if groups is not None:
-        found.users["llm"], found.groups["llm"] = ["llm"], groups
-    return found
+        seen_.users["llm"], seen_.groups["llm"] = ["llm"], groups
+    return seen_
 
 
 def look(recorded: str) -> Gpus:
@@ -80,11 +80,11 @@ def test_every_record_has_its_state() -> None:
 @pytest.mark.parametrize("recorded", STATES)
 def test_state_is_told_with_its_cause_and_the_way_out(recorded: str) -> None:
     state, cause, way_out = STATES[recorded]
-    found = look(recorded)
-    assert found.state == state
-    assert cause in found.finding.why
-    assert way_out in found.finding.way_out
-    assert bool(found.reason) == (state != "fine")
+    gpus_ = look(recorded)
+    assert gpus_.state == state
+    assert cause in gpus_.finding.why
+    assert way_out in gpus_.finding.way_out
+    assert bool(gpus_.reason) == (state != "fine")
 
 
 def test_cards_are_read_with_what_identifies_them() -> None:
@@ -108,30 +108,30 @@ def test_slices_stand_for_the_card_that_is_divided() -> None:
 
 
 def test_amd_card_is_called_as_rocr_visible_devices_wants_it() -> None:
-    found = look("amd_fine")
-    assert uuids(found) == ["GPU-2ae088c172fd5d13"]
-    assert (found.cards[0].memory_mib, found.cards[0].used_mib) == (16368, 1024)
+    gpus_ = look("amd_fine")
+    assert uuids(gpus_) == ["GPU-2ae088c172fd5d13"]
+    assert (gpus_.cards[0].memory_mib, gpus_.cards[0].used_mib) == (16368, 1024)
 
 
 def test_amd_without_the_group_of_kfd_is_not_ready() -> None:
-    found = gpus(seen("amd_fine", {"llm", "video"}), "llm")
-    assert found.state == "not ready"
-    assert "not in the group render" in found.reason
+    gpus_ = gpus(seen("amd_fine", {"llm", "video"}), "llm")
+    assert gpus_.state == "not ready"
+    assert "not in the group render" in gpus_.reason
     assert gpus(seen("amd_fine", {"llm", "render"}), "llm").state == "fine"
 
 
 def test_plan_has_a_line() -> None:
-    said = "gpu: 2 x NVIDIA GeForce RTX 4090 (24 GB), driver 570.86.15: fine"
-    assert line(look("fine")) == said
+    message = "gpu: 2 x NVIDIA GeForce RTX 4090 (24 GB), driver 570.86.15: fine"
+    assert line(look("fine")) == message
     assert line(look("none")).startswith("gpu: none; no GPU of NVIDIA or AMD")
     assert line(look("shared_memory")) == "gpu: 1 x NVIDIA GB10, driver 580.95.05: fine"
 
 
-@pytest.mark.parametrize("recorded", [name for name, told in STATES.items() if told[0] != "fine"])
+@pytest.mark.parametrize("recorded", [name for name, state in STATES.items() if state[0] != "fine"])
 def test_required_gpu_that_cannot_serve_is_refused(recorded: str) -> None:
-    found = refusal(host(), seen(recorded))
+    reason = refusal(host(), seen(recorded))
     # What the deploy itself makes is no reason.
-    assert found == (None if recorded == "no_uvm" else look(recorded).reason)
+    assert reason == (None if recorded == "no_uvm" else look(recorded).reason)
 
 
 @pytest.mark.parametrize("recorded", STATES)
@@ -145,14 +145,14 @@ def test_reboot_that_is_allowed_is_no_reason_to_refuse(recorded: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("recorded", "there"), [("fine", f"{FIRST}, {SECOND}"), ("no_uvm", "GPU-"), ("none", "none")]
+    ("recorded", "present"), [("fine", f"{FIRST}, {SECOND}"), ("no_uvm", "GPU-"), ("none", "none")]
 )
-def test_instance_with_a_card_that_is_not_there_is_refused(recorded: str, there: str) -> None:
+def test_instance_with_a_card_that_is_not_there_is_refused(recorded: str, present: str) -> None:
     missing = "GPU-00000000-0000-0000-0000-000000000000"
     declared = host(gpu_required=False, ollama_instances=[{"name": "big", "gpus": [missing]}])
-    found = refusal(declared, seen(recorded)) or ""
-    assert f"its instance big is to have the card {missing}, but its cards are {there}" in found
-    assert found.endswith("correct ollama_instances")
+    reason = refusal(declared, seen(recorded)) or ""
+    assert f"its instance big is to have the card {missing}, but its cards are {present}" in reason
+    assert reason.endswith("correct ollama_instances")
 
 
 @pytest.mark.parametrize("cards", [[SECOND, FIRST], ["GPU-8932f937"], []])

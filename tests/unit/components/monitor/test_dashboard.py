@@ -37,12 +37,14 @@ def lost(given, got, path="dashboard"):
         if len(given) != len(got):
             return [path]
         pairs = enumerate(zip(given, got, strict=True))
-        return [place for n, (one, other) in pairs for place in lost(one, other, f"{path}[{n}]")]
+        return [
+            place for n, (first, other) in pairs for place in lost(first, other, f"{path}[{n}]")
+        ]
     return [] if given == got else [path]
 
 
 def values(name):
-    (variable,) = [each for each in MADE["templating"]["list"] if each["name"] == name]
+    (variable,) = [item for item in MADE["templating"]["list"] if item["name"] == name]
     return [option["text"] for option in variable["options"]]
 
 

@@ -34,7 +34,10 @@ ALONE = Fleet((host(groups=("gpu", "gateway", "monitor")),))
 
 
 def found(fleet, at, stack_=None):
-    return {each.name: each for each in monitor.resources(site(stack_, fleet, SECRETS), at, "")}
+    return {
+        resource.name: resource
+        for resource in monitor.resources(site(stack_, fleet, SECRETS), at, "")
+    }
 
 
 def metrics_json(at, stack_=None, fleet=WATCHED):
@@ -57,7 +60,9 @@ def test_gateways_have_metrics_behind_a_key_where_somebody_monitors():
 
 
 def test_prometheus_asks_every_gateway_and_every_host():
-    asked = {(each.job, each.host, each.address) for each in monitor.targets(WATCHED, WATCH)}
+    asked = {
+        (target.job, target.host, target.address) for target in monitor.targets(WATCHED, WATCH)
+    }
     assert asked == {
         ("gateway", "box1", "10.0.0.1:4000"),
         ("node", "box1", "10.0.0.1:9100"),
@@ -67,8 +72,8 @@ def test_prometheus_asks_every_gateway_and_every_host():
 
 
 def test_a_gateway_on_the_same_host_is_asked_on_loopback():
-    (its,) = [e for e in monitor.targets(ALONE, ALONE.hosts[0]) if e.job == "gateway"]
-    assert its.address == "127.0.0.1:4000"
+    (target,) = [e for e in monitor.targets(ALONE, ALONE.hosts[0]) if e.job == "gateway"]
+    assert target.address == "127.0.0.1:4000"
 
 
 def test_prometheus_is_on_the_hosts_of_its_group_alone():
@@ -90,10 +95,10 @@ def test_the_exporter_does_not_start_without_its_guard():
 
 
 def test_the_exporter_of_a_fleet_of_one_listens_on_loopback():
-    its = found(ALONE, ALONE.hosts[0])
-    assert "Unit llmrack-monitor-guard.service" not in its
+    by_name = found(ALONE, ALONE.hosts[0])
+    assert "Unit llmrack-monitor-guard.service" not in by_name
     drop_in = "/etc/systemd/system/prometheus-node-exporter.service.d/llmrack.conf"
-    assert "--web.listen-address=127.0.0.1:9100 " in its[f"File {drop_in}"].content
+    assert "--web.listen-address=127.0.0.1:9100 " in by_name[f"File {drop_in}"].content
 
 
 @pytest.mark.parametrize(
@@ -132,10 +137,10 @@ def test_a_key_that_is_there_is_left_alone():
     import hashlib
 
     digest = hashlib.sha256(f"salt{MASTER.reveal()}\n".encode()).hexdigest()
-    its = Credentials("/k", MASTER, "salt")
-    assert its.change(seen_key(digest=digest), ()) is None
-    assert its.change(seen_key(0o644, digest), ()).why == "mode"
-    assert its.change(seen_key(), ()).why == "the key differs"
+    credentials = Credentials("/k", MASTER, "salt")
+    assert credentials.change(seen_key(digest=digest), ()) is None
+    assert credentials.change(seen_key(0o644, digest), ()).why == "mode"
+    assert credentials.change(seen_key(), ()).why == "the key differs"
 
 
 CONFIG = PrometheusConfiguration("/p", (("prometheus.yml", "a\n"), ("rules.yml", "b\n")), ("Drop",))
@@ -162,8 +167,8 @@ def prometheus(tmp_path, monkeypatch):
 
 def configure(folder, content="new\n", changed=(), seen=None):
     files = (("prometheus.yml", content), ("rules.yml", content))
-    its = PrometheusConfiguration(f"{folder}/p", files, ("Drop",))
-    (action,) = its.change(seen or Seen(), changed).actions
+    configuration = PrometheusConfiguration(f"{folder}/p", files, ("Drop",))
+    (action,) = configuration.change(seen or Seen(), changed).actions
     return subprocess.run(["sh", "-c", action.script], input=action.stdin, text=True).returncode
 
 
@@ -200,8 +205,12 @@ def test_a_configuration_that_is_there_is_left_alone():
 
 def test_instances_are_measured_with_what_they_answer_at_once():
     box = host(ollama_environment={"OLLAMA_NUM_PARALLEL": 4}, ollama_bind="0.0.0.0")
-    (its,) = metrics_json(box)["instances"]
-    assert (its["name"], its["url"], its["parallel"]) == ("box1", "http://127.0.0.1:11434", 4)
+    (instance,) = metrics_json(box)["instances"]
+    assert (instance["name"], instance["url"], instance["parallel"]) == (
+        "box1",
+        "http://127.0.0.1:11434",
+        4,
+    )
 
 
 def test_a_model_that_may_be_split_need_not_lie_on_cards_wholly():
@@ -209,17 +218,17 @@ def test_a_model_that_may_be_split_need_not_lie_on_cards_wholly():
         "llama3.2:1b": {"provider": "local"},
         "big": {"provider": "local", "gpu_split": True},
     }
-    (its,) = metrics_json(BOX1, stack(models=models, chains={}, default_chain=[]))["instances"]
-    assert its["gpu_share"] == {"big:latest": 0.01, "llama3.2:1b": 1}
+    (instance,) = metrics_json(BOX1, stack(models=models, chains={}, default_chain=[]))["instances"]
+    assert instance["gpu_share"] == {"big:latest": 0.01, "llama3.2:1b": 1}
 
 
 def test_no_share_is_wanted_of_a_host_that_serves_from_its_cpu():
-    (its,) = metrics_json(host(gpu_required=False, ollama_bind="0.0.0.0"))["instances"]
-    assert its["gpu_share"] == {}
+    (instance,) = metrics_json(host(gpu_required=False, ollama_bind="0.0.0.0"))["instances"]
+    assert instance["gpu_share"] == {}
 
 
 def test_certificates_are_looked_at_by_gateways_alone():
-    assert [each["provider"] for each in metrics_json(BOX1)["certificates"]] == ["cloud"]
+    assert [provider["provider"] for provider in metrics_json(BOX1)["certificates"]] == ["cloud"]
     assert metrics_json(BOX2)["certificates"] == []
 
 
@@ -247,8 +256,8 @@ def test_a_port_that_the_exporter_needs_is_not_free():
 
 
 def test_every_component_has_its_own_names():
-    for each in WATCHED.hosts:
-        parts = by_component(site(fleet=WATCHED, secrets=SECRETS), each, "amd64")
+    for watched in WATCHED.hosts:
+        parts = by_component(site(fleet=WATCHED, secrets=SECRETS), watched, "amd64")
         names = [resource.name for part in parts.values() for resource in part]
         assert len(names) == len(set(names))
 
@@ -270,13 +279,13 @@ def test_metrics_are_written_whole_and_readable(tmp_path):
         "# TYPE llmrack_ollama_up gauge",
         'llmrack_ollama_up{instance="a\\"b\\\\"} 1',
     ]
-    assert [each.name for each in tmp_path.iterdir()] == ["llmrack.prom"]
+    assert [file.name for file in tmp_path.iterdir()] == ["llmrack.prom"]
     assert file.stat().st_mode & 0o777 == 0o644
 
 
 def test_an_instance_that_does_not_answer_is_down():
-    its = {"name": "box1", "url": "http://127.0.0.1:1", "parallel": 1, "gpu_share": {}}
-    samples = list(metrics.instances({"instances": [its]}))
+    instance = {"name": "box1", "url": "http://127.0.0.1:1", "parallel": 1, "gpu_share": {}}
+    samples = list(metrics.instances({"instances": [instance]}))
     assert ("llmrack_ollama_up", {"instance": "box1"}, 0) in samples
 
 

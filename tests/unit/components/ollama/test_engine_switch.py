@@ -147,8 +147,8 @@ def test_what_somebody_has_removed_is_made_anew_and_the_rest_comes_back(
         "env": main.exists() and main.read_text(),
     }
     # An instance without an environment is one that was not there.
-    there = {"current": "new", "unit": "new", "env": False}
-    assert now == {"current": "old", "unit": "old", "env": OLD} | {gone: there[gone]}
+    present = {"current": "new", "unit": "new", "env": False}
+    assert now == {"current": "old", "unit": "old", "env": OLD} | {gone: present[gone]}
 
 
 def test_what_a_run_kept_that_was_cut_off_is_what_comes_back(host: Host) -> None:

@@ -18,32 +18,32 @@ def undeclared(*declared: str) -> UndeclaredInstances:
 
 
 def test_declared_units_stay():
-    there = seen("default.target.wants/llmrack-ollama@main.service")
-    assert undeclared("llmrack-ollama@main.service").change(there, ()) is None
+    present = seen("default.target.wants/llmrack-ollama@main.service")
+    assert undeclared("llmrack-ollama@main.service").change(present, ()) is None
 
 
 def test_an_instance_goes_with_its_environment():
-    there = seen(
+    present = seen(
         "default.target.wants/llmrack-ollama@a.service",
         "default.target.wants/llmrack-ollama@b.service",
         "llmrack-ollama@b.service.wants/llmrack-warm-up@b.service",
     )
-    change = undeclared("llmrack-ollama@a.service").change(there, ())
+    change = undeclared("llmrack-ollama@a.service").change(present, ())
     assert change.why == "to be removed: llmrack-ollama@b.service, llmrack-warm-up@b.service"
     script = change.actions[0].script
     assert "/home/llm/env/b.env" in script and "/home/llm/env/a.env" not in script
 
 
 def test_a_warm_up_goes_alone_when_nothing_is_preloaded():
-    there = seen(
+    present = seen(
         "default.target.wants/llmrack-ollama@a.service",
         "llmrack-ollama@a.service.wants/llmrack-warm-up@a.service",
     )
-    change = undeclared("llmrack-ollama@a.service").change(there, ())
+    change = undeclared("llmrack-ollama@a.service").change(present, ())
     assert change.why == "to be removed: llmrack-warm-up@a.service"
     assert ".env" not in change.actions[0].script
 
 
 def test_other_units_of_the_user_are_none_of_ours():
-    there = seen("default.target.wants/llmrack-gateway@blue.service", "x.wants/mine.service")
-    assert undeclared().change(there, ()) is None
+    present = seen("default.target.wants/llmrack-gateway@blue.service", "x.wants/mine.service")
+    assert undeclared().change(present, ()) is None

@@ -34,8 +34,8 @@ NOTE = "/home/llm/.config/llmrack/models/note"
 
 def seen(note: str = "", **models: str) -> Seen:
     """A host with models (their digests by name, ``_`` for ``:``) and a note."""
-    there = {name.replace("_", ":"): ModelSeen(digest, 10**9) for name, digest in models.items()}
-    return Seen(parts={"model": there}, notes={NOTE: note} if note else {})
+    present = {name.replace("_", ":"): ModelSeen(digest, 10**9) for name, digest in models.items()}
+    return Seen(parts={"model": present}, notes={NOTE: note} if note else {})
 
 
 def models_in(folder: str) -> Mapping[str, ModelSeen]:
@@ -112,8 +112,8 @@ def test_copy_gives_a_model_a_second_name():
 
 
 def test_unchanged_created_model_costs_nothing():
-    there = seen("r1 own base", assistant_latest="own", base_latest="base")
-    assert created().change(there, ()) is None
+    present = seen("r1 own base", assistant_latest="own", base_latest="base")
+    assert created().change(present, ()) is None
 
 
 @pytest.mark.parametrize(
@@ -129,8 +129,8 @@ def test_unchanged_created_model_costs_nothing():
 )
 def test_created_model_is_made_anew_when_something_differs(note, models, changed, why):
     whole = {"assistant_latest": "own", "base_latest": "base"} if why != "missing" else {}
-    there = seen(note, **(models or whole))
-    assert created().change(there, changed).why == why
+    present = seen(note, **(models or whole))
+    assert created().change(present, changed).why == why
 
 
 def test_prune_removes_by_exact_name():
@@ -143,8 +143,8 @@ def test_prune_removes_by_exact_name():
 
 def test_prune_quotes_what_it_finds_on_a_host():
     only = DeclaredModelsOnly(frozenset(), FOLDER, URL)
-    there = Seen(parts={"model": {"a'; reboot #:x": ModelSeen("d")}})
-    assert '\'{"model": "a\'"\'"\'; reboot #:x"}\'' in only.change(there, ()).actions[0].script
+    present = Seen(parts={"model": {"a'; reboot #:x": ModelSeen("d")}})
+    assert '\'{"model": "a\'"\'"\'; reboot #:x"}\'' in only.change(present, ()).actions[0].script
 
 
 def test_models_are_compared_after_a_restart_alone():
@@ -178,8 +178,8 @@ def test_what_a_model_was_made_by_is_noted(tmp_path, monkeypatch, source):
         file = tmp_path / "manifests" / manifest_path(name)
         file.parent.mkdir(parents=True)
         file.write_text(name)
-    its = created(folder=str(tmp_path), source=source, note=f"{tmp_path}/a note")
-    subprocess.run(["sh", "-c", its.change(Seen(), ()).actions[-1].script], check=True)
+    model = created(folder=str(tmp_path), source=source, note=f"{tmp_path}/a note")
+    subprocess.run(["sh", "-c", model.change(Seen(), ()).actions[-1].script], check=True)
     digests = [hashlib.sha256(name.encode()).hexdigest() for name in ("assistant:latest", source)]
     assert (tmp_path / "a note").read_text().split() == [
         *("r1", digests[0], digests[1] if source else "-")
@@ -208,9 +208,9 @@ def test_snapshot_sees_models_and_their_sizes(tmp_path):
     manifest = tmp_path / "models/manifests" / manifest_path("llama3.2:1b")
     manifest.parent.mkdir(parents=True)
     manifest.write_text('{"config":{"size":5},"layers":[{"size": 3000000000},{"size":2}]}')
-    found = models_in(str(tmp_path / "models"))
-    assert found["llama3.2:1b"].size == 3000000007
-    assert len(found["llama3.2:1b"].digest) == 64
+    models = models_in(str(tmp_path / "models"))
+    assert models["llama3.2:1b"].size == 3000000007
+    assert len(models["llama3.2:1b"].digest) == 64
 
 
 def test_snapshot_of_a_host_without_models_is_empty(tmp_path):

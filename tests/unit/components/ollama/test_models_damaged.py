@@ -45,8 +45,8 @@ def damaged(model: str, size: int) -> Seen:
 
 
 def test_a_whole_model_is_not_damaged(folder):
-    found = seen(folder)
-    assert (found.size, found.damaged) == (3_020, ())
+    seen_ = seen(folder)
+    assert (seen_.size, seen_.damaged) == (3_020, ())
 
 
 def test_a_blob_that_is_gone_is_seen(folder):
@@ -60,8 +60,8 @@ def test_a_blob_that_was_cut_short_is_seen(folder):
 
 
 def test_a_folder_without_any_blob_is_seen(folder):
-    for each in (folder / "blobs").iterdir():
-        each.unlink()
+    for file in (folder / "blobs").iterdir():
+        file.unlink()
     assert {digest for digest, _ in seen(folder).damaged} == {WEIGHTS, CONFIG}
 
 

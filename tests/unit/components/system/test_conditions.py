@@ -29,25 +29,25 @@ PULL = Change("OllamaModel m:latest", "missing", ())
 EMPTY = Seen(facts={"os": "debian", "os_version": "12", "arch": "x86_64"})
 
 
-def at(there: str, here: str = HERE) -> Seen:
-    return Seen(facts={"time": there, "time_here": here})
+def at(host_time: str, controller_time: str = HERE) -> Seen:
+    return Seen(facts={"time": host_time, "time_here": controller_time})
 
 
 @pytest.mark.parametrize(
-    ("there", "off"),
+    ("host_time", "off"),
     [
         ("1763753000 2025-11-21 19:23", "365 days"),
         ("1826825000 2027-11-21 19:23", "365 days"),
         ("1795292660 2026-11-21 20:24", "61 min"),
     ],
 )
-def test_a_clock_that_is_far_off_is_refused(there, off):
-    (reason,) = wrong_clock(at(there))
+def test_a_clock_that_is_far_off_is_refused(host_time, off):
+    (reason,) = wrong_clock(at(host_time))
     assert reason.startswith(
-        f"its clock says {there.split(' ', 1)[1]} UTC, this machine's 2026-11-21 19:23: "
+        f"its clock says {host_time.split(' ', 1)[1]} UTC, this machine's 2026-11-21 19:23: "
         f"one of them is off by {off}: certificates"
     )
-    assert slow_or_fast(at(there)) == []
+    assert slow_or_fast(at(host_time)) == []
 
 
 def test_a_clock_that_is_a_little_off_is_told():
@@ -56,9 +56,9 @@ def test_a_clock_that_is_a_little_off_is_told():
     assert wrong_clock(at("1795288400 2026-11-21 19:13")) == []
 
 
-@pytest.mark.parametrize("there", ["1795288955 2026-11-21 19:22", ""])
-def test_a_clock_that_is_right_or_not_known_is_no_matter(there):
-    assert wrong_clock(at(there)) + slow_or_fast(at(there)) == []
+@pytest.mark.parametrize("host_time", ["1795288955 2026-11-21 19:22", ""])
+def test_a_clock_that_is_right_or_not_known_is_no_matter(host_time):
+    assert wrong_clock(at(host_time)) + slow_or_fast(at(host_time)) == []
 
 
 def test_the_look_tells_both_clocks():
@@ -99,8 +99,8 @@ def installing() -> list[Change]:
     fleet = Fleet((host(ollama_bind="0.0.0.0"), gateway))
     resources = [
         resource
-        for each in fleet.hosts
-        for part in by_component(site(fleet=fleet), each, "amd64", "n").values()
+        for entry in fleet.hosts
+        for part in by_component(site(fleet=fleet), entry, "amd64", "n").values()
         for resource in part
         if isinstance(resource, Packages)
     ]
@@ -133,11 +133,11 @@ def test_a_models_directory_that_is_read_only_is_told_as_such():
 
 
 def test_the_look_tells_what_is_mounted_read_only():
-    there = (
+    mount = (
         "mount -t tmpfs tmpfs /mnt && mkdir /mnt/a && mount -t tmpfs -o ro,size=1m tmpfs /mnt/a && "
     )
     look = script(Look(disks={"/mnt/a/b/c", "/mnt/d"}), "n")
-    words = ["unshare", "--mount", "--map-root-user", "sh", "-c", there + look]
+    words = ["unshare", "--mount", "--map-root-user", "sh", "-c", mount + look]
     done = subprocess.run(words, capture_output=True, text=True)
     seen = parse(done.stdout.splitlines(), Look())
     assert seen.disks["/mnt/a/b/c"] == DiskSeen("/mnt/a", 1024 * 1024, True)
@@ -166,7 +166,7 @@ class Rack:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "message",
     [
         "tar: bin/ollama: Cannot write: No space left on device",
         "write /srv/models/blobs/x: no space left on device",
@@ -176,9 +176,9 @@ class Rack:
         "E: You don't have enough free space in /var/cache/apt/archives/.",
     ],
 )
-def test_what_could_not_be_written_is_explained_by_the_filesystems(said):
-    assert explained(Rack(), said) == (
-        f"{said}\n      the filesystem at /home has 3 MiB free, /srv is read-only: make room "
+def test_what_could_not_be_written_is_explained_by_the_filesystems(message):
+    assert explained(Rack(), message) == (
+        f"{message}\n      the filesystem at /home has 3 MiB free, /srv is read-only: make room "
         "there, or it writable, then deploy again; that goes on where this one ended"
     )
 

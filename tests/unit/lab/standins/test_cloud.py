@@ -155,5 +155,5 @@ def test_cloud_shows_capabilities(cloud: Running) -> None:
 
 
 def test_cloud_speaks_the_openai_form_too(cloud: Running) -> None:
-    said = cloud.openai.chat.completions.create(model="gpt-oss:120b", messages=HELLO)
-    assert said.choices[0].message.content.startswith("[cloud gpt-oss:120b]")
+    answer = cloud.openai.chat.completions.create(model="gpt-oss:120b", messages=HELLO)
+    assert answer.choices[0].message.content.startswith("[cloud gpt-oss:120b]")

@@ -136,7 +136,7 @@ def test_load_delays_the_first_answer_of_a_model_alone(attic: Running) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "message"),
     [
         ({"mode": "sulk"}, "unknown mode 'sulk'"),
         ({"mode": "cut", "seconds": 1}, "cut knows no 'seconds': use model, only, after"),
@@ -146,10 +146,10 @@ def test_load_delays_the_first_answer_of_a_model_alone(attic: Running) -> None:
         ({"mode": "500", "only": "chat"}, "only is 'all' or 'inference'"),
     ],
 )
-def test_what_is_wrong_with_a_fault_is_said(attic: Running, fault: dict, said: str) -> None:
+def test_what_is_wrong_with_a_fault_is_said(attic: Running, fault: dict, message: str) -> None:
     response = attic.control.post("/fault", json=fault)
     assert response.status_code == 400
-    assert said in response.json()["error"]
+    assert message in response.json()["error"]
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -29,7 +29,7 @@ def openai_like() -> Iterator[Running]:
 @pytest.fixture
 def vllm() -> Iterator[Running]:
     names = ("qwen", "bge:embedding", "order:rerank", "whisper:transcription")
-    yield from running(VLLM([_model(each) for each in names], ""))
+    yield from running(VLLM([_model(name) for name in names], ""))
 
 
 def silence(seconds: float) -> bytes:
@@ -56,8 +56,8 @@ def test_a_file_in_a_form_arrives_as_it_is(content: bytes) -> None:
 
 def test_a_transcription_says_how_long_the_audio_is(openai_like: Running) -> None:
     create = openai_like.openai.audio.transcriptions.create
-    said = create(model="whisper-1", file=("a.wav", silence(0.5)))
-    assert said.text == "[openai whisper-1] It heard 0.5 s of audio."
+    answer = create(model="whisper-1", file=("a.wav", silence(0.5)))
+    assert answer.text == "[openai whisper-1] It heard 0.5 s of audio."
     with pytest.raises(openai.BadRequestError, match="not supported at /v1/audio/transcriptions"):
         create(model="gpt-4o", file=("a.wav", silence(0.5)))
 
@@ -68,18 +68,18 @@ def test_a_transcription_says_how_long_the_audio_is(openai_like: Running) -> Non
 def test_a_transcription_has_the_form_that_is_asked_for(
     openai_like: Running, form: str, begin: str
 ) -> None:
-    said = openai_like.openai.audio.transcriptions.create(
+    answer = openai_like.openai.audio.transcriptions.create(
         model="whisper-1", file=("a.wav", silence(0.5)), response_format=form
     )
-    assert said.startswith(begin)
+    assert answer.startswith(begin)
 
 
 def test_speech_is_audio(openai_like: Running) -> None:
-    said = openai_like.openai.audio.speech.create(
+    answer = openai_like.openai.audio.speech.create(
         model="tts-1", voice="alloy", input="hello", response_format="wav"
     )
-    assert said.response.headers["content-type"] == "audio/wav"
-    assert said.content.startswith(b"ID3[openai tts-1]")
+    assert answer.response.headers["content-type"] == "audio/wav"
+    assert answer.content.startswith(b"ID3[openai tts-1]")
     with pytest.raises(openai.BadRequestError, match="not supported at /v1/audio/speech"):
         openai_like.openai.audio.speech.create(model="whisper-1", voice="alloy", input="hello")
 
@@ -100,7 +100,7 @@ def test_documents_are_ranked(server: str, request: pytest.FixtureRequest) -> No
     running_server: Running = request.getfixturevalue(server)
     model = {"vllm": "order", "openai_like": "ranks"}[server]
     answer = running_server.api.post("/v1/rerank", json={"model": model, **RANKED, "top_n": 2})
-    assert [each["index"] for each in answer.json()["results"]] == [2, 1]
+    assert [entry["index"] for entry in answer.json()["results"]] == [2, 1]
 
 
 def test_vllm_says_what_a_model_does_not_support(vllm: Running) -> None:

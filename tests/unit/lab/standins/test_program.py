@@ -45,10 +45,10 @@ def openai_like() -> Iterator[Running]:
 
 
 def test_control_says_that_it_is_a_stand_in(cloud: Running) -> None:
-    said = cloud.control.get("/").json()
-    assert (said["standin"], said["mode"]) == ("cloud", "ok")
-    assert said["honest"] == "a stand-in, not Ollama Cloud"
-    assert "gpt-oss:20b" in said["models"]
+    state = cloud.control.get("/").json()
+    assert (state["standin"], state["mode"]) == ("cloud", "ok")
+    assert state["honest"] == "a stand-in, not Ollama Cloud"
+    assert "gpt-oss:20b" in state["models"]
 
 
 def test_requests_are_remembered_without_the_token(cloud: Running) -> None:
@@ -89,8 +89,8 @@ def test_a_status_is_answered_in_the_provider_s_form(openai_like: Running, mode:
 
 def test_a_fault_can_strike_one_model_alone(openai_like: Running) -> None:
     openai_like.fault(mode="500", model="gpt-4o")
-    said = openai_like.openai.chat.completions.create(model="gpt-4o-mini", messages=HELLO)
-    assert said.choices[0].message.content.startswith("[openai gpt-4o-mini]")
+    answer = openai_like.openai.chat.completions.create(model="gpt-4o-mini", messages=HELLO)
+    assert answer.choices[0].message.content.startswith("[openai gpt-4o-mini]")
     with pytest.raises(openai.InternalServerError):
         openai_like.openai.chat.completions.create(model="gpt-4o", messages=HELLO)
 

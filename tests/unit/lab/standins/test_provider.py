@@ -156,44 +156,44 @@ def test_openai_like_streams_with_usage_last(openai_like: Running) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_openai_like_calls_a_tool(openai_like: Running, stream: bool) -> None:
-    said = openai_like.openai.chat.completions.create(
+    answer = openai_like.openai.chat.completions.create(
         model="gpt-4o", messages=HELLO, tools=[WEATHER], stream=stream
     )
     if stream:
-        deltas = [chunk.choices[0] for chunk in said]
+        deltas = [chunk.choices[0] for chunk in answer]
         call, reason = deltas[1].delta.tool_calls[0], deltas[-1].finish_reason
     else:
-        call, reason = said.choices[0].message.tool_calls[0], said.choices[0].finish_reason
+        call, reason = answer.choices[0].message.tool_calls[0], answer.choices[0].finish_reason
     assert (call.function.name, reason) == ("weather", "tool_calls")
     assert json.loads(call.function.arguments) == {"city": "[openai gpt-4o]", "days": 1}
 
 
 def test_openai_like_speaks_after_the_tool_answered(openai_like: Running) -> None:
     messages = [*HELLO, {"role": "tool", "tool_call_id": "call_1", "content": "sunny"}]
-    said = openai_like.openai.chat.completions.create(
+    answer = openai_like.openai.chat.completions.create(
         model="gpt-4o", messages=messages, tools=[WEATHER]
     )
-    assert said.choices[0].message.content.startswith("[openai gpt-4o]")
+    assert answer.choices[0].message.content.startswith("[openai gpt-4o]")
 
 
 def test_openai_like_sees_images(openai_like: Running) -> None:
     url = {"url": f"data:image/png;base64,{PIXEL}"}
     content = [{"type": "text", "text": "what?"}, {"type": "image_url", "image_url": url}]
-    said = openai_like.openai.chat.completions.create(
+    answer = openai_like.openai.chat.completions.create(
         model="gpt-4o", messages=[{"role": "user", "content": content}]
     )
-    assert "an image of 16 bytes" in said.choices[0].message.content
+    assert "an image of 16 bytes" in answer.choices[0].message.content
 
 
 def test_openai_like_fits_its_answer_to_a_json_schema(openai_like: Running) -> None:
     schema = {"type": "object", "properties": {"who": {"$ref": "#/$defs/W"}}}
     schema["$defs"] = {"W": {"enum": ["me", "you"]}}
-    said = openai_like.openai.chat.completions.create(
+    answer = openai_like.openai.chat.completions.create(
         model="gpt-4o",
         messages=HELLO,
         response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": schema}},
     )
-    assert json.loads(said.choices[0].message.content) == {"who": "me"}
+    assert json.loads(answer.choices[0].message.content) == {"who": "me"}
 
 
 @pytest.mark.parametrize("encoding", ["float", "base64"])

@@ -43,7 +43,7 @@ def test_attic_is_closed_without_its_key(attic: Running) -> None:
 @pytest.mark.parametrize("path", ["/api/embed", "/v1/embeddings"])
 def test_attic_embeds_with_an_embedding_model_alone(attic: Running, path: str) -> None:
     answer = attic.api.post(path, json={"model": "nomic-embed-text", "input": "hello"}).json()
-    (vector,) = answer.get("embeddings") or [each["embedding"] for each in answer["data"]]
+    (vector,) = answer.get("embeddings") or [entry["embedding"] for entry in answer["data"]]
     assert len(vector) == 768
     assert attic.api.post(path, json={"model": "llama3.2", "input": "x"}).status_code == 501
 
@@ -51,17 +51,17 @@ def test_attic_embeds_with_an_embedding_model_alone(attic: Running, path: str) -
 def test_attic_shows_what_it_has_loaded(attic: Running) -> None:
     assert attic.api.get("/api/ps").json() == {"models": []}
     attic.api.post("/api/chat", json=CHAT)
-    assert [each["name"] for each in attic.api.get("/api/ps").json()["models"]] == [
+    assert [model["name"] for model in attic.api.get("/api/ps").json()["models"]] == [
         "llama3.2:latest"
     ]
 
 
 def test_office_answers_at_paths_of_its_own(office: Running) -> None:
     office.api.headers.update(OPEN)
-    said = office.api.post("/ollama/v2/chat", json=CHAT).json()["message"]["content"]
-    assert said.startswith("[office llama3.2]")
+    answer = office.api.post("/ollama/v2/chat", json=CHAT).json()["message"]["content"]
+    assert answer.startswith("[office llama3.2]")
     listed = office.api.get("/ollama/v2/models").json()["models"]
-    assert "nomic-embed-text:latest" in [each["name"] for each in listed]
+    assert "nomic-embed-text:latest" in [item["name"] for item in listed]
     assert office.api.get("/ollama/v2/health").status_code == 200
 
 

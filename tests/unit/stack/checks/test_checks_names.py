@@ -19,8 +19,8 @@ def with_models(**parts):
 
 
 def disabled(provider: str, **parts):
-    its = STACK["providers"][provider] | {"enabled": False}
-    return with_models(**parts, providers=STACK["providers"] | {provider: its})
+    changed = STACK["providers"][provider] | {"enabled": False}
+    return with_models(**parts, providers=STACK["providers"] | {provider: changed})
 
 
 def found(stack_) -> list[str]:
@@ -37,32 +37,34 @@ def test_a_model_without_providers_is_refused():
 
 
 def test_each_provider_knows_a_model_by_its_own_name():
-    its = with_models(
+    declared = with_models(
         models={"gpt-oss:20b-cloud": {"provider": ["local", "cloud"], "context_length": 4096}}
     )
-    assert its.upstream(CLOUD, "cloud") == "gpt-oss:20b"
-    assert its.upstream(CLOUD, "local") == "gpt-oss:20b-cloud-ctx4096"
+    assert declared.upstream(CLOUD, "cloud") == "gpt-oss:20b"
+    assert declared.upstream(CLOUD, "local") == "gpt-oss:20b-cloud-ctx4096"
 
 
 def test_a_declared_name_holds_at_every_provider():
-    its = with_models(models={"x": {"provider": ["vllm", "cloud"], "model": "org/x"}})
-    assert {its.upstream("x", at) for at in ("vllm", "cloud")} == {"org/x"}
+    declared = with_models(models={"x": {"provider": ["vllm", "cloud"], "model": "org/x"}})
+    assert {declared.upstream("x", at) for at in ("vllm", "cloud")} == {"org/x"}
 
 
 def test_a_wildcard_keeps_what_follows_its_slash():
-    its = with_models(models={"office/*": {"provider": "vllm"}, "v/llama*": {"provider": "vllm"}})
-    assert its.upstream("office/*", "vllm") == "*"
-    assert its.upstream("v/llama*", "vllm") == "llama*"
+    declared = with_models(
+        models={"office/*": {"provider": "vllm"}, "v/llama*": {"provider": "vllm"}}
+    )
+    assert declared.upstream("office/*", "vllm") == "*"
+    assert declared.upstream("v/llama*", "vllm") == "llama*"
 
 
 def test_a_mix_takes_the_default_chain_without_its_own_members():
-    its = stack(mixes={"m": {"coder": 1, CLOUD: 1}}, default_chain=[CLOUD, LLAMA])
-    assert its.chain("m") == (LLAMA,)
+    declared = stack(mixes={"m": {"coder": 1, CLOUD: 1}}, default_chain=[CLOUD, LLAMA])
+    assert declared.chain("m") == (LLAMA,)
 
 
 def test_a_mix_with_a_chain_of_its_own_does_not_take_the_default_one():
-    its = stack(mixes={"m": {"coder": 1, CLOUD: 1}}, chains={"m": [LLAMA]})
-    assert its.chain("m") == (LLAMA,)
+    declared = stack(mixes={"m": {"coder": 1, CLOUD: 1}}, chains={"m": [LLAMA]})
+    assert declared.chain("m") == (LLAMA,)
 
 
 def test_a_tier_does_not_take_the_default_chain():
@@ -70,8 +72,8 @@ def test_a_tier_does_not_take_the_default_chain():
 
 
 def test_a_tier_takes_the_chain_declared_for_it():
-    its = stack(tiers={"eco": [LLAMA]}, chains={"eco": ["coder"]})
-    assert its.chain("eco") == ("coder",)
+    declared = stack(tiers={"eco": [LLAMA]}, chains={"eco": ["coder"]})
+    assert declared.chain("eco") == ("coder",)
 
 
 def test_an_alias_has_the_chain_of_its_model():
@@ -87,8 +89,8 @@ def test_a_wildcard_does_not_take_the_default_chain():
 
 
 def test_a_name_that_no_enabled_provider_serves_is_no_name():
-    its = disabled("cloud", aliases={"gpt": CLOUD}, tiers={"t": [CLOUD], "u": [CLOUD, LLAMA]})
-    assert its.names == (LLAMA, "embed", "coder", "u")
+    declared = disabled("cloud", aliases={"gpt": CLOUD}, tiers={"t": [CLOUD], "u": [CLOUD, LLAMA]})
+    assert declared.names == (LLAMA, "embed", "coder", "u")
 
 
 def test_a_model_of_a_disabled_provider_falls_out_of_chains():
@@ -96,17 +98,19 @@ def test_a_model_of_a_disabled_provider_falls_out_of_chains():
 
 
 def test_a_model_of_a_disabled_provider_falls_out_of_special_chains():
-    its = disabled("cloud", context_window_chains={LLAMA: [CLOUD, "coder"]})
-    assert its.special_chain(its.context_window_chains, LLAMA) == ("coder",)
+    declared = disabled("cloud", context_window_chains={LLAMA: [CLOUD, "coder"]})
+    assert declared.special_chain(declared.context_window_chains, LLAMA) == ("coder",)
 
 
 def test_a_model_stays_with_its_other_providers():
-    its = disabled("cloud", models={"x": {"provider": ["cloud", "vllm"]}})
-    assert its.served_by("x") == ("vllm",)
+    declared = disabled("cloud", models={"x": {"provider": ["cloud", "vllm"]}})
+    assert declared.served_by("x") == ("vllm",)
 
 
 def test_a_stack_without_an_enabled_provider_is_refused():
-    providers = {name: each | {"enabled": False} for name, each in STACK["providers"].items()}
+    providers = {
+        name: provider | {"enabled": False} for name, provider in STACK["providers"].items()
+    }
     assert "providers: none is enabled; enable one of them" in found(stack(providers=providers))
 
 
@@ -115,7 +119,7 @@ def test_a_disabled_provider_needs_no_secret():
 
 
 def test_a_sound_stack_with_everything_passes():
-    its = with_models(
+    declared = with_models(
         models={"both": {"provider": ["local", "vllm"]}, "v/*": {"provider": "vllm"}},
         tiers={"eco": [LLAMA, "both"]},
         mixes={"m": {LLAMA: 80, CLOUD: 20}},
@@ -123,7 +127,7 @@ def test_a_sound_stack_with_everything_passes():
         context_window_chains={LLAMA: [CLOUD], "eco": [CLOUD]},
         content_policy_chains={CLOUD: [LLAMA]},
     )
-    assert found(its) == []
+    assert found(declared) == []
 
 
 @pytest.mark.parametrize(
@@ -181,7 +185,7 @@ def test_mistake_with_names_is_said_with_its_way_out(parts, message):
 
 
 @pytest.mark.parametrize(
-    ("parts", "what"),
+    ("parts", "place"),
     [
         ({"chains": {LLAMA: ["x"]}}, "chain"),
         ({"context_window_chains": {LLAMA: ["x"]}}, "chain"),
@@ -191,9 +195,9 @@ def test_mistake_with_names_is_said_with_its_way_out(parts, message):
         ({"mixes": {"m": {LLAMA: 1, "x": 1}}}, "mix"),
     ],
 )
-def test_an_explicit_only_model_stands_nowhere(parts, what):
+def test_an_explicit_only_model_stands_nowhere(parts, place):
     texts = found(with_models(models={"x": HIDDEN}, **parts))
-    assert any(f"'x' is explicit_only and may stand in no {what}; take it" in t for t in texts)
+    assert any(f"'x' is explicit_only and may stand in no {place}; take it" in t for t in texts)
 
 
 def test_an_alias_may_lead_to_an_explicit_only_model():
@@ -209,16 +213,16 @@ def test_a_default_without_a_line_has_the_line_around_it():
 
 def test_two_accounts_at_one_address_are_two_providers():
     other = {"kind": "ollama-cloud", "api_key": "OTHER_KEY"}
-    its = with_models(
+    declared = with_models(
         providers=STACK["providers"] | {"other": other}, models={"x": {"provider": "other"}}
     )
-    assert check(declaration(its, secrets=("OLLAMA_API_KEY", "OTHER_KEY"))) == []
+    assert check(declaration(declared, secrets=("OLLAMA_API_KEY", "OTHER_KEY"))) == []
 
 
 def test_a_provider_with_the_name_of_a_host_is_refused():
-    its = with_models(
+    declared = with_models(
         providers=STACK["providers"] | {"box2": {"kind": "vllm", "url": "http://x/v1"}},
         models={"x": {"provider": "box2"}},
     )
-    (text,) = found(its)
+    (text,) = found(declared)
     assert "providers.box2: is the name of a host, too" in text

@@ -19,13 +19,13 @@ GPU = "GPU-aaaaaaaa-0000-0000-0000-000000000001"
 def found(providers=None, fleet=None, **models) -> list[str]:
     """What the checks say of these models."""
     declared = {name: {"provider": "local"} | model for name, model in models.items()}
-    its = stack(
+    declared = stack(
         providers=providers or {"local": {"kind": "ollama"}, "cloud": {"kind": "ollama-cloud"}},
         models=declared | {"gpt": {"provider": "cloud"}} if not providers else declared,
         chains={},
         default_chain=[],
     )
-    return [str(problem) for problem in check(declaration(its, fleet or Fleet((host(),))))]
+    return [str(problem) for problem in check(declaration(declared, fleet or Fleet((host(),))))]
 
 
 def on_host(**settings) -> list[str]:
@@ -70,12 +70,12 @@ def test_models_that_are_made_hold_together():
 )
 def test_an_adapter_is_refused_for_an_ollama_that_takes_none(version, taken):
     adapter = {"file": "a.gguf", "sha256": "a" * 64}
-    said = found(
+    reported = found(
         fleet=Fleet((host(ollama_version=version),)),
         m={"create": {"from": "x", "adapters": [adapter]}},
     )
     refused = f"models.m.create.adapters: Ollama {version} on box1 takes no LoRA adapters"
-    assert any(refused in text for text in said) != taken
+    assert any(refused in text for text in reported) != taken
 
 
 @pytest.mark.parametrize("name", ["gpt-oss:20b-cloud", "kimi-k2.6:cloud", "a/b:Cloud"])

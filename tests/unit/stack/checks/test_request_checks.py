@@ -45,7 +45,7 @@ def test_a_level_that_ollama_does_not_know_is_found() -> None:
 
 def test_a_switch_that_openais_api_does_not_have_is_found() -> None:
     paid = {"kind": "openai-compatible", "url": "https://paid/v1"}
-    its = stack(
+    declared = stack(
         providers=STACK["providers"] | {"paid": paid},  # type: ignore[operator]
         models=STACK["models"]  # type: ignore[operator]
         | {
@@ -56,7 +56,7 @@ def test_a_switch_that_openais_api_does_not_have_is_found() -> None:
             }
         },
     )
-    (problem,) = check(declaration(its))
+    (problem,) = check(declaration(declared))
     assert "OpenAI's API has no switch for thinking" in str(problem)
 
 
@@ -70,8 +70,8 @@ def eyes(**fields: Any) -> list[str]:
         LLAMA: {"provider": "local", **fields},
         "eyes": {"provider": "vllm", "capabilities": ["chat", "vision"]},
     }
-    found = warnings(declaration(stack(models=models, chains={LLAMA: ["eyes"]})))
-    return [str(each) for each in found if "images" in str(each)]
+    warned = warnings(declaration(stack(models=models, chains={LLAMA: ["eyes"]})))
+    return [str(problem) for problem in warned if "images" in str(problem)]
 
 
 def test_images_that_went_along_a_chain_are_warned_of() -> None:
@@ -88,14 +88,14 @@ def test_images_that_still_go_along_it_are_not() -> None:
 @pytest.mark.parametrize("name", ["gpt-oss:20b", "qwen3:8b", "org/deepseek-r1"])
 def test_a_model_that_thinks_by_its_name_is_warned_of(name: str) -> None:
     (text,) = [
-        str(each)
-        for each in warnings(declaration(with_model("x", provider="vllm", model=name)))
-        if "models.x." in str(each)
+        str(problem)
+        for problem in warnings(declaration(with_model("x", provider="vllm", model=name)))
+        if "models.x." in str(problem)
     ]
     assert "reasoning_effort of clients is left out" in text
 
 
 @pytest.mark.parametrize("name", ["qwen3-coder:30b", "llama3.2", "qwen3-embedding"])
 def test_one_that_does_not_is_not(name: str) -> None:
-    found = warnings(declaration(with_model("x", provider="vllm", model=name)))
-    assert not [each for each in found if "models.x." in str(each)]
+    warned = warnings(declaration(with_model("x", provider="vllm", model=name)))
+    assert not [problem for problem in warned if "models.x." in str(problem)]

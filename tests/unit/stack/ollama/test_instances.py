@@ -35,13 +35,13 @@ def test_one_instance_has_every_card_and_the_hosts_name():
 
 
 def test_an_instance_a_card_is_pinned_by_uuid_in_an_order_of_its_own():
-    found = instances(box((TWO, ONE), ollama_instances="per-gpu"))
-    assert found == instances(box((ONE, TWO), ollama_instances="per-gpu"))
-    assert [(each.name, each.port, each.gpus) for each in found] == [
+    listed = instances(box((TWO, ONE), ollama_instances="per-gpu"))
+    assert listed == instances(box((ONE, TWO), ollama_instances="per-gpu"))
+    assert [(instance.name, instance.port, instance.gpus) for instance in listed] == [
         ("aaaaaaaa", 11434, (ONE,)),
         ("bbbbbbbb", 11435, (TWO,)),
     ]
-    assert dict(found[0].environment)["CUDA_VISIBLE_DEVICES"] == ONE
+    assert dict(listed[0].environment)["CUDA_VISIBLE_DEVICES"] == ONE
 
 
 def test_only_one_instance_writes():
@@ -78,15 +78,15 @@ def test_an_instance_with_every_card_may_use_vulkan():
 
 
 def test_an_instance_of_a_list_may_choose_its_vulkan_devices():
-    own = {"GGML_VK_VISIBLE_DEVICES": "2"}
-    listed = [{"name": "a", "gpus": [ONE], "environment": own}]
+    environment = {"GGML_VK_VISIBLE_DEVICES": "2"}
+    listed = [{"name": "a", "gpus": [ONE], "environment": environment}]
     (only,) = instances(box(ollama_instances=listed))
     assert dict(only.environment)["GGML_VK_VISIBLE_DEVICES"] == "2"
 
 
 def test_every_instance_has_the_variables_that_are_handed_on():
-    its = box((ONE, TWO), ollama_instances="per-gpu", ollama_extra_environment={"X_Y": "1"})
-    assert [dict(each.environment)["X_Y"] for each in instances(its)] == ["1", "1"]
+    engine = box((ONE, TWO), ollama_instances="per-gpu", ollama_extra_environment={"X_Y": "1"})
+    assert [dict(instance.environment)["X_Y"] for instance in instances(engine)] == ["1", "1"]
 
 
 def test_nobody_knows_instances_before_the_cards_are_known():
@@ -94,12 +94,12 @@ def test_nobody_knows_instances_before_the_cards_are_known():
 
 
 def test_a_box_that_needs_no_card_has_one_instance_without():
-    found = instances(box((), ollama_instances="per-gpu", gpu_required=False))
-    assert [each.name for each in found] == ["main"]
+    listed = instances(box((), ollama_instances="per-gpu", gpu_required=False))
+    assert [instance.name for instance in listed] == ["main"]
 
 
 def test_a_list_gives_names_cards_ports_and_variables():
-    found = instances(
+    listed = instances(
         box(
             ollama_instances=[
                 {"name": "big", "gpus": [ONE, TWO], "environment": {"OLLAMA_NUM_PARALLEL": 4}},
@@ -109,12 +109,12 @@ def test_a_list_gives_names_cards_ports_and_variables():
             ollama_environment={"OLLAMA_CONTEXT_LENGTH": 4096},
         )
     )
-    assert [(each.name, each.port) for each in found] == [
+    assert [(instance.name, instance.port) for instance in listed] == [
         ("big", 11434),
         ("next", 11435),
         ("far", 11500),
     ]
-    big, cpu = dict(found[0].environment), dict(found[1].environment)
+    big, cpu = dict(listed[0].environment), dict(listed[1].environment)
     assert big["CUDA_VISIBLE_DEVICES"] == f"{ONE},{TWO}" and big["OLLAMA_NUM_PARALLEL"] == "4"
     assert cpu["CUDA_VISIBLE_DEVICES"] == cpu["ROCR_VISIBLE_DEVICES"] == "-1"
     # What an instance leaves open is as for all of them.
@@ -122,9 +122,13 @@ def test_a_list_gives_names_cards_ports_and_variables():
 
 
 def test_every_instance_is_a_deployment():
-    its = box((ONE, TWO), ollama_instances="per-gpu")
-    found = deployments(stack(), Fleet((its,)), its)
-    urls = {each.instance: each.url for each in found if each.model == "llama3.1:latest"}
+    engine = box((ONE, TWO), ollama_instances="per-gpu")
+    served = deployments(stack(), Fleet((engine,)), engine)
+    urls = {
+        deployment.instance: deployment.url
+        for deployment in served
+        if deployment.model == "llama3.1:latest"
+    }
     assert urls == {
         "box1/aaaaaaaa": "http://127.0.0.1:11434",
         "box1/bbbbbbbb": "http://127.0.0.1:11435",
@@ -132,14 +136,14 @@ def test_every_instance_is_a_deployment():
 
 
 def test_an_instance_is_reached_by_address_from_elsewhere():
-    its = box(ollama_bind="0.0.0.0")
-    (only,) = instances(its)
-    assert instance_url(its, only, host("box2")) == "http://10.0.0.1:11434"
-    assert instance_url(its, only, its) == "http://127.0.0.1:11434"
+    engine = box(ollama_bind="0.0.0.0")
+    (only,) = instances(engine)
+    assert instance_url(engine, only, host("box2")) == "http://10.0.0.1:11434"
+    assert instance_url(engine, only, engine) == "http://127.0.0.1:11434"
 
 
 def test_bases_come_before_what_is_made_from_them():
-    found = engine_models(
+    listed = engine_models(
         models(
             a={"create": {"from": "b"}},
             b={"create": {"from": "llama3.2"}},
@@ -147,29 +151,29 @@ def test_bases_come_before_what_is_made_from_them():
         ),
         box(),
     )
-    names = [each.name for each in found]
+    names = [model.name for model in listed]
     assert names.index("llama3.2:latest") < names.index("b:latest") < names.index("a:latest")
     assert names.index("llama3.2:1b") < names.index("c:latest")
 
 
 def test_bases_are_pulled_although_nobody_serves_them():
-    its = models(assistant={"create": {"from": "llama3.2"}})
-    assert pulled_models(its, box()) == ["llama3.2:latest"]
-    base = next(each for each in engine_models(its, box()) if each.create is None)
+    declared = models(assistant={"create": {"from": "llama3.2"}})
+    assert pulled_models(declared, box()) == ["llama3.2:latest"]
+    base = next(model for model in engine_models(declared, box()) if model.create is None)
     assert base.public == ()
 
 
 def test_a_context_length_makes_a_model_of_its_own():
-    its = models(llama3__8b={"context_length": 16384})
-    assert its.upstream("llama3:8b", "local") == "llama3:8b-ctx16384"
-    base, made = engine_models(its, box())
+    declared = models(llama3__8b={"context_length": 16384})
+    assert declared.upstream("llama3:8b", "local") == "llama3:8b-ctx16384"
+    base, made = engine_models(declared, box())
     assert (base.name, made.name) == ("llama3:8b", "llama3:8b-ctx16384")
     assert made.create and made.create.request == {"parameters": {"num_ctx": 16384}}
 
 
 def test_two_names_for_a_model_are_pulled_once():
-    its = models(gemma3={}, other={"model": "gemma3:latest"})
-    assert pulled_models(its, box()) == ["gemma3:latest"]
+    declared = models(gemma3={}, other={"model": "gemma3:latest"})
+    assert pulled_models(declared, box()) == ["gemma3:latest"]
 
 
 def test_models_lie_in_the_users_home_unless_told_otherwise():
@@ -194,7 +198,7 @@ def test_a_model_has_one_source(create, why):
 
 def test_digest_of_a_recipe_changes_with_what_decides():
     recipe = {"from": "a", "system": "s", "parameters": {"temperature": 0.7, "stop": ["x"]}}
-    one = Create.model_validate(recipe)
-    assert one.digest == Create.model_validate(recipe).digest
+    first = Create.model_validate(recipe)
+    assert first.digest == Create.model_validate(recipe).digest
     for key, other in (("from", "b"), ("system", "t"), ("parameters", {"temperature": 0.8})):
-        assert Create.model_validate(recipe | {key: other}).digest != one.digest
+        assert Create.model_validate(recipe | {key: other}).digest != first.digest

@@ -22,10 +22,10 @@ ollama_sha256 = {{
 
 def pinned(text: str | bytes, **others: str) -> bytes:
     """What becomes of ``gpu.py``."""
-    own = text.encode() if isinstance(text, str) else text
-    files = {f"{name}.py": each.encode() for name, each in others.items()}
-    change = pin_in({"gpu.py": own, **files}, PIN)
-    assert change.name == "gpu.py" and change.before == own
+    content = text.encode() if isinstance(text, str) else text
+    files = {f"{name}.py": value.encode() for name, value in others.items()}
+    change = pin_in({"gpu.py": content, **files}, PIN)
+    assert change.name == "gpu.py" and change.before == content
     return change.after
 
 
@@ -36,10 +36,10 @@ def refused(text: str | bytes, **others: str) -> str:
 
 
 def expected(text: str | bytes) -> bytes:
-    found = text.encode() if isinstance(text, str) else text
+    result = text.encode() if isinstance(text, str) else text
     for old, new in (("0.34.4", PIN.version), *((OLD[arch], PIN.digests[arch]) for arch in OLD)):
-        found = found.replace(old.encode(), new.encode())
-    return found
+        result = result.replace(old.encode(), new.encode())
+    return result
 
 
 @pytest.mark.parametrize(
@@ -63,9 +63,9 @@ def test_two_values_change_and_nothing_else(text: str | bytes) -> None:
 def test_shipped_settings_can_be_pinned() -> None:
     shipped = (ROOT / "group_data" / "gpu.py").read_bytes()
     new = pinned(shipped)
-    found: dict = {}
-    exec(new, found)
-    assert (found["ollama_version"], found["ollama_sha256"]) == (PIN.version, dict(PIN.digests))
+    result: dict = {}
+    exec(new, result)
+    assert (result["ollama_version"], result["ollama_sha256"]) == (PIN.version, dict(PIN.digests))
     assert len(new.splitlines()) == len(shipped.splitlines())
 
 
@@ -108,15 +108,15 @@ def test_the_file_that_names_the_release_is_found_among_others() -> None:
 def test_what_a_program_cannot_rewrite_safely_is_left_to_a_hand(
     text: str, others: dict[str, str], cause: str
 ) -> None:
-    said = refused(text, **others)
-    assert cause in said
+    reason = refused(text, **others)
+    assert cause in reason
     by_hand: dict = {}
-    exec(said.partition("set it by hand:")[2], by_hand)
+    exec(reason.partition("set it by hand:")[2], by_hand)
     assert (by_hand["ollama_version"], by_hand["ollama_sha256"]) == (PIN.version, PIN.digests)
 
 
 def listed(**digests: str) -> str:
-    return "".join(f"{each}  ./ollama-linux-{arch}.tar.zst\n" for arch, each in digests.items())
+    return "".join(f"{value}  ./ollama-linux-{arch}.tar.zst\n" for arch, value in digests.items())
 
 
 @pytest.mark.parametrize(

@@ -105,10 +105,10 @@ def test_old_driver_is_told_and_not_used(
 ) -> None:
     host.has(driver, compute)
     assert found() == []
-    told = capsys.readouterr().err
-    assert 'level=WARN source=cuda_compat.go:65 msg="NVIDIA driver too old"' in told
-    assert f'required_driver="{required}"' in told
-    assert "library=cpu" in told
+    output = capsys.readouterr().err
+    assert 'level=WARN source=cuda_compat.go:65 msg="NVIDIA driver too old"' in output
+    assert f'required_driver="{required}"' in output
+    assert "library=cpu" in output
 
 
 def test_amd_cards_are_found_where_their_device_opens(

@@ -52,7 +52,7 @@ def test_without_a_mark_the_first_tool_is_called_on_the_users_turn() -> None:
 
 @pytest.mark.parametrize("kind", [VLLM, Cloud])
 def test_provider_stand_ins_heed_the_mark(kind: type[VLLM] | type[Cloud]) -> None:
-    tools = [{"type": "function", "function": each} for each in OFFERED]
+    tools = [{"type": "function", "function": function} for function in OFFERED]
     for standin in running(kind([Model("m")], KEY)):
         answer = standin.openai.chat.completions.create(model="m", messages=[ASKED], tools=tools)
         (call,) = answer.choices[0].message.tool_calls
