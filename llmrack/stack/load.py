@@ -131,7 +131,9 @@ def _parse(name: str, text: str) -> tuple[Any, Lines]:
     What repeats itself by YAML's references, or goes deeper than any declaration, is refused, too.
     """
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        # Not libyaml's loader, which is quicker: a file that is nested deeply ends the process.
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
         if node is None:
             raise _whole(name, "is empty", "start with 'providers:' and 'models:'")
         lines: dict[tuple[str, ...], int] = {}
@@ -139,7 +141,7 @@ def _parse(name: str, text: str) -> tuple[Any, Lines]:
         _walk(name, node, (), lines, problems)
         if problems:
             raise DeclarationError(problems)
-        return yaml.safe_load(text), lines
+        return loader.construct_document(node), lines
     except RecursionError:
         raise _whole(name, "is nested too deeply", "write it as in docs/declare.md") from None
     except ValueError as error:
