@@ -21,6 +21,8 @@ from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
 from pyinfra_cli.exceptions import CliError
 
+from llmrack.hosts import pyinfra_speed
+
 INTERRUPTED = 130
 
 
@@ -41,6 +43,7 @@ def print_all() -> None:
 def install(state: State) -> None:
     """Make ``state`` refuse an empty selection, and an interrupt end the run with 130."""
     print_all()
+    pyinfra_speed.install()
     initialise = state.init
 
     def checked(

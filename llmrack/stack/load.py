@@ -128,7 +128,9 @@ def _parse(name: str, text: str) -> tuple[Any, Lines]:
     one), for references that repeat too much, and for too deep a nesting.
     """
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        # Not libyaml's loader, which is quicker: a file that is nested deeply ends the process.
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
         if node is None:
             raise _whole(name, "is empty", "start with 'providers:' and 'models:'")
         lines: dict[tuple[str, ...], int] = {}
@@ -136,7 +138,7 @@ def _parse(name: str, text: str) -> tuple[Any, Lines]:
         _walk(name, node, (), lines, problems)
         if problems:
             raise DeclarationError(problems)
-        return yaml.safe_load(text), lines
+        return loader.construct_document(node), lines
     except RecursionError:
         raise _whole(name, "is nested too deeply", "write it as in docs/declare.md") from None
     except ValueError as error:

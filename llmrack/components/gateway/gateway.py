@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from typing import Any
 
 from llmrack.components.gateway.routing import authorities, routing
@@ -163,6 +164,7 @@ def resources(site: Site, host: Host, nonce: str, credentials: bool) -> list[Res
     ]
 
 
+@cache
 def programs() -> dict[str, str]:
     """The Python files of a release, by their paths in it."""
     return package("gateway") | {

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -69,12 +67,3 @@ def test_a_proof_of_a_part_and_one_that_fails_are_not_shown_again(
     run(tmp_path, [])
     assert capsys.readouterr().out == ""
     assert last_proof(tmp_path) is not None
-
-
-def test_a_run_without_changes_shows_the_last_proof_without_what_draws_it():
-    code = (
-        "import sys, llmrack.deploy.proof.operation; "
-        "print({'rich', 'httpx'} & {name.partition('.')[0] for name in sys.modules})"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
