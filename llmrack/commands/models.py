@@ -16,8 +16,8 @@ from rich.text import Text
 from llmrack.commands.declared import inventory_option
 from llmrack.commands.errors import could_not_ask
 from llmrack.observe.providers.insertion import NoRoom
-from llmrack.tables import printed
 from llmrack.problems import DeclarationError
+from llmrack.tables import printed
 
 if TYPE_CHECKING:
     from llmrack.observe.providers.discovery import Found
