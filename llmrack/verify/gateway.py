@@ -96,8 +96,6 @@ def prove_gateway(
         prover.result("gateway", "wrong key", lambda: gateway_pages.refused(client, bearer(wrong))),
         prover.result("gateway", "no key", lambda: gateway_pages.refused(client, {})),
     ]
-    if nearest := _nearest_chat(stack, deployments):
-        results.append(prover.wrong_request(nearest))
     for name in stack.names:
         # An alias has no deployments of its own, but those of its model.
         named = stack.aliases.get(name, name)
@@ -108,6 +106,9 @@ def prove_gateway(
             results += prover.model(name, group)
         else:
             results.append(prover.name(name, group))
+    # Last, as it waits for an instance that was set aside earlier, but not for one that fails.
+    if nearest := _nearest_chat(stack, deployments):
+        results.append(prover.wrong_request(nearest))
     return results
 
 
@@ -142,15 +143,7 @@ class _Prover:
         """Ask for a public name once: one of its declared models must answer."""
         # For an alias with *, any name that it matches.
         target = self._target(name.replace("*", probes.NO_MODEL), group)
-        # An instance that is well may still be put aside after an earlier failure: that will end.
-        well = not self._failed & {(deployment.instance, deployment.model) for deployment in group}
-        end = time.monotonic() + (self._gateway.cooldown + PAUSE if well else 0)
-        while True:
-            last = self._probe(name, self._simplest(group), target, "name")
-            passing = any(words in last.detail for words in (ASIDE, ELSEWHERE))
-            if last.ok or not passing or time.monotonic() >= end:
-                return last
-            time.sleep(PAUSE)
+        return self._not_elsewhere(name, self._simplest(group), target, "name")
 
     def wildcard(self, pattern: str, group: Sequence[Deployment]) -> Result:
         """Ask for a name that no provider has: the provider itself must refuse it."""
@@ -166,7 +159,19 @@ class _Prover:
     def wrong_request(self, group: Sequence[Deployment]) -> Result:
         """Send a malformed request: no deployment outside ``group`` may answer it."""
         target = self._target(group[0].name, group)
-        return self._probe("gateway", refusal_probes.wrong, target, "wrong request")
+        return self._not_elsewhere("gateway", refusal_probes.wrong, target, "wrong request")
+
+    def _not_elsewhere(self, subject: str, probe: Probe, target: Target, check: str) -> Result:
+        """Ask again while others answer for an instance that is well but set aside for now."""
+        asked = {(deployment.instance, deployment.model) for deployment in target.deployments}
+        well = not self._failed & asked
+        end = time.monotonic() + (self._gateway.cooldown + PAUSE if well else 0)
+        while True:
+            last = self._probe(subject, probe, target, check)
+            passing = any(words in last.detail for words in (ASIDE, ELSEWHERE))
+            if last.ok or not passing or time.monotonic() >= end:
+                return last
+            time.sleep(PAUSE)
 
     def _simplest(self, group: Sequence[Deployment]) -> Probe:
         return PROBES[kind_of(self._stack.models[group[0].model])][0]

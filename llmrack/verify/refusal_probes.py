@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from llmrack.verify.exchange import Form
-from llmrack.verify.explain import explain, said_by_provider, timed_out
+from llmrack.verify.explain import ELSEWHERE, explain, said_by_provider, timed_out
 from llmrack.verify.probes import (
     CHAT,
     Measured,
@@ -44,7 +44,7 @@ def wrong(target: Target) -> Measured:
         deployment.id for deployment in target.deployments
     }:
         raise Failed(
-            f"a request that is wrong was answered by {answered_by or 'nobody who says so'} "
+            f"a request that is wrong was {ELSEWHERE} {answered_by or 'nobody who says so'} "
             f"instead of being refused; see whether models.{target.model}.on_refusal lets it go on"
         )
     if answer.status not in (200, 400):

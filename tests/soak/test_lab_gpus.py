@@ -211,7 +211,9 @@ class Engine:
         return float(model["size_vram"] / model["size"])
 
     def journal(self) -> str:
-        return self._host.ssh("journalctl -q -o cat -u probe | tail -n 8").stdout
+        """What it has written since it was started last."""
+        last = "_SYSTEMD_INVOCATION_ID=$(systemctl show -P InvocationID probe)"
+        return self._host.ssh(f"journalctl -q -o cat {last}").stdout
 
     def _curl(self, path: str, options: str = "") -> dict[str, Any] | None:
         done = self._host.ssh(f"curl -sf {options} http://127.0.0.1:11434{path}", check=False)

@@ -84,9 +84,9 @@ def test_all_is_well_with_latency_and_models(deployed: Site) -> None:
     assert all(0 <= each["ms"] < 15_000 and each["gateway"] == GATEWAY for each in found.values())
     assert {name: each["models"] for name, each in found.items()} == {
         "local": 1,
-        "cloud": 9,
+        "cloud": 13,
         "vllm": 1,
-        "openai": 3,
+        "openai": 7,
         "office": 6,
     }
 
@@ -205,7 +205,7 @@ def found_models(run: Run) -> dict[str, tuple[Any, Any, Any]]:
 @pytest.mark.parametrize(
     ("provider", "name", "told"),
     [
-        ("cloud", "gpt-oss:20b", (131072, ["chat", "tools"], "gpt-oss:20b-cloud")),
+        ("cloud", "gpt-oss:20b", (131072, ["chat", "tools", "thinking"], "gpt-oss:20b-cloud")),
         ("cloud", "gemma3:27b", (131072, ["chat", "vision", "tools"], None)),
         ("vllm", "Qwen/Qwen2.5-Coder-7B-Instruct", (32768, None, "coder")),
         ("openai", "gpt-4o-mini", (None, None, None)),

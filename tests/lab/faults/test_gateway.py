@@ -21,8 +21,8 @@ from tests.lab.serving import DEADLINE, Serving, Window
 from tests.lab.site import Site
 
 # Where serve.py begins to answer as the unit that serves.
-BEGUN = """        if private:
-            loop = asyncio.get_running_loop()
+BEGUN = """        loop = asyncio.get_running_loop()
+        if private:
 """
 # A release with a fault that a test can call up: its event loop is stuck, busy or asleep, or it
 # never gets ready.

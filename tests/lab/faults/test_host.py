@@ -32,7 +32,9 @@ LATIN = {"PYTHONUTF8": "0", "PYTHONIOENCODING": "iso-8859-1:strict"}
 
 
 @pytest.fixture(scope="module")
-def bare(lab: Lab, fresh: Callable[[str], None], tmp_path_factory: pytest.TempPathFactory) -> Site:
+def bare(
+    lab: Lab, fresh: Callable[[str], None], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
     fresh(BOX)
     folder = tmp_path_factory.mktemp("site") / "my rack for it"
     folder.mkdir()
@@ -48,7 +50,9 @@ def bare(lab: Lab, fresh: Callable[[str], None], tmp_path_factory: pytest.TempPa
     assert site.on(BOX, "locale charmap") == "ISO-8859-1"
     for mount in ("/srv/home", "/srv/disk"):
         Disk(site, BOX, mount)
-    return site
+    yield site
+    # Another module would find a user that lives elsewhere, and be refused.
+    fresh(BOX)
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,6 @@ def test_an_honest_gateway_is_proven_in_every_way(gateway: Gateway) -> None:
         ("gateway", "", "models"),
         ("gateway", "", "wrong key"),
         ("gateway", "", "no key"),
-        ("gateway", "", "wrong request"),
         *llama,
         ("llama", "box1", "name"),
         ("embed", "box1", "embedding"),
@@ -52,6 +51,7 @@ def test_an_honest_gateway_is_proven_in_every_way(gateway: Gateway) -> None:
         ("eco", "box1/llama", "name"),
         ("mixed", "box1/llama", "name"),
         ("mini", "cloud/gpt", "name"),
+        ("gateway", "", "wrong request"),
     ]
 
 
@@ -264,6 +264,15 @@ def test_an_instance_that_is_put_aside_is_waited_for(gateway: Gateway, passing: 
     resting = [1, 2]
     gateway.lies["chat"] = lambda body: (
         passing(body) if body["model"] == "gpt" and resting and resting.pop() else None
+    )
+    assert failures(gateway) == {}
+    assert not resting
+
+
+def test_a_wrong_request_waits_for_an_instance_that_is_put_aside(gateway: Gateway) -> None:
+    resting = [1, 2]
+    gateway.lies["wrong"] = lambda body: (
+        message({"model": "gpt"}) if resting and resting.pop() else None
     )
     assert failures(gateway) == {}
     assert not resting
