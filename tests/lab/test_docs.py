@@ -20,8 +20,6 @@ from tests import COMMAND_DEADLINE, ROOT
 from tests.lab.sources import mirror_of, registry_of, trusted
 
 PAGES = ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
-# Their commands build bundles and labs, and restart the gateway for each client's key.
-LONG = ("docs/lab.md", "docs/offline.md", "docs/keys.md")
 # What a person would end with Ctrl-C, and what shows that it has begun.
 FOLLOWS, REDRAWS = "llmrack tail", "--watch"
 
@@ -128,14 +126,7 @@ def clone(lab: Lab, deployed: None, tmp_path: Path) -> Iterator[Clone]:
         left.unlink()
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        pytest.param(page, marks=[pytest.mark.soak] * (page in LONG))
-        for page in PAGES
-        if commands(page)
-    ],
-)
+@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)])
 def test_commands_of_the_page_run(clone: Clone, page: str) -> None:
     for command in commands(page):
         clone.run(command)
