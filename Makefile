@@ -8,7 +8,7 @@ FAULTS := $(wildcard tests/lab/faults/test_*.py) tests/lab/test_failover.py test
 OF_LABS := $(wildcard tests/lab/test_lab*.py)
 # Those that take longest begin first, so that no lab works on alone at the end.
 FIRST := $(addprefix tests/lab/faults/test_,engine_upgrade.py rollback.py swap_cut_off.py killed.py power.py safety.py)
-FIRST += $(addprefix tests/lab/test_,deploy.py docs.py refusals.py secrets_failing.py secrets_commands.py)
+FIRST += $(addprefix tests/lab/test_,deploy.py docs_long.py docs.py refusals.py secrets_failing.py secrets_commands.py)
 FIRST += tests/scenarios/test_shared_gateway.py
 ON_HOSTS := $(wildcard $(addsuffix /test_*.py,tests/scenarios tests/lab tests/lab/faults tests/soak))
 first = $(filter $(FIRST),$(1)) $(filter-out $(FIRST),$(1))
