@@ -79,23 +79,32 @@ def _broken() -> Iterator[Breakable]:
         yield broken
 
 
+@pytest.fixture(scope="module", name="frail")
+def _frail() -> Iterator[Breakable]:
+    with breakable("openai-compatible") as frail:
+        yield frail
+
+
 @pytest.fixture(scope="module")
 def front(
     gateway_python: Path,
     tmp_path_factory: pytest.TempPathFactory,
     up: Breakable,
     broken: Breakable,
+    frail: Breakable,
     collector: Collector,
 ) -> Iterator[Front]:
     stack: dict[str, Any] = {
         "providers": {
             "good": provider("openai-compatible", up),
             "bad": provider("openai-compatible", broken),
+            "frail": provider("openai-compatible", frail, health_check=True),
         },
         "models": {
             "m": {"provider": "good"},
             "other": {"provider": "good"},
             "backed": {"provider": "bad", "model": "m"},
+            "frail": {"provider": "frail", "model": "m"},
         },
         "chains": {"backed": ["other"]},
         "keys": {"chatty": {"models": ["m", "backed"]}},
@@ -129,11 +138,16 @@ def front(
         yield front
 
 
-def say(front: Front, words: str, model: str = "m", shown: str = KEY) -> httpx.Response:
+def say(
+    front: Front, words: str, model: str = "m", shown: str = KEY, **body: object
+) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {shown}"}
+    if body.pop("fresh", False):
+        headers["Cache-Control"] = "no-cache"
     return httpx.post(
         f"{front.process.url}/v1/chat/completions",
-        headers={"Authorization": f"Bearer {shown}"},
-        json={"model": model, "messages": [{"role": "user", "content": words}]},
+        headers=headers,
+        json={"model": model, "messages": [{"role": "user", "content": words}], **body},
         trust_env=False,
         timeout=60,
     )
@@ -149,6 +163,43 @@ def test_a_cache_answers_a_second_time(front: Front, up: Breakable) -> None:
     assert [answer.status_code for answer in answers] == [200, 200]
     assert answers[0].json()["choices"] == answers[1].json()["choices"]
     assert times(up, words) == 1
+
+
+def test_a_cache_streams_a_second_time(front: Front, up: Breakable) -> None:
+    words = "What is streamed twice?"
+    answers = [say(front, words, stream=True) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert all("whatever" in answer.text for answer in answers), answers[1].text
+    assert times(up, words) == 1
+
+
+def test_a_proof_goes_past_the_cache(front: Front, up: Breakable) -> None:
+    words = "What must be asked each time?"
+    for _ in range(2):
+        # As llmrack/verify/probes.py asks.
+        assert say(front, words, fresh=True).status_code == 200
+    assert times(up, words) == 2
+    assert say(front, words).status_code == 200
+    assert times(up, words) == 3
+
+
+def test_the_cache_does_not_hide_a_failure(front: Front, frail: Breakable) -> None:
+    def proofs() -> int:
+        return len(frail.asked(own=True))
+
+    for turn in range(2):
+        before = proofs()
+        frail.fail("500")
+        assert say(front, f"Who fails in turn {turn}?", "frail").status_code == 500
+        # The gateway's own short request reaches it each time.
+        assert wait_until(lambda before=before: proofs() > before, DEADLINE)
+        frail.mend()
+        assert wait_until(
+            lambda turn=turn: (
+                say(front, f"Who is well in turn {turn}?", "frail").status_code == 200
+            ),
+            DEADLINE,
+        )
 
 
 def test_a_guardrail_refuses_and_blames_nobody(front: Front, up: Breakable) -> None:
