@@ -29,7 +29,7 @@ AUDIT := $(BIN)/uv tool run --from pip-audit==2.10.1 pip-audit --disable-pip --r
 CHROMIUM := chromium fonts-dejavu-core
 
 .PHONY: demo demo-down test test-quick test-commands test-rest test-page test-hosts faults soak lint lock \
-	gateway-contract bench audit
+	litellm-names gateway-contract bench audit
 
 # A lab of two hosts, deployed and proven.
 demo: .venv/installed
@@ -92,6 +92,10 @@ bench: .venv/installed
 # young, yanked, or has a known vulnerability is refused (tools/lock.py).
 lock: .venv/installed
 	$(BIN)/python -m tools.lock $(AUDIT)
+
+# The settings that the locked LiteLLM knows, for llmrack check.
+litellm-names: .venv/installed
+	$(BIN)/python -m tools.litellm_names
 
 # What the gateway expects of LiteLLM (docs/litellm.md); LITELLM=VERSION tries another release.
 gateway-contract: .venv/installed
