@@ -10,9 +10,9 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
+from .gpu import Gpu
 from .log import log
 from .settings import Settings
 
@@ -41,38 +41,6 @@ _VULKAN_MEMORY = 16 << 30
 _FOLDERS = {"CUDA": "cuda_v12", "ROCm": "rocm_v7_2", "Vulkan": "vulkan"}
 # Where processors of Intel's have their own card.
 _PROCESSORS_CARD = "0000:00:02.0"
-
-
-@dataclass(frozen=True)
-class Gpu:
-    """A card that models may be loaded into.
-
-    Attributes:
-        uuid: what it is selected by, beside its index; empty for Vulkan.
-        library: ``CUDA``, ``ROCm`` or ``Vulkan``.
-        compute: compute capability, or LLVM target.
-        description: the product's name.
-        driver: version of the NVIDIA driver; empty for others.
-        pci_id: address on the bus.
-        total: bytes of its memory.
-        available: bytes of it that nobody uses.
-        device: what has to be opened to work with it.
-    """
-
-    uuid: str
-    library: str
-    compute: str
-    description: str
-    driver: str
-    pci_id: str
-    total: int
-    available: int
-    device: Path
-
-    @property
-    def works(self) -> bool:
-        """Whether its driver still lets this user in."""
-        return _opens(self.device)
 
 
 def discover(settings: Settings) -> list[Gpu]:
@@ -290,14 +258,6 @@ def _log_processor() -> None:
         total=_gib(os.sysconf("SC_PHYS_PAGES") * page),
         available=_gib(os.sysconf("SC_AVPHYS_PAGES") * page),
     )
-
-
-def _opens(device: Path) -> bool:
-    try:
-        os.close(os.open(device, os.O_RDWR))
-    except OSError:
-        return False
-    return True
 
 
 def _gib(number: int) -> str:
