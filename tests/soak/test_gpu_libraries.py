@@ -12,6 +12,8 @@ import pytest
 from llmrack_lab.gpus import pretence
 from llmrack_lab.lab import Lab
 from tests.lab.site import Site
+from tests.lab.sources import mirror_of
+from tests.soak.test_bundle import create
 
 BOX = "box3"
 HOSTS = {BOX: ("gpu",), "box4": ("gateway",)}
@@ -153,3 +155,21 @@ def test_json_names_the_library_of_each_card(site: Site) -> None:
     host = next(host for host in json.loads(run.output)["hosts"] if host["host"] == BOX)
     assert [card["library"] for card in host["cards"]] == ["Vulkan"]
     assert (host["vendor"], host["driver"]) == ("intel", "i915")
+
+
+def test_a_bundle_brings_the_libraries_of_rocm(site: Site, lab: Lab) -> None:
+    lab.host(BOX).set_gpus(1, "fine", "amd")
+    folder = lab.folder / "bundle-rocm"
+    site.declare(HOSTS, STACK, ollama_mirror=mirror_of(lab))
+    made = create(site, folder)
+    assert made.code == 0, made.output
+    name = "ollama-linux-amd64-rocm.tar.zst"
+    assert (folder / "ollama" / name).is_file()
+    assert "amd64-rocm" in json.loads((folder / "bundle.json").read_text())["ollama_sha256"]
+    site.on(BOX, f"rm -rf {RELEASES}/*_rocm_*")
+    site.declare(HOSTS, STACK, bundle=str(folder))
+    run = site.deployed()
+    assert "fetching" not in run.output
+    assert libraries(site) == ["ROCm"]
+    site.settled()
+    site.declare(HOSTS, STACK)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from llmrack_lab.standins.ollama import gpus
-from llmrack_lab.standins.ollama.gpus import Gpu, discover
+from llmrack_lab.standins.ollama.gpu import Gpu
+from llmrack_lab.standins.ollama.gpus import discover
 from llmrack_lab.standins.ollama.model import Model
 from llmrack_lab.standins.ollama.names import ModelName
 from llmrack_lab.standins.ollama.scheduler import Scheduler
