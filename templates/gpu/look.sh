@@ -30,9 +30,9 @@ for device in /sys/bus/pci/devices/*; do
   # Memory of the host that a card of AMD's may use. A card with memory of its own says whose that
   # is, or what board it is (discover/amd.go of Ollama, readROCmDRMDevice).
   if { read -r shared <"$device/mem_info_gtt_total"; } 2>/dev/null; then
-    own=
-    [ ! -e "$device/mem_info_vram_vendor" ] && [ ! -e "$device/board_info" ] || own=yes
-    tell shared "${device##*/}" "$shared" "$own"
+    memory=
+    [ ! -e "$device/mem_info_vram_vendor" ] && [ ! -e "$device/board_info" ] || memory=yes
+    tell shared "${device##*/}" "$shared" "$memory"
   fi
 done
 

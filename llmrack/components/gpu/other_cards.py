@@ -88,22 +88,22 @@ def vendor_of(card: Card) -> str:
 
 
 def _amd_library(answers: Answers, device: Device, node: _Node, rules: CardRules) -> str:
-    shared, own = _shared(answers, device)
+    shared, has_memory = _shared(answers, device)
     memory = number(device.memory)
     is_small = 0 < memory <= _MOST_OWN
     is_rocm_integrated = (
-        not own and is_small and shared >= max(_LEAST_SHARED, _SHARED_TIMES * memory)
+        not has_memory and is_small and shared >= max(_LEAST_SHARED, _SHARED_TIMES * memory)
     )
     if rules.rocm_serves(node.target, is_rocm_integrated):
         return ROCM
-    return VULKAN if rules.vulkan_serves(bool(shared) and not own) else ""
+    return VULKAN if rules.vulkan_serves(bool(shared) and not has_memory) else ""
 
 
 def _shared(answers: Answers, device: Device) -> tuple[int, bool]:
     """Bytes of the host's memory that a card may use (0: unknown), and whether it has its own."""
-    for bus, shared, own in answers.all("shared"):
+    for bus, shared, memory in answers.all("shared"):
         if bus == device.bus:
-            return number(shared), bool(own)
+            return number(shared), bool(memory)
     return 0, False
 
 
