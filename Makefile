@@ -1,32 +1,26 @@
 # The two commands of the README, and what a contributor needs beside them.
 BIN := .venv/bin
-# Modules of tests on lab hosts that `make test` leaves to `make soak`. Long by nature:
-LONG := tests/soak/test_faults_under_load.py # ten minutes of requests
-LONG += tests/soak/test_changes_under_load.py tests/soak/test_failover_load.py # many of one kind
-LONG += tests/scenarios/test_operations_centre.py # keys rotated under load
-LONG += tests/lab/test_agents.py # 1.7 GiB from the package registries
-# Every fault of docs/reliability.md; the lock's belong to every change.
-OFTEN := tests/lab/faults/test_lock.py
-FAULTS := $(wildcard tests/lab/faults/test_*.py) tests/lab/test_failover.py
-# Long because each deploys hosts anew.
-LATER := $(filter-out $(OFTEN),$(FAULTS)) $(filter-out $(LONG),$(wildcard tests/soak/test_*.py)) \
-	tests/scenarios/test_shared_gateway.py tests/lab/test_monitor.py tests/lab/test_local.py
+# Modules of tests on lab hosts that `make test` leaves to `make soak`, with their minutes in README.md.
+SOAK := $(wildcard tests/soak/test_*.py) tests/scenarios/test_operations_centre.py
+# Every fault of docs/reliability.md.
+FAULTS := $(wildcard tests/lab/faults/test_*.py) tests/lab/test_failover.py tests/soak/test_faults_under_load.py
 # These have one lab of their own between them: one after the other.
 OF_LABS := $(wildcard tests/lab/test_lab*.py)
 # Those that take longest begin first, so that no lab works on alone at the end.
-FIRST := $(addprefix tests/lab/test_,deploy.py docs.py secrets_failing.py secrets_commands.py) \
-	$(addprefix tests/lab/faults/test_,rollback.py killed.py power.py)
+FIRST := $(addprefix tests/lab/faults/test_,engine_upgrade.py rollback.py swap_cut_off.py killed.py power.py safety.py)
+FIRST += $(addprefix tests/lab/test_,deploy.py docs_long.py docs.py refusals.py secrets_failing.py secrets_commands.py)
+FIRST += tests/scenarios/test_shared_gateway.py
 ON_HOSTS := $(wildcard $(addsuffix /test_*.py,tests/scenarios tests/lab tests/lab/faults tests/soak))
 first = $(filter $(FIRST),$(1)) $(filter-out $(FIRST),$(1))
 # Four labs at once; each takes the next module when it has done one.
 in_labs = printf '%s\n' $(1) | \
 	LLMRACK_TEST_KEEP=1 xargs -P 4 -d '\n' -n 1 --process-slot-var=SLOT sh -c \
-	'LLMRACK_TEST_LAB=test$$SLOT LLMRACK_TEST_SUBNET=10.7$$SLOT.0.0/24 $(BIN)/pytest $(2) $$0'; \
+	'LLMRACK_TEST_LAB=test$$SLOT LLMRACK_TEST_SUBNET=10.7$$SLOT.0.0/24 $(BIN)/pytest $$0'; \
 	ended=$$?; for slot in 0 1 2 3; do $(BIN)/llmrack lab --lab test$$slot down; done; exit $$ended
 # What runs in a shell, on hosts and for CI.
 SCRIPTS := $(shell find templates llmrack_lab -name '*.sh') templates/gpu/gpu-devices templates/gpu/gpu-resume .ci/run
 JOBS := deploy.py verify.py remove.py config.py
-# What tests share. Left out: a process that is made to end itself.
+# What tests share.
 HELPERS := $(shell find tests -name '*.py' ! -name 'test_*')
 LOCKS := requirements.lock templates/gateway/requirements.txt templates/gateway/uv.txt
 AUDIT := $(BIN)/uv tool run --from pip-audit==2.10.1 pip-audit --disable-pip --require-hashes \
@@ -65,8 +59,7 @@ test-rest:
 test-page:
 	$(BIN)/pytest tests/page tests/contract
 test-hosts:
-	$(call in_labs,"$(OF_LABS)" $(call first,$(filter-out $(OF_LABS) $(LONG) $(LATER),$(ON_HOSTS))),\
-		-m "not soak")
+	$(call in_labs,"$(OF_LABS)" $(call first,$(filter-out $(OF_LABS) $(SOAK),$(ON_HOSTS))))
 
 # Every fault that llmrack promises to outlive, and the table of them in docs/reliability.md.
 faults: .venv/installed
@@ -74,11 +67,9 @@ faults: .venv/installed
 	$(call in_labs,$(call first,$(FAULTS)))
 	$(BIN)/python -m tests.lab.faults.table
 
-# All that `make test` leaves out: faults, what takes long, and what is marked so in other modules.
-soak: faults
-	$(call in_labs,$(LONG) $(filter-out $(FAULTS),$(LATER)))
-	$(BIN)/python -m tests.lab.faults.table
-	$(call in_labs,$(shell grep -l mark.soak tests/lab/test_*.py tests/scenarios/test_*.py),-m soak)
+# What `make test` leaves out, since it takes long by nature.
+soak: .venv/installed
+	$(call in_labs,$(SOAK))
 
 lint: .venv/installed
 	$(BIN)/ruff format --check .

@@ -13,6 +13,7 @@ import pytest
 from bench.gateway_python import gateway_python
 from llmrack_lab import gpus
 from llmrack_lab.lab import Lab
+from tests.lab.docs_pages import Clone
 from tests.lab.fleet import bring_back_fleet
 from tests.lab.site import ROOT, Site
 
@@ -125,6 +126,28 @@ def fresh(lab: Lab) -> Callable[[str], None]:
 def fleet_deployed(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Begin with hosts on which a gateway and two engines are deployed; see `tests.lab.fleet`."""
     bring_back_fleet(lab, tmp_path_factory.mktemp("fleet"))
+
+
+@pytest.fixture(scope="module")
+def _docs_deployed(
+    lab: Lab, fresh: Callable[[str], None], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Two hosts as ``make demo`` makes them, and a release before the one that serves."""
+    for name in ("box1", "box2"):
+        fresh(name)
+    clone = Clone(lab, tmp_path_factory.mktemp("clone"))
+    clone.run("pyinfra inventory deploy.py -y --data gateway_cooldown=11")
+    clone.run("pyinfra inventory deploy.py -y")
+
+
+@pytest.fixture
+def clone(lab: Lab, _docs_deployed: None, tmp_path: Path) -> Iterator[Clone]:
+    """A clone of a page's own, and hosts that serve what it declares, whatever other pages did."""
+    made = Clone(lab, tmp_path)
+    made.run("pyinfra inventory deploy.py -y")
+    yield made
+    for left in lab.folder.glob("secrets.*"):
+        left.unlink()
 
 
 @pytest.fixture(scope="session", name="gateway_python")

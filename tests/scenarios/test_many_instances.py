@@ -316,7 +316,6 @@ def deploy_with(site: Site, **tls: object) -> Run:
     return site.deploy()
 
 
-@pytest.mark.soak
 def test_a_certificate_that_nobody_trusts_is_told_from_other_errors(site: Site) -> None:
     run = deploy_with(site)
     assert run.code != 0
@@ -325,7 +324,6 @@ def test_a_certificate_that_nobody_trusts_is_told_from_other_errors(site: Site) 
     assert "name its authority in providers.office.tls_ca" in text, run.output
 
 
-@pytest.mark.soak
 def test_verification_can_be_turned_off(site: Site) -> None:
     run = deploy_with(site, tls_verify=False)
     assert run.code == 0, run.output

@@ -284,18 +284,15 @@ def test_a_second_run_changes_nothing(site: Site) -> None:
     site.settled()
 
 
-@pytest.mark.soak
 def test_a_host_of_three_times_the_weight_answers_three_quarters(weighted: Site) -> None:
     assert_shares(answered(weighted, "llama3.2"), box3=0.75, box4=0.25)
     assert_shares(answered(weighted, "hybrid"), box3=0.6, box4=0.2, cloud=0.2)
 
 
-@pytest.mark.soak
 def test_in_turn_means_in_turn_whatever_the_weight(weighted: Site) -> None:
     assert_shares(answered(weighted, "coding-assistant"), box3=0.5, box4=0.5)
 
 
-@pytest.mark.soak
 def test_with_an_instance_a_card_all_four_share_the_requests(per_gpu: Site) -> None:
     every = {
         f"{host}/{card.uuid.removeprefix('GPU-')[:8]}"
@@ -305,7 +302,6 @@ def test_with_an_instance_a_card_all_four_share_the_requests(per_gpu: Site) -> N
     assert_shares(answered(per_gpu, "llama3.2"), **dict.fromkeys(every, 0.25))
 
 
-@pytest.mark.soak
 @pytest.mark.parametrize("host", HOSTS["hosts"])
 def test_each_instance_has_its_card_and_the_models_on_it(per_gpu: Site, host: str) -> None:
     cards = sorted(card.uuid for card in pretence(host, 2).cards)
@@ -317,6 +313,5 @@ def test_each_instance_has_its_card_and_the_models_on_it(per_gpu: Site, host: st
         assert loaded and all(model["size_vram"] == model["size"] for model in loaded)
 
 
-@pytest.mark.soak
 def test_a_second_run_with_an_instance_a_card_changes_nothing(per_gpu: Site) -> None:
     per_gpu.settled()

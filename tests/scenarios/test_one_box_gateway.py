@@ -244,7 +244,6 @@ def test_tokens_by_provider_and_the_last_hour_are_those_that_a_client_counted(si
     assert {"local", "vllm", "cloud"} <= providers
 
 
-@pytest.mark.soak
 def test_what_somebody_edits_in_the_generated_file_is_undone(site: Site) -> None:
     config = "/home/llm/.local/opt/llmrack-gateway/current/config.yaml"
     before = site.on(BOX, f"cat {config}")

@@ -6,7 +6,8 @@ and those that were not begun stay as they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from pyinfra import logger
@@ -70,7 +71,8 @@ def parts(rack: Rack, changes: Sequence[Change]) -> Parts:
 def roll_out(rack: Rack, parts: Parts, means: Means) -> bool:
     """Change what an engine runs with, when it is this host's turn; whether all went well.
 
-    The first host goes first and alone. No host begins after a failure.
+    The first host goes first and alone, and a host with a change that nobody has proven goes before
+    the others, since its instances may be bad. No host begins after a failure.
     """
     engine, switch = parts.engine, parts.switch
     if engine is None or switch is None:
@@ -85,12 +87,16 @@ def roll_out(rack: Rack, parts: Parts, means: Means) -> bool:
 
     def waiting() -> None:
         if not said:
-            said.append(f"waiting for its turn, after {', '.join(sorted(turns.at_work))}")
+            first = turns.at_work or _unproven(rack, engine.name)
+            said.append(f"waiting for its turn, after {', '.join(sorted(first))}")
             rack.say(said[0])
         # The host that it waits for says how it gets on.
         heard(rack.pyinfra_host)
 
-    went_well = turns.turn(rack.host.name, engine.batch(rack.host), change, waiting)
+    def batch() -> int:
+        return 0 if _unproven(rack, engine.name) else engine.batch(rack.host)
+
+    went_well = turns.turn(rack.host.name, batch, change, waiting)
     if went_well is not None:
         return went_well
     if switch.is_unproven(rack.seen):
@@ -100,6 +106,19 @@ def roll_out(rack: Rack, parts: Parts, means: Means) -> bool:
     return False
 
 
+def _unproven(rack: Rack, engine: str) -> set[str]:
+    """Names of the hosts that go before this one: none if its own change is unproven, too."""
+    run, active = rack.run, rack.state.active_hosts
+    unproven = set()
+    for other in run.racks.values():
+        if other.refused or not other.is_seen or other.pyinfra_host not in active:
+            continue
+        switch = ENGINES[engine].switch(other.resources(other.arch)[engine])
+        if switch and switch.is_unproven(other.seen):
+            unproven.add(other.host.name)
+    return set() if rack.host.name in unproven else unproven - run.turns.begun
+
+
 class _HostInTurn:
     """One host in its turn."""
 
@@ -107,12 +126,14 @@ class _HostInTurn:
         self._rack, self._engine, self._switch = rack, engine, switch
         self._work, self._run = means.change, means.script
         resources = {unit: name for name, unit in switch.instances.items()}
-        self._left = {
-            resources[unit_of(each)]: each
-            for each in instances(rack.run.declared.stack, rack.host)
-            if each.engine == engine.name
+        self._instances = {
+            resources[unit_of(instance)]: instance
+            for instance in instances(rack.run.declared.stack, rack.host)
+            if instance.engine == engine.name
         }
+        self._left = dict(self._instances)
         self._compared: list[Change] = []
+        self._drained: set[str] = set()
 
     def change(self, changes: Sequence[Change]) -> bool:
         """Everything in its order; an instance is drained while it restarts."""
@@ -126,14 +147,16 @@ class _HostInTurn:
             if instance := self._left.get(change.resource):
                 if not self._restart(change, instance):
                     return False
-            elif not self._work(change) or (change.resource == proof and not self._prove()):
+            elif change.resource == proof:
+                if not self._work(change) or not self._prove():
+                    return False
+            elif not self._work(change):
                 return self.back()
         return self._did(self._switch.forget)
 
     def _restart(self, change: Change, instance: Instance) -> bool:
-        name = instance_name(self._rack.host, instance)
         had = self._loaded(instance)
-        with drained(self._rack, name):
+        with self._no_requests([instance]):
             compared = self._compared if instance.writer else []
             if all(map(self._work, [change, *compared])) and self._passes(instance, had):
                 del self._left[change.resource]
@@ -142,7 +165,20 @@ class _HostInTurn:
 
     def _prove(self) -> bool:
         """The gate of those that a run has restarted which was cut off before it."""
-        return all(map(self._passes, self._left.values()))
+        left = list(self._left.values())
+        with self._no_requests(left):
+            return all(map(self._passes, left)) or self.back()
+
+    @contextmanager
+    def _no_requests(self, instances: Collection[Instance]) -> Iterator[None]:
+        """No requests for these instances inside the ``with``, if others can answer them."""
+        names = {instance_name(self._rack.host, instance) for instance in instances}
+        with ExitStack() as drains:
+            for name in sorted(names - self._drained):
+                drains.enter_context(drained(self._rack, name))
+                self._drained.add(name)
+                drains.callback(self._drained.discard, name)
+            yield
 
     def _loaded(self, instance: Instance) -> set[str]:
         # The requests need httpx, which costs 0.2 s to import; most runs do without.
@@ -195,8 +231,15 @@ class _HostInTurn:
         """Give the host back what it had; it has failed, however well that goes."""
         before = self._switch.previous(self._rack.seen)
         self._rack.say(f"{self._engine.title} goes back to {before}", logger.error)
-        if self._did(self._switch.back(self._rack.seen)):
-            self._rack.say(f"{self._engine.title} is back at {before} and answers", logger.error)
+        untouched = () if self._switch.is_unproven(self._rack.seen) else self._left
+        restarted = [
+            instance for name, instance in self._instances.items() if name not in untouched
+        ]
+        with self._no_requests(restarted):
+            if self._did(self._switch.back(self._rack.seen)):
+                self._rack.say(
+                    f"{self._engine.title} is back at {before} and answers", logger.error
+                )
         return False
 
     def _did(self, action: Shell) -> bool:

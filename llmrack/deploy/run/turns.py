@@ -14,10 +14,12 @@ class Turns:
     """One for all hosts of a run, whose operations run at the same time, in greenlets.
 
     + failed: the host whose work failed first; empty while none has
+    + begun: names of the hosts that have had their turn, or have it
     """
 
     def __init__(self) -> None:
         self.failed = ""
+        self.begun: set[str] = set()
         self._at_work: set[str] = set()
         self._has_passed = False
         self._changed = Event()
@@ -28,21 +30,29 @@ class Turns:
         return self._at_work
 
     def turn(
-        self, host: str, batch: int, work: Callable[[], bool], waiting: Callable[[], None]
+        self,
+        host: str,
+        batch: Callable[[], int],
+        work: Callable[[], bool],
+        waiting: Callable[[], None],
     ) -> bool | None:
         """Do ``work`` when it is the turn of ``host``.
 
-        + batch: how many hosts may work at the same time, once the first has passed alone
+        + batch: how many hosts may work at the same time, once the first has passed alone; 0 while
+          ``host`` has to wait for others that have not begun
         + waiting: called every ``PACE`` seconds until it is its turn
 
         Returns whether it went well; None when another host had failed, so that it did not begin.
         """
-        while not self.failed and len(self._at_work) >= (batch if self._has_passed else 1):
+        while not self.failed and len(self._at_work) >= min(
+            batch(), len(self._at_work) + 1 if self._has_passed else 1
+        ):
             waiting()
             self._changed.wait(PACE)
         if self.failed:
             return None
         self._at_work.add(host)
+        self.begun.add(host)
         went_well = False
         try:
             went_well = work()

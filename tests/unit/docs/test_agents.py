@@ -8,8 +8,8 @@ import re
 from llmrack.observe.clients.clients import CLIENTS
 from tests import ROOT
 from tests.lab.agent_programs import FOLDER
-from tests.lab.test_agents import PROGRAMS
 from tests.lab.test_dialects import KINDS, TABLE
+from tests.soak.test_agents import PROGRAMS
 
 PAGE = (ROOT / "docs" / "agents.md").read_text()
 # What the page calls a program → its name in a lock file.

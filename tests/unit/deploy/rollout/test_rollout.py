@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -34,6 +35,8 @@ def fake(name: str = "box1", batch: int = 1, **more: Any) -> Any:
     return SimpleNamespace(
         host=host(name, ollama_batch=batch),
         pyinfra_host=SimpleNamespace(name=name, print_prefix=f"[{name}] "),
+        refused=False,
+        is_seen=True,
         say=lambda text, log=None: None,
         **more,
     )
@@ -54,7 +57,7 @@ class Works:
             self.ends[name] = Event()
             work = partial(self._work, name)
             turn = self.turns.turn
-            self.done[name] = gevent.spawn(turn, name, self.batch, work, lambda: None)
+            self.done[name] = gevent.spawn(turn, name, lambda: self.batch, work, lambda: None)
 
     def _work(self, name: str) -> bool:
         self.begun.append(name)
@@ -105,8 +108,8 @@ def test_a_host_that_breaks_has_failed() -> None:
         raise OSError("gone")
 
     with pytest.raises(OSError, match="gone"):
-        turns.turn("a", 1, breaks, lambda: None)
-    assert turns.turn("b", 1, lambda: True, lambda: None) is None
+        turns.turn("a", lambda: 1, breaks, lambda: None)
+    assert turns.turn("b", lambda: 1, lambda: True, lambda: None) is None
 
 
 @pytest.fixture
@@ -116,12 +119,15 @@ def declared() -> Any:
 
 
 def rack(declared: Any, seen: Seen) -> Any:
-    return fake(
+    made = fake(
         arch="amd64",
         seen=seen,
         resources=lambda arch: {"ollama": declared},
-        run=SimpleNamespace(turns=Turns(), declared=SimpleNamespace(stack=stack())),
+        run=SimpleNamespace(turns=Turns(), declared=SimpleNamespace(stack=stack()), racks={}),
     )
+    made.state = SimpleNamespace(active_hosts=[made.pyinfra_host])
+    made.run.racks["box1"] = made
+    return made
 
 
 def serving(**more: Any) -> Seen:
@@ -173,6 +179,7 @@ class Upgrade:
         self.steps: list[str] = []
         self.bad: set[str] = set()
         seen = serving()
+        self.declared = declared
         self.rack = rack(declared, seen)
         (self.switch,) = [each for each in declared if isinstance(each, EngineSwitch)]
         self.parts = parts(self.rack, plan(declared, seen))
@@ -185,6 +192,12 @@ class Upgrade:
         monkeypatch.setattr(rollout, "drained", self.drained)
         monkeypatch.setattr(rollout._HostInTurn, "_loaded", lambda *_: set())
         monkeypatch.setattr(rollout._HostInTurn, "_passes", lambda *_: self.step("gate"))
+
+    def cut_off(self) -> None:
+        """An earlier run has changed everything, and did not get to its proof."""
+        self.rack.seen.paths[KEPT] = PathSeen("d", "llm", 0o755, "")
+        proof = self.switch.change(self.rack.seen, ())
+        self.parts = replace(self.parts, in_turn=[proof])
 
     @contextmanager
     def drained(self, rack: Any, instance: str) -> Any:
@@ -251,13 +264,50 @@ def test_who_alone_serves_a_name_without_a_chain_is_found() -> None:
 
 
 def test_a_change_that_nobody_has_proven_is_taken_back_after_a_failure(upgrade: Upgrade) -> None:
-    upgrade.rack.seen.paths[KEPT] = PathSeen("d", "llm", 0o755, "")
-    upgrade.rack.run.turns.turn("another", 1, lambda: False, lambda: None)
+    upgrade.cut_off()
+    upgrade.rack.run.turns.turn("another", lambda: 1, lambda: False, lambda: None)
     assert not upgrade.run()
-    assert upgrade.steps == ["back"]
+    assert upgrade.steps == ["drain box1", "back", "use box1"]
+
+
+@pytest.mark.parametrize("bad", [set(), {"gate"}], ids=["good", "bad"])
+def test_a_change_that_nobody_has_proven_gets_no_requests_until_it_is(
+    upgrade: Upgrade, bad: set[str]
+) -> None:
+    upgrade.cut_off()
+    upgrade.bad = bad
+    assert upgrade.run() == (not bad)
+    ends = ["back", "use box1"] if bad else ["use box1", "forget"]
+    assert upgrade.steps == ["keep", "proof", "drain box1", "gate", *ends]
+
+
+def test_a_host_with_a_change_that_nobody_has_proven_goes_first(upgrade: Upgrade) -> None:
+    unproven = rack(upgrade.declared, serving(**{KEPT: PathSeen("d", "llm", 0o755, "")}))
+    unproven.host = host("box2")
+    unproven.pyinfra_host.name = "box2"
+    upgrade.rack.state.active_hosts.append(unproven.pyinfra_host)
+    upgrade.rack.run.racks["box2"] = unproven
+    waits = gevent.spawn(upgrade.run)
+    waits.join(10 * turns_module.PACE)
+    assert upgrade.steps == []
+    upgrade.rack.run.turns.turn("box2", lambda: 1, lambda: True, lambda: None)
+    assert waits.get(timeout=DEADLINE)
+    assert upgrade.steps[-1] == "forget"
+
+
+@pytest.mark.parametrize("gone", ["refused", "failed"])
+def test_nobody_waits_for_a_host_that_will_not_have_its_turn(upgrade: Upgrade, gone: str) -> None:
+    unproven = rack(upgrade.declared, serving(**{KEPT: PathSeen("d", "llm", 0o755, "")}))
+    unproven.host = host("box2")
+    unproven.pyinfra_host.name = "box2"
+    unproven.refused = gone == "refused"
+    if gone != "failed":
+        upgrade.rack.state.active_hosts.append(unproven.pyinfra_host)
+    upgrade.rack.run.racks["box2"] = unproven
+    assert upgrade.run()
 
 
 def test_a_host_stays_as_it_is_after_a_failure(upgrade: Upgrade) -> None:
-    upgrade.rack.run.turns.turn("another", 1, lambda: False, lambda: None)
+    upgrade.rack.run.turns.turn("another", lambda: 1, lambda: False, lambda: None)
     assert not upgrade.run()
     assert upgrade.steps == []

@@ -12,7 +12,7 @@ import pytest
 from llmrack_lab.shell import wait_until
 from tests import DEADLINE
 from tests.lab.site import Run, Site
-from tests.soak.test_providers import ENGINE, GATEWAY, HOSTS, LAN, MODELS, PROVIDERS, ask
+from tests.lab.test_providers import ENGINE, GATEWAY, HOSTS, LAN, MODELS, PROVIDERS, ask
 
 UNIT = "llmrack-gateway@*.service"
 
