@@ -13,7 +13,7 @@ from llmrack_lab.gpus import pretence
 from llmrack_lab.lab import Lab
 from tests.lab.site import Site
 from tests.lab.sources import mirror_of
-from tests.soak.test_bundle import create
+from tests.lab.test_bundle import create
 
 BOX = "box3"
 HOSTS = {BOX: ("gpu",), "box4": ("gateway",)}
