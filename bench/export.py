@@ -76,11 +76,13 @@ class Export:
     def _ollama(self, resources: list[Resource]) -> Variables:
         [archive], [current] = _each(resources, Archive), _each(resources, Link)
         models = _each(resources, OllamaModel)
+        # Hosts with cards of AMD's have a second one.
+        [source] = archive.sources
         return {
             "release": archive.path,
-            "url": archive.urls[0],
-            "sha256": archive.sha256,
-            "archive": f"{archive.cache}/{archive.sha256}.tar.zst",
+            "url": source.urls[0],
+            "sha256": source.sha256,
+            "archive": f"{archive.cache}/{source.sha256}.tar.zst",
             "current": current.path,
             "files": [self._file(each) for each in _each(resources, File) if each.owner != "root"],
             "units": [each.unit for each in _each(resources, Unit) if each.user],

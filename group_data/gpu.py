@@ -1,11 +1,12 @@
 """Settings of the hosts that run Ollama."""
 
-# The release, and the SHA-256 of its archive per architecture (sha256sum.txt of that release):
-# `llmrack pin ollama VERSION` writes both.
+# The release, and the SHA-256 of its archives (sha256sum.txt of that release): `llmrack pin ollama
+# VERSION` writes both. Hosts with a card of AMD's get the archive with ROCm's libraries, too.
 ollama_version = "0.34.4"
 ollama_sha256 = {
     "amd64": "c238986e61d40c0cc5f4a9b9e40b9eea104350b77efa34741fc134e105cb9533",
     "arm64": "96f50a1192133028cf4e010d8c333f8af14b1505db6be7b2034c11487e7fd7e6",
+    "amd64-rocm": "dbfcbdff6c36f69bfed177d1807aa2a23ad04ad9208f9a3f648d2fd36136ff3d",
 }
 
 # A host that has no GPU Ollama can use is refused, and a model that fell back to the CPU fails the
@@ -22,8 +23,8 @@ gpu_reboot = False
 # Releases that stay on a host, with the one that serves (2 or more).
 ollama_keep_releases = 2
 
-# Where it comes from, in this order: a file on this machine (ollama-linux-ARCH.tar.zst), a mirror
-# (MIRROR/vVERSION/ollama-linux-ARCH.tar.zst), GitHub.
+# Where it comes from, in this order: a file on this machine (ollama-linux-ARCH.tar.zst; beside it
+# ollama-linux-amd64-rocm.tar.zst), a mirror (MIRROR/vVERSION/ollama-linux-ARCH.tar.zst), GitHub.
 ollama_archive = None
 ollama_mirror = None
 

@@ -17,7 +17,9 @@ STATES = {
         *("fine", "no-driver", "nouveau", "unsigned", "too-old", "old-card", "mismatch"),
         *("not-ready", "lost", "suspended"),
     ),
-    "amd": ("fine", "no-driver"),
+    # ROCm does not know the old card: Ollama uses it by Vulkan, as all cards of Intel's.
+    "amd": ("fine", "no-driver", "old-card"),
+    "intel": ("fine", "no-driver", "no-vulkan"),
 }
 MOST_CARDS = 16
 
@@ -42,6 +44,8 @@ _DRIVERS = {
 _ADA = ("NVIDIA GeForce RTX 4090", 24564, "8.9", "0x2684")
 _PASCAL = ("NVIDIA GeForce GTX 1080 Ti", 11264, "6.1", "0x1b06")
 _RADEON = ("AMD Radeon RX 7900 XTX", 24560, "gfx1100", "0x744c")
+_VEGA = ("AMD Radeon RX Vega 64", 8176, "gfx900", "0x687f")
+_ARC = ("Intel Arc A770 Graphics", 16288, "", "0x56a0")
 
 _UNITS = "etc/systemd/system"
 _PROGRAMS = "usr/local/lib/pretended-gpus"
@@ -91,7 +95,7 @@ def pretence(
     if not 0 <= count <= MOST_CARDS:
         raise LabError(f"a host has 0 to {MOST_CARDS} GPUs, not {count}")
     loaded, installed = _DRIVERS.get(state, (DRIVER, DRIVER))
-    if vendor == "amd" or not count:
+    if vendor != "nvidia" or not count:
         loaded = installed = ""
     numbers = range(count, 0, -1) if reverse else range(1, count + 1)
     return Pretence(
@@ -117,10 +121,12 @@ def _card(host: str, number: int, bus: int, state: str, vendor: str) -> Card:
     name, memory, compute, device = _PASCAL if state == "old-card" else _ADA
     text = str(identity)
     if vendor == "amd":
-        name, memory, compute, device = _RADEON
+        name, memory, compute, device = _VEGA if state == "old-card" else _RADEON
         text = identity.hex[:16]
+    elif vendor == "intel":
+        name, memory, compute, device = _ARC
     return Card(
-        uuid=f"GPU-{text}",
+        uuid="" if vendor == "intel" else f"GPU-{text}",
         name=name,
         memory_mib=memory,
         compute=compute,

@@ -19,6 +19,9 @@ ARCHIVE_VARIABLE = "LLMRACK_TEST_OLLAMA_ARCHIVE"
 OFFICIAL_URL = "https://github.com/ollama/ollama/releases/download/v{version}/{file}"
 GROUP_DATA = Path(__file__).parents[1] / "group_data" / "gpu.py"
 
+# The archive with ROCm's libraries, as settings and releases call it.
+ROCM, ROCM_FILE = "amd64-rocm", "ollama-linux-amd64-rocm.tar.zst"
+
 Kind = Literal["stand-in", "official", "archive"]
 
 
@@ -27,20 +30,25 @@ class Release:
     """The release that the lab's hosts install; `archive` is the file on the lab's mirror.
 
     The official one has none: hosts take it from GitHub, and its models from Ollama's registry.
+    `rocm` is the file there with ROCm's libraries, if the release has one.
     """
 
     kind: Kind
     version: str
     archive: Path | None = None
+    rocm: Path | None = None
 
     def settings(self, architecture: str) -> dict[str, object]:
         """What the deploy has to be told; nothing for the official release."""
         if self.archive is None:
             return {}
+        digests = {architecture: _digest(self.archive)}
+        if self.rocm:
+            digests[ROCM] = _digest(self.rocm)
         return {
             "ollama_version": self.version,
             "ollama_mirror": "http://mirror.lab",
-            "ollama_sha256": {architecture: _digest(self.archive)},
+            "ollama_sha256": digests,
         }
 
 
@@ -57,21 +65,31 @@ def choose(remembered: Kind | None, mirror: Path, architecture: str) -> Release:
             raise LabError(f"{ARCHIVE_VARIABLE} names {given}, and there is no such file")
         version = _version_of(archive)
         target = _put(archive, mirror / f"v{version}" / file)
-        _write_checksums(mirror, version, {architecture: _digest(target)})
-        return Release("archive", version, target)
+        digests, rocm = {architecture: _digest(target)}, None
+        if (beside := archive.with_name(ROCM_FILE)).is_file():
+            rocm = target.with_name(ROCM_FILE)
+            rocm.symlink_to(beside)
+            digests[ROCM] = _digest(rocm)
+        _write_checksums(mirror, version, digests)
+        return Release("archive", version, target, rocm)
     pinned = str(_pin()["ollama_version"])
     if remembered == "official" or (remembered is None and _can_download(pinned, file)):
         return Release("official", pinned)
 
-    from llmrack_lab.standins.ollama_archive import STANDIN_VERSION, build_archive
+    from llmrack_lab.standins.ollama_archive import (
+        STANDIN_VERSION,
+        build_archive,
+        build_rocm_archive,
+    )
 
-    built = build_archive(mirror / "build", architecture)
-    target = mirror / f"v{STANDIN_VERSION}" / file
-    target.parent.mkdir(parents=True, exist_ok=True)
-    built.rename(target)
+    folder = mirror / f"v{STANDIN_VERSION}"
+    folder.mkdir(parents=True, exist_ok=True)
+    target = build_archive(mirror / "build", architecture).rename(folder / file)
+    rocm = build_rocm_archive(mirror / "build").rename(folder / ROCM_FILE)
     # It is the same for every architecture.
-    _write_checksums(mirror, STANDIN_VERSION, dict.fromkeys(("amd64", "arm64"), _digest(target)))
-    return Release("stand-in", STANDIN_VERSION, target)
+    digests = dict.fromkeys(("amd64", "arm64"), _digest(target)) | {ROCM: _digest(rocm)}
+    _write_checksums(mirror, STANDIN_VERSION, digests)
+    return Release("stand-in", STANDIN_VERSION, target, rocm)
 
 
 def _pin() -> dict[str, Any]:

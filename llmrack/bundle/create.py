@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from llmrack.bundle.fetch import BundleError, Say, client
-from llmrack.bundle.ollama import get_model, get_release, release_host
+from llmrack.bundle.ollama import get_model, get_release, release_files, release_host
 from llmrack.bundle.packages import get_packages
 from llmrack.bundle.targets import Target
 from llmrack.bundle.wheels import get_wheels
@@ -51,10 +51,10 @@ def create(
     of_gateway = locks(None)
     needed = {LOCK, UV_LOCK}
     with client() as web:
-        for arch in sorted({target.arch for target in targets}):
-            needed.add(archive_name(arch))
-            say(f"Ollama {engine.settings.ollama_version} for {arch}")
-            get_release(web, engine, arch, folder / archive_name(arch))
+        for file in release_files(stack, fleet, {target.arch for target in targets}):
+            needed.add(archive_name(file))
+            say(f"Ollama {engine.settings.ollama_version} for {file}")
+            get_release(web, engine, file, folder / archive_name(file))
         for name in sorted({name for host in fleet.hosts for name in pulled_models(stack, host)}):
             models[name] = model = get_model(web, name, registry, folder, say)
             needed |= {model.manifest, *model.blobs}
@@ -74,9 +74,9 @@ def create(
         targets=tuple(target.name for target in targets),
         ollama_version=engine.settings.ollama_version,
         ollama_sha256={
-            arch: sha256
-            for arch, sha256 in engine.settings.ollama_sha256.items()
-            if archive_name(arch) in files
+            file: sha256
+            for file, sha256 in engine.settings.ollama_sha256.items()
+            if archive_name(file) in files
         },
         models=models,
         files=files,

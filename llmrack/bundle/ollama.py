@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 import httpx
 
 from llmrack.bundle.fetch import BundleError, Say, fetch
 from llmrack.components.ollama.models import manifest_path
-from llmrack.components.ollama.ollama import archive_urls
+from llmrack.components.ollama.release import archive_urls, local_archive
 from llmrack.stack.bundle import BundledModel, digest
 from llmrack.stack.engines import is_engine
 from llmrack.stack.fleet import Fleet, Host
+from llmrack.stack.ollama.instances import instances, is_amd
 from llmrack.stack.schema import Stack
+from llmrack.stack.settings import ARCHIVES, ROCM, ReleaseFile
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 OFFICIAL = "registry.ollama.ai"
@@ -29,27 +32,48 @@ def release_host(stack: Stack, fleet: Fleet) -> Host:
     return engines[0]
 
 
-def get_release(web: httpx.Client, engine: Host, arch: str, path: Path) -> None:
-    """Put the release that ``engine`` declares at ``path``. Raises BundleError.
-
-    + arch: ``amd64`` or ``arm64``
-    """
+def get_release(web: httpx.Client, engine: Host, file: ReleaseFile, path: Path) -> None:
+    """Put a file of the release that ``engine`` declares at ``path``. Raises BundleError."""
     settings = engine.settings
-    sha256 = settings.ollama_sha256.get(arch)  # type: ignore[call-overload]
+    sha256 = settings.ollama_sha256.get(file)
     if not sha256:
-        raise BundleError(f"ollama_sha256 has no digest for {arch}: add the one of that archive")
-    given = Path(settings.ollama_archive or "")
+        raise BundleError(f"ollama_sha256 has no digest for {file}: add the one of that archive")
+    given = Path(local_archive(engine, file) or "")
     if given.is_file() and digest(given) == sha256:
         path.parent.mkdir(exist_ok=True)
         shutil.copyfile(given, path)
         return
     reasons = []
-    for url in archive_urls(engine, arch):
+    for url in archive_urls(engine, file):
         try:
             return fetch(web, url, path, sha256)
         except BundleError as error:
             reasons.append(str(error))
     raise BundleError("; ".join(reasons))
+
+
+def release_files(stack: Stack, fleet: Fleet, arches: Collection[str]) -> list[ReleaseFile]:
+    """The files of the release that a deploy may need: the archives, and ROCm's libraries.
+
+    ROCm's are left out if no host can have a card that needs them: a deploy sees the cards when it
+    is too late to add a file.
+
+    + arches: ``amd64``, ``arm64``
+    """
+    files = [arch for arch in ARCHIVES if arch in arches]
+    if "amd64" in arches and ROCM in release_host(stack, fleet).settings.ollama_sha256:
+        engines = [host for host in fleet.hosts if is_engine(stack, host)]
+        files += [ROCM] * any(map(_may_need_rocm, engines))
+    return files
+
+
+def _may_need_rocm(host: Host) -> bool:
+    """Whether a host has a card that ROCm uses, or may have one as far as is known."""
+    declared = instances(host)
+    cards = [instance.gpus for instance in declared]
+    is_known = bool(declared) and None not in cards
+    may_be_amd = not is_known or any(is_amd(uuid) for gpus in cards for uuid in gpus or ())
+    return host.rocm or (host.settings.gpu_required and may_be_amd)
 
 
 def get_model(

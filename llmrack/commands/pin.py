@@ -60,6 +60,12 @@ def ollama(inventory: str, version: str, mirror: str | None) -> None:
         click.echo(f"{change.name} names Ollama {version} already, with these checksums")
     else:
         click.echo(f"checksums from {checksums.source}; a deploy brings the release to the hosts")
+    for file, digest in change.left_out:
+        click.echo(
+            f"{change.name} has no digest for {file}, which hosts with cards of AMD's need: add "
+            f'"{file}": "{digest}" to ollama_sha256 if you have any',
+            err=True,
+        )
     for host in elsewhere(hosts, change):
         click.echo(f"{host} is given another ollama_version elsewhere, which counts", err=True)
 

@@ -43,10 +43,21 @@ class Sizes(FactBase[Any]):
     default = dict
 
     @override
-    def command(self, models: dict[str, str], archives: tuple[str, ...]) -> StringCommand:
-        """Ask for each manifest (``models``: name to URL) and the first archive that answers."""
+    def command(
+        self, models: dict[str, str], archives: dict[str, tuple[str, ...]]
+    ) -> StringCommand:
+        """Ask for each manifest and for each archive.
+
+        + models: URLs by name
+        + archives: URLs by name; the first that answers counts
+        """
         words = [word for name, url in models.items() for word in ("model", name, url)]
-        words += [word for url in archives for word in ("archive", url)]
+        words += [
+            word
+            for name, urls in archives.items()
+            for url in urls
+            for word in ("archive", name, url)
+        ]
         return sh(script_file("hosts/sizes.sh", *words))
 
     @override

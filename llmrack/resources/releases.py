@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,20 +17,30 @@ STAMP = "RELEASE"
 
 
 @dataclass(frozen=True)
-class Archive:
-    """A ``.tar.zst`` unpacked at ``path``.
+class Source:
+    """A ``.tar.zst`` and where it comes from.
 
-    + sha256: the archive's digest, in hex
-    + upload: the archive on the controller, or None
+    + sha256: its digest, in hex
+    + upload: the file on the controller, or None
     + urls: where the host fetches it otherwise, in the order they are tried
     """
 
-    path: str
     sha256: str
-    owner: str
-    cache: str
     upload: str | None
     urls: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Archives unpacked at ``path``, one over the other.
+
+    + sources: the first one has the program; the others add to it
+    """
+
+    path: str
+    sources: tuple[Source, ...]
+    owner: str
+    cache: str
 
     @property
     def name(self) -> str:
@@ -45,21 +55,27 @@ class Archive:
         """Fetch, check, unpack beside, rename."""
         if f"{self.path}/{STAMP}" in seen.paths:
             return None
-        local = f"{self.cache}/{self.sha256}.tar.zst"
-        actions: list[Action] = []
-        if self.upload:
-            arrived = f"/var/tmp/llmrack-{self.sha256}.tar.zst"  # noqa: S108  (checked by digest)
-            actions.append(Upload(Path(self.upload), arrived))
-            copy = f"cp {arrived} {local} || {{ rm -f {local}; exit 1; }}"
-            take = owned(self.owner, f"mkdir -p {self.cache} && {{ {copy}; }}")
-            # It is removed, also if the copy fails.
-            actions.append(Shell(f"({take}); e=$?; rm -f {arrived}; exit $e", timeout=600))
-        else:
-            fetch = script_file("resources/fetch-archive.sh", self.cache, self.sha256, *self.urls)
-            actions.append(Shell(owned(self.owner, fetch), timeout=7200))
-        unpack = script_file("resources/unpack-archive.sh", self.cache, self.sha256, self.path)
-        actions.append(Shell(owned(self.owner, unpack), timeout=1800))
+        actions = [action for source in self.sources for action in self._bring(source)]
+        digests = [source.sha256 for source in self.sources]
+        unpack = script_file("resources/unpack-archive.sh", self.cache, self.path, *digests)
+        actions.append(Shell(owned(self.owner, unpack), timeout=1800 * len(digests)))
         return Change(self.name, "missing", tuple(actions))
+
+    def _bring(self, source: Source) -> Iterator[Action]:
+        """Put an archive into the cache."""
+        if not source.upload:
+            fetch = script_file(
+                "resources/fetch-archive.sh", self.cache, source.sha256, *source.urls
+            )
+            yield Shell(owned(self.owner, fetch), timeout=7200)
+            return
+        arrived = f"/var/tmp/llmrack-{source.sha256}.tar.zst"  # noqa: S108  (checked by digest)
+        local = f"{self.cache}/{source.sha256}.tar.zst"
+        yield Upload(Path(source.upload), arrived)
+        copy = f"cp {arrived} {local} || {{ rm -f {local}; exit 1; }}"
+        take = owned(self.owner, f"mkdir -p {self.cache} && {{ {copy}; }}")
+        # It is removed, also if the copy fails.
+        yield Shell(f"({take}); e=$?; rm -f {arrived}; exit $e", timeout=600)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from llmrack.problems import DeclarationError, Problem
-from llmrack.stack.settings import Version
+from llmrack.stack.settings import ReleaseFile, Version
 from llmrack.stack.types import Sha256
 
 INDEX = "bundle.json"
@@ -54,7 +54,7 @@ class Index(BaseModel):
     """``bundle.json``, which is written last: a folder without it is no bundle.
 
     + targets: the systems it can deploy to, as in ``debian-12-amd64``
-    + ollama_sha256: digest of the release's archive, by architecture
+    + ollama_sha256: digest of the release's archive, by architecture, and of that with ROCm
     + models: by name, with its tag
     + files: all other files of the folder, by path
     """
@@ -64,7 +64,7 @@ class Index(BaseModel):
     format: Literal[1] = 1
     targets: tuple[str, ...]
     ollama_version: Version
-    ollama_sha256: dict[Literal["amd64", "arm64"], Sha256]
+    ollama_sha256: dict[ReleaseFile, Sha256]
     models: dict[str, BundledModel]
     files: dict[str, Listed]
 
@@ -86,9 +86,9 @@ class Bundle:
         lock, uv_lock = (self.folder / name for name in (LOCK, UV_LOCK))
         return lock.read_text(encoding="utf-8"), uv_lock.read_text(encoding="utf-8")
 
-    def archive(self, arch: str) -> Path:
-        """Ollama's release for ``amd64`` or ``arm64``."""
-        return self.folder / archive_name(arch)
+    def archive(self, file: str) -> Path:
+        """A file of Ollama's release: ``amd64``, ``arm64`` or ``amd64-rocm``."""
+        return self.folder / archive_name(file)
 
     def model_size(self, model: str) -> int:
         """Bytes of a model's blobs."""
@@ -125,9 +125,9 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def archive_name(arch: str) -> str:
-    """Where Ollama's release lies in a bundle, under its official name."""
-    return f"ollama/ollama-linux-{arch}.tar.zst"
+def archive_name(file: str) -> str:
+    """Where a file of Ollama's release lies in a bundle, under its official name."""
+    return f"ollama/ollama-linux-{file}.tar.zst"
 
 
 def load_bundle(folder: Path, name: str) -> Bundle:

@@ -26,6 +26,7 @@ class Host:
     + gpus: UUIDs of its GPUs, if its instances depend on them (``instances_follow_cards``); None
       while they are not known
     + bundle: the bundle that everything comes from; None: the internet
+    + rocm: whether it has a card that ROCm uses, as far as its cards are known
     """
 
     name: str
@@ -34,6 +35,7 @@ class Host:
     settings: Settings
     gpus: tuple[str, ...] | None = None
     bundle: Bundle | None = None
+    rocm: bool = False
 
     @property
     def home(self) -> Home:

@@ -48,6 +48,12 @@ Url = Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9._~:/@%+\[\
 Memory = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?[KMGT%]$")]
 # Prometheus' duration of one unit, as in 15d or 1y.
 Retention = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,4}[hdwy]$")]
+# Files of a release of Ollama, by what stands between ``ollama-linux-`` and ``.tar.zst``: the
+# archive of an architecture, and the one that adds ROCm's libraries, which AMD's cards need. There
+# is none of ROCm for arm64 (ollama/ollama .github/workflows/release.yaml).
+ReleaseFile = Literal["amd64", "arm64", "amd64-rocm"]
+ARCHIVES: tuple[ReleaseFile, ...] = ("amd64", "arm64")
+ROCM: ReleaseFile = "amd64-rocm"
 # nvidia-smi's UUID of a card or of a MIG slice, or rocminfo's of an AMD card.
 GpuUuid = Annotated[str, StringConstraints(pattern=r"^(GPU|MIG)-[0-9A-Za-z-]{8,64}$")]
 
@@ -111,9 +117,10 @@ class Settings(BaseModel):
     gpu_reboot: bool = False
 
     ollama_version: Version = "0.34.4"
-    ollama_sha256: dict[Literal["amd64", "arm64"], Sha256] = {
+    ollama_sha256: dict[ReleaseFile, Sha256] = {
         "amd64": "c238986e61d40c0cc5f4a9b9e40b9eea104350b77efa34741fc134e105cb9533",
         "arm64": "96f50a1192133028cf4e010d8c333f8af14b1505db6be7b2034c11487e7fd7e6",
+        "amd64-rocm": "dbfcbdff6c36f69bfed177d1807aa2a23ad04ad9208f9a3f648d2fd36136ff3d",
     }
     ollama_keep_releases: int = Field(2, ge=2)
     ollama_archive: LocalPath | None = None

@@ -17,10 +17,10 @@ class Card:
 
     Attributes:
         uuid: as ``nvidia-smi -L`` prints it; for AMD ``GPU-`` and the unique id in hexadecimal, as
-            ROCR_VISIBLE_DEVICES takes it.
+            ROCR_VISIBLE_DEVICES takes it; empty for Intel.
         name: the product's name.
         memory_mib: its memory.
-        compute: its compute capability, for AMD its LLVM target.
+        compute: its compute capability, for AMD its LLVM target, empty for Intel.
         bus: its PCI address in sysfs, ``0000:01:00.0``.
         device: its PCI device id, ``0x2684``.
     """
@@ -38,9 +38,10 @@ class Pretence:
     """The GPUs of a host.
 
     Attributes:
-        vendor: ``nvidia`` or ``amd``.
-        state: ``fine``, ``no-driver``, ``nouveau``, ``unsigned``, ``not-ready``, ``lost`` or
-            ``suspended``; a driver that is too old or does not fit shows in the versions alone.
+        vendor: ``nvidia``, ``amd`` or ``intel``.
+        state: ``fine``, ``no-driver``, ``nouveau``, ``unsigned``, ``not-ready``, ``lost``,
+            ``suspended`` or ``no-vulkan``; a driver that is too old or does not fit shows in the
+            versions alone.
         cards: in the order of the bus.
         loaded: version of the driver that the kernel has loaded; empty for none.
         installed: version of the driver on the disk, library and module; empty for none.
@@ -74,6 +75,19 @@ class Pretence:
         part = FILE.with_suffix(".part")
         part.write_text(self.to_json())
         part.replace(FILE)
+
+    @property
+    def target(self) -> int:
+        """The LLVM target of AMD's cards as the kernel shows it: 110000 for gfx1100."""
+        digits = self.cards[0].compute.removeprefix("gfx") if self.cards else ""
+        if self.vendor != "amd" or not digits:
+            return 0
+        return int(digits[:-2]) * 10_000 + int(digits[-2], 16) * 100 + int(digits[-1], 16)
+
+    @property
+    def vulkan(self) -> bool:
+        """Whether Vulkan is there, because the cards have nothing else."""
+        return self.state == "fine" and (self.vendor == "intel" or 0 < self.target < 90_010)
 
     @property
     def module_file(self) -> Path:

@@ -25,7 +25,14 @@ SMI = Path("/usr/bin/nvidia-smi")
 SMI_PROGRAM = Path("/usr/local/lib/pretended-gpus/nvidia-smi")
 MODULE_TOOLS = (Path("/usr/local/sbin/modprobe"), Path("/usr/local/sbin/rmmod"))
 
-_VENDORS = {"nvidia": "0x10de", "amd": "0x1002"}
+# Vulkan's loader, and the manifests of its drivers, as Debian has them.
+VULKAN_LOADER = Path(f"/usr/lib/{os.uname().machine}-linux-gnu/libvulkan.so.1")
+VULKAN_DRIVERS = Path("/usr/share/vulkan/icd.d")
+PRETENDED = b"pretended by the lab\n"
+
+_VENDORS = {"nvidia": "0x10de", "amd": "0x1002", "intel": "0x8086"}
+_KERNEL_DRIVERS = {"amd": "amdgpu", "intel": "i915"}
+_MANIFESTS = {"amd": "radeon_icd.x86_64.json", "intel": "intel_icd.x86_64.json"}
 # The first card's render node, and the groups of its device files.
 _FIRST_RENDER = 128
 # A device like /dev/null, and one that nothing drives: opening it fails with ENXIO.
@@ -43,8 +50,8 @@ def show(pretence: Pretence) -> None:
     # Four bytes of attributes before the value (Linux, Documentation/filesystems/efivarfs.rst).
     _write(FIRMWARE / SECURE_BOOT, b"\x06\0\0\0" + (b"\1" if enforced else b"\0"))
     _show_driver_files(pretence)
-    if pretence.vendor == "amd":
-        _show_amd(pretence)
+    if pretence.vendor in _KERNEL_DRIVERS:
+        _show_others(pretence)
     elif pretence.loaded:
         _show_nvidia(pretence)
 
@@ -78,15 +85,20 @@ def _show_pci(pretence: Pretence, number: int, card: Card) -> None:
     driver = "nvidia" if pretence.loaded else ""
     if pretence.state == "nouveau":
         driver = "nouveau"
-    elif pretence.vendor == "amd" and pretence.state == "fine":
-        driver = "amdgpu"
+    elif pretence.state != "no-driver":
+        driver = _KERNEL_DRIVERS.get(pretence.vendor, driver)
     _show_function(card.bus, _VENDORS[pretence.vendor], card.device, "0x030000", driver)
     # A card has a second function for the sound of its screen.
     sound = card.bus.removesuffix("0") + "1"
     _show_function(sound, _VENDORS[pretence.vendor], "0x22ba", "0x040300", "snd_hda_intel")
+    if driver in _KERNEL_DRIVERS.values():
+        (PCI / card.bus / "drm" / f"renderD{_FIRST_RENDER + number}").mkdir(parents=True)
     if driver == "amdgpu":
         _write(PCI / card.bus / "mem_info_vram_total", b"%d\n" % (card.memory_mib << 20))
-        _show_kfd_node(number + 1, card)
+        # A card with memory of its own says who made that.
+        _write(PCI / card.bus / "mem_info_vram_vendor", b"samsung\n")
+        _write(PCI / card.bus / "mem_info_gtt_total", b"%d\n" % (16 << 30))
+        _show_kfd_node(number + 1, card, pretence.target)
 
 
 def _show_function(address: str, vendor: str, device: str, kind: str, driver: str) -> None:
@@ -99,13 +111,13 @@ def _show_function(address: str, vendor: str, device: str, kind: str, driver: st
         (folder / "driver").symlink_to(Path("..", ".drivers", driver))
 
 
-def _show_kfd_node(number: int, card: Card) -> None:
+def _show_kfd_node(number: int, card: Card, target: int) -> None:
     """One node of the topology that amdgpu shows (its first node is the processor)."""
     unique = int(card.uuid.removeprefix("GPU-"), 16)
     location = int(card.bus.split(":")[1], 16) << 8
     lines = {
         "simd_count": 192,
-        "gfx_target_version": 110000,
+        "gfx_target_version": target,
         "vendor_id": int(_VENDORS["amd"], 16),
         "device_id": int(card.device, 16),
         "location_id": location,
@@ -122,6 +134,9 @@ def _remove_devices() -> None:
     if SYS_CLASS.is_mount():
         _run("umount", str(SYS_CLASS))
     shutil.rmtree(KFD, ignore_errors=True)
+    for path in (VULKAN_LOADER, *VULKAN_DRIVERS.glob("*.json")):
+        if path.is_file() and path.read_bytes() == PRETENDED:
+            path.unlink()
 
 
 def _show_driver_files(pretence: Pretence) -> None:
@@ -129,7 +144,7 @@ def _show_driver_files(pretence: Pretence) -> None:
     pretence.module_file.unlink(missing_ok=True)
     if pretence.installed:
         shutil.copy(SMI_PROGRAM, SMI)
-        _write(pretence.module_file, b"pretended by the lab\n")
+        _write(pretence.module_file, PRETENDED)
     for tool in MODULE_TOOLS:
         # Where units call them; a package of kmod puts the real ones there.
         if not Path("/usr/sbin", tool.name).exists():
@@ -147,15 +162,24 @@ def _show_nvidia(pretence: Pretence) -> None:
         make_device(UVM, works=False)
 
 
-def _show_amd(pretence: Pretence) -> None:
-    if pretence.state != "fine" or not pretence.cards:
+def _show_others(pretence: Pretence) -> None:
+    """Show the device files of AMD's or Intel's cards, AMD's compute topology, and Vulkan."""
+    if pretence.state == "no-driver" or not pretence.cards:
         return
     for group in ("render", "video"):
         _run("groupadd", "--system", "--force", group)
-    make_device(Path("/dev/kfd"), "render")
     for number in range(len(pretence.cards)):
         make_device(Path(f"/dev/dri/renderD{_FIRST_RENDER + number}"), "render")
         make_device(Path(f"/dev/dri/card{number}"), "video")
+    if pretence.vulkan:
+        _write(VULKAN_LOADER, PRETENDED)
+        _write(VULKAN_DRIVERS / _MANIFESTS[pretence.vendor], PRETENDED)
+    if pretence.vendor == "amd":
+        _show_kfd()
+
+
+def _show_kfd() -> None:
+    make_device(Path("/dev/kfd"), "render")
     _write(KFD / "0/properties", b"cpu_cores_count 8\nsimd_count 0\nunique_id 0\n")
     layers = f"lowerdir={KFD.parents[3]}:{SYS_CLASS}"
     _run("mount", "-t", "overlay", "-o", layers, "overlay", str(SYS_CLASS))

@@ -16,7 +16,7 @@ for device in /sys/bus/pci/devices/*; do
   { read -r vendor <"$device/vendor" && read -r class <"$device/class" &&
     read -r number <"$device/device"; } 2>/dev/null || continue
   # Instinct cards of AMD are no display controllers (0x03) but accelerators (0x12).
-  case $vendor$class in 0x10de0x03* | 0x10020x03* | 0x10020x12*) ;; *) continue ;; esac
+  case $vendor$class in 0x10de0x03* | 0x10020x03* | 0x10020x12* | 0x80860x03*) ;; *) continue ;; esac
   driver=$(readlink "$device/driver")
   total='' used='' product=''
   # amdgpu tells here what nvidia-smi tells of NVIDIA's cards.
@@ -27,20 +27,42 @@ for device in /sys/bus/pci/devices/*; do
   } 2>/dev/null
   tell pci "${device##*/}" "$vendor" "$number" "${driver##*/}" "$total" "$used" "$product"
   vendors="$vendors $vendor"
+  # Memory of the host that a card of AMD's may use. A card with memory of its own says whose that
+  # is, or what board it is (discover/amd.go of Ollama, readROCmDRMDevice).
+  if { read -r shared <"$device/mem_info_gtt_total"; } 2>/dev/null; then
+    memory=
+    [ ! -e "$device/mem_info_vram_vendor" ] && [ ! -e "$device/board_info" ] || memory=yes
+    tell shared "${device##*/}" "$shared" "$memory"
+  fi
 done
+
+# Vulkan: its loader, and who has a driver for it; the group of the device files that it opens.
+case $vendors in *0x1002* | *0x8086*)
+  for file in /usr/lib/*/libvulkan.so.1 /usr/lib/libvulkan.so.1 /usr/lib64/libvulkan.so.1; do
+    [ ! -e "$file" ] || tell vulkan loader
+  done
+  for file in /usr/share/vulkan/icd.d/*.json /etc/vulkan/icd.d/*.json; do
+    [ ! -e "$file" ] || tell vulkan "${file##*/}"
+  done
+  for file in /dev/dri/renderD*; do
+    [ ! -e "$file" ] || tell render "$(stat -c %G "$file")"
+  done
+  ;;
+esac
 
 case $vendors in *0x1002*)
   [ ! -e /dev/kfd ] || tell kfd "$(stat -c %G /dev/kfd)"
   for file in /sys/class/kfd/kfd/topology/nodes/*/properties; do
-    domain=0 location=0 unique=0
+    domain=0 location=0 unique=0 target=0
     while read -r key value; do
       case $key in
         domain) domain=$value ;;
         location_id) location=$value ;;
         unique_id) unique=$value ;;
+        gfx_target_version) target=$value ;;
       esac
     done 2>/dev/null <"$file"
-    tell node "$domain" "$location" "$unique"
+    tell node "$domain" "$location" "$unique" "$target"
   done
   ;;
 esac

@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from llmrack_lab.standins.ollama_archive import STANDIN_VERSION, build_archive
+from llmrack_lab.standins.ollama_archive import STANDIN_VERSION, build_archive, build_rocm_archive
 from tests import DEADLINE
 from tests.contract.ollama_process import HELLO, REAL_ARCHIVE, TOOL, OllamaProcess, StartOllama
 
@@ -55,6 +55,21 @@ def test_archive_has_the_same_bytes_each_time(
     first = build_archive(tmp_path / "1").read_bytes()
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     assert build_archive(tmp_path / "2").read_bytes() == first
+
+
+def test_libraries_of_rocm_are_an_archive_of_their_own(tmp_path: Path) -> None:
+    main, rocm = build_archive(tmp_path), build_rocm_archive(tmp_path)
+    assert rocm.name == "ollama-linux-amd64-rocm.tar.zst"
+    assert {name.split("/")[2] for name in members(rocm)} == {"rocm_v7_2"}
+    assert "lib/ollama/vulkan/libggml-vulkan.so" in members(main)
+    assert not any("rocm" in name for name in members(main))
+
+
+def members(archive: Path) -> list[str]:
+    """The files of an archive."""
+    return subprocess.run(
+        ["tar", "--zstd", "-tf", archive], check=True, capture_output=True, text=True
+    ).stdout.split()
 
 
 def test_server_says_what_it_is(ollama: OllamaProcess) -> None:

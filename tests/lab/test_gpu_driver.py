@@ -135,7 +135,7 @@ def test_wait_is_bounded_and_says_what_is_missing(
 ) -> None:
     host = deployed.lab.host("box4")
     host.set_gpus(1, state)
-    script = render("gpu/wait-for-gpu.j2", deadline=1)
+    script = render("gpu/wait-for-gpu.j2", deadline=1, rocm=False)
     done = host.ssh(f"sh -s {uuid}", input=script, check=False)
     assert (done.returncode, done.stderr) == (1, f"no GPU within 1 s: {reason}\n")
     host.set_gpus(1)

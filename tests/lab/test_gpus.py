@@ -25,6 +25,10 @@ TOLD = {
     ("nvidia", "suspended"): ("fine", ""),
     ("amd", "fine"): ("fine", ""),
     ("amd", "no-driver"): ("no driver", "amdgpu does not drive its card"),
+    ("amd", "old-card"): ("fine", ""),
+    ("intel", "fine"): ("fine", ""),
+    ("intel", "no-driver"): ("no driver", "i915 or xe does not drive its card"),
+    ("intel", "no-vulkan"): ("not ready", "apt-get install libvulkan1 mesa-vulkan-drivers"),
 }
 
 
@@ -60,7 +64,7 @@ def test_host_without_a_card_says_how_it_could_serve(box: Site) -> None:
     box.lab.host("box3").set_gpus(0)
     run = status(box)
     assert run.code == 1
-    assert "box3: no GPU of NVIDIA or AMD is on its bus" in run.output
+    assert "box3: no GPU of NVIDIA, AMD or Intel is on its bus" in run.output
     assert "`gpu_required = False`" in run.output
 
 
@@ -132,7 +136,9 @@ def words(state: str) -> str:
 def test_missing_gpu_refuses_the_host(box: Site) -> None:
     box.lab.host("box3").set_gpus(0)
     run = box.run("pyinfra", box.inventory, "deploy.py", "--dry")
-    assert "refused, nothing was changed: no GPU of NVIDIA or AMD is on its bus" in run.output
+    assert (
+        "refused, nothing was changed: no GPU of NVIDIA, AMD or Intel is on its bus" in run.output
+    )
     assert "would change" not in run.output
 
 

@@ -194,6 +194,18 @@ class Engine:
 
     def __init__(self, host: LabHost) -> None:
         self._host = host
+        self.mirror = ""
+
+    def add_rocm(self) -> None:
+        """Unpack ROCm's libraries over the release, until its next test."""
+        self._host.ssh(
+            f"cd /srv/probe && curl -sf {self.mirror}/ollama-linux-amd64-rocm.tar.zst"
+            " | tar --zstd -x"
+        )
+
+    def remove_rocm(self) -> None:
+        """Remove them."""
+        self._host.ssh("rm -rf /srv/probe/lib/ollama/rocm_*")
 
     def start(self, **environment: str) -> None:
         words = " ".join(f"--setenv={name}={value}" for name, value in environment.items())
@@ -233,6 +245,7 @@ def engine(lab: Lab, host: LabHost) -> Iterator[Engine]:
     made = Engine(host)
     made.start()
     host.ssh("/srv/probe/bin/ollama pull llama3.2")
+    made.mirror = f"{settings['ollama_mirror']}/v{settings['ollama_version']}"
     yield made
     host.ssh("systemctl stop probe; rm -r /srv/probe", check=False)
 
@@ -272,11 +285,50 @@ def test_engine_loses_the_card_by_a_suspend_until_the_module_is_reloaded(
     assert engine.place() == 1
 
 
-def test_engine_uses_amd_cards(host: LabHost, engine: Engine) -> None:
+def test_engine_uses_amd_cards_with_the_libraries_of_rocm_alone(
+    host: LabHost, engine: Engine
+) -> None:
     host.set_gpus(1, vendor="amd")
+    engine.start()
+    assert engine.place() == 0
+    assert "id=cpu library=cpu" in engine.journal()
+    engine.add_rocm()
     engine.start()
     assert engine.place() == 1
     assert "library=ROCm compute=gfx1100" in engine.journal()
+    engine.remove_rocm()
+
+
+@pytest.mark.parametrize(("vendor", "state"), [("amd", "old-card"), ("intel", "fine")])
+def test_engine_uses_other_cards_by_vulkan(
+    host: LabHost, engine: Engine, vendor: str, state: str
+) -> None:
+    host.set_gpus(2, state, vendor)
+    engine.start()
+    assert engine.place() == 1
+    assert engine.journal().count("library=Vulkan") == 2
+    engine.start(GGML_VK_VISIBLE_DEVICES="1")
+    assert engine.journal().count("library=Vulkan") == 1
+    engine.start(GGML_VK_VISIBLE_DEVICES="-1")
+    assert engine.place() == 0
+
+
+def test_engine_has_no_vulkan_without_its_loader(host: LabHost, engine: Engine) -> None:
+    host.set_gpus(1, "no-vulkan", "intel")
+    engine.start()
+    assert engine.place() == 0
+
+
+def test_other_cards_show_what_tells_them_apart(host: LabHost) -> None:
+    host.set_gpus(1, "fine", "intel")
+    shown = host.ssh(
+        f"cd {PCI}/0000:01:00.0; cat vendor; basename $(readlink driver); ls drm; ls /dev/dri"
+        " /usr/share/vulkan/icd.d; ls /dev/kfd", check=False
+    )  # fmt: skip
+    assert shown.stdout.split()[:3] == ["0x8086", "i915", "renderD128"]
+    assert "intel_icd.x86_64.json" in shown.stdout and "/dev/kfd" not in shown.stdout
+    host.set_gpus(1)
+    assert host.ssh("ls /usr/share/vulkan/icd.d", check=False).stdout == ""
 
 
 def uuids(host: LabHost) -> list[str]:

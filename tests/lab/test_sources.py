@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from llmrack_lab.base import host_architecture
 from tests.lab.site import Site
 
 ENGINE = {"box1": ("gpu", "gateway"), "box2": ("gpu",)}
@@ -11,7 +12,7 @@ RELEASES = "/home/llm/.local/opt/ollama"
 
 
 def archive(site: Site) -> str:
-    (found,) = (site.lab.folder / "mirror").rglob("ollama-linux-*.tar.zst")
+    (found,) = (site.lab.folder / "mirror").rglob(f"ollama-linux-{host_architecture()}.tar.zst")
     return str(found)
 
 

@@ -33,7 +33,7 @@ STACK = {
     "chains": {"llama3.1:latest": ["coder", "gpt-oss:20b-cloud"]},
     "default_chain": ["gpt-oss:20b-cloud"],
 }
-SHA = {"amd64": "a" * 64, "arm64": "b" * 64}
+SHA = {"amd64": "a" * 64, "arm64": "b" * 64, "amd64-rocm": "f" * 64}
 
 
 def stack(**changes: object) -> Stack:

@@ -27,6 +27,8 @@ ALLOWED = {
     "stack/offline.py": "what a bundle settles: its release",
     "bundle/create.py": "gathers a bundle: its release and its models",
     "commands/pin.py": "llmrack pin ollama",
+    "components/gpu/gpus.py": "whether a card can serve depends on what it is used by",
+    "components/gpu/other_cards.py": "the same",
     "shipped/host/status.py": "runs on hosts: the list of what asks an engine",
     "shipped/host/metrics.py": "runs on hosts: names of metrics",
 }

@@ -21,6 +21,7 @@ from llmrack.resources.change import Action, Change, Reboot, Shell
 from llmrack.resources.files import File
 from llmrack.resources.look import Look, Seen
 from llmrack.resources.script import script_file
+from llmrack.stack.settings import Settings
 
 SOURCES = "/etc/apt/sources.list.d/llmrack-gpu.sources"
 NOUVEAU = "/etc/modprobe.d/llmrack-nouveau.conf"
@@ -35,35 +36,33 @@ ANSWER_DEADLINE = 60
 class GpuDriver:
     """NVIDIA's driver, in use; a host without NVIDIA cards has nothing to change.
 
-    + user: the service user
-    + source: where a missing or too old driver comes from; None: nothing is installed
-    + reboot: whether the host may be restarted to put the driver into use
+    + settings: the host's: where a missing or too old driver comes from, and whether the host may
+      be restarted to put it into use
     """
 
     name: ClassVar[str] = "GPU driver"
-    user: str
-    source: Source | None
-    reboot: bool
+    settings: Settings
 
     def look(self, look: Look) -> None:
         """The cards and their driver; the user for its groups."""
         look.ask(LOOK)
-        look.users.add(self.user)
+        look.users.add(self.settings.service_user)
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
         """Install it, restart the host if allowed, and fail unless the driver answers."""
-        cards = gpus(seen, self.user)
+        source, reboot = self.settings.gpu_driver, self.settings.gpu_reboot
+        cards = gpus(seen, self.settings)
         install: tuple[Action, ...] = ()
-        if cards.finding.cure is Cure.DRIVER and self.source:
+        if cards.finding.cure is Cure.DRIVER and source:
             try:
-                install = _install(chosen(self.source, seen, cards))
+                install = _install(chosen(source, seen, cards))
             except NoRecipeError:
                 return None  # the host is refused: see ``problem``
-        elif not (cards.finding.cure is Cure.REBOOT and self.reboot):
+        elif not (cards.finding.cure is Cure.REBOOT and reboot):
             return None
         why = cards.finding.why
-        restart = (Reboot(why),) if self.reboot else ()
-        actions = (*install, *restart, _answers(self.reboot))
+        restart = (Reboot(why),) if reboot else ()
+        actions = (*install, *restart, _answers(reboot))
         return Change(self.name, why, actions, installs=bool(install))
 
 
@@ -110,21 +109,21 @@ def chosen(source: Source, seen: Seen, cards: Gpus) -> Recipe:
     return made
 
 
-def problem(driver: GpuDriver, seen: Seen, required: bool) -> str:
+def problem(settings: Settings, seen: Seen) -> str:
     """Why the GPUs of a host will not serve after a run; empty if they will.
 
-    + required: whether they must serve; if not, only a driver that cannot be installed is a reason
+    Where no GPU is required, only a driver that cannot be installed is a reason.
     """
-    cards = gpus(seen, driver.user)
+    cards = gpus(seen, settings)
     cure = cards.finding.cure
-    if cure is Cure.DRIVER and driver.source:
+    if cure is Cure.DRIVER and settings.gpu_driver:
         try:
-            chosen(driver.source, seen, cards)
+            chosen(settings.gpu_driver, seen, cards)
         except NoRecipeError as error:
             return f"{cards.finding.why}, and `gpu_driver` cannot mend it: {error}"
         return ""
-    mended = cure is Cure.DEPLOY or (cure is Cure.REBOOT and driver.reboot)
-    return cards.reason if required and not mended else ""
+    mended = cure is Cure.DEPLOY or (cure is Cure.REBOOT and settings.gpu_reboot)
+    return cards.reason if settings.gpu_required and not mended else ""
 
 
 def _install(made: Recipe) -> tuple[Action, ...]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from llmrack.components.gpu.driver import GpuDriver, problem
 from llmrack.components.gpu.gpus import Gpus, gpus, uuids
-from llmrack.components.gpu.states import State
+from llmrack.components.gpu.states import Cure, State
 from llmrack.components.render import record, render, verbatim
 from llmrack.resources.change import Resource
 from llmrack.resources.files import Directory, File
@@ -29,11 +30,13 @@ def resources(host: Host) -> list[Resource]:
     If no GPU is required, only the driver is looked at, and the host uses the cards that it has.
     """
     settings = host.settings
-    driver = _driver(host)
+    driver = GpuDriver(settings)
     if not settings.gpu_required:
         return [driver]
     programs = [
-        File(WAIT, render("gpu/wait-for-gpu.j2", deadline=WAIT_DEADLINE), mode=0o755),
+        File(
+            WAIT, render("gpu/wait-for-gpu.j2", deadline=WAIT_DEADLINE, rocm=host.rocm), mode=0o755
+        ),
         *(
             File(f"{PROGRAMS}/{name}", verbatim(f"gpu/{name}"), mode=0o755)
             for name in ("gpu-devices", "gpu-resume")
@@ -70,8 +73,26 @@ def refusal(host: Host, seen: Seen, instances: Sequence[Instance]) -> str | None
     Without a required GPU, Ollama would fall back to the CPU in silence. A state that the run
     itself mends (``gpu_driver``, ``gpu_reboot``) is no reason.
     """
-    failing = problem(_driver(host), seen, host.settings.gpu_required)
-    return failing or _unknown_card(instances, gpus(seen, host.settings.service_user))
+    cards = gpus(seen, host.settings)
+    return (
+        problem(host.settings, seen)
+        or _unknown_card(instances, cards)
+        or _nameless_card(host, cards)
+        or None
+    )
+
+
+def with_seen_cards(host: Host, seen: Seen) -> Host:
+    """``host`` with what follows from its cards: instances, and archives of a release.
+
+    A host whose cards fail keeps those that it had.
+    """
+    cards = gpus(seen, host.settings)
+    is_known = cards.state is State.FINE or cards.finding.cure is Cure.DEPLOY
+    if host.settings.gpu_required and not is_known:
+        return host
+    named = tuple(uuids(cards)) if host.settings.instances_follow_cards else host.gpus
+    return replace(host, gpus=named, rocm=cards.rocm)
 
 
 def _unknown_card(instances: Sequence[Instance], seen_gpus: Gpus) -> str | None:
@@ -90,6 +111,12 @@ def _unknown_card(instances: Sequence[Instance], seen_gpus: Gpus) -> str | None:
     return None
 
 
-def _driver(host: Host) -> GpuDriver:
-    settings = host.settings
-    return GpuDriver(settings.service_user, settings.gpu_driver, settings.gpu_reboot)
+def _nameless_card(host: Host, seen_gpus: Gpus) -> str | None:
+    """Why a host cannot have an instance for each card: a card has no UUID."""
+    nameless = [card.bus for card in seen_gpus.cards if not card.uuid]
+    if not (nameless and host.settings.instances_follow_cards and host.settings.gpu_required):
+        return None
+    return (
+        f"its card at {nameless[0]} has no UUID by which an instance could be given it alone: set "
+        "ollama_instances to 'one'"
+    )

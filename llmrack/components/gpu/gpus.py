@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from llmrack.components.gpu.lines import LOOK, Answers, Card, Device, amd_cards, nvidia_cards
-from llmrack.components.gpu.states import NO_CARD, Finding, State, amd_finding, nvidia_finding
+from llmrack.components.gpu.lines import (
+    LOOK,
+    ROCM,
+    VULKAN,
+    Answers,
+    Card,
+    Device,
+    nvidia_cards,
+)
+from llmrack.components.gpu.other_cards import MAKERS, amd_cards, intel_cards, vendor_of
+from llmrack.components.gpu.other_states import other_finding, usable
+from llmrack.components.gpu.states import NO_CARD, Finding, State, nvidia_finding
 from llmrack.resources.look import Seen
+from llmrack.stack.ollama.backends import CardRules, card_rules
+from llmrack.stack.settings import Settings
 
-NVIDIA, AMD = "nvidia", "amd"
+NVIDIA = "nvidia"
 
 
 @dataclass(frozen=True)
@@ -18,9 +30,11 @@ class Gpus:
     """The GPUs of a host.
 
     + finding: their state with cause and way out
-    + vendor: ``nvidia``, ``amd`` or empty; ``nvidia`` where both are there
-    + cards: as the driver shows them, in the order of their bus addresses
-    + driver: its version (AMD: ``amdgpu``), empty when none is loaded
+    + vendor: ``nvidia``, ``amd``, ``intel`` or empty; the first of them where several are there
+    + cards: those that Ollama uses, by maker in the order of their bus addresses; of NVIDIA's host
+      NVIDIA's alone
+    + driver: its version (AMD and Intel: its name), empty when none is loaded
+    + rocm: whether ROCm uses a card, beside NVIDIA's too
     + kernel: the running one, known only with NVIDIA cards
     + devices: NVIDIA's cards as the bus shows them, with or without a driver
     + headers: whether the headers of the running kernel are installed
@@ -37,6 +51,7 @@ class Gpus:
     headers: bool = False
     secure_boot: bool = False
     enrolled: bool = False
+    rocm: bool = False
 
     @property
     def state(self) -> State:
@@ -49,31 +64,60 @@ class Gpus:
         finding = self.finding
         return f"{finding.why}: {finding.way_out}" if finding.why else ""
 
+    @property
+    def libraries(self) -> str:
+        """What Ollama uses the cards by, in a few words; empty for CUDA."""
+        names = [name for name in (ROCM, VULKAN) if any(c.library == name for c in self.cards)]
+        alone = " alone" if names == [VULKAN] else ""
+        return f"by {' and '.join(names)}{alone}" if names else ""
 
-def gpus(seen: Seen, user: str) -> Gpus:
+
+def gpus(seen: Seen, settings: Settings) -> Gpus:
     """The host's GPUs as ``seen`` shows them; the look must have asked ``LOOK``.
 
-    + user: the service user, whose groups decide on AMD cards; ``Look.users`` must name it
+    + settings: the host's, which say what cards are used by; ``Look.users`` must name the service
+      user, whose groups decide on cards of AMD and Intel
     """
     answers = Answers(seen.parts.get(LOOK.tag, []))
-    if answers.nvidia:
-        cards = nvidia_cards(answers)
-        return Gpus(
-            nvidia_finding(answers, cards),
-            NVIDIA,
-            cards,
-            driver=answers.module,
-            kernel=answers.first("kernel"),
-            devices=tuple(answers.nvidia),
-            headers=bool(answers.first("headers")),
-            secure_boot=answers.first("secureboot") == "1",
-            enrolled=bool(answers.first("enrolled")),
-        )
-    if answers.amd:
-        cards = amd_cards(answers)
-        groups = seen.groups.get(user) if user in seen.users else None
-        return Gpus(amd_finding(answers, groups), AMD, cards, driver="amdgpu" if cards else "")
-    return Gpus(NO_CARD)
+    rules = card_rules(settings)
+    if seen.facts.get("arch") == "aarch64":
+        # Ollama has ROCm's libraries for x86_64 alone.
+        rules = replace(rules, rocm=False)
+    if not answers.nvidia:
+        user = settings.service_user
+        return _others(answers, rules, seen.groups.get(user) if user in seen.users else None)
+    cards = nvidia_cards(answers)
+    return Gpus(
+        nvidia_finding(answers, cards),
+        NVIDIA,
+        cards,
+        driver=answers.module,
+        kernel=answers.first("kernel"),
+        devices=tuple(answers.nvidia),
+        headers=bool(answers.first("headers")),
+        secure_boot=answers.first("secureboot") == "1",
+        enrolled=bool(answers.first("enrolled")),
+        rocm=any(card.library == ROCM for card in amd_cards(answers, rules)),
+    )
+
+
+def _others(answers: Answers, rules: CardRules, groups: set[str] | None) -> Gpus:
+    """The GPUs of a host without cards of NVIDIA."""
+    if not (answers.amd or answers.intel):
+        return Gpus(NO_CARD)
+    driven = (*amd_cards(answers, rules), *intel_cards(answers, rules))
+    cards = usable(answers, driven)
+    finding = other_finding(answers, driven, groups)
+    if finding.state is State.NONE:
+        return Gpus(finding)
+    vendor = vendor_of(cards[0]) if cards else (answers.amd or answers.intel)[0].vendor
+    return Gpus(
+        finding,
+        MAKERS[vendor].lower(),
+        cards,
+        driver=", ".join(sorted({card.driver for card in cards})),
+        rocm=any(card.library == ROCM for card in cards),
+    )
 
 
 def uuids(gpus: Gpus) -> list[str]:
@@ -87,7 +131,8 @@ def uuids(gpus: Gpus) -> list[str]:
 
 def line(gpus: Gpus) -> str:
     """The GPUs in a line, as a plan shows them."""
-    cards = f"{grouped(gpus.cards)}, driver {gpus.driver}: " if gpus.cards else ""
+    parts = [grouped(gpus.cards), f"driver {gpus.driver}", gpus.libraries] if gpus.cards else []
+    cards = f"{', '.join(filter(None, parts))}: " if parts else ""
     return f"gpu: {cards}{gpus.state}" + (f"; {gpus.reason}" if gpus.reason else "")
 
 

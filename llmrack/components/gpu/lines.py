@@ -24,6 +24,8 @@ COLUMNS = (
 SMI_DEADLINE = 10
 # What the look asks a host about its GPUs; the lines are read when they are needed (``Answers``).
 LOOK = Part("gpu", "gpu/look.sh", list, (",".join(COLUMNS), SMI_DEADLINE))
+# What Ollama uses a card by, as its log calls it.
+CUDA, ROCM, VULKAN = "CUDA", "ROCm", "Vulkan"
 # Drivers that keep a card for a virtual machine; llmrack does not use such a card.
 GIVEN_AWAY = ("vfio-pci", "pciback")
 
@@ -40,6 +42,7 @@ class Card:
     + bus: PCI address as in sysfs, ``0000:01:00.0``
     + mig: UUIDs of the slices (``MIG-…``) of a card that is divided, None for one that is not
     + persistence: whether the driver stays awake without a client
+    + library: what Ollama uses it by (CUDA, ROCM, VULKAN), or empty if Ollama leaves it alone
     """
 
     uuid: str
@@ -52,6 +55,7 @@ class Card:
     driver: str
     mig: tuple[str, ...] | None
     persistence: bool
+    library: str = CUDA
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Device:
     """A card as the PCI bus shows it.
 
     + device: its PCI device number, ``0x2684``
-    + driver: the kernel driver that holds it (nvidia, nouveau, amdgpu), or empty
+    + driver: the kernel driver that holds it (nvidia, nouveau, amdgpu, i915, xe), or empty
     + memory, used, product: bytes and a name as amdgpu reports them; empty otherwise
     """
 
@@ -81,6 +85,7 @@ class Answers:
         devices = [device for device in devices if device.driver not in GIVEN_AWAY]
         self.nvidia = [device for device in devices if device.vendor == "0x10de"]
         self.amd = [device for device in devices if device.vendor == "0x1002"]
+        self.intel = [device for device in devices if device.vendor == "0x8086"]
 
     def all(self, kind: str) -> list[list[str]]:
         """The fields of every line of this kind."""
@@ -119,11 +124,11 @@ def _card(values: dict[str, str], slices: dict[str, tuple[str, ...]]) -> Card:
     domain, _, rest = values["pci.bus_id"].lower().partition(":")
     return Card(
         uuid=values["uuid"],
-        index=_number(values["index"]),
+        index=number(values["index"]),
         name=values["name"],
-        memory_mib=_number(values["memory.total"]),
-        used_mib=_number(values["memory.used"]),
-        compute=(_number(major), _number(minor)),
+        memory_mib=number(values["memory.total"]),
+        used_mib=number(values["memory.used"]),
+        compute=(number(major), number(minor)),
         # nvidia-smi writes the domain with eight digits, sysfs with four or as many as it takes.
         bus=f"{int(domain, 16):04x}:{rest}",
         driver=values["driver_version"],
@@ -132,7 +137,7 @@ def _card(values: dict[str, str], slices: dict[str, tuple[str, ...]]) -> Card:
     )
 
 
-def _number(text: str) -> int:
+def number(text: str) -> int:
     """0 for ``[N/A]`` and the like."""
     return int(text) if text.isdigit() else 0
 
@@ -148,33 +153,3 @@ def _slices(answers: Answers) -> dict[str, tuple[str, ...]]:
         elif name:
             slices[card] = (*slices.get(card, ()), name[1])
     return slices
-
-
-def amd_cards(answers: Answers) -> tuple[Card, ...]:
-    """The cards that amdgpu drives, by bus address.
-
-    Their UUID is what ``rocminfo`` prints and ROCR_VISIBLE_DEVICES takes: the unique id of the
-    node in the kernel's compute topology, in hexadecimal.
-    """
-    unique = {_address(int(d), int(at)): int(number) for d, at, number in answers.all("node")}
-    return tuple(
-        Card(
-            uuid=f"GPU-{number:016x}" if (number := unique.get(device.bus, 0)) else "",
-            index=index,
-            name=device.product or f"AMD {device.device}",
-            memory_mib=_number(device.memory) // 2**20,
-            used_mib=_number(device.used) // 2**20,
-            compute=(0, 0),
-            bus=device.bus,
-            driver=device.driver,
-            mig=None,
-            persistence=True,
-        )
-        for index, device in enumerate(answers.amd)
-        if device.driver == "amdgpu"
-    )
-
-
-def _address(domain: int, location: int) -> str:
-    """The PCI address of a node (kfd_topology.h: bus, device and function in one number)."""
-    return f"{domain:04x}:{location >> 8 & 0xFF:02x}:{location >> 3 & 0x1F:02x}.{location & 7}"

@@ -15,7 +15,7 @@ OLDEST_DRIVER = 550
 OLDEST_DRIVER_OLD_CARDS = 570
 NEWER_CARDS = (7, 0)
 
-_CPU_ONLY = "declare a box that shall serve from its CPU with `gpu_required = False`"
+CPU_ONLY = "declare a box that shall serve from its CPU with `gpu_required = False`"
 _KERNEL_LOG = "`journalctl -k | grep -e NVRM -e Xid` on the host says why"
 
 
@@ -52,8 +52,8 @@ class Finding:
 FINE = Finding(State.FINE)
 NO_CARD = Finding(
     State.NONE,
-    "no GPU of NVIDIA or AMD is on its bus",
-    f"put a card in (or pass one through to a virtual machine), or {_CPU_ONLY}",
+    "no GPU of NVIDIA, AMD or Intel is on its bus",
+    f"put a card in (or pass one through to a virtual machine), or {CPU_ONLY}",
 )
 
 
@@ -170,40 +170,10 @@ def _not_loaded(answers: Answers) -> Finding:
 
 
 def _no_driver(why: str) -> Finding:
-    way_out = f'install its driver, or set `gpu_driver = "nvidia"` and deploy; {_CPU_ONLY}'
+    way_out = f'install its driver, or set `gpu_driver = "nvidia"` and deploy; {CPU_ONLY}'
     return Finding(State.NO_DRIVER, why, way_out, Cure.DRIVER)
 
 
 def _reboot(why: str) -> Finding:
     way_out = "reboot it, or set `gpu_reboot = True` and deploy"
     return Finding(State.REBOOT, why, way_out, Cure.REBOOT)
-
-
-def amd_finding(answers: Answers, groups: set[str] | None) -> Finding:
-    """The state of a host with AMD cards.
-
-    + groups: those of the service user, None when there is no such user yet
-    """
-    without = [device.bus for device in answers.amd if device.driver != "amdgpu"]
-    if without:
-        return Finding(
-            State.NO_DRIVER,
-            f"the kernel's amdgpu does not drive its card at {', '.join(without)}",
-            "install the firmware (firmware-amd-graphics; linux-firmware on Ubuntu) or a later "
-            f"kernel; {_CPU_ONLY}",
-        )
-    group = answers.first("kfd")
-    if not group:
-        return Finding(
-            State.NOT_READY,
-            "amdgpu drives its card, but /dev/kfd is missing, without which ROCm finds none",
-            "boot a kernel with CONFIG_HSA_AMD, as those of Debian and Ubuntu are",
-        )
-    if groups is not None and group not in groups:
-        return Finding(
-            State.NOT_READY,
-            f"the service user is not in the group {group}, to which /dev/kfd belongs",
-            "deploy: that adds it",
-            Cure.DEPLOY,
-        )
-    return FINE

@@ -7,20 +7,24 @@ from pathlib import Path
 from typing import ClassVar
 
 from llmrack.components.engine import Engine, ModelSeen
+from llmrack.components.gpu.gpus import gpus
 from llmrack.components.ollama import ollama
 from llmrack.components.ollama.engine_switch import EngineSwitch
 from llmrack.components.ollama.folders import home_of
 from llmrack.components.ollama.models_seen import models_part, seen_models
+from llmrack.components.ollama.pins import unpinned
 from llmrack.resources.absent import PathsGone, UnitsGone
 from llmrack.resources.change import Resource
 from llmrack.resources.look import Look, Part, Seen
 from llmrack.resources.ownership import KEPT
 from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.instances import EngineModel
-from llmrack.stack.ollama.instances import OLLAMA, models_folder
+from llmrack.stack.ollama.backends import rocm_digest
+from llmrack.stack.ollama.instances import OLLAMA, instances, models_folder
 from llmrack.stack.ollama.names import normalised
 from llmrack.stack.ollama_models import engine_models
 from llmrack.stack.schema import Stack
+from llmrack.stack.settings import ARCHIVES, ROCM
 
 
 class Ollama(Engine):
@@ -32,7 +36,7 @@ class Ollama(Engine):
 
     def architectures(self, host: Host) -> Collection[str]:
         """Those that the settings have a digest for."""
-        return host.settings.ollama_sha256
+        return [arch for arch in ARCHIVES if arch in host.settings.ollama_sha256]
 
     def resources(self, stack: Stack, fleet: Fleet, host: Host, arch: str) -> list[Resource]:
         """Its release, its instances, its guard, its models."""
@@ -110,14 +114,18 @@ class Ollama(Engine):
         """A digest is missing, or the archive that is to be sent."""
         if arch not in host.settings.ollama_sha256:
             return f"ollama_sha256 has no digest for {arch}: add the one of that archive"
+        if host.rocm and host.settings.gpu_required and arch == "amd64" and not rocm_digest(host):
+            return _without_rocm(host)
         archive = host.settings.ollama_archive
         if archive and not Path(archive).is_file():
             return f"there is no file {archive}: correct ollama_archive"
         return None
 
     def unusable(self, host: Host, seen: Seen) -> str | None:
-        """Why the models directory cannot be used."""
+        """Why the models directory cannot be used, or instances have not their own cards alone."""
         settings = host.settings
+        if wrong := unpinned(instances(host), gpus(seen, settings)):
+            return wrong
         folder, mount = models_folder(settings), settings.ollama_models_mount
         if mount and mount not in seen.mounts:
             return (
@@ -176,3 +184,17 @@ class Ollama(Engine):
         return next(
             (resource for resource in resources if isinstance(resource, EngineSwitch)), None
         )
+
+
+def _without_rocm(host: Host) -> str:
+    cause = "it has a card of AMD's, which needs ROCm's libraries"
+    if host.bundle:
+        return (
+            f"{cause}, and {host.bundle.folder} has none: run `llmrack bundle create` again where "
+            "there is internet"
+        )
+    return (
+        f"{cause}, and ollama_sha256 has no digest for their archive: add {ROCM!r} with that of "
+        f"ollama-linux-{ROCM}.tar.zst (`llmrack pin ollama {host.settings.ollama_version}` says "
+        "it)"
+    )

@@ -15,6 +15,7 @@ from llmrack.components.ollama.models import (
     OllamaModel,
     note_name,
 )
+from llmrack.components.ollama.release import release, sources
 from llmrack.components.render import record, render, verbatim
 from llmrack.resources.change import Resource
 from llmrack.resources.files import Directory, File, Link
@@ -33,7 +34,6 @@ from llmrack.stack.settings import is_loopback
 TEMPLATE = "llmrack-ollama@.service"
 WARM_UP = "llmrack-warm-up@.service"
 GUARD = "llmrack-guard.service"
-OFFICIAL = "https://github.com/ollama/ollama/releases/download"
 # Seconds that loading everything declared `preload` may take.
 WARM_UP_DEADLINE = 1800
 
@@ -41,29 +41,6 @@ WARM_UP_DEADLINE = 1800
 def unit(name: str) -> str:
     """The user unit of the instance called ``name``."""
     return TEMPLATE.replace("@", f"@{name}")
-
-
-def archive_urls(host: Host, arch: str) -> tuple[str, ...]:
-    """URLs of the release: the mirror's first, then the official one.
-
-    + arch: ``amd64`` or ``arm64``
-    """
-    settings = host.settings
-    file = f"v{settings.ollama_version}/ollama-linux-{arch}.tar.zst"
-    bases = [settings.ollama_mirror] if settings.ollama_mirror else []
-    return tuple(f"{base.rstrip('/')}/{file}" for base in [*bases, OFFICIAL])
-
-
-def local_archive(host: Host, arch: str) -> str | None:
-    """The archive on the machine that deploys, or None."""
-    return str(host.bundle.archive(arch)) if host.bundle else host.settings.ollama_archive
-
-
-def release(host: Host, arch: str) -> str:
-    """The release's directory: a new pin is a new directory, even for the same version."""
-    settings = host.settings
-    home = home_of(host)
-    return f"{home.releases}/{settings.ollama_version}-{settings.ollama_sha256[arch][:8]}"  # type: ignore[index]
 
 
 def resources(stack: Stack, fleet: Fleet, host: Host, arch: str) -> list[Resource]:
@@ -86,14 +63,7 @@ def resources(stack: Stack, fleet: Fleet, host: Host, arch: str) -> list[Resourc
     parts = [current, *_files(stack, host, home, declared_instances), undeclared, *units, kept]
     return [
         *_guard(fleet, host, declared_instances),
-        Archive(
-            path=directory,
-            sha256=settings.ollama_sha256[arch],  # type: ignore[index]
-            owner=home.user,
-            cache=home.cache,
-            upload=local_archive(host, arch),
-            urls=archive_urls(host, arch),
-        ),
+        Archive(directory, sources(host, arch), home.user, home.cache),
         *_folders(host, home, declared_instances),
         *parts,
         EngineSwitch(

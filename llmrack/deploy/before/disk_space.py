@@ -28,15 +28,17 @@ def needs(rack: Rack) -> list[Need]:
     home, models = rack.host.settings.service_home, rack.models_folder
     found: list[Need] = []
     pulls: list[Pull] = []
-    archives: tuple[str, ...] = ()
+    archives: dict[str, tuple[str, ...]] = {}
     for change in rack.all_changes:
         resource = resources[change.resource]
-        if isinstance(resource, Archive) and resource.upload:
-            size = Path(resource.upload).stat().st_size
-            found.append(Need("release", home, size * (UNPACKED + 1)))
-            found.append(Need("release on its way", system.UPLOADS, size))
-        elif isinstance(resource, Archive):
-            archives = resource.urls
+        if isinstance(resource, Archive):
+            for source in resource.sources:
+                if source.upload:
+                    size = Path(source.upload).stat().st_size
+                    found.append(Need("release", home, size * (UNPACKED + 1)))
+                    found.append(Need("release on its way", system.UPLOADS, size))
+                else:
+                    archives[source.sha256] = source.urls
         elif isinstance(resource, Venv):
             found.append(Need("gateway", home, system.GATEWAY_DISK))
         for action in change.actions:
@@ -50,13 +52,19 @@ def needs(rack: Rack) -> list[Need]:
         asked = {pull.model: bundle.model_size(pull.model) for pull in pulls}
     else:
         asked = _ask(rack, pulls, archives) if pulls or archives else {}
-    if "release" in asked:
-        found.append(Need("release", home, asked.pop("release") * (UNPACKED + 1)))
+    found += [
+        Need("release", home, asked.pop(digest) * (UNPACKED + 1))
+        for digest in archives
+        if digest in asked
+    ]
     return [*found, *(Need(model, models, size) for model, size in asked.items())]
 
 
-def _ask(rack: Rack, pulls: list[Pull], archives: tuple[str, ...]) -> dict[str, int]:
-    """Sizes of what other hosts of the fleet have, and of the rest as its source tells them."""
+def _ask(rack: Rack, pulls: list[Pull], archives: dict[str, tuple[str, ...]]) -> dict[str, int]:
+    """Sizes of what other hosts of the fleet have, and of the rest as its source tells them.
+
+    + archives: URLs by the name under which the size is given
+    """
     there = {
         name: seen.size for other in rack.run.racks.values() for name, seen in other.models.items()
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -19,8 +19,8 @@ from llmrack.components import listeners
 from llmrack.components.engine import ModelSeen
 from llmrack.components.engines import architectures, models_folder, models_seen
 from llmrack.components.gateway import gateway
-from llmrack.components.gpu.gpus import Gpus, gpus, uuids
-from llmrack.components.gpu.states import State
+from llmrack.components.gpu.gpu import with_seen_cards
+from llmrack.components.gpu.gpus import Gpus, gpus
 from llmrack.components.plan import COMPONENTS, plan_text
 from llmrack.components.system import system
 from llmrack.deploy.run.held import LAST_RUN, Lock
@@ -88,10 +88,9 @@ class Run:
         self.fleet = declared.fleet
         self.edition = 0
 
-    def note_cards(self, name: str, uuids: tuple[str, ...]) -> None:
-        """Note the cards of a host whose instances follow from them."""
-        old = next(host for host in self.fleet.hosts if host.name == name)
-        new = replace(old, gpus=uuids)
+    def note_cards(self, new: Host) -> None:
+        """Note what follows from the cards of a host: its instances, its release."""
+        old = next(host for host in self.fleet.hosts if host.name == new.name)
         if new == old:
             return
         self.fleet = Fleet(tuple(new if host is old else host for host in self.fleet.hosts))
@@ -100,7 +99,7 @@ class Run:
         try:
             remember_cards(new, self.folder)
         except DeclarationError as error:
-            logger.warning(f"the cards of {name} are not kept for the next run: {error}")
+            logger.warning(f"the cards of {new.name} are not kept for the next run: {error}")
 
     @cached_property
     def digest(self) -> str:
@@ -201,7 +200,8 @@ class Rack:
             self._seen_edition = edition
             self._seen_in_execute = self.state.is_executing
             self._changes = None
-            self._note_cards(self._seen)
+            if self.is_engine:
+                self.run.note_cards(with_seen_cards(self.host, self._seen))
         return self._seen
 
     def forget(self) -> None:
@@ -247,18 +247,10 @@ class Rack:
         except ValueError as error:
             raise PyinfraError(f"{self.host.name}: {error}") from None
 
-    def _note_cards(self, seen: Seen) -> None:
-        """Instances follow from the cards. A host whose cards fail keeps those it had."""
-        if not self.has_instance_per_gpu:
-            return
-        found = gpus(seen, self.host.settings.service_user)
-        if found.state == State.FINE or not self.host.settings.gpu_required:
-            self.run.note_cards(self.host.name, tuple(uuids(found)))
-
     @property
     def gpus(self) -> Gpus:
         """The host's GPUs."""
-        return gpus(self.seen, self.host.settings.service_user)
+        return gpus(self.seen, self.host.settings)
 
     @property
     def arch(self) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from llmrack.components.ollama.ollama import OFFICIAL
+from llmrack.components.ollama.release import OFFICIAL
 from llmrack.files import replace_file
 from llmrack.site.declared import fleet_of, open_inventory
 from llmrack.stack.fleet import Host

@@ -57,12 +57,11 @@ def ask_gpus(gateways: Gateways) -> list[HostGpus]:
     stack, hosts = gateways.declared.stack, gateways.declared.fleet.hosts
 
     def question(host: Host, connected: PyinfraHost) -> Gpus:
-        user = host.settings.service_user
-        look = Look(users={user})
+        look = Look(users={host.settings.service_user})
         look.ask(LOOK)
         lines = connected.get_fact(Snapshot, look=look, nonce=random.token_hex(8))
         try:
-            return gpus(parse(lines, look), user)
+            return gpus(parse(lines, look), host.settings)
         except ValueError as error:
             raise Unreached(str(error)) from None
 
@@ -107,6 +106,8 @@ def _sentences(rows: Sequence[HostGpus]) -> Iterator[str]:
             yield f"{row.host.name}: {row.answer.reason}"
         elif row.engine and row.answer.state is not State.FINE:
             yield f"{row.host.name}: serves from its CPU, as declared (`gpu_required = False`)"
+        elif row.engine and row.answer.libraries:
+            yield f"{row.host.name}: its cards are used {row.answer.libraries}"
 
 
 def _cards(row: HostGpus) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from llmrack.stack.fleet import Host
 from llmrack.stack.instances import ONLY, Instance
+from llmrack.stack.ollama.backends import rocm_digest
 from llmrack.stack.settings import DeclaredInstance, Settings
 
 # The name of the engine, of its component and of its providers' kind.
@@ -16,15 +17,14 @@ PARALLEL = 1
 # An AMD card's UUID (ROCR_VISIBLE_DEVICES); NVIDIA's are those of RFC 4122.
 _AMD_UUID = re.compile(r"GPU-[0-9a-f]{16}")
 # Variables that choose GPUs; one of them is set for an instance that has cards of its own.
-SELECTORS = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
+CUDA_SELECTOR, ROCM_SELECTOR = SELECTORS = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 # Vulkan uses cards that CUDA leaves alone. It is in Ollama's archive, and in use if the host has
 # libvulkan (ollama/ollama#17609, #16592). An index that no device has hides all devices: ggml gives
 # its Vulkan backend up (llama.cpp ggml/src/ggml-vulkan, ggml_vk_instance_init; Ollama's
 # docs/gpu.mdx). An empty value would do for ggml, but is the same as none to Ollama's envconfig.
-# It is not set for AMD's cards: ROCm's libraries are in another archive (ollama-linux-amd64-rocm,
-# see scripts/build_linux.sh), so these cards have only Vulkan.
+# It is not set for cards of AMD's that ROCm does not use: these have only Vulkan.
 VULKAN_SELECTOR = "GGML_VK_VISIBLE_DEVICES"
-_NO_DEVICE = "-1"
+NO_DEVICE = "-1"
 
 
 def instances(host: Host) -> tuple[Instance, ...]:
@@ -40,7 +40,7 @@ def instances(host: Host) -> tuple[Instance, ...]:
         port = declared.port if declared and declared.port else next_port
         next_port = port + 1
         variables = settings.ollama_extra_environment | settings.ollama_environment.variables()
-        variables |= _selection(gpus)
+        variables |= _selection(host, gpus)
         if declared and declared.environment:
             variables |= declared.environment.variables(only_set=True)
         if number:
@@ -77,14 +77,24 @@ def _named(host: Host) -> Iterator[tuple[str, tuple[str, ...] | None, DeclaredIn
             yield uuid.partition("-")[2].lower()[:8], (uuid,), None
 
 
-def _selection(gpus: tuple[str, ...] | None) -> dict[str, str]:
+def _selection(host: Host, gpus: tuple[str, ...] | None) -> dict[str, str]:
+    """The variables that leave an instance its cards, and hide all others."""
     if gpus is None:
         return {}
     if not gpus:
-        return dict.fromkeys((*SELECTORS, VULKAN_SELECTOR), _NO_DEVICE)
-    amd = all(_AMD_UUID.fullmatch(uuid) for uuid in gpus)
-    chosen = {SELECTORS[amd]: ",".join(gpus)}
-    return chosen if amd else chosen | {VULKAN_SELECTOR: _NO_DEVICE}
+        return dict.fromkeys((*SELECTORS, VULKAN_SELECTOR), NO_DEVICE)
+    has_rocm = rocm_digest(host) is not None
+    if not all(map(is_amd, gpus)):
+        hidden = (ROCM_SELECTOR, VULKAN_SELECTOR) if has_rocm else (VULKAN_SELECTOR,)
+        return {CUDA_SELECTOR: ",".join(gpus)} | dict.fromkeys(hidden, NO_DEVICE)
+    # CUDA's variable hides AMD's cards, too: HIP reads it (ml/device.go, updateVisibleDevicesEnv).
+    chosen = {ROCM_SELECTOR: ",".join(gpus)}
+    return chosen | {VULKAN_SELECTOR: NO_DEVICE} if has_rocm else chosen
+
+
+def is_amd(uuid: str) -> bool:
+    """Whether a card is AMD's, by its UUID."""
+    return _AMD_UUID.fullmatch(uuid) is not None
 
 
 def models_folder(settings: Settings) -> str:

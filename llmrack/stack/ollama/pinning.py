@@ -8,8 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeGuard
 
-# The architectures that a release is pinned for.
-ARCHITECTURES = ("amd64", "arm64")
+from llmrack.stack.settings import ARCHIVES, ROCM
+
+# The files that a release is pinned by: those that each release and each setting has, and ROCm's
+# libraries, which hosts with cards of AMD's need.
+FILES = (*ARCHIVES, ROCM)
 VERSION, DIGESTS = "ollama_version", "ollama_sha256"
 
 # What sha256sum prints; Ollama's release.yaml runs it over `find .`, so names begin with "./".
@@ -28,7 +31,7 @@ class Pin:
     """A release of Ollama.
 
     + version: as in ``0.34.4``
-    + digests: SHA-256 of its archive, in hex, by architecture
+    + digests: SHA-256 of its files, in hex, by the keys of ``ollama_sha256``
     """
 
     version: str
@@ -37,7 +40,7 @@ class Pin:
     @property
     def lines(self) -> str:
         """The settings that pin it."""
-        digests = ", ".join(f'"{arch}": "{self.digests[arch]}"' for arch in ARCHITECTURES)
+        digests = ", ".join(f'"{file}": "{digest}"' for file, digest in self.digests.items())
         return f'{VERSION} = "{self.version}"\n{DIGESTS} = {{{digests}}}'
 
 
@@ -48,12 +51,14 @@ class PinnedFile:
     + name: its path
     + version: the version that it named before
     + before, after: its content
+    + left_out: entries of ``ollama_sha256`` that the release has and the file has not
     """
 
     name: str
     version: str
     before: bytes
     after: bytes
+    left_out: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ class _Setting:
 
 
 def read_checksums(text: str, source: str) -> dict[str, str]:
-    """The digests of a release's archives, by architecture.
+    """The digests of a release's files, by the keys of ``ollama_sha256``; ROCm's may be missing.
 
     + text: the release's ``sha256sum.txt``
     + source: its origin, for messages
@@ -85,14 +90,16 @@ def read_checksums(text: str, source: str) -> dict[str, str]:
             by_file.setdefault(listed[2], set()).add(listed[1].lower())
     if not by_file:
         raise NotPinned(f"{source} is no list of checksums; name another source with --mirror")
-    digests = {}
-    for arch in ARCHITECTURES:
-        file = f"ollama-linux-{arch}.tar.zst"
+    digests: dict[str, str] = {}
+    for key in FILES:
+        file = f"ollama-linux-{key}.tar.zst"
         sums = by_file.get(file, set())
+        if not sums and key not in ARCHIVES:
+            continue
         if len(sums) != 1:
             count = f"has {len(sums)} checksums for" if sums else "has no checksum for"
             raise NotPinned(f"{source} {count} {file}; name another source with --mirror")
-        digests[arch] = sums.pop()
+        digests[key] = sums.pop()
     return digests
 
 
@@ -108,12 +115,17 @@ def pin_in(files: Mapping[str, bytes], pin: Pin) -> PinnedFile:
     if version.file != digests.file:
         raise _by_hand(f"{version} and {digests} set one of the two each", pin)
     listed = _digests(digests.value)
-    if version.value is None or sorted(arch for arch, _ in listed) != sorted(ARCHITECTURES):
-        raise _by_hand(f"{digests} has not one digest for each of amd64 and arm64", pin)
     values = dict(listed)
+    if version.value is None or len(values) != len(listed) or not _are_files(values):
+        raise _by_hand(f"{digests} has not one digest for each of amd64 and arm64", pin)
+    if missing := values.keys() - pin.digests.keys():
+        raise NotPinned(
+            f"{digests} has a digest for {min(missing)}, and the release's checksums have none; "
+            "name another source with --mirror, or remove the digest"
+        )
     before = files[version.file]
     wanted: list[tuple[ast.expr, str]] = [
-        (values[arch], pin.digests[arch]) for arch in ARCHITECTURES
+        (value, pin.digests[file]) for file, value in values.items()
     ]
     after = before
     # From the end, so that earlier places keep their offsets.
@@ -126,7 +138,13 @@ def pin_in(files: Mapping[str, bytes], pin: Pin) -> PinnedFile:
             raise _by_hand(f"{version.file}:{value.lineno} does not say it in one text", pin)
         after = after[: start + 1] + text.encode() + after[end - 1 :]
     start, end = _span(before, version.value)
-    return PinnedFile(version.file, before[start + 1 : end - 1].decode(), before, after)
+    left_out = tuple((file, sum_) for file, sum_ in pin.digests.items() if file not in values)
+    return PinnedFile(version.file, before[start + 1 : end - 1].decode(), before, after, left_out)
+
+
+def _are_files(values: Mapping[str, object]) -> bool:
+    """Whether these are keys of ``ollama_sha256``: every architecture, and nothing unknown."""
+    return set(ARCHIVES) <= values.keys() <= set(FILES)
 
 
 def _only(files: Mapping[str, bytes], name: str, pin: Pin) -> _Setting:

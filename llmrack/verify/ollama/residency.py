@@ -141,6 +141,7 @@ class _Served:
                     "runs on the CPU; `llmrack status --gpus` says whether the cards and their "
                     "driver are well, the instance's journal why they are not used; restart it "
                     "when they are, or declare a box without GPU with `gpu_required = False`"
+                    + _rocm_hint(self.host)
                 )
             if on_gpu < size and not self.declared.gpu_split:
                 raise Failed(
@@ -245,6 +246,17 @@ class _Served:
     @property
     def _environment(self) -> dict[str, str]:
         return dict(self.instance.environment)
+
+
+def _rocm_hint(host: Host) -> str:
+    """What else may be wrong with a card of AMD's, to end a sentence with."""
+    if not host.rocm:
+        return ""
+    current = f"{host.settings.service_home}/.local/opt/ollama/current"
+    return (
+        f". A card of AMD's also needs ROCm's libraries in {current}/lib/ollama/rocm_v*: if they "
+        f"are missing, remove {current}/RELEASE, deploy, and restart the instance"
+    )
 
 
 def _weights(shown: object) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from . import runner_log
 from .errors import ApiError
-from .gpus import Gpu
+from .gpu import Gpu
 from .model import Model, timestamp
 from .settings import Settings
 from .types import JsonObject

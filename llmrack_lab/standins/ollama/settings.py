@@ -64,6 +64,10 @@ class Settings:
         cuda_devices: CUDA_VISIBLE_DEVICES; None leaves all cards of NVIDIA's visible. An invalid
             GPU id such as ``-1`` forces the CPU (Ollama's docs/gpu.mdx).
         rocm_devices: ROCR_VISIBLE_DEVICES, the same for AMD's.
+        rocm_target: HSA_OVERRIDE_GFX_VERSION as an LLVM target, or empty.
+        vulkan: whether Vulkan is used.
+        vulkan_devices: GGML_VK_VISIBLE_DEVICES: indices; None leaves all visible.
+        integrated: whether Vulkan may use integrated cards.
     """
 
     host: str
@@ -77,6 +81,10 @@ class Settings:
     no_cloud: bool
     cuda_devices: str | None
     rocm_devices: str | None
+    rocm_target: str
+    vulkan: bool
+    vulkan_devices: str | None
+    integrated: bool
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -98,6 +106,12 @@ class Settings:
             no_cloud=_bool(values, "OLLAMA_NO_CLOUD"),
             cuda_devices=values.get("CUDA_VISIBLE_DEVICES"),
             rocm_devices=values.get("ROCR_VISIBLE_DEVICES"),
+            rocm_target=_target(values.get("HSA_OVERRIDE_GFX_VERSION", "")),
+            # On unless it is turned off (BoolWithDefault).
+            vulkan=not values.get("OLLAMA_VULKAN") or _bool(values, "OLLAMA_VULKAN"),
+            # Ollama takes an empty value for none.
+            vulkan_devices=values.get("GGML_VK_VISIBLE_DEVICES") or None,
+            integrated=_bool(values, "OLLAMA_IGPU_ENABLE"),
         )
 
 
@@ -125,6 +139,14 @@ def _keep_alive(text: str) -> float:
         except ValueError:
             seconds = DEFAULT_KEEP_ALIVE
     return math.inf if seconds < 0 else seconds
+
+
+def _target(override: str) -> str:
+    """``11.0.0`` as ``gfx1100`` (``discover/amd.go``, rocmGFXTargetOverride)."""
+    parts = override.split(".")
+    if len(parts) != 3 or not all(part.isdigit() for part in parts):
+        return override if override.startswith("gfx") else ""
+    return f"gfx{int(parts[0])}{int(parts[1]):x}{int(parts[2]):x}"
 
 
 def _bool(values: Mapping[str, str], name: str) -> bool:

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from llmrack.bundle.create import create, package_names
 from llmrack.bundle.fetch import BundleError, fetch
-from llmrack.bundle.ollama import get_model
+from llmrack.bundle.ollama import get_model, release_files
 from llmrack.bundle.targets import TARGETS, Target
 from llmrack.bundle.wheels import pins
 from llmrack.commands.bundle import bundle as command
@@ -270,3 +270,28 @@ def test_model_that_no_registry_has_is_named(tmp_path):
     web = httpx.Client(transport=httpx.MockTransport(lambda request: httpx.Response(404)))
     with pytest.raises(BundleError, match="has no model 'nope:latest'"):
         get_model(web, "nope:latest", None, tmp_path, lambda text: None)
+
+
+NVIDIA, AMD = "GPU-aaaaaaaa-0000-0000-0000-000000000001", "GPU-2ae088c172fd5d13"
+
+
+def pinned(uuid: str) -> dict[str, object]:
+    return {"ollama_instances": [{"name": "a", "gpus": [uuid]}]}
+
+
+@pytest.mark.parametrize(
+    ("box", "arches", "files"),
+    [
+        # The cards of a host are not known, and may be AMD's.
+        (host(), {"amd64"}, ["amd64", "amd64-rocm"]),
+        (host(), {"arm64"}, ["arm64"]),
+        (host(ollama_instances="per-gpu"), {"amd64", "arm64"}, ["amd64", "arm64", "amd64-rocm"]),
+        (host(**pinned(AMD)), {"amd64"}, ["amd64", "amd64-rocm"]),
+        (host(**pinned(NVIDIA)), {"amd64"}, ["amd64"]),
+        (host(gpu_required=False), {"amd64"}, ["amd64"]),
+        (replace(host(gpu_required=False), rocm=True), {"amd64"}, ["amd64", "amd64-rocm"]),
+        (host(ollama_sha256={"amd64": "a" * 64}), {"amd64"}, ["amd64"]),
+    ],
+)
+def test_libraries_of_rocm_are_gathered_if_a_host_may_need_them(box, arches, files):
+    assert release_files(stack(), Fleet((box,)), arches) == files

@@ -202,3 +202,14 @@ def test_a_mistake_in_the_inventory_is_told(project: Path) -> None:
     (project / "inventory").write_text("gpu = [\n")
     run = pin(project, "0.35.0")
     assert run.returncode == 2 and "is not Python" in run.stderr and settings(project) == PLAIN
+
+
+def test_a_digest_that_the_settings_lack_is_told(project: Path, mirror: Mirror) -> None:
+    rocm = {"amd64-rocm": "e" * 64}
+    (mirror.directory / "v0.35.0" / "sha256sum.txt").write_text(listed(**NEW, **rocm))
+    run = pin(project, "0.35.0", "--mirror", url(mirror))
+    assert run.returncode == 0 and settings(project) == pinned()
+    assert run.stderr == (
+        "group_data/gpu.py has no digest for amd64-rocm, which hosts with cards of AMD's need: add "
+        f'"amd64-rocm": "{"e" * 64}" to ollama_sha256 if you have any\n'
+    )

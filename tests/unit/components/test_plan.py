@@ -9,7 +9,7 @@ import yaml
 
 import llmrack
 from llmrack.components.gateway import gateway
-from llmrack.components.ollama import ollama
+from llmrack.components.ollama import release
 from llmrack.components.ollama.models import manifest_url
 from llmrack.components.plan import by_component, plan_text
 from llmrack.components.render import render
@@ -204,12 +204,13 @@ def test_guard_can_be_declined():
 
 def test_sources_are_archive_then_mirror_then_official():
     (archive,) = resource(Archive, "ollama", ollama_mirror="http://m", ollama_archive="a.tar.zst")
-    assert archive.upload == "a.tar.zst"
-    assert [url.split("/v0")[0] for url in archive.urls] == ["http://m", ollama.OFFICIAL]
+    (source,) = archive.sources
+    assert source.upload == "a.tar.zst"
+    assert [url.split("/v0")[0] for url in source.urls] == ["http://m", release.OFFICIAL]
 
 
 def test_a_new_digest_is_a_new_release():
-    assert ollama.release(host(), "amd64") != ollama.release(
+    assert release.release(host(), "amd64") != release.release(
         host(ollama_sha256={"amd64": "c" * 64}), "amd64"
     )
 

@@ -24,15 +24,20 @@ esac
 @pytest.mark.parametrize(
     ("models", "archives", "sizes"),
     [
-        ({}, (), {}),
-        ({"a:b": "http://x/manifest"}, (), {"a:b": 3000000007}),
-        ({"a:b": "http://x/none", "c": "http://x/manifest"}, (), {"c": 3000000007}),
-        ({}, ("http://x/none", "http://x/archive", "http://y/archive"), {"release": 4711}),
-        ({"c": "http://x/manifest"}, ("http://x/archive",), {"c": 3000000007, "release": 4711}),
+        ({}, {}, {}),
+        ({"a:b": "http://x/manifest"}, {}, {"a:b": 3000000007}),
+        ({"a:b": "http://x/none", "c": "http://x/manifest"}, {}, {"c": 3000000007}),
+        ({}, {"1": ("http://x/none", "http://x/archive", "http://y/archive")}, {"1": 4711}),
+        ({"c": "http://x/manifest"}, {"1": ("http://x/archive",)}, {"c": 3000000007, "1": 4711}),
+        ({}, {"1": ("http://x/archive",), "2": ("http://y/archive",)}, {"1": 4711, "2": 4711}),
+        ({}, {"1": ("http://x/none",), "2": ("http://x/archive",)}, {"2": 4711}),
     ],
 )
 def test_what_nobody_answers_for_is_left_out(
-    tmp_path: Path, models: dict[str, str], archives: tuple[str, ...], sizes: dict[str, int]
+    tmp_path: Path,
+    models: dict[str, str],
+    archives: dict[str, tuple[str, ...]],
+    sizes: dict[str, int],
 ) -> None:
     (tmp_path / "curl").write_text(CURL)
     (tmp_path / "curl").chmod(0o755)

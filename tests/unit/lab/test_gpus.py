@@ -55,7 +55,9 @@ def test_cards_keep_their_uuids_whatever_happens_to_them() -> None:
 
 
 def test_unknown_state_is_refused_with_those_that_there_are() -> None:
-    with pytest.raises(LabError, match=r"no amd card is 'mismatch'; there is: fine, no-driver"):
+    with pytest.raises(
+        LabError, match=r"no amd card is 'mismatch'; there is: fine, no-driver, old-card"
+    ):
         pretence("box1", 1, "mismatch", "amd")
 
 
@@ -151,3 +153,12 @@ def test_lost_card_is_not_listed(
     made = pretence("box1", 3, "lost")
     assert smi(made, monkeypatch, "-L") == 0
     assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_cards_of_others_have_what_tells_them_apart() -> None:
+    new, old = (pretence("box1", 2, state, "amd") for state in ("fine", "old-card"))
+    assert (new.target, old.target) == (110000, 90000)
+    assert (new.vulkan, old.vulkan) == (False, True)
+    assert all(re.fullmatch(r"GPU-[0-9a-f]{16}", card.uuid) for card in (*new.cards, *old.cards))
+    arc, bare = (pretence("box1", 1, state, "intel") for state in ("fine", "no-vulkan"))
+    assert (arc.cards[0].uuid, arc.vulkan, bare.vulkan) == ("", True, False)

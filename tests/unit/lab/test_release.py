@@ -85,8 +85,23 @@ def test_the_mirror_has_the_checksums_of_the_stand_in(
     assert chosen.archive
     digest = hashlib.sha256(chosen.archive.read_bytes()).hexdigest()
     text = chosen.archive.with_name("sha256sum.txt").read_text()
-    lines = [f"{digest}  ./ollama-linux-{arch}.tar.zst\n" for arch in ("amd64", "arm64")]
+    rocm = hashlib.sha256(chosen.rocm.read_bytes()).hexdigest() if chosen.rocm else ""
+    sums = {"amd64": digest, "amd64-rocm": rocm, "arm64": digest}
+    lines = [f"{sums[file]}  ./ollama-linux-{file}.tar.zst\n" for file in sums]
     assert text == "".join(lines)
+    assert chosen.settings("arm64")["ollama_sha256"] == {"arm64": digest, "amd64-rocm": rocm}
+
+
+def test_libraries_of_rocm_beside_a_given_archive_are_on_the_mirror(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = make_archive(tmp_path, "Warning: client version is 0.33.1-rc2")
+    monkeypatch.setenv(release.ARCHIVE_VARIABLE, str(archive))
+    assert release.choose(None, tmp_path / "mirror", "amd64").rocm is None
+    archive.with_name("ollama-linux-amd64-rocm.tar.zst").write_text("rocm")
+    chosen = release.choose(None, tmp_path / "mirror", "amd64")
+    assert chosen.rocm and chosen.rocm.read_text() == "rocm"
+    assert set(chosen.settings("amd64")["ollama_sha256"]) == {"amd64", "amd64-rocm"}
 
 
 def test_the_mirror_has_the_checksums_of_a_given_archive_and_of_the_pin(

@@ -15,7 +15,7 @@ from llmrack.resources.files import Directory, EnvironmentFile, File, Line, Link
 from llmrack.resources.look import Look, PathSeen, Seen, UnitSeen, parse
 from llmrack.resources.look_script import script
 from llmrack.resources.packages import Packages
-from llmrack.resources.releases import Archive, Release, Venv
+from llmrack.resources.releases import Archive, Release, Source, Venv
 from llmrack.resources.script import script_file
 from llmrack.resources.units import Unit
 from llmrack.secrets.value import Secret
@@ -184,7 +184,7 @@ def test_release_edited_by_hand_is_put_back(tmp_path, root):
 
 def archive(tmp_path, sha, **changes):
     fields = {"upload": None, "urls": (f"file://{tmp_path}/a.tar.zst",)} | changes
-    return Archive(f"{tmp_path}/release", sha, me(), f"{tmp_path}/cache", **fields)
+    return Archive(f"{tmp_path}/release", (Source(sha, **fields),), me(), f"{tmp_path}/cache")
 
 
 @pytest.fixture
@@ -214,7 +214,7 @@ def test_archive_falls_back_to_the_next_source(tmp_path, root, packed):
 
 
 def test_local_archive_is_uploaded_instead_of_fetched():
-    change = Archive("/r", "a" * 64, "llm", "/c", "x.tar.zst", ()).change(Seen(), ())
+    change = Archive("/r", (Source("a" * 64, "x.tar.zst", ()),), "llm", "/c").change(Seen(), ())
     assert isinstance(change.actions[0], Upload)
 
 
@@ -349,3 +349,37 @@ def test_plan_knows_what_this_run_changes():
 def test_answer_that_was_cut_short_is_refused():
     with pytest.raises(ValueError, match="cut short"):
         parse(["fact\tarch\tx86_64"], Look())
+
+
+def test_archives_are_unpacked_one_over_the_other(tmp_path, root, packed):
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "more.so").write_text("more")
+    subprocess.run(["tar", "--zstd", "-cf", "b.tar.zst", "lib"], cwd=tmp_path, check=True)
+    out = subprocess.run(["sha256sum", "b.tar.zst"], cwd=tmp_path, capture_output=True, text=True)
+    more = out.stdout[:64]
+    sources = (
+        Source(packed, None, (f"file://{tmp_path}/a.tar.zst",)),
+        Source(more, None, (f"file://{tmp_path}/b.tar.zst",)),
+    )
+    twice(Archive(f"{tmp_path}/release", sources, me(), f"{tmp_path}/cache"))
+    assert (tmp_path / "release" / "bin" / "ollama").exists()
+    assert (tmp_path / "release" / "lib" / "more.so").exists()
+    assert (tmp_path / "release" / "RELEASE").read_text().split() == [packed, more]
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_release_of_one_archive_has_the_stamp_that_it_always_had(tmp_path, root, packed):
+    twice(archive(tmp_path, packed))
+    assert (tmp_path / "release" / "RELEASE").read_text() == f"{packed}\n"
+
+
+def test_half_of_the_archives_is_no_release(tmp_path, root, packed):
+    sources = (
+        Source(packed, None, (f"file://{tmp_path}/a.tar.zst",)),
+        Source("0" * 64, None, (f"file://{tmp_path}/a.tar.zst",)),
+    )
+    change = Archive(f"{tmp_path}/release", sources, me(), f"{tmp_path}/cache").change(Seen(), ())
+    # The second one could not be fetched, and somebody unpacks all the same.
+    done = carry_out(replace(change, actions=(change.actions[0], change.actions[-1])))
+    assert done.returncode and "is damaged or not the pinned file" in done.stdout
+    assert not (tmp_path / "release").exists()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from llmrack.resources.look import Seen
-from llmrack.resources.releases import Archive
+from llmrack.resources.releases import Archive, Source
 from llmrack_lab.standins.mirror import Mirror
 
 
@@ -42,7 +42,7 @@ def install(
 
     def install(sha256: str = digest, urls: tuple[str, ...] = (url,)):
         cache = f"{tmp_path}/cache"
-        archive = Archive(f"{tmp_path}/release", sha256, "me", cache, None, urls)
+        archive = Archive(f"{tmp_path}/release", (Source(sha256, None, urls),), "me", cache)
         for action in archive.change(Seen(), ()).actions:
             done = subprocess.run(["sh", "-c", action.script], capture_output=True, text=True)
             if done.returncode:
@@ -131,9 +131,8 @@ def test_an_archive_that_was_sent_is_gone_whether_it_could_be_taken_or_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("llmrack.resources.releases.owned", lambda owner, text: text)
-    change = Archive(f"{tmp_path}/release", "a" * 64, "me", "/proc/nothing", "x", ()).change(
-        Seen(), ()
-    )
+    source = Source("a" * 64, "x", ())
+    change = Archive(f"{tmp_path}/release", (source,), "me", "/proc/nothing").change(Seen(), ())
     upload, take, _ = change.actions
     script = take.script.replace(upload.remote, f"{tmp_path}/arrived")
     (tmp_path / "arrived").write_text("an archive")

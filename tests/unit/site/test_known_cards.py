@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from llmrack.site.known_cards import KNOWN, remember_cards, with_known_cards
@@ -48,6 +49,7 @@ def test_who_waits_for_another_run_keeps_nobody_else_waiting(tmp_path: Path) -> 
     """A lock that waits would stop every greenlet of the process, its holder among them."""
     program = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 from gevent import monkey
 monkey.patch_all()
@@ -81,3 +83,18 @@ def test_runs_at_the_same_time_keep_all_cards(tmp_path: Path) -> None:
     fleet = Fleet(tuple(box(number) for number in range(1, 5)))
     assert cards(with_known_cards(fleet, tmp_path)) == [(CARD,)] * 4
     assert [file.name for file in (tmp_path / KNOWN).parent.iterdir()] == [KNOWN.name]
+
+
+def test_rocm_is_remembered_for_hosts_of_every_kind(tmp_path: Path) -> None:
+    for number, instances in enumerate(("per-gpu", "one"), 1):
+        seen = replace(box(number, (CARD,), ollama_instances=instances), rocm=True)
+        remember_cards(seen, tmp_path)
+    fleet = Fleet((box(1), box(2, ollama_instances="one"), box(3)))
+    known = with_known_cards(fleet, tmp_path).hosts
+    assert [(host.gpus, host.rocm) for host in known] == [
+        ((CARD,), True),
+        (None, True),
+        (None, False),
+    ]
+    remember_cards(box(2, ollama_instances="one"), tmp_path)
+    assert [host.rocm for host in with_known_cards(fleet, tmp_path).hosts] == [True, False, False]

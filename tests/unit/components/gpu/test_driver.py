@@ -9,7 +9,7 @@ from llmrack.components.gpu.driver_packages import Machine, NoRecipeError, Recip
 from llmrack.resources.change import Change, Reboot, Shell
 from llmrack.resources.look import Look, Seen
 from tests.unit.components.gpu.test_gpus import refusal, seen
-from tests.unit.declare import host
+from tests.unit.declare import host, settings
 
 ADA, TURING, VOLTA, PASCAL = 0x2684, 0x1E04, 0x1DB1, 0x1B06
 DEBIAN_KERNEL, UBUNTU_KERNEL = "6.1.0-35-amd64", "6.8.0-60-generic"
@@ -35,7 +35,7 @@ def names(made: Recipe) -> set[str]:
 
 
 def change(seen_: Seen, source: str | None = "nvidia", reboot: bool = False) -> Change | None:
-    return GpuDriver("llm", source, reboot).change(seen_, [])
+    return GpuDriver(settings(gpu_driver=source, gpu_reboot=reboot)).change(seen_, [])
 
 
 def script(made: Change | None) -> str:
@@ -128,7 +128,7 @@ def test_unknown_system_is_told_what_is_known() -> None:
 
 def test_look_asks_for_the_cards() -> None:
     asked = Look()
-    GpuDriver("llm", None, False).look(asked)
+    GpuDriver(settings()).look(asked)
     assert "gpu" in asked.parts
     assert asked.users == {"llm"}
 

@@ -104,7 +104,7 @@ def installing() -> list[Change]:
         for resource in part
         if isinstance(resource, Packages)
     ]
-    driver = GpuDriver("llm", "nvidia", False).change(on("debian12", "no_driver"), ())
+    driver = GpuDriver(settings(gpu_driver="nvidia")).change(on("debian12", "no_driver"), ())
     bundled = Packages(("zstd",), "A name", Path("/b")).change(EMPTY, ())
     changes = [resource.change(EMPTY, ()) for resource in resources]
     return [change for change in (driver, bundled, *changes) if change]
@@ -117,7 +117,9 @@ def test_whatever_installs_packages_needs_usr_to_take_writes(change):
 
 
 def test_a_driver_that_waits_for_a_boot_leaves_usr_alone():
-    change = GpuDriver("llm", "nvidia", True).change(on("debian12", "mismatch"), ())
+    change = GpuDriver(settings(gpu_driver="nvidia", gpu_reboot=True)).change(
+        on("debian12", "mismatch"), ()
+    )
     assert change
     assert system.read_only(host(), disks(usr=DiskSeen("/usr", 0, True)), [change]) == []
 

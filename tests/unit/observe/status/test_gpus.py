@@ -12,9 +12,9 @@ from llmrack.hosts.connection import Unreached
 from llmrack.observe.status.gpus import HostGpus, as_json, ask_gpus, exit_code, table
 from llmrack.stack.fleet import Fleet
 from tests.unit.components.gpu.test_gpus import seen
-from tests.unit.declare import host, stack
+from tests.unit.declare import host, settings, stack
 
-FINE, NO_DRIVER = (gpus(seen(recorded), "llm") for recorded in ("fine", "no_driver"))
+FINE, NO_DRIVER = (gpus(seen(recorded), settings()) for recorded in ("fine", "no_driver"))
 LOST = Unreached("no connection: timed out")
 FLEET = Fleet((host(), host("box2", ("gpu",), "10.0.0.2"), host("watch", ("monitor",), "10.0.0.3")))
 

@@ -11,15 +11,16 @@ from llmrack.stack.instances import instance_name, instance_url
 from llmrack.stack.models import Create
 from llmrack.stack.ollama.instances import instances, models_folder
 from llmrack.stack.ollama_models import engine_models, pulled_models
-from tests.unit.declare import host, settings, stack
+from tests.unit.declare import SHA, host, settings, stack
 
 ONE = "GPU-aaaaaaaa-0000-0000-0000-000000000001"
 TWO = "GPU-bbbbbbbb-0000-0000-0000-000000000002"
 AMD = "GPU-0123456789abcdef"
 
 
-def box(gpus=None, **changes) -> Host:
-    return Host("box1", frozenset({"gpu", "gateway"}), "10.0.0.1", settings(**changes), gpus)
+def box(gpus=None, rocm=False, **changes) -> Host:
+    groups = frozenset({"gpu", "gateway"})
+    return Host("box1", groups, "10.0.0.1", settings(**changes), gpus, rocm=rocm)
 
 
 def models(**declared):
@@ -61,10 +62,32 @@ def test_an_instance_that_is_pinned_finds_no_other_card_by_vulkan():
     assert dict(only.environment)["GGML_VK_VISIBLE_DEVICES"] == "-1"
 
 
-def test_an_instance_with_a_card_of_amd_keeps_vulkan():
-    # The archive that is installed has no ROCm.
-    (only,) = instances(box((AMD,), ollama_instances="per-gpu"))
+def test_a_card_that_rocm_uses_is_pinned_for_vulkan_too():
+    (only,) = instances(box((AMD,), rocm=True, ollama_instances="per-gpu"))
+    variables = dict(only.environment)
+    assert (variables["ROCR_VISIBLE_DEVICES"], variables["GGML_VK_VISIBLE_DEVICES"]) == (AMD, "-1")
+    # HIP reads it, and would hide the card.
+    assert "CUDA_VISIBLE_DEVICES" not in variables
+
+
+@pytest.mark.parametrize("pins", [SHA, {"amd64": "a" * 64}])
+def test_a_card_of_amd_that_only_vulkan_uses_keeps_vulkan(pins):
+    declared = {"ollama_instances": "per-gpu", "ollama_sha256": pins}
+    # Either ROCm does not know the card, or its libraries are not pinned.
+    (only,) = instances(box((AMD,), rocm=pins != SHA, **declared))
     assert "GGML_VK_VISIBLE_DEVICES" not in dict(only.environment)
+
+
+def test_an_instance_with_cards_of_nvidia_finds_no_other_by_rocm():
+    (only,) = instances(box((ONE,), rocm=True, ollama_instances="per-gpu"))
+    variables = dict(only.environment)
+    assert variables["CUDA_VISIBLE_DEVICES"] == ONE
+    assert variables["ROCR_VISIBLE_DEVICES"] == variables["GGML_VK_VISIBLE_DEVICES"] == "-1"
+
+
+def test_nothing_changes_for_cards_of_nvidia_where_there_is_no_rocm():
+    (only,) = instances(box((ONE,), ollama_instances="per-gpu"))
+    assert "ROCR_VISIBLE_DEVICES" not in dict(only.environment)
 
 
 def test_an_instance_without_a_card_finds_none_by_vulkan():

@@ -11,6 +11,7 @@ from tests import ROOT
 
 OLD = {"amd64": "a" * 64, "arm64": "b" * 64}
 PIN = Pin("0.35.0", {"amd64": "c" * 64, "arm64": "d" * 64})
+WITH_ROCM = Pin(PIN.version, {**PIN.digests, "amd64-rocm": "e" * 64})
 PLAIN = f"""\
 ollama_version = "0.34.4"
 ollama_sha256 = {{
@@ -62,11 +63,27 @@ def test_two_values_change_and_nothing_else(text: str | bytes) -> None:
 
 def test_shipped_settings_can_be_pinned() -> None:
     shipped = (ROOT / "group_data" / "gpu.py").read_bytes()
-    new = pinned(shipped)
+    change = pin_in({"gpu.py": shipped}, WITH_ROCM)
+    new = change.after
     result: dict = {}
     exec(new, result)
-    assert (result["ollama_version"], result["ollama_sha256"]) == (PIN.version, dict(PIN.digests))
+    assert result["ollama_version"] == PIN.version
+    assert result["ollama_sha256"] == WITH_ROCM.digests
+    assert change.left_out == ()
     assert len(new.splitlines()) == len(shipped.splitlines())
+
+
+def test_a_digest_that_the_file_does_not_have_is_told() -> None:
+    change = pin_in({"gpu.py": PLAIN.encode()}, WITH_ROCM)
+    assert change.after == expected(PLAIN)
+    assert change.left_out == (("amd64-rocm", "e" * 64),)
+
+
+def test_a_digest_that_the_release_does_not_have_is_not_left_as_it_was() -> None:
+    text = PLAIN.replace("}", f'    "amd64-rocm": "{"9" * 64}",\n}}')
+    with pytest.raises(NotPinned, match="has a digest for amd64-rocm, and the release's checksums"):
+        pin_in({"gpu.py": text.encode()}, PIN)
+    assert b"9" * 64 not in pin_in({"gpu.py": text.encode()}, WITH_ROCM).after
 
 
 def test_a_file_that_names_the_release_already_stays_as_it_is() -> None:
@@ -128,11 +145,16 @@ def listed(**digests: str) -> str:
         listed(**OLD).upper().replace("/OLLAMA-LINUX-", "/ollama-linux-").replace(
             "AMD64.TAR.ZST", "amd64.tar.zst").replace("ARM64.TAR.ZST", "arm64.tar.zst"),
         listed(**OLD).replace("\n", "\r\n"),
-        listed(**{"amd64-rocm": "e" * 64, "arm64-jetpack6": "f" * 64}) + listed(**OLD) * 2,
+        listed(**{"amd64-mlx": "e" * 64, "arm64-jetpack6": "f" * 64}) + listed(**OLD) * 2,
     ],
 )  # fmt: skip
 def test_checksums_are_those_of_the_archives(text: str) -> None:
     assert read_checksums(text, "there") == OLD
+
+
+def test_checksums_have_the_libraries_of_rocm() -> None:
+    rocm = {"amd64-rocm": "e" * 64}
+    assert read_checksums(listed(**OLD, **rocm), "there") == OLD | rocm
 
 
 @pytest.mark.parametrize(

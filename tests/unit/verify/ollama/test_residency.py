@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -86,6 +87,15 @@ def test_a_model_on_the_cpu_fails_with_the_ways_out() -> None:
     assert not result.ok
     for word in ("runs on the CPU", "llmrack status --gpus", "driver", "journal", "gpu_required"):
         assert word in result.detail
+
+
+def test_a_model_on_the_cpu_of_a_host_with_a_card_of_amd_tells_what_that_needs() -> None:
+    ollama = Ollama()
+    ollama.loaded["size_vram"] = 0
+    detail = prove(ollama, replace(ON_CARD, rocm=True))["resident"].detail
+    libraries = "/home/llm/.local/opt/ollama/current/lib/ollama/rocm_v*"
+    assert f"A card of AMD's also needs ROCm's libraries in {libraries}" in detail
+    assert "ROCm" not in prove(ollama)["resident"].detail
 
 
 @pytest.mark.parametrize("on", [WITHOUT_CARD, CPU_BOX])

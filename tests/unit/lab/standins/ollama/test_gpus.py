@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from llmrack_lab.standins.ollama import gpus
-from llmrack_lab.standins.ollama.gpus import Gpu, discover
+from llmrack_lab.standins.ollama.gpu import Gpu
+from llmrack_lab.standins.ollama.gpus import discover
 from llmrack_lab.standins.ollama.model import Model
 from llmrack_lab.standins.ollama.names import ModelName
 from llmrack_lab.standins.ollama.scheduler import Scheduler
@@ -111,25 +112,137 @@ def test_old_driver_is_told_and_not_used(
     assert "library=cpu" in output
 
 
-def test_amd_cards_are_found_where_their_device_opens(
-    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+class OtherHost:
+    """A host with a card of AMD's or Intel's, and a release of Ollama in a folder."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.libraries = folder / "lib" / "ollama"
+        self.nodes, self.kfd, self.pci = folder / "nodes", folder / "kfd", folder / "pci"
+        self.dri, self.system, self.manifests = folder / "dri", folder / "lib64", folder / "icd"
+        for name, value in (
+            ("LIBRARIES", self.libraries),
+            *(("KFD_NODES", self.nodes), ("KFD", self.kfd), ("PCI", self.pci)),
+            *(("DRI", self.dri), ("SYSTEM_LIBRARIES", self.system)),
+            ("MANIFESTS", self.manifests),
+        ):
+            monkeypatch.setattr(gpus, name, value)
+
+    def has_amd(self, target: int = 110000) -> None:
+        self._write(self.nodes / "0" / "properties", "simd_count 0\nunique_id 0\n")
+        lines = f"simd_count 192\nunique_id 255\nlocation_id 768\ngfx_target_version {target}\n"
+        self._write(self.nodes / "1" / "properties", lines)
+        self._write(self.pci / "0000:03:00.0" / "mem_info_vram_total", "1024\n")
+        self._write(self.kfd, "")
+        self.has_card("0000:03:00.0", "0x1002")
+
+    def has_card(self, bus: str, vendor: str, render: str = "renderD128") -> None:
+        self._write(self.pci / bus / "vendor", f"{vendor}\n")
+        self._write(self.pci / bus / "class", "0x030000\n")
+        (self.pci / bus / "drm" / render).mkdir(parents=True)
+        self._write(self.dri / render, "")
+
+    def has_rocm(self, *targets: str) -> None:
+        folder = self.libraries / "rocm_v7_2"
+        self._write(folder / "libggml-hip.so", "")
+        for target in targets:
+            kernel = f"TensileLibrary_lazy_{target}.dat"
+            self._write(folder / "rocblas" / "library" / kernel, "")
+
+    def has_vulkan(self, *manifests: str) -> None:
+        self._write(self.libraries / "vulkan" / "libggml-vulkan.so", "")
+        self._write(self.system / "x86_64-linux-gnu" / "libvulkan.so.1", "")
+        for name in manifests:
+            self._write(self.manifests / name, "{}")
+
+    def _write(self, path: Path, text: str) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+@pytest.fixture
+def other(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OtherHost:
+    return OtherHost(tmp_path, monkeypatch)
+
+
+def libraries(**environment: str) -> list[str]:
+    settings = Settings.from_environment({"HOME": "/nowhere", **environment})
+    return [gpu.library for gpu in discover(settings)]
+
+
+def test_there_is_no_rocm_without_its_archive(
+    other: OtherHost, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for number, lines in enumerate(
-        (
-            "simd_count 0\nunique_id 0\n",
-            "simd_count 192\nunique_id 255\nlocation_id 768\ngfx_target_version 110001\n",
-        )
-    ):
-        (host.nodes / str(number)).mkdir(parents=True)
-        (host.nodes / str(number) / "properties").write_text(lines)
-    (tmp_path / "0000:03:00.0").mkdir()
-    (tmp_path / "0000:03:00.0" / "mem_info_vram_total").write_text("1024\n")
-    monkeypatch.setattr(gpus, "PCI", tmp_path)
-    monkeypatch.setattr(gpus, "KFD", tmp_path / "kfd")
+    other.has_amd()
     assert found() == []
-    (tmp_path / "kfd").touch()
+    assert "id=cpu library=cpu" in capsys.readouterr().err
+    other.has_rocm("gfx1100")
     assert found() == ["GPU-00000000000000ff"]
-    assert found(ROCR_VISIBLE_DEVICES="1") == []
+    assert "library=ROCm compute=gfx1100" in capsys.readouterr().err
+    other.kfd.unlink()
+    assert found() == []
+
+
+def test_rocm_uses_the_cards_that_it_is_told_and_knows(
+    other: OtherHost, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other.has_amd(target=90010)
+    other.has_rocm("gfx1030", "gfx1100")
+    assert found() == []
+    assert "no rocblas support for gfx target" in (output := capsys.readouterr().err)
+    assert "gfx_target=gfx90a" in output
+    assert found(HSA_OVERRIDE_GFX_VERSION="10.3.0") == ["GPU-00000000000000ff"]
+    assert found(HSA_OVERRIDE_GFX_VERSION="10.3.0", ROCR_VISIBLE_DEVICES="-1") == []
+
+
+def test_vulkan_needs_its_loader_and_a_driver_for_the_card(other: OtherHost) -> None:
+    other.has_card("0000:03:00.0", "0x8086")
+    assert libraries() == []
+    other.has_vulkan("radeon_icd.x86_64.json")
+    assert libraries() == []
+    other.has_vulkan("intel_icd.x86_64.json")
+    assert libraries() == ["Vulkan"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "cards"),
+    [
+        ({}, 2),
+        ({"OLLAMA_VULKAN": "1"}, 2),
+        ({"OLLAMA_VULKAN": "0"}, 0),
+        ({"GGML_VK_VISIBLE_DEVICES": "-1"}, 0),
+        ({"GGML_VK_VISIBLE_DEVICES": "1"}, 1),
+        ({"GGML_VK_VISIBLE_DEVICES": ""}, 2),
+        ({"CUDA_VISIBLE_DEVICES": "-1", "ROCR_VISIBLE_DEVICES": "-1"}, 2),
+    ],
+)
+def test_vulkan_has_a_selection_of_its_own(
+    other: OtherHost, environment: dict[str, str], cards: int
+) -> None:
+    other.has_card("0000:03:00.0", "0x8086")
+    other.has_card("0000:07:00.0", "0x8086", "renderD129")
+    other.has_vulkan("intel_icd.x86_64.json")
+    assert libraries(**environment) == ["Vulkan"] * cards
+
+
+def test_a_processors_card_is_used_only_if_it_is_allowed(
+    other: OtherHost, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other.has_card("0000:00:02.0", "0x8086")
+    other.has_vulkan("intel_icd.x86_64.json")
+    assert libraries() == []
+    assert "dropping integrated GPU; to enable" in capsys.readouterr().err
+    assert libraries(OLLAMA_IGPU_ENABLE="1") == ["Vulkan"]
+
+
+def test_rocm_comes_before_vulkan_on_the_same_card(other: OtherHost) -> None:
+    other.has_amd()
+    other.has_vulkan("radeon_icd.x86_64.json")
+    assert libraries() == ["Vulkan"]
+    other.has_rocm("gfx1100")
+    assert libraries() == ["ROCm"]
+    # The card comes back if only one of the two is told to leave it alone.
+    assert libraries(ROCR_VISIBLE_DEVICES="-1") == ["Vulkan"]
+    assert libraries(ROCR_VISIBLE_DEVICES="-1", GGML_VK_VISIBLE_DEVICES="-1") == []
 
 
 def card(device: Path, available: int) -> Gpu:
