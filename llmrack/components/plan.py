@@ -34,7 +34,7 @@ def by_component(
     """
     stack, fleet = site.stack, site.fleet
     resources = (
-        system.resources(stack, host),
+        system.resources(site, host, nonce),
         gpu.resources(host) if is_engine(stack, host) else [],
         *(engine.resources(stack, fleet, host, arch) for engine in ENGINES.values()),
         gateway.resources(site, host, nonce, credentials),
@@ -53,6 +53,10 @@ def plan_text(site: Site, host: Host, files: bool) -> str:
         )
     listening = ", ".join(map(str, listeners(site.stack, site.fleet, host)))
     lines.append(f"  listens on {listening}" if listening else "  listens on nothing")
+    if host.proxy:
+        login = f" (login: the secret {host.proxy.login})" if host.proxy.login else ""
+        lines.append(f"  reaches the internet by the proxy {host.proxy.address}{login}")
+        lines.append(f"  asks without it: {', '.join(host.proxy.exempt)}")
     # Without a look at the host its architecture is not known: the first one that is pinned.
     arch = architectures(host)[0]
     parts = by_component(site, host, arch)

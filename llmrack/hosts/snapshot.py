@@ -10,9 +10,11 @@ from pyinfra.api import FactBase, StringCommand
 from typing_extensions import override
 
 from llmrack.hosts.commands import sh
+from llmrack.resources.downloads import downloading
 from llmrack.resources.look import Look
 from llmrack.resources.look_script import script
 from llmrack.resources.script import script_file
+from llmrack.stack.proxy import Downloads
 
 
 class Snapshot(FactBase[list[str]]):
@@ -43,11 +45,19 @@ class Sizes(FactBase[Any]):
     default = dict
 
     @override
-    def command(self, models: dict[str, str], archives: tuple[str, ...]) -> StringCommand:
-        """Ask for each manifest (``models``: name to URL) and the first archive that answers."""
+    def command(
+        self,
+        models: dict[str, str],
+        archives: tuple[str, ...],
+        downloads: Downloads | None = None,
+    ) -> StringCommand:
+        """Ask for each manifest (``models``: name to URL) and the first archive that answers.
+
+        + downloads: how curl finds its way, given on standard input (``resources.downloads``)
+        """
         words = [word for name, url in models.items() for word in ("model", name, url)]
         words += [word for url in archives for word in ("archive", url)]
-        return sh(script_file("hosts/sizes.sh", *words))
+        return sh(downloading(downloads, script_file("hosts/sizes.sh", *words)))
 
     @override
     def process(self, output: Iterable[str]) -> dict[str, int]:

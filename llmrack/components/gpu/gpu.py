@@ -92,4 +92,6 @@ def _unknown_card(instances: Sequence[Instance], seen_gpus: Gpus) -> str | None:
 
 def _driver(host: Host) -> GpuDriver:
     settings = host.settings
-    return GpuDriver(settings.service_user, settings.gpu_driver, settings.gpu_reboot)
+    return GpuDriver(
+        settings.service_user, settings.gpu_driver, settings.gpu_reboot, host.downloads
+    )

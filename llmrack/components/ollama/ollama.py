@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from llmrack.components.gpu.gpu import WAIT
+from llmrack.components.ollama import internet
 from llmrack.components.ollama.engine_switch import EngineSwitch, engine_releases
 from llmrack.components.ollama.folders import OllamaHome, home_of
 from llmrack.components.ollama.instances import UndeclaredInstances
@@ -93,6 +94,7 @@ def resources(stack: Stack, fleet: Fleet, host: Host, arch: str) -> list[Resourc
             cache=home.cache,
             upload=local_archive(host, arch),
             urls=archive_urls(host, arch),
+            downloads=host.downloads,
         ),
         *_folders(host, home, declared_instances),
         *parts,
@@ -142,8 +144,10 @@ def _files(
         wait=WAIT,
         memory_max=settings.ollama_memory_max,
         tasks_max=settings.ollama_tasks_max,
+        logins=internet.login_files(host),
         record=record(
             *("%t/llmrack", "%n", path, f"{home.environments}/%i.env"),
+            *internet.login_files(host),
             f"{home.releases}/current/{STAMP}",
         ),
     )
@@ -156,8 +160,10 @@ def _files(
                 environment={
                     "OLLAMA_HOST": f"{bind}:{instance.port}",
                     "OLLAMA_MODELS": folder,
+                    **internet.variables(host),
                     **dict(instance.environment),
                 },
+                authority=internet.authority(host),
                 gpus="none" if instance.gpus == () else " ".join(instance.gpus or ()),
             ),
             home.user,
@@ -173,7 +179,7 @@ def _unit(host: Host, home: OllamaHome, instance: Instance, current: Link) -> Un
     return Unit(
         unit(instance.name),
         home.user,
-        depends=(*(File(path, "").name for path in files), current.name),
+        depends=(*(File(path, "").name for path in files), *internet.logins(host), current.name),
         ready=f"{url}/api/version",
         # Beside starting, it may wait a minute for its cards.
         deadline=120,
@@ -284,7 +290,7 @@ def _guard(fleet: Fleet, host: Host, declared: tuple[Instance, ...]) -> list[Res
         ),
     )
     return [
-        Packages(("nftables",), "Packages of the guard", bundle=host.bundle_folder),
+        Packages(("nftables",), "Packages of the guard", host.bundle_folder, host.downloads),
         Directory("/etc/llmrack", "root"),
         rules,
         unit_file,

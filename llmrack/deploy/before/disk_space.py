@@ -10,6 +10,7 @@ from llmrack.components.system.system import Need
 from llmrack.deploy.run.rack import Rack
 from llmrack.hosts.snapshot import Sizes
 from llmrack.resources.change import Build, Pull
+from llmrack.resources.downloads import given
 from llmrack.resources.releases import Archive, Venv
 
 # An engine's archive unpacks to about four times its size (Ollama's: 1.1 GB, over 4 GiB).
@@ -63,8 +64,11 @@ def _ask(rack: Rack, pulls: list[Pull], archives: tuple[str, ...]) -> dict[str, 
     sizes = {pull.model: there[pull.model] for pull in pulls if there.get(pull.model)}
     manifests = {pull.model: pull.manifest_url for pull in pulls if pull.model not in sizes}
     if manifests or archives:
+        downloads = rack.host.downloads
+        variables = given(downloads, rack.run.declared.secrets)
+        how: dict[str, Any] = {"_stdin": variables, "downloads": downloads} if downloads else {}
         asked: dict[str, Any] = rack.pyinfra_host.get_fact(
-            Sizes, models=manifests, archives=archives, _sudo=rack.sudo
+            Sizes, models=manifests, archives=archives, _sudo=rack.sudo, **how
         )
         sizes |= asked
     return sizes
