@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
+from llmrack.resources.absent import PathsGone
+from llmrack.resources.change import Resource
 from llmrack.stack.fleet import Host
 from llmrack.stack.proxy import LOCAL
 
@@ -28,6 +30,14 @@ def login_files(host: Host) -> tuple[str, ...]:
 def logins(host: Host) -> tuple[str, ...]:
     """The names of the resources that are these files."""
     return tuple(f"EnvironmentFile {path}" for path in login_files(host))
+
+
+def login_gone(host: Host) -> list[Resource]:
+    """The removal of that file where none is declared, after no unit needs it any more."""
+    if login_files(host):
+        return []
+    login = (host.home.proxy_login,)
+    return [PathsGone("Login of a proxy that nobody declares", login, host.home.user)]
 
 
 def authority(host: Host) -> str:

@@ -77,7 +77,7 @@ def resources(stack: Stack, fleet: Fleet, host: Host, arch: str) -> list[Resourc
     declared += [resource.unit for resource in warm_up if isinstance(resource, Unit)]
     undeclared = UndeclaredInstances(home.user, home.units, home.environments, frozenset(declared))
     if not declared_instances:
-        return [undeclared]
+        return [undeclared, *internet.login_gone(host)]
     directory = release(host, arch)
     current = Link(f"{home.releases}/current", directory, home.user)
     units = [_unit(host, home, instance, current) for instance in declared_instances]
@@ -109,6 +109,7 @@ def resources(stack: Stack, fleet: Fleet, host: Host, arch: str) -> list[Resourc
             instances={started.name: started.unit for started in units},
             undeclared=undeclared,
         ),
+        *internet.login_gone(host),
         engine_releases(settings, home, directory),
         *_models(stack, host, home, declared_instances[0]),
         *warm_up,

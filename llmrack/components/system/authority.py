@@ -20,6 +20,7 @@ from llmrack.resources.look import Look, Seen
 PATH = "/usr/local/share/ca-certificates/llmrack.crt"
 # What update-ca-certificates makes of it.
 INSTALLED = "/etc/ssl/certs/llmrack.pem"
+_UPDATE = "! command -v update-ca-certificates >/dev/null || update-ca-certificates --fresh"
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,7 @@ class Authority:
         why = change.why if change else "not among the authorities"
         folder = PATH.rpartition("/")[0]
         actions = [Shell(f"mkdir -p {folder}"), *(change.actions if change else ())]
-        update = "! command -v update-ca-certificates >/dev/null || update-ca-certificates --fresh"
-        actions.append(Shell(update, timeout=300))
+        actions.append(Shell(_UPDATE, timeout=300))
         if change:
             return replace(change, resource=self.name, why=why, actions=tuple(actions))
         return Change(self.name, why, tuple(actions))
@@ -58,5 +58,4 @@ class Authority:
 
 def authority_gone() -> PathsGone:
     """The removal of the company's authority, from a host that has none declared."""
-    update = "! command -v update-ca-certificates >/dev/null || update-ca-certificates --fresh"
-    return PathsGone("Authority of the company", (PATH,), after=update)
+    return PathsGone("Authority that nobody declares", (PATH,), after=_UPDATE)

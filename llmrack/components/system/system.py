@@ -11,7 +11,6 @@ from llmrack.components.gpu.lines import LOOK
 from llmrack.components.system.account import Linger, User
 from llmrack.components.system.authority import Authority, authority_gone
 from llmrack.components.system.clock import wrong_clock
-from llmrack.resources.absent import PathsGone
 from llmrack.resources.change import Change, Resource
 from llmrack.resources.files import Directory, EnvironmentFile, File
 from llmrack.resources.look import Look, Seen
@@ -57,7 +56,7 @@ def resources(site: Site, host: Host, nonce: str) -> list[Resource]:
         User(home.user, home.folder, settings.service_groups),
         Linger(home.user),
         *(Directory(path, home.user, 0o700 if path == home.config else 0o755) for path in folders),
-        login or PathsGone("Login of the proxy", (home.proxy_login,), home.user),
+        *([login] if login else ()),
         File(VERSION, f"{__version__}\n"),
     ]
 

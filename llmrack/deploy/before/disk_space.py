@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from llmrack.components.system import system
 from llmrack.components.system.system import Need
 from llmrack.deploy.run.rack import Rack
-from llmrack.hosts.snapshot import Sizes
+from llmrack.hosts.snapshot import ask_sizes, sizes_script
 from llmrack.resources.change import Build, Pull
-from llmrack.resources.downloads import given
+from llmrack.resources.downloads import downloading, given
 from llmrack.resources.releases import Archive, Venv
 
 # An engine's archive unpacks to about four times its size (Ollama's: 1.1 GB, over 4 GiB).
@@ -65,10 +64,7 @@ def _ask(rack: Rack, pulls: list[Pull], archives: tuple[str, ...]) -> dict[str, 
     manifests = {pull.model: pull.manifest_url for pull in pulls if pull.model not in sizes}
     if manifests or archives:
         downloads = rack.host.downloads
+        script = downloading(downloads, sizes_script(manifests, archives))
         variables = given(downloads, rack.run.declared.secrets)
-        how: dict[str, Any] = {"_stdin": variables, "downloads": downloads} if downloads else {}
-        asked: dict[str, Any] = rack.pyinfra_host.get_fact(
-            Sizes, models=manifests, archives=archives, _sudo=rack.sudo, **how
-        )
-        sizes |= asked
+        sizes |= ask_sizes(rack.pyinfra_host, script, variables)
     return sizes
