@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ HOME = "/home/llm/.config/llmrack"
 
 
 def behind(login: str | None = "PROXY_LOGIN", fleet: int = 2) -> Site:
-    settings = {
+    settings: dict[str, Any] = {
         "proxy": ADDRESS,
         "proxy_login": login,
         "no_proxy": ["corp.example"],
@@ -41,12 +42,12 @@ def behind(login: str | None = "PROXY_LOGIN", fleet: int = 2) -> Site:
     return site(fleet=with_proxies(Fleet(tuple(boxes))), secrets=secrets)
 
 
-def resources(of: Site, component: str) -> list:
+def resources(of: Site, component: str) -> list[Any]:
     return by_component(of, of.fleet.hosts[0], "amd64", "n")[component]
 
 
 def file(of: Site, path: str) -> str:
-    return next(r.content for r in resources(of, "ollama") if r.name == f"File {path}")
+    return str(next(r.content for r in resources(of, "ollama") if r.name == f"File {path}"))
 
 
 def test_ollama_pulls_through_the_proxy_and_never_by_http() -> None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
@@ -19,7 +20,7 @@ from llmrack.stack.proxies import with_proxies
 from tests.lab.forward_proxy import ForwardProxy, forward_proxy
 from tests.unit.declare import host, stack
 
-LOCAL = SimpleNamespace(connector=SimpleNamespace())
+LOCAL: Any = SimpleNamespace(connector=SimpleNamespace())
 
 
 class Answers(BaseHTTPRequestHandler):

@@ -36,7 +36,7 @@ def test_without_a_proxy_scripts_are_as_they_were() -> None:
 
 
 def test_everything_that_is_fetched_goes_that_way() -> None:
-    resources = [
+    resources: list[Packages | Archive | Venv] = [
         Packages(("zstd",), downloads=DOWNLOADS),
         Archive("/opt/x", "a" * 64, "llm", "/cache", None, ("https://a/b",), DOWNLOADS),
         Venv("/opt/v", "lock", "uv", "llm", None, DOWNLOADS),

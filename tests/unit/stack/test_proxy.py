@@ -79,7 +79,8 @@ def of_gateway() -> Proxy:
     }
     models = {f"m{number}": {"provider": name} for number, name in enumerate(declared)}
     return with_direct_providers(
-        stack(providers=STACK["providers"] | declared, models=STACK["models"] | models), proxy()
+        stack(providers={**STACK["providers"], **declared}, models={**STACK["models"], **models}),
+        proxy(),
     )
 
 
