@@ -100,7 +100,9 @@ def company(lab: Lab, module_site: Site, fresh: Callable[[str], None]) -> Iterat
         patch.setenv("PROXY_LOGIN", WRITTEN)
         for name in BOXES:
             close(lab, name, reached)
-        # So that apt has something to fetch.
+        # So that apt has something to fetch, which is not in the cache that labs share.
+        own = 'Dir::Cache::archives "/var/tmp/apt";'
+        site.on("box2", f"echo '{own}' >/etc/apt/apt.conf.d/99own; mkdir -p /var/tmp/apt/partial")
         site.on("box2", "apt-get -y purge zstd")
         try:
             made = Company(site, proxy, Run(1, ""))
@@ -167,6 +169,9 @@ def test_the_password_is_in_closed_files_alone(company: Company) -> None:
             for file in site.on(box, look).splitlines():
                 assert site.on(box, f"stat -c %a {file}").endswith("600"), file
             assert password not in site.on(box, "journalctl --no-pager -o cat -n 20000")
+    # Ollama prints its variables, and what its journal is good for stays.
+    journal = site.as_service("box2", f"journalctl --user --no-pager -o cat -u {OLLAMA}")
+    assert "HTTPS_PROXY:http://***@" in journal and "Listening on" in journal
 
 
 def test_the_plan_names_the_proxy(company: Company) -> None:

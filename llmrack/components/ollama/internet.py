@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 
+from llmrack.components.render import verbatim
 from llmrack.resources.absent import PathsGone
 from llmrack.resources.change import Resource
+from llmrack.resources.files import File
 from llmrack.stack.fleet import Host
 from llmrack.stack.proxy import LOCAL
 
@@ -27,17 +29,36 @@ def login_files(host: Host) -> tuple[str, ...]:
     return (host.home.proxy_login,) if host.proxy and host.proxy.login else ()
 
 
-def logins(host: Host) -> tuple[str, ...]:
+def programs(host: Host) -> list[File]:
+    """The program by which a server runs that has the login; none for others."""
+    if not login_files(host):
+        return []
+    home = host.home
+    return [File(f"{home.config}/serve-masked", verbatim("ollama/serve-masked.sh"), home.user)]
+
+
+def masked(host: Host) -> str:
+    """What stands before the server in its unit's ExecStart: that program, or nothing."""
+    return "".join(f"/bin/sh {file.path} %t/llmrack/%i.out " for file in programs(host))
+
+
+def depends(host: Host) -> tuple[str, ...]:
+    """The files that a server with the login is started with, beside those of all servers."""
+    return (*login_files(host), *(file.path for file in programs(host)))
+
+
+def names(host: Host) -> tuple[str, ...]:
     """The names of the resources that are these files."""
-    return tuple(f"EnvironmentFile {path}" for path in login_files(host))
+    files = (file.name for file in programs(host))
+    return (*(f"EnvironmentFile {path}" for path in login_files(host)), *files)
 
 
 def login_gone(host: Host) -> list[Resource]:
     """The removal of that file where none is declared, after no unit needs it any more."""
     if login_files(host):
         return []
-    login = (host.home.proxy_login,)
-    return [PathsGone("Login of a proxy that nobody declares", login, host.home.user)]
+    files = (host.home.proxy_login, f"{host.home.config}/serve-masked")
+    return [PathsGone("Login of a proxy that nobody declares", files, host.home.user)]
 
 
 def authority(host: Host) -> str:

@@ -146,9 +146,10 @@ def _files(
         memory_max=settings.ollama_memory_max,
         tasks_max=settings.ollama_tasks_max,
         logins=internet.login_files(host),
+        masked=internet.masked(host),
         record=record(
             *("%t/llmrack", "%n", path, f"{home.environments}/%i.env"),
-            *internet.login_files(host),
+            *internet.depends(host),
             f"{home.releases}/current/{STAMP}",
         ),
     )
@@ -171,7 +172,7 @@ def _files(
         )
         for instance in declared
     ]
-    return [*environments, File(path, service, home.user)]
+    return [*environments, *internet.programs(host), File(path, service, home.user)]
 
 
 def _unit(host: Host, home: OllamaHome, instance: Instance, current: Link) -> Unit:
@@ -180,7 +181,7 @@ def _unit(host: Host, home: OllamaHome, instance: Instance, current: Link) -> Un
     return Unit(
         unit(instance.name),
         home.user,
-        depends=(*(File(path, "").name for path in files), *internet.logins(host), current.name),
+        depends=(*(File(path, "").name for path in files), *internet.names(host), current.name),
         ready=f"{url}/api/version",
         # Beside starting, it may wait a minute for its cards.
         deadline=120,

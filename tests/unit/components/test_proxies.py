@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from llmrack.components.gateway.gateway import variables
 from llmrack.components.plan import by_component, plan_text
+from llmrack.components.removal import removals
 from llmrack.components.system.authority import INSTALLED, PATH, Authority
+from llmrack.resources import script
 from llmrack.resources.change import Shell
 from llmrack.resources.downloads import given
 from llmrack.resources.files import EnvironmentFile, File
@@ -164,3 +169,39 @@ def test_routing_of_a_gateway_does_not_depend_on_the_proxy() -> None:
 
     plain = site(fleet=Fleet(tuple(host(ollama_bind="0.0.0.0") for _ in range(1))))
     assert json.loads(routing(behind(fleet=1))) == json.loads(routing(plain))
+
+
+def test_a_server_prints_no_login_and_stays_the_main_process(tmp_path: Path) -> None:
+    server = tmp_path / "server"
+    server.write_text(
+        '#!/bin/sh\necho "pid $$"; echo "HTTPS_PROXY:$HTTPS_PROXY NO:x@y" >&2; exit 3\n'
+    )
+    server.chmod(0o755)
+    started = subprocess.Popen(
+        ["sh", script.TEMPLATES / "ollama" / "serve-masked.sh", tmp_path / "pipe", server],
+        env={"HTTPS_PROXY": f"http://{LOGIN}@proxy.corp:3128", "PATH": os.environ["PATH"]},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    printed, _ = started.communicate(timeout=20)
+    assert started.returncode == 3
+    assert printed.splitlines() == [
+        f"pid {started.pid}",
+        "HTTPS_PROXY:http://***@proxy.corp:3128 NO:x@y",
+    ]
+
+
+def test_only_a_server_with_a_login_is_run_by_another_program() -> None:
+    path = "/home/llm/.config/systemd/user/llmrack-ollama@.service"
+    masked = f"ExecStart=/bin/sh {HOME}/serve-masked %t/llmrack/%i.out /home/llm/.local"
+    assert masked in file(behind(), path)
+    assert "ExecStart=/home/llm/.local" in file(behind(None), path)
+
+
+def test_a_removal_takes_the_authority_and_the_login() -> None:
+    by_part = removals(host())
+    seen = Seen(paths={PATH: PathSeen("f", "root", 0o644, "")})
+    (change,) = [c for r in by_part["system"] if (c := r.change(seen, ())) and PATH in c.why]
+    (action,) = change.actions
+    assert isinstance(action, Shell) and "update-ca-certificates --fresh" in action.script
+    # The folder with the login goes as a whole.
+    assert any(HOME in getattr(r, "patterns", ()) for r in by_part["system"])
