@@ -12,6 +12,18 @@ env_file = ".env"
 # internet. docs/offline.md
 bundle = None
 
+# The HTTP proxy between the hosts and the internet ("http://proxy.example.com:3128"), and the name
+# of the secret with its login, as in an address ("svc-llm:p%40ss"). docs/proxies.md
+proxy = None
+proxy_login = None
+
+# What is asked without the proxy, beside all hosts of the inventory: names (with all names below
+# them), addresses, ranges. ["corp.example.com", "10.0.0.0/8"]
+no_proxy = []
+
+# A PEM file with the company's own authorities, which the hosts shall trust. docs/proxies.md
+ca_file = None
+
 # Files of llmrack's that stay as somebody edited them on the host, by their absolute paths; all
 # other edits are undone. For one run: --data keep_edits=PATH,PATH. docs/safety.md
 keep_edits = ()

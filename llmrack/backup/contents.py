@@ -39,6 +39,7 @@ def _files(site: Site, inventory: str, folder: Path) -> Iterator[Path]:
     for provider in yaml.safe_load(stack_file.read_text(encoding="utf-8"))["providers"].values():
         if authority := provider.get("tls_ca"):
             yield stack_file.parent / authority
+    yield from (folder / name for host in site.fleet.hosts if (name := host.settings.ca_file))
     for model in site.stack.models.values():
         if model.create:
             yield from (folder / local.file for local in model.create.files)

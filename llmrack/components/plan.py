@@ -35,7 +35,7 @@ def by_component(
     """
     stack, fleet = site.stack, site.fleet
     resources = (
-        system.resources(stack, host),
+        system.resources(site, host, nonce),
         gpu.resources(host) if is_engine(stack, host) else [],
         *(engine.resources(stack, fleet, host, arch) for engine in ENGINES.values()),
         gateway.resources(site, host, nonce, credentials),
@@ -56,6 +56,10 @@ def plan_text(site: Site, host: Host, files: bool) -> str:
     lines.append(f"  listens on {listening}" if listening else "  listens on nothing")
     if site.stack.litellm and GATEWAY_GROUP in host.groups:
         lines.append(f"  LiteLLM's own settings: {_own_settings(site.stack.litellm)}")
+    if host.proxy:
+        login = f" (login: the secret {host.proxy.login})" if host.proxy.login else ""
+        lines.append(f"  reaches the internet by the proxy {host.proxy.address}{login}")
+        lines.append(f"  asks without it: {', '.join(host.proxy.exempt)}")
     # Without a look at the host its architecture is not known: the first one that is pinned.
     arch = architectures(host)[0]
     parts = by_component(site, host, arch)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,15 +12,19 @@ import gevent
 from pyinfra.api import StringCommand
 from pyinfra.api.host import Host as PyinfraHost
 
+from llmrack.hosts.authorities import needs_authorities, read_authorities, tls_of
 from llmrack.hosts.commands import run
 from llmrack.secrets.value import Secret
+from llmrack.stack.fleet import Host
 from llmrack.stack.model_lists import Server, listed
 from llmrack.stack.providers import Provider
+from llmrack.stack.proxy import Proxy
 from llmrack.verify.causes import (
     Trouble,
     failed,
     key_refused,
     no_address,
+    not_through,
     overloaded,
     unreachable,
     untrusted,
@@ -33,8 +36,6 @@ if TYPE_CHECKING:
 
 # Seconds a request may take, all in all; and of a stream each wait, while a model may be loading.
 DEADLINE, PATIENCE = 15, 300
-# Debian's and Ubuntu's list of authorities (package ca-certificates).
-AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 
 
 class NotAnswered(Exception):
@@ -51,25 +52,41 @@ class Reach:
     + host: the gateway's, connected
     + secrets: their values, by name
     + providers: those that may be asked
+    + declared: what is declared for the host: its proxy, and its company's authority
 
     Nothing needs to be installed there: requests are made here, connections start there.
     """
 
     def __init__(
-        self, host: PyinfraHost, secrets: Mapping[str, Secret], providers: Iterable[Provider]
+        self,
+        host: PyinfraHost,
+        secrets: Mapping[str, Secret],
+        providers: Iterable[Provider],
+        declared: Host | None = None,
     ) -> None:
         self._host = host
         self._secrets = secrets
-        needed = any(map(_needs_authorities, providers))
-        self._authorities = self._read_authorities() if needed else None
+        self._declared = declared
+        needed = any(map(needs_authorities, providers))
+        company = declared.authority if declared else None
+        self._authorities = read_authorities(host, company) if needed else None
 
     @contextmanager
     def talk(self, server: Server) -> Iterator[Talk]:
         """Requests to one server, over one connection."""
-        from llmrack.hosts.tunnel import http_client
+        from llmrack.hosts.tunnel import Through, http_client
 
-        with http_client(self._host, server.list_url, self._tls(server.declared)) as client:
+        way = self.proxy_to(server.list_url)
+        login = self._secrets.get(way.login) if way and way.login else None
+        through = Through(way.address, login) if way else None
+        tls = tls_of(server.declared, self._authorities)
+        with http_client(self._host, server.list_url, tls, through) as client:
             yield Talk(self, server, client)
+
+    def proxy_to(self, url: str) -> Proxy | None:
+        """The proxy that the host asks ``url`` through, or None."""
+        proxy = self._declared.proxy if self._declared else None
+        return proxy if proxy and proxy.carries(url) else None
 
     def headers(self, provider: Provider, with_secrets: bool = True) -> dict[str, str]:
         """What every request to a provider carries."""
@@ -90,26 +107,6 @@ class Reach:
     def finds(self, name: str) -> bool:
         """Whether the host finds an address for ``name``; an SSH server keeps that to itself."""
         return run(self._host, StringCommand("getent", "ahosts", name), root=False).succeeded
-
-    def _read_authorities(self) -> str | None:
-        """Those that the host trusts; None on a host that is still to get its list."""
-        answer = run(self._host, StringCommand("cat", AUTHORITIES), root=False)
-        # Names of authorities stand between the certificates, in any alphabet.
-        lines = [line for line in answer.lines if line.isascii()]
-        return "\n".join(lines) if answer.succeeded and lines else None
-
-    def _tls(self, provider: Provider) -> ssl.SSLContext | None:
-        """How its certificate is verified; None: by the authorities that this machine trusts."""
-        remote = provider.remote
-        if remote is None or not remote.url.startswith("https://"):
-            return None
-        if not remote.tls_verify:
-            context = ssl.create_default_context()
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-            return context
-        trusted = remote.tls_ca or self._authorities
-        return ssl.create_default_context(cadata=trusted) if trusted else None
 
 
 class Talk:
@@ -239,6 +236,9 @@ class Talk:
 
     def _unreached(self, url: str, error: str, seconds: float) -> Trouble:
         named, text = self._named(url), error.lower()
+        proxy = self._reach.proxy_to(url)
+        if proxy and "certificate" not in text and "ssl_" not in text:
+            return not_through(named, proxy.address, one_line(error, 80))
         if "certificate" in text:
             return untrusted(named, self._server.provider)
         if "ssl" in text and "ssh server" not in text:
@@ -277,13 +277,3 @@ class Talk:
 
     def _named(self, url: str) -> str:
         return f"{self._server.instance} ({url})"
-
-
-def _needs_authorities(provider: Provider) -> bool:
-    remote = provider.remote
-    return (
-        remote is not None
-        and remote.url.startswith("https://")
-        and remote.tls_verify
-        and not remote.tls_ca
-    )

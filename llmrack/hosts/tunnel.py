@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 import httpcore
 import httpx
@@ -14,6 +16,7 @@ from pyinfra.api.host import Host
 from urllib3.util.ssltransport import SSLTransport
 
 from llmrack.hosts.connection import BROKEN, transport
+from llmrack.secrets.value import Secret
 
 # It also logs what it raises, as "Secsh channel 1 open FAILED".
 logging.getLogger("paramiko.transport").setLevel(logging.CRITICAL)
@@ -95,19 +98,45 @@ class _TunnelBackend(httpcore.NetworkBackend):
         return _ChannelStream(channel)
 
 
-def http_client(host: Host, url: str, tls: ssl.SSLContext | None = None) -> httpx.Client:
+@dataclass(frozen=True)
+class Through:
+    """The HTTP proxy that a host asks through.
+
+    + address: as in ``http://proxy.example.com:3128``
+    + login: as in ``user:p%40ss``, or None
+    """
+
+    address: str
+    login: Secret | None = None
+
+    def transport(self, tls: ssl.SSLContext | None, backend: _TunnelBackend | None) -> Any:  # noqa: ANN401
+        """What httpx's transport sends requests by: connections through the proxy."""
+        user, _, password = self.login.reveal().partition(":") if self.login else ("", "", "")
+        return httpcore.HTTPProxy(
+            self.address,
+            proxy_auth=(unquote(user), unquote(password)) if self.login else None,
+            ssl_context=tls,
+            network_backend=backend,
+        )
+
+
+def http_client(
+    host: Host, url: str, tls: ssl.SSLContext | None = None, proxy: Through | None = None
+) -> httpx.Client:
     """A client for ``url`` as the host itself reaches it.
 
     + tls: how a certificate is verified (default: by the authorities that this machine trusts)
+    + proxy: the proxy that it is reached through, or None
 
     Requests go through the SSH connection that is there anyway: nothing is opened for them, and
     a service on loopback can be asked.
     """
     through = transport(host)
     carrier = httpx.HTTPTransport(verify=tls or True, trust_env=False)
-    if through:
-        # httpx has no public way to bring a network backend; httpcore, below it, has one.
-        carrier._pool = httpcore.ConnectionPool(
-            ssl_context=tls, network_backend=_TunnelBackend(through)
-        )
+    backend = _TunnelBackend(through) if through else None
+    # httpx has no public way to bring a network backend; httpcore, below it, has one.
+    if proxy:
+        carrier._pool = proxy.transport(tls, backend)
+    elif backend:
+        carrier._pool = httpcore.ConnectionPool(ssl_context=tls, network_backend=backend)
     return httpx.Client(base_url=url, transport=carrier, trust_env=False)

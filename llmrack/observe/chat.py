@@ -173,7 +173,7 @@ def _with(gateways: Gateways, host: Host, model: str, instance: str) -> Chat:
         known = nearest(instance, [server.instance for server in every])
         raise NoChat(f"there is no instance {instance!r}; {known}")
     server, upstream = _upstream(declared.stack, matching, model)
-    reach = Reach(gateways.connect(host), declared.secrets, [server.declared])
+    reach = Reach(gateways.connect(host), declared.secrets, [server.declared], host)
     bound = {"options": {"num_predict": MOST_TOKENS}}
     in_openai_form = {**STREAMED, "max_tokens": MOST_TOKENS}
     form = in_openai_form if server.declared.takes_openai_chats else bound

@@ -9,6 +9,7 @@ from shlex import quote
 from typing import Protocol
 
 from llmrack.resources.look import Look, Seen
+from llmrack.stack.proxy import Downloads
 
 
 @dataclass(frozen=True)
@@ -18,11 +19,14 @@ class Shell:
     + script: never holds a secret
     + stdin: its standard input, which may hold secrets
     + timeout: seconds after which the host itself ends it
+    + downloads: what it reads first (``resources.downloads``); the deploy, which knows the secrets,
+      puts it before ``stdin``
     """
 
     script: str
     stdin: str | None = field(default=None, repr=False)
     timeout: int = 60
+    downloads: Downloads | None = None
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmrack.resources.change import Change, InstallBundled, Shell
+from llmrack.resources.downloads import downloading
 from llmrack.resources.look import Look, Seen
 from llmrack.resources.script import script_file
+from llmrack.stack.proxy import Downloads
 
 # How Debian and Ollama's releases name what ``uname -m`` says.
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -26,11 +28,13 @@ class Packages:
 
     + name: its name in plans; unique on its host
     + bundle: the folder of the bundle that they come from, or None
+    + downloads: how apt finds its way, unless apt's own configuration on the host says it
     """
 
     packages: tuple[str, ...]
     name: str = "Packages"
     bundle: Path | None = None
+    downloads: Downloads | None = None
 
     def look(self, look: Look) -> None:
         """Their states."""
@@ -46,5 +50,7 @@ class Packages:
             folder = self.bundle / target(seen) / "packages"
             install = InstallBundled(tuple(missing), folder)
             return Change(self.name, why, (install,), installs=True)
-        script = script_file("resources/install-packages.sh", *missing)
-        return Change(self.name, why, (Shell(script, timeout=1800),), installs=True)
+        install_them = script_file("resources/install-packages.sh", *missing)
+        script = downloading(self.downloads, install_them)
+        fetch = Shell(script, timeout=1800, downloads=self.downloads)
+        return Change(self.name, why, (fetch,), installs=True)

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmrack.resources.change import Action, Change, Send, Shell, Upload
+from llmrack.resources.downloads import downloading
 from llmrack.resources.files import File, owned
 from llmrack.resources.look import Look, Seen
 from llmrack.resources.packages import target
 from llmrack.resources.script import script_file
+from llmrack.stack.proxy import Downloads
 
 # Written last into a release, read by the units' records of what they were started with.
 STAMP = "RELEASE"
@@ -23,11 +25,13 @@ class Source:
     + sha256: its digest, in hex
     + upload: the file on the controller, or None
     + urls: where the host fetches it otherwise, in the order they are tried
+    + downloads: how curl finds its way there
     """
 
     sha256: str
     upload: str | None
     urls: tuple[str, ...]
+    downloads: Downloads | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,8 @@ class Archive:
             fetch = script_file(
                 "resources/fetch-archive.sh", self.cache, source.sha256, *source.urls
             )
-            yield Shell(owned(self.owner, fetch), timeout=7200)
+            script = owned(self.owner, downloading(source.downloads, fetch))
+            yield Shell(script, timeout=7200, downloads=source.downloads)
             return
         arrived = f"/var/tmp/llmrack-{source.sha256}.tar.zst"  # noqa: S108  (checked by digest)
         local = f"{self.cache}/{source.sha256}.tar.zst"
@@ -85,6 +90,7 @@ class Venv:
     + lock: every package with its version and digests (``uv pip compile --generate-hashes``)
     + uv_lock: the same for uv itself, which pip installs
     + bundle: the folder of the bundle that the wheels come from, or None
+    + downloads: how pip and uv find their way to the package index
     """
 
     path: str
@@ -92,6 +98,7 @@ class Venv:
     uv_lock: str
     owner: str
     bundle: Path | None = None
+    downloads: Downloads | None = None
 
     @property
     def name(self) -> str:
@@ -113,7 +120,8 @@ class Venv:
             actions.append(Send(self.bundle / target(seen) / "wheels", wheels, self.owner))
         both = f"{self.lock}\n# --- uv ---\n{self.uv_lock}"
         build = script_file("resources/build-venv.sh", self.path, len(both.encode()), wheels)
-        actions.append(Shell(owned(self.owner, build), stdin=both, timeout=1800))
+        script = owned(self.owner, downloading(self.downloads, build))
+        actions.append(Shell(script, both, 1800, self.downloads))
         return Change(self.name, "missing", tuple(actions))
 
 

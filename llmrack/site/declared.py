@@ -19,14 +19,16 @@ from llmrack.site.issued_keys import KEYS_FILE, read_issued
 from llmrack.site.known_cards import with_known_cards
 from llmrack.site.litellm_names import unknown_names
 from llmrack.site.locks import lock_problems
+from llmrack.site.proxy_logins import login_problems
 from llmrack.site.secret_names import secret_names
 from llmrack.site.site import Site
 from llmrack.stack.bundle import load_bundle
 from llmrack.stack.checks.checks import check
 from llmrack.stack.declaration import Declaration
 from llmrack.stack.fleet import Fleet, Host
-from llmrack.stack.load import load_settings, load_stack
+from llmrack.stack.load import authority, load_settings, load_stack
 from llmrack.stack.offline import from_bundle, not_in_bundle
+from llmrack.stack.proxies import logins, with_proxies
 from llmrack.stack.settings import Settings, is_own
 
 # A box that deploys itself (``pyinfra @local deploy.py``) is the whole fleet.
@@ -84,13 +86,15 @@ def read(
     stack_file, env_file = _shared_setting(fleet, "stack_file"), _shared_setting(fleet, "env_file")
     stack, lines = load_stack(folder / stack_file, stack_file)
     places = _places(fleet, folder)
-    kept = find(places, secret_names(stack))
+    fleet = with_proxies(fleet)
+    kept = find(places, [*secret_names(stack), *logins(fleet)])
     keys_file = (folder / stack_file).with_name(KEYS_FILE)
     issued = read_issued(keys_file)
     declaration = Declaration(
         stack, fleet, kept, lines, stack_file, env_file, issued, placeholders(places)
     )
     problems = check(declaration, may_be_empty) + _missing_files(declaration, folder)
+    problems += login_problems(fleet, kept, env_file)
     problems += lock_problems(bundle) + unknown_names(declaration, bundle)
     problems += not_in_bundle(stack, fleet, bundle) if bundle else []
     if problems:
@@ -146,10 +150,22 @@ def _host(name: str, groups: list[str], data: dict[str, Any], folder: Path) -> H
             data = {**_group_data(folder, group), **data}
         groups = [*groups, *missing]
     settings = load_settings(name, data)
+    trusted = _authority(name, folder / settings.ca_file) if settings.ca_file else None
     address = settings.address or data.get("ssh_hostname") or name
     if name == LOCAL and not settings.address:
         address = "127.0.0.1"
-    return Host(name, frozenset(groups), str(address), settings)
+    return Host(name, frozenset(groups), str(address), settings, authority=trusted)
+
+
+def _authority(host: str, file: Path) -> str:
+    """The certificates of a host's ``ca_file``. Raises DeclarationError."""
+    try:
+        return authority(file)
+    except ValueError as error:
+        cause = f"{file} cannot be used ({error})"
+        way_out = "name a PEM file with certificates alone, from the folder of the project on"
+        place = f"ca_file (host {host})"
+        raise DeclarationError([Problem("group_data", place, cause, way_out)]) from None
 
 
 def _group_data(folder: Path, group: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from llmrack.stack.bundle import Bundle
 from llmrack.stack.home import Home
+from llmrack.stack.proxy import Downloads, Proxy
 from llmrack.stack.settings import Settings
 
 GATEWAY_GROUP = "gateway"
@@ -27,6 +28,8 @@ class Host:
       while they are not known
     + bundle: the bundle that everything comes from; None: the internet
     + rocm: whether it has a card that ROCm uses, as far as its cards are known
+    + proxy: its proxy to the internet (``stack/proxies.py``); None: it needs none
+    + authority: the certificates of ``ca_file``, in PEM form; None: there are none
     """
 
     name: str
@@ -36,6 +39,15 @@ class Host:
     gpus: tuple[str, ...] | None = None
     bundle: Bundle | None = None
     rocm: bool = False
+    proxy: Proxy | None = None
+    authority: str | None = None
+
+    @property
+    def downloads(self) -> Downloads | None:
+        """How its programs that download find their way; None: by what the host itself sets."""
+        if self.proxy is None and self.authority is None:
+            return None
+        return Downloads(self.proxy, self.authority is not None)
 
     @property
     def home(self) -> Home:

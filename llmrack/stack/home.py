@@ -23,6 +23,11 @@ class Home:
         return f"{self.folder}/.config/llmrack"
 
     @property
+    def proxy_login(self) -> str:
+        """The file with the proxy's address and login, if it has one."""
+        return f"{self.config}/proxy.env"
+
+    @property
     def cache(self) -> str:
         """Downloads that are not unpacked yet."""
         return f"{self.folder}/.cache/llmrack"

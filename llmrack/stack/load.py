@@ -67,7 +67,7 @@ def _with_authorities(name: str, folder: Path, stack: Stack, lines: Lines) -> St
         if remote is None or remote.tls_ca is None:
             continue
         try:
-            text = _authority(folder / remote.tls_ca)
+            text = authority(folder / remote.tls_ca)
         except ValueError as error:
             where = ("providers", key, "tls_ca")
             cause = f"{folder / remote.tls_ca} cannot be used ({error})"
@@ -80,7 +80,7 @@ def _with_authorities(name: str, folder: Path, stack: Stack, lines: Lines) -> St
     return stack.model_copy(update={"providers": providers})
 
 
-def _authority(file: Path) -> str:
+def authority(file: Path) -> str:
     """The text of a file with certificates. Raises ValueError if it has none, or has a key, too."""
     try:
         text = file.read_text(encoding="ascii")

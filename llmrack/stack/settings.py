@@ -18,6 +18,7 @@ from pydantic import (
 
 from llmrack.problems import nearest
 from llmrack.stack.ollama_environment import ExtraName, OllamaEnvironment, Text, unknown_variable
+from llmrack.stack.proxy_types import Exemptions, ProxyAddress
 from llmrack.stack.removed import unknown
 from llmrack.stack.types import Sha256
 
@@ -42,6 +43,8 @@ AbsolutePath = Annotated[
 UnixName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
 # Files of the machine that deploys may be called anything that stands on one line.
 LocalPath = Annotated[str, StringConstraints(pattern=r"^[^\p{C}\p{Zl}\p{Zp}]+$")]
+# As stack.yaml has them.
+SecretName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,99}$")]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9._~:/@%+\[\]-]+$")]
 
 # systemd's MemoryMax=: bytes with a suffix, or a share of the host's memory.
@@ -64,6 +67,7 @@ LOOPBACK = ("127.0.0.1", "::1")
 OWN_PREFIXES = ("service_", "gpu_", "ollama_", "gateway_", "monitor_")
 OWN_NAMES = (
     *("stack_file", "env_file", "secrets_file", "address", "bundle"),
+    *("proxy", "proxy_login", "no_proxy", "ca_file"),
     *("keep_edits", "remove_models"),
 )
 
@@ -105,6 +109,10 @@ class Settings(BaseModel):
     secrets_file: LocalPath = "secrets.age"
     address: str | None = None
     bundle: LocalPath | None = None
+    proxy: ProxyAddress | None = None
+    proxy_login: SecretName | None = None
+    no_proxy: Exemptions = ()
+    ca_file: LocalPath | None = None
     keep_edits: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
     remove_models: bool = False
 
@@ -160,6 +168,18 @@ class Settings(BaseModel):
     def _check_home(self) -> Settings:
         if len(PurePosixPath(self.service_home).parts) < 3:
             raise ValueError("service_home is a folder of its own, such as /home/llm")
+        return self
+
+    @model_validator(mode="after")
+    def _check_proxies(self) -> Settings:
+        environments = [self.ollama_environment]
+        if isinstance(self.ollama_instances, tuple):
+            environments += [one.environment for one in self.ollama_instances if one.environment]
+        for environment in environments:
+            for name in ("HTTPS_PROXY", "NO_PROXY"):
+                if self.proxy and getattr(environment, name) is not None:
+                    setting = "proxy" if name == "HTTPS_PROXY" else "no_proxy"
+                    raise ValueError(f"{name} is set for Ollama by `{setting}`, too; keep one")
         return self
 
 

@@ -67,6 +67,19 @@ def unreachable(server: str) -> Trouble:
     )
 
 
+def not_through(server: str, proxy: str, error: str) -> Trouble:
+    """The host's proxy gives no connection to the server.
+
+    + error: what the proxy answers, or why it does not
+    """
+    return Trouble(
+        "connection",
+        f"the proxy {proxy} gives no connection to {server} ({error})",
+        "see whether it lets this name through and whether proxy_login is right, or put the name "
+        "into no_proxy (docs/proxies.md)",
+    )
+
+
 def key_refused(server: str, provider: str, secret: str | None, status: int) -> Trouble:
     """The server refuses the key.
 

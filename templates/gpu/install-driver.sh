@@ -6,7 +6,7 @@ nouveau=$1
 shift
 export DEBIAN_FRONTEND=noninteractive
 # A source that is out of reach is no obstacle as long as another one has the packages.
-apt-get -q update
+apt-get -q update </dev/null
 for group; do
   # shellcheck disable=SC2086
   get apt-get -y -q --no-install-recommends -o DPkg::Lock::Timeout=300 install $group || exit 1

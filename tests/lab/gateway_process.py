@@ -16,9 +16,8 @@ from typing import Any
 import httpx
 
 from bench.release import write
-from llmrack.components.gateway.gateway import configuration, programs
+from llmrack.components.gateway.gateway import configuration, programs, variables
 from llmrack.components.gateway.routing import authorities, routing
-from llmrack.components.render import render
 from llmrack.site.client_keys import NO_KEYS
 from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.schema import Stack
@@ -59,12 +58,11 @@ class GatewayProcess:
             **programs(),
         }
         write(folder, files)
-        variables = render("gateway/litellm.env.j2", drain=10)
         self.environment = {
             **os.environ,
             **dict(
                 line.split("=", 1)
-                for line in variables.splitlines()
+                for line in variables(stack, host).splitlines()
                 if line and not line.startswith("#")
             ),
             "CONFIG_FILE_PATH": str(folder / "config.yaml"),

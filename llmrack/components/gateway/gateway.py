@@ -24,6 +24,7 @@ from llmrack.stack.home import Home
 from llmrack.stack.kinds import MODES, kind_of
 from llmrack.stack.models import Model, Price
 from llmrack.stack.providers import Provider
+from llmrack.stack.proxies import with_direct_providers
 from llmrack.stack.schema import Stack
 
 SERVICE = "llmrack-gateway@.service"
@@ -123,20 +124,21 @@ def resources(site: Site, host: Host, nonce: str, credentials: bool) -> list[Res
     home = host.home
     lock, uv_lock = locks(host.bundle)
     folder = host.bundle.folder if host.bundle else None
-    venv = Venv(f"{home.gateway}/venvs/{_short(lock + uv_lock)}", lock, uv_lock, home.user, folder)
+    path = f"{home.gateway}/venvs/{_short(lock + uv_lock)}"
+    venv = Venv(path, lock, uv_lock, home.user, folder, host.downloads)
     files = {
         "config.yaml": configuration(stack, fleet, host),
         "routing.json": routing(stack, fleet, host),
         "keys.json": site.client_keys,
         **authorities(stack),
-        "litellm.env": render("gateway/litellm.env.j2", drain=settings.gateway_drain),
+        "litellm.env": variables(stack, host),
         **programs(),
     }
     directory = f"{home.gateway}/releases/{_short(venv.path + repr(sorted(files.items())))}"
     release = Release(directory, home.user, tuple(files.items()), links=(("venv", venv.path),))
     environment = EnvironmentFile(
         environment_file(home),
-        {name: secrets[name] for name in secret_names(stack) if name in secrets},
+        {name: secrets[name] for name in _secret_names(stack, host) if name in secrets},
         home.user,
         nonce,
     )
@@ -164,6 +166,22 @@ def resources(site: Site, host: Host, nonce: str, credentials: bool) -> list[Res
         ),
         *gateway_releases(settings, home, release, venv),
     ]
+
+
+def variables(stack: Stack, host: Host) -> str:
+    """The variables of the gateway on ``host``; without secrets."""
+    trusted = host.authority or ""
+    return render(
+        "gateway/litellm.env.j2",
+        drain=host.settings.gateway_drain,
+        proxy=with_direct_providers(stack, host.proxy) if host.proxy else None,
+        authority=hashlib.sha256(trusted.encode()).hexdigest() if trusted else "",
+    )
+
+
+def _secret_names(stack: Stack, host: Host) -> list[str]:
+    login = host.proxy.login if host.proxy else None
+    return sorted({*secret_names(stack), *([login] if login else ())})
 
 
 @cache

@@ -18,9 +18,11 @@ from llmrack.components.gpu.gpus import Gpus, gpus
 from llmrack.components.gpu.lines import LOOK
 from llmrack.components.gpu.states import Cure
 from llmrack.resources.change import Action, Change, Reboot, Shell
+from llmrack.resources.downloads import downloading
 from llmrack.resources.files import File
 from llmrack.resources.look import Look, Seen
 from llmrack.resources.script import script_file
+from llmrack.stack.proxy import Downloads
 from llmrack.stack.settings import Settings
 
 SOURCES = "/etc/apt/sources.list.d/llmrack-gpu.sources"
@@ -38,10 +40,12 @@ class GpuDriver:
 
     + settings: the host's: where a missing or too old driver comes from, and whether the host may
       be restarted to put it into use
+    + downloads: how apt and curl find their way
     """
 
     name: ClassVar[str] = "GPU driver"
     settings: Settings
+    downloads: Downloads | None = None
 
     def look(self, look: Look) -> None:
         """The cards and their driver; the user for its groups."""
@@ -55,7 +59,7 @@ class GpuDriver:
         install: tuple[Action, ...] = ()
         if cards.finding.cure is Cure.DRIVER and source:
             try:
-                install = _install(chosen(source, seen, cards))
+                install = _install(chosen(source, seen, cards), self.downloads)
             except NoRecipeError:
                 return None  # the host is refused: see ``problem``
         elif not (cards.finding.cure is Cure.REBOOT and reboot):
@@ -126,17 +130,18 @@ def problem(settings: Settings, seen: Seen) -> str:
     return cards.reason if settings.gpu_required and not mended else ""
 
 
-def _install(made: Recipe) -> tuple[Action, ...]:
+def _install(made: Recipe, downloads: Downloads | None) -> tuple[Action, ...]:
     """Write the package sources, install the packages, load the modules at boot."""
     files = [File(MODULES, "# Managed by llmrack.\nnvidia\nnvidia-uvm\n").write]
     if made.key_url:
         fetch = script_file("gpu/fetch-key.sh", KEYRING, made.key_url)
-        files.append(Shell(fetch, timeout=90))
+        files.append(Shell(downloading(downloads, fetch), timeout=90, downloads=downloads))
     if made.sources:
         files.append(File(SOURCES, made.sources).write)
     groups = [" ".join(group) for group in made.packages if group]
     script = script_file("gpu/install-driver.sh", NOUVEAU, *groups)
-    return (*files, Shell(script, timeout=INSTALL_TIMEOUT))
+    install = downloading(downloads, script)
+    return (*files, Shell(install, timeout=INSTALL_TIMEOUT, downloads=downloads))
 
 
 def _answers(rebooted: bool) -> Shell:

@@ -30,7 +30,7 @@ def resources(host: Host) -> list[Resource]:
     If no GPU is required, only the driver is looked at, and the host uses the cards that it has.
     """
     settings = host.settings
-    driver = GpuDriver(settings)
+    driver = GpuDriver(settings, host.downloads)
     if not settings.gpu_required:
         return [driver]
     programs = [

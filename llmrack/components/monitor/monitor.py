@@ -120,7 +120,10 @@ def _exporter(fleet: Fleet, host: Host) -> list[Resource]:
         Directory(f"{SYSTEM_UNITS}/{EXPORTER}.d", "root"),
         drop_in,
         Packages(
-            ("prometheus-node-exporter", "python3"), "Exporter's packages", host.bundle_folder
+            ("prometheus-node-exporter", "python3"),
+            "Exporter's packages",
+            host.bundle_folder,
+            host.downloads,
         ),
         Unit(
             EXPORTER,
@@ -150,7 +153,9 @@ def _guard(host: Host, monitors: list[Host]) -> list[Resource]:
         ),
     )
     return [
-        Packages(("nftables",), "Packages of the exporter's guard", host.bundle_folder),
+        Packages(
+            ("nftables",), "Packages of the exporter's guard", host.bundle_folder, host.downloads
+        ),
         Directory("/etc/llmrack/monitor", "root"),
         rules,
         unit,
@@ -252,7 +257,7 @@ def _prometheus(site: Site, host: Host, nonce: str) -> list[Resource]:
         Directory(FOLDER, "root"),
         Directory(f"{SYSTEM_UNITS}/{SERVICE}.d", "root"),
         drop_in,
-        Packages(("prometheus",), "Prometheus' package", host.bundle_folder),
+        Packages(("prometheus",), "Prometheus' package", host.bundle_folder, host.downloads),
     ]
     if MASTER_KEY in site.secrets:
         resources.append(Credentials(KEY_FILE, metrics_key(site.secrets[MASTER_KEY]), nonce))

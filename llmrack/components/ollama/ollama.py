@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from llmrack.components.gpu.gpu import WAIT
+from llmrack.components.ollama import internet
 from llmrack.components.ollama.engine_switch import EngineSwitch, engine_releases
 from llmrack.components.ollama.folders import OllamaHome, home_of
 from llmrack.components.ollama.instances import UndeclaredInstances
@@ -53,7 +54,7 @@ def resources(stack: Stack, fleet: Fleet, host: Host, arch: str) -> list[Resourc
     declared += [resource.unit for resource in warm_up if isinstance(resource, Unit)]
     undeclared = UndeclaredInstances(home.user, home.units, home.environments, frozenset(declared))
     if not declared_instances:
-        return [undeclared]
+        return [undeclared, *internet.login_gone(host)]
     directory = release(host, arch)
     current = Link(f"{home.releases}/current", directory, home.user)
     units = [_unit(host, home, instance, current) for instance in declared_instances]
@@ -77,6 +78,7 @@ def resources(stack: Stack, fleet: Fleet, host: Host, arch: str) -> list[Resourc
             instances={started.name: started.unit for started in units},
             undeclared=undeclared,
         ),
+        *internet.login_gone(host),
         engine_releases(settings, home, directory),
         *_models(stack, host, home, declared_instances[0]),
         *warm_up,
@@ -112,8 +114,11 @@ def _files(
         wait=WAIT,
         memory_max=settings.ollama_memory_max,
         tasks_max=settings.ollama_tasks_max,
+        logins=internet.login_files(host),
+        masked=internet.masked(host),
         record=record(
             *("%t/llmrack", "%n", path, f"{home.environments}/%i.env"),
+            *internet.depends(host),
             f"{home.releases}/current/{STAMP}",
         ),
     )
@@ -126,15 +131,17 @@ def _files(
                 environment={
                     "OLLAMA_HOST": f"{bind}:{instance.port}",
                     "OLLAMA_MODELS": folder,
+                    **internet.variables(host),
                     **dict(instance.environment),
                 },
+                authority=internet.authority(host),
                 gpus="none" if instance.gpus == () else " ".join(instance.gpus or ()),
             ),
             home.user,
         )
         for instance in declared
     ]
-    return [*environments, File(path, service, home.user)]
+    return [*environments, *internet.programs(host), File(path, service, home.user)]
 
 
 def _unit(host: Host, home: OllamaHome, instance: Instance, current: Link) -> Unit:
@@ -143,7 +150,7 @@ def _unit(host: Host, home: OllamaHome, instance: Instance, current: Link) -> Un
     return Unit(
         unit(instance.name),
         home.user,
-        depends=(*(File(path, "").name for path in files), current.name),
+        depends=(*(File(path, "").name for path in files), *internet.names(host), current.name),
         ready=f"{url}/api/version",
         # Beside starting, it may wait a minute for its cards.
         deadline=120,
@@ -254,7 +261,7 @@ def _guard(fleet: Fleet, host: Host, declared: tuple[Instance, ...]) -> list[Res
         ),
     )
     return [
-        Packages(("nftables",), "Packages of the guard", bundle=host.bundle_folder),
+        Packages(("nftables",), "Packages of the guard", host.bundle_folder, host.downloads),
         Directory("/etc/llmrack", "root"),
         rules,
         unit_file,

@@ -56,7 +56,10 @@ def sources(host: Host, arch: str) -> tuple[Source, ...]:
     """The archives of the release, and where they come from."""
     return tuple(
         Source(
-            host.settings.ollama_sha256[file], local_archive(host, file), archive_urls(host, file)
+            host.settings.ollama_sha256[file],
+            local_archive(host, file),
+            archive_urls(host, file),
+            host.downloads,
         )
         for file in release_files(host, arch)
     )

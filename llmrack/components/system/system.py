@@ -9,11 +9,14 @@ from llmrack import __version__
 from llmrack.components.engines import engines_on, models_folder
 from llmrack.components.gpu.lines import LOOK
 from llmrack.components.system.account import Linger, User
+from llmrack.components.system.authority import Authority, authority_gone
 from llmrack.components.system.clock import wrong_clock
 from llmrack.resources.change import Change, Resource
-from llmrack.resources.files import Directory, File
+from llmrack.resources.files import Directory, EnvironmentFile, File
 from llmrack.resources.look import Look, Seen
 from llmrack.resources.packages import ARCHITECTURES, Packages
+from llmrack.secrets.value import Secret
+from llmrack.site.site import Site
 from llmrack.stack.fleet import GATEWAY_GROUP, Host
 from llmrack.stack.schema import Stack
 
@@ -34,9 +37,9 @@ VERSION = f"{NOTED}/version"
 DISK_RESERVE = 500 * MIB
 
 
-def resources(stack: Stack, host: Host) -> list[Resource]:
-    """The resources of every host of the fleet; needs root."""
-    settings = host.settings
+def resources(site: Site, host: Host, nonce: str) -> list[Resource]:
+    """The resources of every host of the fleet; needs root. See ``by_component``."""
+    stack, settings = site.stack, host.settings
     home = host.home
     packages = ["ca-certificates", "curl", "dbus-user-session", "libpam-systemd", "zstd"]
     folders = [home.units, home.config, home.cache]
@@ -46,13 +49,26 @@ def resources(stack: Stack, host: Host) -> list[Resource]:
     folders += [
         folder for engine in engines_on(stack, host) for folder in engine.home_folders(host)
     ]
+    login = proxy_login(site, host, nonce) if engines_on(stack, host) else None
     return [
-        Packages(tuple(sorted(packages)), bundle=host.bundle_folder),
+        Authority(host.authority) if host.authority else authority_gone(),
+        Packages(tuple(sorted(packages)), bundle=host.bundle_folder, downloads=host.downloads),
         User(home.user, home.folder, settings.service_groups),
         Linger(home.user),
         *(Directory(path, home.user, 0o700 if path == home.config else 0o755) for path in folders),
+        *([login] if login else ()),
         File(VERSION, f"{__version__}\n"),
     ]
+
+
+def proxy_login(site: Site, host: Host, nonce: str) -> EnvironmentFile | None:
+    """The file with the proxy's address and login, for units that reach the internet; or None."""
+    proxy = host.proxy
+    if proxy is None or proxy.login not in site.secrets:
+        return None
+    address = proxy.with_login({proxy.login: site.secrets[proxy.login].reveal()})
+    values = {"HTTPS_PROXY": Secret(address)}
+    return EnvironmentFile(host.home.proxy_login, values, host.home.user, nonce)
 
 
 def refusals(host: Host, seen: Seen) -> list[str]:

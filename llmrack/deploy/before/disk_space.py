@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from llmrack.components.system import system
 from llmrack.components.system.system import Need
 from llmrack.deploy.run.rack import Rack
-from llmrack.hosts.snapshot import Sizes
+from llmrack.hosts.snapshot import ask_sizes, sizes_script
 from llmrack.resources.change import Build, Pull
+from llmrack.resources.downloads import downloading, given
 from llmrack.resources.releases import Archive, Venv
 
 # An engine's archive unpacks to about four times its size (Ollama's: 1.1 GB, over 4 GiB).
@@ -71,8 +71,8 @@ def _ask(rack: Rack, pulls: list[Pull], archives: dict[str, tuple[str, ...]]) ->
     sizes = {pull.model: there[pull.model] for pull in pulls if there.get(pull.model)}
     manifests = {pull.model: pull.manifest_url for pull in pulls if pull.model not in sizes}
     if manifests or archives:
-        asked: dict[str, Any] = rack.pyinfra_host.get_fact(
-            Sizes, models=manifests, archives=archives, _sudo=rack.sudo
-        )
-        sizes |= asked
+        downloads = rack.host.downloads
+        script = downloading(downloads, sizes_script(manifests, archives))
+        variables = given(downloads, rack.run.declared.secrets)
+        sizes |= ask_sizes(rack.pyinfra_host, script, variables)
     return sizes

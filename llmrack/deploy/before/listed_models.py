@@ -28,7 +28,7 @@ def insist_on_listed_models(rack: Rack) -> None:
         return
     declared = rack.run.declared
     providers = with_lists(declared.stack)
-    reach = Reach(rack.pyinfra_host, declared.secrets, providers.values())
+    reach = Reach(rack.pyinfra_host, declared.secrets, providers.values(), rack.host)
     asked = [
         (server, gevent.spawn(_listed, reach, server))
         for name in providers

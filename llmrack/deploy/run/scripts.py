@@ -8,6 +8,7 @@ from llmrack.deploy.run.rack import Rack
 from llmrack.hosts.commands import ended_after, run, sh
 from llmrack.hosts.connection import is_lost
 from llmrack.resources.change import Shell
+from llmrack.resources.downloads import given
 from llmrack.secrets.value import redact
 
 LOST = (
@@ -25,7 +26,10 @@ def shell(rack: Rack, action: Shell) -> str:
     if lost:
         return lost
     command = guarded(rack.lock, ended_after(action.timeout, sh(action.script)))
-    answer = run(rack.pyinfra_host, command, stdin=action.stdin)
+    stdin = action.stdin
+    if action.downloads:
+        stdin = given(action.downloads, rack.run.declared.secrets) + (stdin or "")
+    answer = run(rack.pyinfra_host, command, stdin=stdin)
     if answer.succeeded:
         return ""
     if is_lost(rack.pyinfra_host):

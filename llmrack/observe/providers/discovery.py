@@ -82,7 +82,7 @@ def discover(inventory: str, folder: Path, provider: str) -> Discovery:
     stack = declared.stack
 
     def question(gateway: Host, connected: PyinfraHost) -> dict[str, Found] | NotAnswered:
-        reach = Reach(connected, declared.secrets, [stack.providers[provider]])
+        reach = Reach(connected, declared.secrets, [stack.providers[provider]], gateway)
         models: dict[str, Found] = {}
         try:
             for server in servers(stack, declared.fleet, gateway, provider):

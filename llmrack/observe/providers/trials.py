@@ -109,7 +109,7 @@ def test_providers(
     }
 
     def question(gateway: Host, connected: PyinfraHost) -> list[Tested]:
-        reach = Reach(connected, secrets, providers)
+        reach = Reach(connected, secrets, providers, gateway)
         tests = [gevent.spawn(_test, reach, server, gateway.name) for server in asked[gateway.name]]
         return [test.get() for test in tests]
 

@@ -55,7 +55,8 @@ def status_of(gateways: Gateways, models: bool = False, keep: bool = False) -> S
 
     def question(host: Host, connected: PyinfraHost) -> tuple[HostAnswer, dict[str, ServerAnswer]]:
         elsewhere = _elsewhere(gateways, host)
-        reach = Reach(connected, declared.secrets, [server.declared for server in elsewhere])
+        providers = [server.declared for server in elsewhere]
+        reach = Reach(connected, declared.secrets, providers, host)
         # The host itself, and what it reaches, at the same time.
         jobs = {
             server.provider: gevent.spawn(_ask_server, gateways, reach, server, host, models)

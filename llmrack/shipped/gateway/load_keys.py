@@ -1,6 +1,7 @@
 """Reads the keys from systemd's credential, which no process list and no child's environment shows.
 
-If systemd is too old for that, the keys are in the environment instead, by EnvironmentFile=.
+The login of the proxy is such a key. If systemd is too old for that, the keys are in the
+environment instead, by EnvironmentFile=.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import re
 from pathlib import Path
 
 CREDENTIAL = "gateway.env"
+# The variable with the name of the secret that is the proxy's login.
+PROXY_LOGIN = "LLMRACK_PROXY_LOGIN"
 # A quoted value; the rest of its line is ignored.
 QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"|\'([^\']*)\'')
 
@@ -25,6 +28,15 @@ def load_keys() -> None:
         # Libraries ask for this; the answer comes from a child, and only the first time.
         platform.processor()
         os.environ.update(parse(file.read_text()))
+    _add_login()
+
+
+def _add_login() -> None:
+    """Put the login of the proxy, which is a secret, into the proxy's address."""
+    login = os.environ.get(os.environ.get(PROXY_LOGIN, ""))
+    scheme, separator, rest = os.environ.get("HTTPS_PROXY", "").partition("://")
+    if login and separator and "@" not in rest:
+        os.environ["HTTPS_PROXY"] = f"{scheme}://{login}@{rest}"
 
 
 def parse(text: str) -> dict[str, str]:

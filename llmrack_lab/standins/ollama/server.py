@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import signal
 import socket
 import sys
@@ -39,6 +41,7 @@ def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         # Raised in the main thread; the other threads are daemons.
         signal.signal(number, lambda *_: sys.exit(0))
+    log("server config", source="routes.go:1873", env=f"map[{_environment()}]")
     log("llmrack stand-in, not Ollama: answers are canned")
     host, port = server.server_address[:2]
     log(f"Listening on {host!s}:{port} (version {STANDIN_VERSION})")
@@ -48,6 +51,13 @@ def serve(settings: Settings) -> None:
     _start(BackDoor(settings.port, routes))
     while True:
         signal.pause()
+
+
+def _environment() -> str:
+    """The variables that Ollama prints at its start (``envconfig.Values``)."""
+    known = re.compile(r"OLLAMA_\w+|(?i:https?_proxy|no_proxy)|\w+_VISIBLE_DEVICES")
+    shown = {name: value for name, value in sorted(os.environ.items()) if known.fullmatch(name)}
+    return " ".join(f"{name}:{value}" for name, value in shown.items())
 
 
 class Server(Served):

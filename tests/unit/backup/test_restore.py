@@ -35,7 +35,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "templates").mkdir(parents=True)
     shutil.copytree(ROOT / "templates" / "gateway", folder / "templates" / "gateway")
     (folder / "group_data").mkdir()
-    (folder / "group_data" / "all.py").write_text('service_home = "/srv/llm"\n')
+    (folder / "group_data" / "all.py").write_text(
+        'service_home = "/srv/llm"\nca_file = "company.pem"\n'
+    )
+    trustme.CA().cert_pem.write_to_path(str(folder / "company.pem"))
     (folder / "inventory").write_text(INVENTORY % SHA)
     (folder / "weights.gguf").write_bytes(b"GGUF")
     (folder / "keys.json").write_text(json.dumps({"me": {"sha256": "c" * 64, "issued": "now"}}))
@@ -124,6 +127,7 @@ def test_backup_has_what_a_clone_lacks_and_no_key_in_clear(project: Path, tmp_pa
         names = set(json.loads(file.read())["files"])
     assert names == {
         *("inventory", "stack.yaml", "group_data/all.py", "keys.json", "ca.pem", "weights.gguf"),
+        "company.pem",
         *("templates/gateway/requirements.in", "templates/gateway/requirements.txt"),
         *("templates/gateway/uv.in", "templates/gateway/uv.txt", ".llmrack/gpus.json"),
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from llmrack.hosts.snapshot import Sizes
+from llmrack.hosts.snapshot import sizes_of, sizes_script
 
 # A manifest, the head of an answer, and nothing for any other address.
 CURL = """#!/bin/sh
@@ -42,11 +42,10 @@ def test_what_nobody_answers_for_is_left_out(
     (tmp_path / "curl").write_text(CURL)
     (tmp_path / "curl").chmod(0o755)
     done = subprocess.run(
-        Sizes().command(models, archives).get_raw_value(),
-        shell=True,
+        ["sh", "-c", sizes_script(models, archives)],
         env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert Sizes().process(done.stdout.splitlines()) == sizes
+    assert sizes_of(done.stdout.splitlines()) == sizes

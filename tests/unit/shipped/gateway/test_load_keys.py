@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -62,3 +63,27 @@ def test_no_child_is_started_later_for_what_libraries_ask_of_the_platform(tmp_pa
     environment = {"CREDENTIALS_DIRECTORY": str(tmp_path), "PYTHONPATH": str(SHIPPED)}
     (tmp_path / "gateway.env").write_text("A_KEY=canary-4711\n")
     subprocess.run([sys.executable, "-c", program], env=environment, check=True)
+
+
+def test_the_login_of_the_proxy_gets_into_its_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gateway.env").write_text("PROXY_LOGIN=llm:p%40ss\n")
+    for name, value in {
+        "CREDENTIALS_DIRECTORY": str(tmp_path),
+        "LLMRACK_PROXY_LOGIN": "PROXY_LOGIN",
+        "HTTPS_PROXY": "http://proxy.corp:3128",
+        "PROXY_LOGIN": "",
+    }.items():
+        monkeypatch.setenv(name, value)
+    for _ in range(2):
+        load_keys.load_keys()
+        assert os.environ["HTTPS_PROXY"] == "http://llm:p%40ss@proxy.corp:3128"
+
+
+def test_a_proxy_without_a_login_keeps_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    monkeypatch.delenv("LLMRACK_PROXY_LOGIN", raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.corp:3128")
+    load_keys.load_keys()
+    assert os.environ["HTTPS_PROXY"] == "http://proxy.corp:3128"
