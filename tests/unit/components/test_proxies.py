@@ -20,7 +20,7 @@ from llmrack.resources.downloads import given
 from llmrack.resources.files import EnvironmentFile, File
 from llmrack.resources.look import PathSeen, Seen
 from llmrack.resources.packages import Packages
-from llmrack.resources.releases import Archive, Release, Venv
+from llmrack.resources.releases import Archive, Release, Source, Venv
 from llmrack.resources.units import Unit
 from llmrack.secrets.value import Secret
 from llmrack.site.site import Site
@@ -98,11 +98,18 @@ def test_the_login_is_in_closed_files_alone() -> None:
 def test_everything_that_a_host_downloads_goes_that_way() -> None:
     declared = behind()
     of_host = declared.fleet.hosts[0].downloads
-    kinds = Packages | Archive | Venv
-    found = [r for part in ("system", "ollama", "gateway") for r in resources(declared, part)
-             if isinstance(r, kinds)]  # fmt: skip
-    assert {type(r) for r in found} == {Packages, Archive, Venv}
-    assert all(r.downloads == of_host for r in found)
+    declared_resources = [
+        resource
+        for part in ("system", "ollama", "gateway")
+        for resource in resources(declared, part)
+    ]
+    archives = [resource for resource in declared_resources if isinstance(resource, Archive)]
+    fetched: list[Source | Packages | Venv] = [
+        source for archive in archives for source in archive.sources
+    ]
+    fetched += [each for each in declared_resources if isinstance(each, Packages | Venv)]
+    assert {type(each) for each in fetched} == {Packages, Source, Venv}
+    assert all(each.downloads == of_host for each in fetched)
     assert f"https_proxy=http://{LOGIN}@proxy.corp:3128\n" in given(of_host, declared.secrets)
 
 

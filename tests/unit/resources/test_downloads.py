@@ -8,7 +8,7 @@ from llmrack.resources.change import Shell
 from llmrack.resources.downloads import downloading, given
 from llmrack.resources.look import Seen
 from llmrack.resources.packages import Packages
-from llmrack.resources.releases import Archive, Venv
+from llmrack.resources.releases import Archive, Source, Venv
 from llmrack.secrets.value import Secret
 from llmrack.stack.proxy import Downloads, Proxy
 
@@ -38,7 +38,12 @@ def test_without_a_proxy_scripts_are_as_they_were() -> None:
 def test_everything_that_is_fetched_goes_that_way() -> None:
     resources: list[Packages | Archive | Venv] = [
         Packages(("zstd",), downloads=DOWNLOADS),
-        Archive("/opt/x", "a" * 64, "llm", "/cache", None, ("https://a/b",), DOWNLOADS),
+        Archive(
+            "/opt/x",
+            (Source("a" * 64, None, ("https://a/b",), DOWNLOADS),),
+            "llm",
+            "/cache",
+        ),
         Venv("/opt/v", "lock", "uv", "llm", None, DOWNLOADS),
     ]
     for resource in resources:
