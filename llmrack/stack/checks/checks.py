@@ -43,7 +43,7 @@ def _secrets(d: Declaration) -> Iterator[Problem]:
         for secret in remote.secrets:
             if secret in d.secrets:
                 continue
-            where = "api_key" if secret == remote.api_key else "secret_headers"
+            where = remote.place_of(secret)
             if at := d.placeholders.get(secret):
                 yield d.problem(
                     f"providers.{name}.{where}",
@@ -65,6 +65,8 @@ def _traps(d: Declaration) -> Iterator[Problem]:
         wrong = provider.remote.wrong_url() if provider.remote else None
         if wrong:
             yield d.problem(f"providers.{name}.url", *wrong)
+        for lacking in provider.lacking():
+            yield d.problem(f"providers.{name}", *lacking)
     for name, model in d.stack.models.items():
         for at in model.provider:
             named = d.stack.providers.get(at)
