@@ -17,7 +17,7 @@ def needs_authorities(provider: Provider) -> bool:
     remote = provider.remote
     return (
         remote is not None
-        and remote.url.startswith("https://")
+        and remote.base.startswith("https://")
         and remote.tls_verify
         and not remote.tls_ca
     )
@@ -40,7 +40,7 @@ def tls_of(provider: Provider, authorities: str | None) -> ssl.SSLContext | None
     + authorities: those that the host trusts
     """
     remote = provider.remote
-    if remote is None or not remote.url.startswith("https://"):
+    if remote is None or not remote.base.startswith("https://"):
         return None
     if not remote.tls_verify:
         context = ssl.create_default_context()

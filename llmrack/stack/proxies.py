@@ -40,9 +40,9 @@ def with_direct_providers(stack: Stack, proxy: Proxy) -> Proxy:
     some of them know no ranges.
     """
     direct = [
-        (urlsplit(provider.remote.url).hostname or "").lower()
+        (urlsplit(provider.remote.base).hostname or "").lower()
         for provider in stack.providers.values()
-        if provider.remote and not proxy.carries(provider.remote.url)
+        if provider.remote and provider.remote.base and not proxy.carries(provider.remote.base)
     ]
     return replace(proxy, declared=tuple(dict.fromkeys((*proxy.declared, *direct))))
 

@@ -28,10 +28,10 @@ _UNREACHABLE = (
 )
 
 # Words for states that end by themselves: an instance that is put aside (so that another one
-# answers, or none), and the gateway's own limit of requests a minute.
+# answers, or none), and the gateway's own limit of requests or tokens a minute.
 ASIDE = "aside for a while"
 ELSEWHERE = "answered by"
-LIMITED = "more requests a minute than declared"
+LIMITED = "more requests or tokens a minute than declared"
 
 # Precedes a provider's own message ("litellm.NotFoundError: OpenAIException - The model ...").
 _PROVIDERS_WORD = "Exception - "
@@ -66,7 +66,7 @@ def explain(status: int, message: str, deployments: Sequence[Deployment]) -> str
     + deployments: those that could have answered
     """
     first = deployments[0]
-    server = _either(f"{deployment.instance} ({deployment.url})" for deployment in deployments)
+    server = _either(map(_named, deployments))
     models = _either(deployment.model for deployment in deployments)
     text = message.lower()
     if refused_by_gateway(status, message):
@@ -83,7 +83,8 @@ def explain(status: int, message: str, deployments: Sequence[Deployment]) -> str
             f"of models.{models}"
         )
     if "model rate limit exceeded" in text:
-        return f"{server} would get {LIMITED}; wait, or raise rpm of models.{models}"
+        limit = "tpm" if "tpm limit" in text else "rpm"
+        return f"{server} would get {LIMITED}; wait, or raise {limit} of models.{models}"
     if status in (401, 403) or "authenticationerror" in text:
         return str(key_refused(server, first.provider, first.secret, status))
     if status == 404 or "notfounderror" in text:
@@ -99,6 +100,11 @@ def explain(status: int, message: str, deployments: Sequence[Deployment]) -> str
     if status == 429:
         return str(overloaded(server, message))
     return str(failed(server, status, message))
+
+
+def _named(deployment: Deployment) -> str:
+    """The instance with its address, if that is known."""
+    return deployment.instance + (f" ({deployment.url})" if deployment.url else "")
 
 
 def _either(values: Iterable[str]) -> str:

@@ -46,14 +46,16 @@ def configuration(stack: Stack, fleet: Fleet, host: Host) -> str:
             {
                 "name": deployment.name,
                 "litellm_model": deployment.litellm_model,
-                "url": deployment.url,
-                "secret": deployment.secret,
+                "url": provider.address(deployment.url),
+                "key": f"os.environ/{deployment.secret}" if deployment.secret else provider.keyless,
+                "parameters": provider.parameters,
                 "id": deployment.id,
                 "timeout": model.timeout or provider.timeout,
                 "stream_timeout": model.stream_timeout or provider.stream_timeout,
                 "max_parallel_requests": model.max_parallel_requests
                 or provider.max_parallel_requests,
                 "rpm": model.rpm or provider.rpm,
+                "tpm": model.tpm or provider.tpm,
                 "headers": _headers(provider),
                 "mode": MODES[kind_of(model)],
                 "speaks_openai": provider.speaks_openai,
@@ -79,7 +81,7 @@ def configuration(stack: Stack, fleet: Fleet, host: Host) -> str:
         deployments=rows,
         chains={kind: of_kind for kind, of_kind in chains.items() if of_kind},
         aliases={name: to for name, to in stack.aliases.items() if name in stack.listed},
-        limited=any(row["rpm"] for row in rows),
+        limited=any(row["rpm"] or row["tpm"] for row in rows),
         metrics=bool(fleet.monitors),
         laid=LaidOver(stack.litellm),
     )

@@ -16,7 +16,7 @@ def of_providers(d: Declaration) -> Iterator[Problem]:
         if remote is None or not provider.enabled:
             continue
         for secret in remote.secrets:
-            where = "api_key" if secret == remote.api_key else "secret_headers"
+            where = remote.place_of(secret)
             if reason := missing_secret(d, secret):
                 yield d.problem(f"providers.{name}.{where}", *reason)
 
