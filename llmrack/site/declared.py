@@ -8,6 +8,7 @@ from typing import Any
 
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
+from pyinfra.connectors.sshuserclient.client import get_ssh_config
 from pyinfra.context import ctx_state
 from pyinfra_cli.exceptions import UnexpectedExternalError
 from pyinfra_cli.inventory import make_inventory
@@ -26,7 +27,7 @@ from llmrack.stack.declaration import Declaration
 from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.load import load_settings, load_stack
 from llmrack.stack.offline import from_bundle, not_in_bundle
-from llmrack.stack.settings import Settings, is_own
+from llmrack.stack.settings import Settings, is_loopback, is_own
 
 # A box that deploys itself (``pyinfra @local deploy.py``) is the whole fleet.
 LOCAL = "@local"
@@ -144,10 +145,21 @@ def _host(name: str, groups: list[str], data: dict[str, Any], folder: Path) -> H
             data = {**_group_data(folder, group), **data}
         groups = [*groups, *missing]
     settings = load_settings(name, data)
-    address = settings.address or data.get("ssh_hostname") or name
+    address = settings.address or _behind_alias(data.get("ssh_hostname") or name, data)
     if name == LOCAL and not settings.address:
         address = "127.0.0.1"
     return Host(name, frozenset(groups), str(address), settings)
+
+
+def _behind_alias(name: str, data: dict[str, Any]) -> str:
+    """The address that ssh's configuration has for a name, or the name.
+
+    Other hosts do not know that configuration. A loopback address is that of a tunnel, which they
+    do not have.
+    """
+    config = get_ssh_config(data.get("ssh_config_file"))
+    address = str(config.lookup(name).get("hostname", name)) if config else name
+    return name if is_loopback(address) or address == "localhost" else address
 
 
 def _group_data(folder: Path, group: str) -> dict[str, Any]:
