@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 
 from paramiko import SSHException, Transport
 from pyinfra.api.exceptions import PyinfraError
@@ -42,6 +41,8 @@ def is_lost(host: Host) -> bool:
 
 
 def login_user(host: Host) -> str:
-    """The user that commands on the host begin as."""
+    """The user that commands on the host begin as: its name, or its number on this machine."""
     found = transport(host)
-    return str(found.get_username()) if found else pwd.getpwuid(os.geteuid()).pw_name
+    if found:
+        return str(found.get_username())
+    return "root" if os.geteuid() == 0 else str(os.geteuid())

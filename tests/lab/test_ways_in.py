@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import pytest
@@ -14,10 +14,14 @@ from tests.lab.site import STACK, UNSET, Run, Site
 from tests.lab.ways import (
     BOX,
     COMMANDS,
+    JUMP,
     LINES,
+    NETWORK,
     PASSWORD,
     asking,
     awkward,
+    by_doas_and_ipv6,
+    by_su,
     every_command,
     plain,
 )
@@ -43,6 +47,15 @@ class Awkward:
     site: Site
     runs: dict[str, Run] = field(default_factory=dict)
 
+    def declare(self, hosts: Mapping[str, tuple[str, ...]]) -> None:
+        folder = self.site.folder
+        self.site.declare(
+            hosts,
+            WITH_KEY,
+            env_file=str(folder / "env"),
+            secrets_file=str(folder / "secrets.age"),
+        )
+
     def note(self, name: str, run: Run) -> Run:
         self.runs[name] = run
         assert run.code == 0, f"{name}: {run.output}"
@@ -55,12 +68,9 @@ def reached(module_site: Site, fresh: Callable[[str], None]) -> Iterator[Awkward
     site = module_site
     fresh(BOX)
     site.own = {BOX: awkward(site)}
-    env_file = site.folder / "env"
-    write_private(env_file, (site.lab.folder / "env").read_text())
-    site.declare(
-        ONE, WITH_KEY, env_file=str(env_file), secrets_file=str(site.folder / "secrets.age")
-    )
+    write_private(site.folder / "env", (site.lab.folder / "env").read_text())
     made = Awkward(site)
+    made.declare(ONE)
     # A release to go back to.
     made.note("the first deploy", site.deploy("--data", "gateway_cooldown=11"))
     made.note("deploy", site.deploy(*LOUD))
@@ -113,14 +123,60 @@ def test_a_wrong_password_is_told(reached: Awkward) -> None:
     site = reached.site
     right = site.own[BOX]
     site.own[BOX] = right | {"_sudo_password": "wrong"}
-    site.declare(ONE, WITH_KEY)
+    reached.declare(ONE)
     run = site.run("llmrack", "status", "--inventory", site.inventory)
     assert "its commands may not become root" in run.output
     assert "_sudo_password" in run.output
     site.own[BOX] = right | {"_sudo_password": UNSET}
-    site.declare(ONE, WITH_KEY)
+    reached.declare(ONE)
     run = site.deploy()
     assert run.code == 1
     assert "sudo wants a password and there is no terminal" in run.output
     assert "Traceback" not in run.output
     site.own[BOX] = right
+
+
+TWO = {JUMP: ("gpu",), BOX: ("gpu", "gateway")}
+
+
+def test_su_with_a_password_and_a_copy_from_a_host_behind_another_port(
+    reached: Awkward, fresh: Callable[[str], None]
+) -> None:
+    fresh(JUMP)
+    site = reached.site
+    site.own[JUMP] = by_su(site)
+    reached.declare(TWO)
+    run = reached.note("a deploy by su", site.deploy(*LOUD))
+    copies = [line for line in run.output.splitlines() if "copied from" in line]
+    assert any("llama3.2:1b: copied from box2" in line for line in copies), [
+        line for line in run.output.splitlines() if "llama3.2:1b" in line and "Running" not in line
+    ]
+    assert PASSWORD not in run.output
+    assert " su " in site.on(JUMP, f"cat {LINES}")
+    assert PASSWORD not in site.on(JUMP, f"cat {LINES}")
+    for words in (("status",), ("status", "--gpus"), ("logs",), ("releases",)):
+        shown = site.run("llmrack", *words, "--inventory", site.inventory)
+        assert shown.code == 0, shown.output
+        assert "could not be asked" not in shown.output
+    site.settled()
+
+
+def test_doas_and_an_address_of_ipv6(reached: Awkward) -> None:
+    site = reached.site
+    site.own[JUMP] = by_doas_and_ipv6(site)
+    # The firewall of an instance lets a gateway in from the gateway's address.
+    site.own[BOX]["address"] = f"{NETWORK}3"
+    reached.declare(TWO)
+    reached.note("a deploy by doas", site.deploy())
+    shown = site.run("llmrack", "status", "--inventory", site.inventory)
+    assert shown.code == 0, shown.output
+    assert "http://[fd94::2]:11434" in shown.output
+    site.settled()
+
+
+def test_a_removal_leaves_no_services(reached: Awkward) -> None:
+    site = reached.site
+    run = site.run("pyinfra", site.inventory, "remove.py", "-y")
+    reached.note("remove.py", run)
+    for host in (JUMP, BOX):
+        assert site.on(host, "getent passwd llm", check=False) == ""

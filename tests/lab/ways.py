@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Iterator
 
@@ -12,7 +13,8 @@ from tests.lab.site import UNSET, Site
 
 # It has what a shell would take apart.
 PASSWORD = 'corr3ct $HOME "horse" \'n\\b'
-USER = "ops"
+USER, OTHER_USER = "ops", "clerk"
+NETWORK = "fd94::"
 PORT = 2222
 SHELL, LINES = "/usr/local/bin/shell-that-logs", "/usr/local/lines"
 JUMP, BOX = "box1", "box2"
@@ -112,7 +114,11 @@ def awkward(site: Site) -> dict[str, object]:
     """
     add_user(site, BOX, USER, "-G sudo")
     jump = site.lab.host(JUMP).address
-    allowed = f"Port 22\nPort {PORT}\nAllowUsers root admin llm {USER}@{jump}\n"
+    allowed = (
+        f"Port 22\nPort {PORT}\nAllowUsers root admin llm {USER}@{jump}\n"
+        # Models are copied over the other port alone.
+        "Match LocalPort 22 User llm\nPubkeyAuthentication no\n"
+    )
     site.lab.host(BOX).ssh("cat >/etc/ssh/sshd_config.d/ways.conf", input=allowed)
     site.on(BOX, "systemctl reload ssh || systemctl restart ssh")
     time.sleep(1)
@@ -133,6 +139,47 @@ def awkward(site: Site) -> dict[str, object]:
         "ssh_config_file": str(config),
         "_sudo_password": PASSWORD,
     }
+
+
+def by_su(site: Site) -> dict[str, object]:
+    """Set up JUMP so that its login user becomes root by su, with root's password."""
+    add_user(site, JUMP, OTHER_USER)
+    site.lab.host(JUMP).ssh("chpasswd", input=f"root:{PASSWORD}\n")
+    (archive,) = (site.lab.folder / "mirror").glob("*/ollama-linux-*.tar.zst")
+    return {
+        "ssh_user": OTHER_USER,
+        "_su_user": "root",
+        "_su_password": PASSWORD,
+        # It is sent from this machine, below a password on the same standard input.
+        "ollama_archive": str(archive),
+    }
+
+
+def by_doas_and_ipv6(site: Site) -> dict[str, object]:
+    """Set up JUMP so that its login user becomes root by doas; its address is one of IPv6."""
+    add_user(site, JUMP, OTHER_USER)
+    site.on(JUMP, "command -v doas || apt-get install -y -q opendoas")
+    rule = f"permit nopass {OTHER_USER}\n"
+    site.lab.host(JUMP).ssh("cat >/etc/doas.conf && chmod 600 /etc/doas.conf", input=rule)
+    for number, host in enumerate((JUMP, BOX), start=2):
+        site.on(host, f"ip -6 addr replace {NETWORK}{number}/64 dev eth0 nodad")
+    route = shell("ip", "-o", "route", "get", site.lab.host(JUMP).address).split()
+    bridge = route[route.index("dev") + 1]
+    # It goes with the lab's bridge.
+    shell("ip", "-6", "addr", "replace", f"{NETWORK}1/64", "dev", bridge, "nodad")
+    return {
+        "ssh_user": OTHER_USER,
+        "ssh_hostname": f"{NETWORK}2",
+        "ssh_known_hosts_file": str(site.folder / "known_hosts"),
+        "ssh_strict_host_key_checking": "accept-new",
+        "ollama_bind": "::",
+        "_doas": True,
+    }
+
+
+def shell(*words: str) -> str:
+    """What a command on this machine prints."""
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
 
 def plain(site: Site) -> None:
