@@ -147,10 +147,8 @@ def test_su_with_a_password_and_a_copy_from_a_host_behind_another_port(
     site.own[JUMP] = by_su(site)
     reached.declare(TWO)
     run = reached.note("a deploy by su", site.deploy(*LOUD))
-    copies = [line for line in run.output.splitlines() if "copied from" in line]
-    assert any("llama3.2:1b: copied from box2" in line for line in copies), [
-        line for line in run.output.splitlines() if "llama3.2:1b" in line and "Running" not in line
-    ]
+    about = [line for line in run.output.splitlines() if f"[{JUMP}] " in line]
+    assert f"llama3.2:1b: copied from {BOX}" in run.output, "\n".join(about)
     assert PASSWORD not in run.output
     assert " su " in site.on(JUMP, f"cat {LINES}")
     assert PASSWORD not in site.on(JUMP, f"cat {LINES}")

@@ -14,7 +14,11 @@ case "$4 $5" in
 "ActiveState failed") echo failed;;
 "ActiveState again") echo activating;;
 "ActiveState ended") echo inactive;;
-"ActiveState runs") echo active;;
+"ActiveState runs" | "ActiveState flaps") echo active;;
+"SubState flaps") echo running;;
+"Result flaps") echo success;;
+"NRestarts flaps") echo 3;;
+"ActiveEnterTimestampMonotonic flaps") echo "$(cut -d. -f1 /proc/uptime)000000";;
 "SubState again") echo auto-restart;;
 "SubState failed") echo failed;;
 "Result failed") echo start-limit-hit;;
@@ -34,7 +38,7 @@ def test_units_that_cannot_start_are_told(tmp_path: Path) -> None:
     for name, text in (("systemctl", SYSTEMCTL), ("journalctl", JOURNAL), ("setpriv", PASSES)):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
-    names = ("runs", "ended", "failed", "again")
+    names = ("runs", "ended", "failed", "again", "flaps")
     done = subprocess.run(
         ["sh", "-c", script_file("observe/broken-units.sh", "root", *names)],
         env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
@@ -45,6 +49,7 @@ def test_units_that_cannot_start_are_told(tmp_path: Path) -> None:
     assert parsed("box1", done.stdout.splitlines()) == [
         BrokenUnit("box1", "failed", "failed (start-limit-hit)", 0, ("one", "two")),
         BrokenUnit("box1", "again", "auto-restart (exit-code)", 12, ("bind: address in use",)),
+        BrokenUnit("box1", "flaps", "running (success)", 3, ("one", "two")),
     ]
 
 
