@@ -43,7 +43,7 @@ def rack(state: PyinfraState, host: PyinfraHost, purpose: Purpose = DEPLOY) -> R
 
     Raises Refusal with every mistake in the declaration, before any host is touched.
     """
-    # Reading may wait, as for ssh's configuration, and another host's greenlet comes here meanwhile.
+    # Reading may wait, and then another host's greenlet comes here.
     with state.__dict__.setdefault("llmrack_start", BoundedSemaphore()):
         run: Run | None = getattr(state, "llmrack_run", None)
         is_first = run is None
