@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from llmrack.components.engines import engine_of
@@ -65,6 +65,21 @@ def look(stack: Stack, fleet: Fleet, host: Host, look: Look) -> None:
     )
 
 
+def holder_of(
+    bind: str, port: int, listeners: Iterable[ListenerSeen], socket_is_active: bool
+) -> ListenerSeen | None:
+    """The other program that keeps a service of llmrack's from listening, if there is one.
+
+    + bind, port: where the service listens
+    + socket_is_active: whether the service user's manager holds the gateway's socket
+    """
+    planned = Listener(bind, port, "")
+    holders = [listener for listener in listeners if _meets(planned, listener)]
+    if any(_is_ours(listener, socket_is_active) for listener in holders):
+        return None
+    return next(iter(holders), None)
+
+
 def taken(stack: Stack, fleet: Fleet, host: Host, seen: Seen) -> list[str]:
     """For each port that another program has taken: that program, and the way out."""
     planned = [listener for listener in listeners(stack, fleet, host) if listener.setting]
@@ -72,16 +87,13 @@ def taken(stack: Stack, fleet: Fleet, host: Host, seen: Seen) -> list[str]:
 
 
 def _in_the_way(planned: Listener, seen: Seen) -> Iterator[str]:
-    holders = [listener for listener in seen.listeners if _meets(planned, listener)]
-    if not holders or any(_is_ours(listener, seen) for listener in holders):
+    socket = seen.units.get(SOCKET)
+    is_active = socket is not None and socket.active == "active"
+    holder = holder_of(planned.bind, planned.port, seen.listeners, is_active)
+    if holder is None:
         return
-    holder = holders[0]
-    who = holder.program or "another program"
-    about = f"process {holder.pid}" if holder.pid else "unknown process"
-    if holder.unit.endswith(".service"):
-        about += f", {holder.unit}"
     yield (
-        f"port {planned.port}, which is for {planned.server}, is taken: {who} ({about}) listens at "
+        f"port {planned.port}, which is for {planned.server}, is taken: {holder} listens at "
         f"{holder.address}; stop that, and see that it stays so after a reboot, or set "
         f"{planned.setting} to another port"
     )
@@ -95,8 +107,7 @@ def _meets(planned: Listener, other: ListenerSeen) -> bool:
     )
 
 
-def _is_ours(listener: ListenerSeen, seen: Seen) -> bool:
+def _is_ours(listener: ListenerSeen, socket_is_active: bool) -> bool:
     """Whether it is a service of llmrack's, or the manager that holds the gateway's socket."""
-    socket = seen.units.get(SOCKET)
-    holds = listener.program == "systemd" and socket is not None and socket.active == "active"
+    holds = listener.program == "systemd" and socket_is_active
     return holds or listener.unit.startswith("llmrack-")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from pyinfra import host, logger, state
-from pyinfra.api import FileUploadCommand, FunctionCommand, operation
-from pyinfra.api.arguments import ConnectorArguments
+from pyinfra.api import FunctionCommand, operation
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
@@ -20,7 +19,6 @@ from llmrack.deploy.run.lock import take
 from llmrack.deploy.run.rack import Rack
 from llmrack.deploy.run.scripts import LOST, shell
 from llmrack.deploy.transfer.obtain import available_models_first, obtain
-from llmrack.hosts.commands import connection_arguments
 from llmrack.hosts.connection import BROKEN, Unreached, is_lost, reason
 from llmrack.hosts.progress import say, signs_of_life
 from llmrack.resources.change import (
@@ -69,6 +67,7 @@ def accept(rack: Rack) -> Generator[Carry]:
         # Raised from here it would end the run for every host.
         reasons = [str(error)]
     rack.refused = bool(reasons)
+    count_in_plan(rack, rack.refused)
     if not reasons:
         # Told with the plan, where there is one.
         if not (state.is_executing and state.check_for_changes):
@@ -79,6 +78,18 @@ def accept(rack: Rack) -> Generator[Carry]:
     if not state.is_executing:
         _refuse(rack, reasons)
     yield Carry(rack, lambda rack: _refuse(rack, reasons))
+
+
+def count_in_plan(rack: Rack, failed: bool) -> None:
+    """Let a run that ends with its plan (``--dry``) exit as one that fails, if a host has failed.
+
+    pyinfra counts the hosts that have failed when it exits. A host that can be changed by the time
+    of the deploy, once a person has seen the plan, has not failed.
+    """
+    if failed:
+        rack.state.failed_hosts.add(rack.pyinfra_host)
+    elif rack.pyinfra_host in rack.state.active_hosts:
+        rack.state.failed_hosts.discard(rack.pyinfra_host)
 
 
 def _kept_edits(rack: Rack) -> list[str]:
@@ -213,10 +224,9 @@ def _do(rack: Rack, action: Action) -> str:
 
         return reboot(rack.pyinfra_host, action, rack.run.reboots)
     if isinstance(action, Upload):
-        command = FileUploadCommand(str(action.local), action.remote)
-        arguments = cast(ConnectorArguments, connection_arguments(rack.pyinfra_host))
-        done = command.execute(rack.state, rack.pyinfra_host, arguments)
-        return "" if done else f"{action.local} could not be sent"
+        from llmrack.deploy.transfer.bundled import upload
+
+        return upload(rack, action)
     return shell(rack, action)
 
 

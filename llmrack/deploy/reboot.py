@@ -9,10 +9,10 @@ import gevent
 from gevent.lock import BoundedSemaphore
 from pyinfra.api import StringCommand
 from pyinfra.api.host import Host
-from pyinfra.connectors.util import clear_askpass_cache
 
 from llmrack.hosts.commands import run
-from llmrack.hosts.connection import BROKEN, Unreached, transport, tune
+from llmrack.hosts.connect import tune
+from llmrack.hosts.connection import BROKEN, Unreached, transport
 from llmrack.hosts.progress import say
 from llmrack.resources.change import Reboot
 
@@ -56,8 +56,6 @@ def _boot_id(host: Host, anew: bool = False) -> str:
     + anew: over a new connection
     """
     if anew:
-        # What sudo was given is gone with the boot.
-        clear_askpass_cache(host)
         host.disconnect()
         with suppress(*BROKEN):
             host.connect(show_errors=False)

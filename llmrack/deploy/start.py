@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import gevent
+from gevent.lock import BoundedSemaphore
 from pyinfra import logger
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host as PyinfraHost
@@ -42,13 +43,17 @@ def rack(state: PyinfraState, host: PyinfraHost, purpose: Purpose = DEPLOY) -> R
 
     Raises Refusal with every mistake in the declaration, before any host is touched.
     """
-    run: Run | None = getattr(state, "llmrack_run", None)
-    if run is None:
-        run = _start(state)
-        state.llmrack_run = run  # type: ignore[attr-defined]
-        for active in state.inventory.get_active_hosts():
-            # Not pyinfra's stand-in for the current host: greenlets outlive that.
-            run.racks[str(active.name)] = Rack(run, active, purpose)
+    # Reading may wait, and then another host's greenlet comes here.
+    with state.__dict__.setdefault("llmrack_start", BoundedSemaphore()):
+        run: Run | None = getattr(state, "llmrack_run", None)
+        is_first = run is None
+        if run is None:
+            run = _start(state)
+            for active in state.inventory.get_active_hosts():
+                # Not pyinfra's stand-in for the current host: greenlets outlive that.
+                run.racks[str(active.name)] = Rack(run, active, purpose)
+            state.llmrack_run = run  # type: ignore[attr-defined]
+    if is_first:
         _look_at_cards(state, run)
     run.ready.wait()
     rack = run.racks[host.name]

@@ -11,7 +11,8 @@ from pyinfra.api.config import Config
 from pyinfra.api.host import Host as PyinfraHost
 from pyinfra.api.state import State as PyinfraState
 
-from llmrack.hosts.connection import CONNECT_DEADLINE, FAILURES, Unreached, connect, reason
+from llmrack.hosts.connect import connect
+from llmrack.hosts.connection import CONNECT_DEADLINE, FAILURES, Unreached, reason
 from llmrack.problems import nearest
 from llmrack.site.declared import open_inventory, read
 from llmrack.stack.fleet import Host

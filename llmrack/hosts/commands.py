@@ -7,11 +7,12 @@ from typing import Any
 
 import gevent
 from pyinfra.api import QuoteString, StringCommand
-from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, pop_global_arguments
+from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS
 from pyinfra.api.host import Host
 from pyinfra.connectors.util import CommandOutput
 
-from llmrack.hosts.connection import FAILURES, Unreached, needs_sudo, reason
+from llmrack.hosts.become_root import OTHER_WAYS, needs_sudo, settings_of
+from llmrack.hosts.connection import FAILURES, Unreached, reason
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,12 @@ def run(
 
 
 def connection_arguments(host: Host, root: bool = True) -> dict[str, Any]:
-    """How pyinfra runs a command there: sudo where it is needed, and what the inventory sets.
+    """How pyinfra runs a command there: as root if that is wanted, and as the inventory sets.
 
     They are each host's own, as an operation on that host would get them: two hosts may differ.
     """
-    found, _ = pop_global_arguments(host.state, host, {"_sudo": root and needs_sudo(host)})
-    return {key: found.get(key) for key in CONNECTOR_ARGUMENT_KEYS}
+    settings = settings_of(host)
+    settings["_sudo"] = root and needs_sudo(host)
+    if not root:
+        settings |= dict.fromkeys(OTHER_WAYS)
+    return {key: settings.get(key) for key in CONNECTOR_ARGUMENT_KEYS}

@@ -6,7 +6,9 @@ on Ctrl-C. ``config.py`` installs this before the inventory is read.
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import signal
 import sys
 from io import TextIOWrapper
@@ -14,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 import gevent
+from pyinfra import logger
 from pyinfra.api.config import Config
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
@@ -24,6 +27,8 @@ from pyinfra_cli.exceptions import CliError
 from llmrack.hosts import pyinfra_speed
 
 INTERRUPTED = 130
+# A password as Python prints it in a dictionary.
+_PASSWORD = re.compile(r"""('\w*password': )(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")
 
 
 class Refusal(PyinfraError, CliError):
@@ -44,6 +49,7 @@ def install(state: State) -> None:
     """Make ``state`` refuse an empty selection, and an interrupt end the run with 130."""
     print_all()
     pyinfra_speed.install()
+    logger.addFilter(_without_passwords)
     initialise = state.init
 
     def checked(
@@ -66,6 +72,14 @@ def install(state: State) -> None:
     # pyinfra sets its own handlers before it reads config.py; these replace them.
     gevent.signal_handler(signal.SIGINT, _interrupted, signal.SIGINT, None)
     signal.signal(signal.SIGINT, _interrupted)
+
+
+def _without_passwords(record: logging.LogRecord) -> bool:
+    """Hide the passwords that pyinfra's ``--debug`` prints with the data of hosts and groups."""
+    text = record.getMessage()
+    if "password" in text:
+        record.msg, record.args = _PASSWORD.sub(r"\1'*MASKED*'", text), ()
+    return True
 
 
 def _need_key_file(host: Host, folder: Path) -> None:

@@ -12,10 +12,11 @@ from typing import IO, Any, cast
 
 from gevent.subprocess import PIPE, STDOUT, Popen
 from paramiko import Transport
-from pyinfra.api import StringCommand
+from pyinfra.api import QuoteString, StringCommand
 from pyinfra.api.host import Host
-from pyinfra.connectors.util import extract_control_arguments, make_unix_command_for_host
+from pyinfra.connectors.util import extract_control_arguments
 
+from llmrack.hosts.become_root import prepare
 from llmrack.hosts.commands import connection_arguments
 from llmrack.hosts.connection import transport
 
@@ -26,7 +27,7 @@ class Stream:
 
     + stdin: its standard input; flush what is written
     + stdout: its standard output
-    + stderr: its standard error; the same as ``stdout`` where both were asked for together
+    + stderr: its standard error; where both were asked for together, nothing but sudo's and su's
     + has_ended: whether it has ended, or its connection
     + exit_code: waits until it has ended
     + patience: sets the seconds that a read or a write may take; over SSH alone
@@ -51,10 +52,19 @@ def start(host: Host, command: StringCommand, together: bool = True) -> Stream:
     """
     arguments: Any = connection_arguments(host)
     extract_control_arguments(arguments)
-    made = make_unix_command_for_host(host.state, host, command, **arguments)
+    made, first_lines = prepare(host, command, arguments)
+    if first_lines and together:
+        # What asks for the password writes to standard error, too.
+        both = StringCommand("sh", "-c", QuoteString(command), "2>&1")
+        made, first_lines = prepare(host, both, arguments)
+        together = False
     through = transport(host)
     line = made.get_raw_value()
-    return _over_ssh(through, line, together) if through else _on_this_machine(line, together)
+    stream = _over_ssh(through, line, together) if through else _on_this_machine(line, together)
+    if first_lines:
+        stream.stdin.write("".join(f"{line}\n" for line in first_lines).encode())
+        stream.stdin.flush()
+    return stream
 
 
 @contextmanager

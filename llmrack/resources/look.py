@@ -51,14 +51,28 @@ class ListenerSeen:
     """A process that listens on a TCP port, or may do so by a socket that it holds.
 
     + address: where, with the port, as ``ss`` writes it: ``0.0.0.0:4000``, ``[::]:22``, ``*:22``
-    + program: the process's name; it, pid and unit are empty if they are not known
+    + program: the process's name; it, pid, unit and user are empty if they are not known
     + unit: its unit or scope of systemd
+    + user: who it runs as
     """
 
     address: str
     pid: str = ""
     program: str = ""
     unit: str = ""
+    user: str = ""
+
+    def __str__(self) -> str:
+        """As in ``ollama (process 812, ollama.service, user ollama)``.
+
+        Its arguments are left out, as they may be secrets.
+        """
+        about = [f"process {self.pid}" if self.pid else "unknown process"]
+        if self.unit.endswith(".service"):
+            about.append(self.unit)
+        if self.user:
+            about.append(f"user {self.user}")
+        return f"{self.program or 'another program'} ({', '.join(about)})"
 
 
 @dataclass(frozen=True)
@@ -198,8 +212,8 @@ def parse(lines: Iterable[str], look: Look, kept: Collection[str] = ()) -> Seen:
                 seen.notes[path] = text
             case "disk", [path, mount, free, state]:
                 seen.disks[path] = DiskSeen(mount, int(free), bool(state))
-            case "listener", [address, pid, program, unit]:
-                seen.listeners.append(ListenerSeen(address, pid, program, unit))
+            case "listener", fields:
+                seen.listeners.append(ListenerSeen(*fields))
             case "made", [text]:
                 seen.made.add(text)
             case "removable", [name]:

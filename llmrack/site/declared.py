@@ -8,6 +8,7 @@ from typing import Any
 
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
+from pyinfra.connectors.sshuserclient.client import get_ssh_config
 from pyinfra.context import ctx_state
 from pyinfra_cli.exceptions import UnexpectedExternalError
 from pyinfra_cli.inventory import make_inventory
@@ -29,7 +30,7 @@ from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.load import authority, load_settings, load_stack
 from llmrack.stack.offline import from_bundle, not_in_bundle
 from llmrack.stack.proxies import logins, with_proxies
-from llmrack.stack.settings import Settings, is_own
+from llmrack.stack.settings import Settings, is_loopback, is_own
 
 # A box that deploys itself (``pyinfra @local deploy.py``) is the whole fleet.
 LOCAL = "@local"
@@ -151,7 +152,7 @@ def _host(name: str, groups: list[str], data: dict[str, Any], folder: Path) -> H
         groups = [*groups, *missing]
     settings = load_settings(name, data)
     trusted = _authority(name, folder / settings.ca_file) if settings.ca_file else None
-    address = settings.address or data.get("ssh_hostname") or name
+    address = settings.address or _behind_alias(data.get("ssh_hostname") or name, data)
     if name == LOCAL and not settings.address:
         address = "127.0.0.1"
     return Host(name, frozenset(groups), str(address), settings, authority=trusted)
@@ -166,6 +167,17 @@ def _authority(host: str, file: Path) -> str:
         way_out = "name a PEM file with certificates alone, from the folder of the project on"
         place = f"ca_file (host {host})"
         raise DeclarationError([Problem("group_data", place, cause, way_out)]) from None
+
+
+def _behind_alias(name: str, data: dict[str, Any]) -> str:
+    """The address that ssh's configuration has for a name, or the name.
+
+    Other hosts do not know that configuration. A loopback address is that of a tunnel, which they
+    do not have.
+    """
+    config = get_ssh_config(data.get("ssh_config_file"))
+    address = str(config.lookup(name).get("hostname", name)) if config else name
+    return name if is_loopback(address) or address == "localhost" else address
 
 
 def _group_data(folder: Path, group: str) -> dict[str, Any]:

@@ -36,6 +36,9 @@ STACK: dict[str, Any] = {
 }
 
 
+UNSET = "left out"
+
+
 @dataclass(frozen=True)
 class Run:
     """One run of a command: its exit code and everything it printed."""
@@ -69,7 +72,7 @@ class Site:
     # The host or group that is deployed, if not all are: a gateway takes half a minute, and most
     # tests of engines are not about it.
     only: str = ""
-    # Settings of single hosts, above those of all.
+    # Settings of single hosts, above those of all; UNSET leaves one out.
     own: dict[str, dict[str, object]] = field(default_factory=dict)
     root: Path = ROOT
 
@@ -98,19 +101,18 @@ class Site:
         lines = []
         for group in ("gpu", "gateway", "monitor", "lab"):
             members = [
-                (
-                    name,
-                    {
-                        "ssh_hostname": self.lab.host(name).address,
-                        **common,
-                        **self.own.get(name, {}),
-                    },
-                )
+                (name, self._data(name, common))
                 for name, groups in hosts.items()
                 if group in groups or group == "lab"
             ]
             lines.append(f"{group} = {members!r}" if members else "")
         (self.folder / "inventory").write_text("\n".join(lines) + "\n")
+
+    def _data(self, name: str, common: dict[str, object]) -> dict[str, object]:
+        """What the inventory has for one host."""
+        address: dict[str, object] = {"ssh_hostname": self.lab.host(name).address}
+        data = address | common | self.own.get(name, {})
+        return {key: value for key, value in data.items() if value != UNSET}
 
     def run(self, *arguments: str, given: str = "", **environment: str) -> Run:
         """A command of the virtual environment, from the project's root; ``given`` is its input."""

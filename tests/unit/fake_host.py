@@ -20,7 +20,8 @@ def fake_host(run: Callable[..., Ran] | None = None, ended: bool = False) -> Any
     return SimpleNamespace(
         name="box1",
         print_prefix="[box1] ",
-        connector=SimpleNamespace(client=client),
+        connector=SimpleNamespace(client=client, run_shell_command=run),
+        connector_data={},
         data=SimpleNamespace(),
         current_deploy_kwargs=None,
         state=SimpleNamespace(print_input=False, config=config, is_executing=False),

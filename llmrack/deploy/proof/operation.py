@@ -17,7 +17,7 @@ from pyinfra.api.state import BaseStateCallback, State
 
 from llmrack.components.engines import units as units_of_instances
 from llmrack.components.gateway.service import COLOURS, service
-from llmrack.deploy.operations import Carry
+from llmrack.deploy.operations import Carry, count_in_plan
 from llmrack.deploy.run.rack import Rack
 from llmrack.deploy.run.scripts import shell
 from llmrack.hosts.commands import run
@@ -54,6 +54,7 @@ def prove(rack: Rack, always: bool = False) -> Generator[Carry]:
         proven = rack.proof.change(rack.look(), ()) is None
     except PyinfraError as error:
         reason = str(error)
+        count_in_plan(rack, failed=True)
         yield Carry(rack, lambda rack: _unseen(rack, reason))
         return
     changing = bool(rack.all_changes)

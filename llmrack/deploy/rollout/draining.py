@@ -17,7 +17,8 @@ from pyinfra import logger
 from llmrack.components.gateway.service import COLOURS, service
 from llmrack.deploy.run.rack import Rack
 from llmrack.hosts.commands import ended_after, run, sh
-from llmrack.hosts.connection import Unreached, connect
+from llmrack.hosts.connect import connect
+from llmrack.hosts.connection import Unreached
 from llmrack.hosts.progress import say, signs_of_life
 from llmrack.resources.change import as_user
 from llmrack.resources.script import script_file

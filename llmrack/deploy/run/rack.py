@@ -26,7 +26,8 @@ from llmrack.components.system import system
 from llmrack.deploy.run.held import LAST_RUN, Lock
 from llmrack.deploy.run.supply import Supply
 from llmrack.deploy.run.turns import Turns
-from llmrack.hosts.connection import needs_sudo, tune
+from llmrack.hosts.become_root import needs_sudo
+from llmrack.hosts.connect import tune
 from llmrack.hosts.progress import say
 from llmrack.hosts.snapshot import Snapshot
 from llmrack.problems import DeclarationError
@@ -240,10 +241,7 @@ class Rack:
             self.run.last_runs.setdefault(self.host.name, seen.notes.get(LAST_RUN, ""))
             return seen
         except EOFError:
-            raise PyinfraError(
-                f"{self.host.name}: sudo wants a password and there is no terminal to ask for it: "
-                "log in as root, or let the login user run sudo without one"
-            ) from None
+            raise PyinfraError(f"{self.host.name}: the connection to it broke") from None
         except ValueError as error:
             raise PyinfraError(f"{self.host.name}: {error}") from None
 

@@ -61,6 +61,27 @@ def send(rack: Rack, action: Send) -> str:
     return ""
 
 
+def upload(rack: Rack, action: Upload) -> str:
+    """Put a local file on the host, readable by all; the reason why it failed."""
+    size = action.local.stat().st_size
+    there = quote(action.remote)
+
+    def write(to: IO[bytes]) -> None:
+        done = 0
+        with action.local.open("rb") as file:
+            while chunk := file.read(CHUNK):
+                to.write(chunk)
+                done += len(chunk)
+                meter(done, size)
+
+    try:
+        with transfer(rack.pyinfra_host, action.local.name) as meter:
+            feed(rack, f"rm -f {there} && cat >{there} && chmod 644 {there}", write)
+    except FeedError as error:
+        return f"{action.local} could not be sent: {error}"
+    return ""
+
+
 def install(rack: Rack, action: InstallBundled) -> str:
     """Install packages from the bundle alone; the reason why it failed, or an empty text.
 

@@ -110,10 +110,9 @@ def _hex(digest: str) -> str:
 
 def _copy(source: Rack, target: Rack, cargo: _Cargo, stall: float) -> None:
     known_host = _known_host(source)
-    port = source.pyinfra_host.data.get("ssh_port") or 22
     script = fetch(
         f"{source.home.user}@{source.host.address}",
-        int(port),
+        _ssh_port(source),
         target.models_folder,
         cargo.manifest[0],
         int(stall),
@@ -125,6 +124,20 @@ def _copy(source: Rack, target: Rack, cargo: _Cargo, stall: float) -> None:
     finally:
         with suppress(CopyError):
             _on(target, REMOVE_KEY)
+
+
+def _ssh_port(source: Rack) -> int:
+    """The port of the source's sshd, as sshd itself tells it (``SSH_CONNECTION``, ssh(1)).
+
+    The port that this machine connects to may stand in ssh's configuration alone, and on the way
+    there, as with a jump host or a forwarded port, it may be another one. Raises CopyError.
+    """
+    try:
+        answer = run(source.pyinfra_host, sh('echo "$SSH_CONNECTION"'), root=False)
+    except Unreached as error:
+        raise CopyError(f"{source.host.name} does not answer ({error})") from None
+    words = answer.stdout.split()
+    return int(words[3]) if len(words) == 4 else 22
 
 
 def _known_host(source: Rack) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from llmrack.hosts.asking import Gateways
+from llmrack.observe.broken_units import BrokenUnit, broken_units
 from llmrack.observe.providers.gateway_health import GatewayHealth, gateway_health
 from llmrack.observe.requests.on_host import ask_log
 from llmrack.observe.requests.usage import now, stamp
@@ -73,6 +74,8 @@ class Logs:
     + slowest: lines of the log of requests, with ``gateway``
     + damaged: lines that cannot be read
     + unreached: why gateways, by host, could not be asked
+    + units: the units of all hosts that cannot start
+    + units_unknown: why hosts could not be asked for their units
     """
 
     since: datetime
@@ -84,11 +87,20 @@ class Logs:
     aside: tuple[PutAside, ...]
     damaged: int
     unreached: dict[str, str]
+    units: tuple[BrokenUnit, ...] = ()
+    units_unknown: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def all_well(self) -> bool:
         """Whether nothing went wrong, as far as is known."""
-        return not (self.errors or self.chains or self.aside or self.unreached)
+        return not (
+            self.errors
+            or self.chains
+            or self.aside
+            or self.unreached
+            or self.units
+            or self.units_unknown
+        )
 
 
 def ask_logs(gateways: Gateways, last: timedelta) -> Logs:
@@ -104,6 +116,7 @@ def ask_logs(gateways: Gateways, last: timedelta) -> Logs:
     if any(rest.seconds is None for rest in aside):
         health = {gateway.gateway: gateway for gateway in gateway_health(gateways)}
         aside = [_now(rest, health[rest.gateway]) for rest in aside]
+    units, units_unknown = broken_units(gateways)
     return Logs(
         end - last,
         end,
@@ -114,6 +127,8 @@ def ask_logs(gateways: Gateways, last: timedelta) -> Logs:
         tuple(sorted(aside, key=lambda rest: rest.time)),
         sum(counted["damaged"] for counted in by_host.values()),
         unreached,
+        tuple(units),
+        {host: why for host, why in units_unknown.items() if host not in unreached},
     )
 
 

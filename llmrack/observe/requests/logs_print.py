@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from rich.text import Text
 
+from llmrack.observe.broken_units import BrokenUnit
 from llmrack.observe.exit_codes import FINE, NOT_ASKED
 from llmrack.observe.figures import count, seconds
 from llmrack.observe.requests.logs import Logs, PutAside
@@ -30,6 +31,9 @@ def as_text(logs: Logs) -> str:
     lines = [f"requests from {since} to {until} UTC: {count(logs.calls)}"]
     if logs.all_well:
         lines.append("nothing went wrong")
+    if logs.units:
+        lines.append("\nunits that cannot start; llmrack status may say why")
+        lines += [line for unit in logs.units for line in _unit(unit)]
     if logs.errors:
         lines.append("\nerrors, by class and instance")
         table = columns(["error", "instance"], ["attempts", "requests", "last"])
@@ -60,6 +64,10 @@ def as_text(logs: Logs) -> str:
     if logs.damaged:
         lines.append(f"not counted, since they cannot be read: {logs.damaged} lines")
     lines += [f"{host} could not be asked: {why}" for host, why in logs.unreached.items()]
+    lines += [
+        f"{host} could not be asked for its units: {why}"
+        for host, why in logs.units_unknown.items()
+    ]
     return "\n".join(line.removesuffix("\n") for line in lines) + "\n"
 
 
@@ -67,6 +75,12 @@ def as_json(logs: Logs) -> str:
     """The same for programs; times in seconds."""
     times = {"since": stamp(logs.since), "until": stamp(logs.until)}
     return json.dumps({"exit_code": exit_code(logs)} | asdict(logs) | times, indent=2)
+
+
+def _unit(unit: BrokenUnit) -> Iterator[str]:
+    times = f", restarted {count(unit.restarts)} times" if unit.restarts else ""
+    yield f"  {unit.host} {unit.unit}: {unit.state}{times}"
+    yield from (f"    {line}" for line in unit.journal)
 
 
 def _rest(rest: PutAside) -> Iterator[str]:

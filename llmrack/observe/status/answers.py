@@ -7,21 +7,37 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from llmrack.components.gateway.service import SOCKET
+from llmrack.components.listeners import holder_of
 from llmrack.hosts.connection import Unreached
 from llmrack.observe.status.server_status import Loaded, ModelInfo
+from llmrack.resources.look import ListenerSeen
 from llmrack.verify.causes import Trouble
+from llmrack.verify.exchange import dig
 
 
 @dataclass(frozen=True)
 class HostAnswer:
     """The answer of a host.
 
-    + seen: the output of ``shipped/host/status.py``; empty if the service user is missing
+    + seen: the output of ``shipped/host/status.py``; without units if the service user is missing.
+      ``listeners`` are the fields of each ListenerSeen, if a server does not answer
     + checked: when it was asked, in UTC
     """
 
     seen: Mapping[str, Any] | Unreached
     checked: datetime
+
+    def port_taken(self, bind: str, port: int) -> str:
+        """The other program that listens where a server should, and the way out; or nothing."""
+        if isinstance(self.seen, Unreached):
+            return ""
+        listeners = [ListenerSeen(*fields) for fields in self.seen.get("listeners", ())]
+        socket_is_active = dig(self.seen, "units", SOCKET, "ActiveState") == "active"
+        holder = holder_of(bind, port, listeners, socket_is_active)
+        if holder is None:
+            return ""
+        return f"port {port} is taken by {holder}: stop that, or set another port; "
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from llmrack.observe.status.judging import (
 )
 from llmrack.observe.status.server_status import ModelInfo, Status
 from llmrack.resources.change import as_user
+from llmrack.resources.script import script_file
 from llmrack.shipped import program
 from llmrack.stack.engines import instances, is_engine
 from llmrack.stack.fleet import GATEWAY_GROUP, Host, gateway_url
@@ -129,8 +130,22 @@ def _look(stack: Stack, host: Host, connected: PyinfraHost, models: bool) -> Map
     answer = run(connected, sh(script), stdin=program("llmrack.shipped.host.status"))
     if not answer.succeeded:
         raise Unreached(f"it cannot be looked at: {answer.stderr or 'no reason given'}")
-    seen: Mapping[str, Any] = json.loads(answer.stdout)
+    seen: dict[str, Any] = json.loads(answer.stdout)
+    if _is_troubled(seen):
+        # Only root sees whose a port is.
+        ports = {instance.port for instance in instances(stack, host)}
+        if _is_gateway(host):
+            ports.add(host.settings.gateway_port)
+        lines = run(connected, sh(script_file("resources/look/ports.sh", *sorted(ports)))).lines
+        seen["listeners"] = [line.split("\t")[1:] for line in lines]
     return seen
+
+
+def _is_troubled(seen: Mapping[str, Any]) -> bool:
+    """Whether a server of the host does not answer, or the host was never deployed."""
+    gateway = [seen["gateway"]] if seen.get("gateway") else []
+    servers = [*seen.get("instances", {}).values(), *gateway]
+    return not seen or any("error" in server for server in servers)
 
 
 def _elsewhere(gateways: Gateways, host: Host) -> list[Server]:

@@ -42,6 +42,8 @@ def gateway_status(host: Host, answer: HostAnswer) -> ServerStatus:
     if not isinstance(answer.seen, Unreached) and not why:
         gateway = dig(answer.seen, "gateway") or {}
         state, why = _gateway_state(gateway, answer.seen["units"])
+    if state == "trouble":
+        why = answer.port_taken(settings.gateway_bind, settings.gateway_port) + why
     return ServerStatus(
         *(host.name, KIND_GATEWAY, host.name, url, True, None, state, why),
         version=dig(gateway, "version"),
@@ -90,6 +92,8 @@ def instance_status(
             *_aside(name, health, watched),
         ]
         state, why = ("trouble", "; ".join(wrong)) if wrong else ("ok", _restarts([unit_state]))
+    if state == "trouble":
+        why = answer.port_taken(instance.bind, instance.port) + why
     return ServerStatus(
         name,
         providers[0].kind,
@@ -259,7 +263,7 @@ def _without_answer(host: Host, seen: Mapping[str, Any] | Unreached) -> tuple[Se
     """The state of a host's servers if the host did not answer; no reason if it did."""
     if isinstance(seen, Unreached):
         return "unknown", f"{host.name} could not be asked: {seen}"
-    if not seen:
+    if "units" not in seen:
         return "trouble", f"there is no user {host.settings.service_user!r} yet; {DEPLOY}"
     return "ok", ""
 

@@ -1,20 +1,22 @@
 #!/bin/sh
 # ports PORT...: prints each process that holds a TCP socket there, by what ss shows to root, as in
-# (("sh",pid=1,fd=3)): listener ADDRESS PID PROGRAM UNIT.
+# (("sh",pid=1,fd=3)): listener ADDRESS PID PROGRAM UNIT
+# USER.
 filter=
 for port; do filter="$filter${filter:+ or }sport = :$port"; done
 ss -Hltnp "( $filter )" 2>/dev/null | while read -r _ _ _ address _ processes; do
-  case $processes in *pid=*) ;; *) printf 'listener\t%s\t\t\t\n' "$address" ;; esac
+  case $processes in *pid=*) ;; *) printf 'listener\t%s\t\t\t\t\n' "$address" ;; esac
   while [ "$processes" != "${processes#*pid=}" ]; do
     processes=${processes#*pid=}
     pid=${processes%%,*}
-    program='' unit=''
+    program='' unit='' user=''
     {
       read -r program <"/proc/$pid/comm"
       while read -r line; do
         case $line in 0::* | *:name=systemd:*) unit=${line##*/} ;; esac
       done <"/proc/$pid/cgroup"
+      user=$(stat -c %U "/proc/$pid")
     } 2>/dev/null
-    printf 'listener\t%s\t%s\t%s\t%s\n' "$address" "$pid" "$program" "$unit"
+    printf 'listener\t%s\t%s\t%s\t%s\t%s\n' "$address" "$pid" "$program" "$unit" "$user"
   done
 done

@@ -24,11 +24,11 @@ def taken(*holders: ListenerSeen, socket_is: UnitSeen = OURS) -> list[str]:
 
 
 def test_a_program_in_the_way_is_named_with_its_process_and_the_way_out() -> None:
-    other = ListenerSeen("127.0.0.1:11434", "812", "ollama", "ollama.service")
+    other = ListenerSeen("127.0.0.1:11434", "812", "ollama", "ollama.service", "ollama")
     assert taken(other) == [
-        "port 11434, which is for Ollama main, is taken: ollama (process 812, ollama.service) "
-        "listens at 127.0.0.1:11434; stop that, and see that it stays so after a reboot, or set "
-        "ollama_port to another port"
+        "port 11434, which is for Ollama main, is taken: ollama (process 812, ollama.service, "
+        "user ollama) listens at 127.0.0.1:11434; stop that, and see that it stays so after a "
+        "reboot, or set ollama_port to another port"
     ]
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from llmrack.observe.broken_units import BrokenUnit
 from llmrack.observe.providers.gateway_health import GatewayHealth, Rest
 from llmrack.observe.requests import logs, logs_print
 from llmrack.observe.requests.logs import Failure, Fired, Logs, ask_logs
@@ -27,7 +28,7 @@ def event(ago: float, kind: str, instance: str = "box2", **fields: object) -> di
 def asked(monkeypatch, tmp_path):
     """What went wrong in the hour before NOW at gateways; ``resting``: what does so now."""
 
-    def ask(events=(), resting=(), unknown="", **lines) -> Logs:
+    def ask(events=(), resting=(), unknown="", units=(), units_unknown=(), **lines) -> Logs:
         folders = {
             name: None if log is None else write(tmp_path / name, *log)
             for name, log in lines.items()
@@ -40,6 +41,7 @@ def asked(monkeypatch, tmp_path):
         monkeypatch.setattr(logs, "ask_log", on_hosts(folders))
         monkeypatch.setattr(logs, "gateway_health", lambda gateways: health)
         monkeypatch.setattr(logs, "now", lambda: NOW)
+        monkeypatch.setattr(logs, "broken_units", lambda gateways: (units, dict(units_unknown)))
         return ask_logs(None, HOUR)
 
     return ask
@@ -165,3 +167,30 @@ def test_json_has_everything(asked):
         "2026-11-21T12:00:00.000Z",
     )
     assert parsed["aside"][0]["instance"] == "box2"
+
+
+BROKEN = BrokenUnit(
+    "box2",
+    "llmrack-ollama@main.service",
+    "auto-restart (exit-code)",
+    7,
+    ("2026-11-21T11:59:50+0000 box2 ollama[9]: bind: address already in use",),
+)
+
+
+def test_a_unit_that_cannot_start_is_told_with_its_journal(asked):
+    text = logs_print.as_text(asked(gw=[line(9)], units=[BROKEN]))
+    assert "nothing went wrong" not in text
+    assert (
+        "units that cannot start; llmrack status may say why\n"
+        "  box2 llmrack-ollama@main.service: auto-restart (exit-code), restarted 7 times\n"
+        "    2026-11-21T11:59:50+0000 box2 ollama[9]: bind: address already in use\n"
+    ) in text
+
+
+def test_a_host_whose_units_are_not_known_is_named(asked):
+    answer = asked(gw=[line(9)], units_unknown={"box3": "no connection", "gw": "late"})
+    text = logs_print.as_text(answer)
+    assert "nothing went wrong" not in text
+    assert "box3 could not be asked for its units: no connection" in text
+    assert logs_print.exit_code(answer) == 0

@@ -310,3 +310,40 @@ def test_programs_get_the_exit_code_and_every_field() -> None:
     assert plain["exit_code"] == 1
     assert plain["rows"][0]["checked"] == "2026-11-21T15:25:29.000Z"
     assert plain["rows"][0].keys() == row().__dict__.keys()
+
+
+FOREIGN = ["*:11434", "812", "ollama", "ollama.service", "ollama"]
+TAKEN = (
+    "port 11434 is taken by ollama (process 812, ollama.service, user ollama): stop that, or set "
+    "another port; "
+)
+
+
+def with_listeners(answer: HostAnswer, *listeners: list[str]) -> HostAnswer:
+    assert not isinstance(answer.seen, Unreached)
+    return HostAnswer({**answer.seen, "listeners": list(listeners)}, NOW)
+
+
+def test_another_program_on_an_instance_s_port_is_named() -> None:
+    units = {"llmrack-ollama@main.service": UNIT | {"ActiveState": "failed", "SubState": "failed"}}
+    row = instance(with_listeners(seen(units, error="its unit does not run"), FOREIGN))
+    assert row.why == f"{TAKEN}llmrack-ollama@main.service is failed; {DEPLOY}"
+
+
+def test_it_is_named_on_a_host_before_its_first_deploy() -> None:
+    row = instance(with_listeners(HostAnswer({}, NOW), FOREIGN))
+    assert row.why == f"{TAKEN}there is no user 'llm' yet; {DEPLOY}"
+
+
+def test_another_program_on_the_gateway_s_port_is_named() -> None:
+    units = {name: {"Id": name, "ActiveState": "inactive"} for name in SERVICES}
+    states = seen(units, {"error": "it does not run"})
+    foreign = ["127.0.0.1:4000", "9", "python3", "session-4.scope", "ops"]
+    row = gateway_status(BOX, with_listeners(states, foreign))
+    assert row.why.startswith("port 4000 is taken by python3 (process 9, user ops): stop that")
+
+
+def test_the_services_of_llmrack_are_no_other_programs() -> None:
+    ours = ["*:11434", "8", "ollama", "llmrack-ollama@main.service", "llm"]
+    row = instance(with_listeners(seen(error="it answers 500"), ours))
+    assert row.why.startswith("it answers 500")

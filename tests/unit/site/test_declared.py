@@ -1,0 +1,46 @@
+"""Where other hosts reach a host of the inventory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from llmrack.site.declared import fleet_of, open_inventory
+
+CONFIG = """Host tower
+  HostName 192.0.2.7
+  Port 2222
+Host ipv6
+  HostName 2001:db8::7
+Host tunnel
+  HostName 127.0.0.1
+Host local
+  HostName localhost
+Host *.example.org
+  User ops
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "address"),
+    [
+        ("tower", {}, "192.0.2.7"),
+        ("box1", {"ssh_hostname": "tower"}, "192.0.2.7"),
+        ("ipv6", {}, "2001:db8::7"),
+        ("tower", {"address": "198.51.100.7"}, "198.51.100.7"),
+        ("tunnel", {}, "tunnel"),
+        ("local", {}, "local"),
+        ("box1.example.org", {}, "box1.example.org"),
+        ("box1", {"ssh_hostname": "2001:db8::1"}, "2001:db8::1"),
+    ],
+)
+def test_the_address_behind_an_alias_is_the_one_for_other_hosts(
+    tmp_path: Path, name: str, data: dict[str, str], address: str
+) -> None:
+    config = tmp_path / "ssh_config"
+    config.write_text(CONFIG)
+    entry = (name, {"ssh_config_file": str(config)} | data)
+    (tmp_path / "inventory").write_text(f"gpu = [{entry!r}]\n")
+    (host,) = fleet_of(open_inventory(str(tmp_path / "inventory"), tmp_path), tmp_path).hosts
+    assert host.address == address
