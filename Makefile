@@ -93,6 +93,10 @@ bench: .venv/installed
 lock: .venv/installed
 	$(BIN)/python -m tools.lock $(AUDIT)
 
+# The settings that the locked LiteLLM knows, for llmrack check.
+litellm-names: .venv/installed
+	$(BIN)/python -m tools.litellm_names
+
 # What the gateway expects of LiteLLM (docs/litellm.md); LITELLM=VERSION tries another release.
 gateway-contract: .venv/installed
 	$(BIN)/python -m tools.gateway_contract $(LITELLM)

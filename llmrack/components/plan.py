@@ -18,7 +18,8 @@ from llmrack.resources.releases import Release
 from llmrack.secrets.value import MASK
 from llmrack.site.site import Site
 from llmrack.stack.engines import instances, is_engine
-from llmrack.stack.fleet import Host
+from llmrack.stack.fleet import GATEWAY_GROUP, Host
+from llmrack.stack.litellm import Sections
 
 COMPONENTS = ("system", "gpu", *ENGINES, "gateway", "monitor")
 
@@ -53,6 +54,8 @@ def plan_text(site: Site, host: Host, files: bool) -> str:
         )
     listening = ", ".join(map(str, listeners(site.stack, site.fleet, host)))
     lines.append(f"  listens on {listening}" if listening else "  listens on nothing")
+    if site.stack.litellm and GATEWAY_GROUP in host.groups:
+        lines.append(f"  LiteLLM's own settings: {_own_settings(site.stack.litellm)}")
     # Without a look at the host its architecture is not known: the first one that is pinned.
     arch = architectures(host)[0]
     parts = by_component(site, host, arch)
@@ -65,6 +68,14 @@ def plan_text(site: Site, host: Host, files: bool) -> str:
                     indent(text, "      | ", lambda line: True) for text in _contents(resource)
                 ]
     return "\n".join(lines) + "\n"
+
+
+def _own_settings(sections: Sections) -> str:
+    """The sections of ``litellm``, with the names of their settings."""
+    return ", ".join(
+        f"{name} ({', '.join(section)})" if isinstance(section, dict) else name
+        for name, section in sections.items()
+    )
 
 
 def _way(resource: Resource) -> str:

@@ -17,6 +17,7 @@ from llmrack.secrets.places import Places
 from llmrack.secrets.sources import find, placeholders
 from llmrack.site.issued_keys import KEYS_FILE, read_issued
 from llmrack.site.known_cards import with_known_cards
+from llmrack.site.litellm_names import unknown_names
 from llmrack.site.locks import lock_problems
 from llmrack.site.secret_names import secret_names
 from llmrack.site.site import Site
@@ -90,7 +91,8 @@ def read(
         stack, fleet, kept, lines, stack_file, env_file, issued, placeholders(places)
     )
     problems = check(declaration, may_be_empty) + _missing_files(declaration, folder)
-    problems += lock_problems(bundle) + (not_in_bundle(stack, fleet, bundle) if bundle else [])
+    problems += lock_problems(bundle) + unknown_names(declaration, bundle)
+    problems += not_in_bundle(stack, fleet, bundle) if bundle else []
     if problems:
         raise DeclarationError(problems)
     return Site(declaration, kept, places, keys_file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from llmrack.secrets.places import MASTER_KEY
+from llmrack.stack.litellm import secrets_of
 from llmrack.stack.schema import Stack
 
 OLLAMA_KEY = "OLLAMA_API_KEY"
@@ -17,4 +18,4 @@ def secret_names(stack: Stack) -> list[str]:
         for secret in provider.secrets
     }
     # The gateway carries Ollama's key whenever there is one: tools of the service user expect it.
-    return sorted({MASTER_KEY, OLLAMA_KEY, *keys})
+    return sorted({MASTER_KEY, OLLAMA_KEY, *keys, *secrets_of(stack.litellm)})

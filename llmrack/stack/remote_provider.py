@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, StringConstraints, field_validator, 
 from llmrack.stack.provider import BaseProvider, CauseAndWayOut
 from llmrack.stack.types import Seconds, no_reference
 
-_SECRET_NAME = re.compile(r"^[A-Z][A-Z0-9_]{0,99}$")
+SECRET_NAME = re.compile(r"^[A-Z][A-Z0-9_]{0,99}$")
 # A field name of HTTP (RFC 9110, 5.1), and a value without what could end its line.
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
 HeaderValue = Annotated[
@@ -20,7 +20,7 @@ HeaderValue = Annotated[
     StringConstraints(pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$"),
     AfterValidator(no_reference),
 ]
-SecretName = Annotated[str, StringConstraints(pattern=_SECRET_NAME.pattern)]
+SecretName = Annotated[str, StringConstraints(pattern=SECRET_NAME.pattern)]
 UrlPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._~/-]*$")]
 # Paths that are appended to a base address.
 _ENDINGS = ("/chat/completions", "/completions", "/embeddings", "/responses", "/models")
@@ -29,7 +29,7 @@ _TAKEN_HEADERS = ("authorization", "host", "content-type", "content-length", "co
 
 
 def _secret_name(value: Any) -> Any:  # noqa: ANN401  (pydantic hands over what the file holds)
-    if value is not None and not (isinstance(value, str) and _SECRET_NAME.fullmatch(value)):
+    if value is not None and not (isinstance(value, str) and SECRET_NAME.fullmatch(value)):
         raise ValueError("is not the name of a secret (capital letters, digits and _)")
     return value
 

@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import Field
 
 from llmrack.stack.keys import Key
+from llmrack.stack.litellm import Sections
 from llmrack.stack.models import Model, Strategy
 from llmrack.stack.providers import Provider
 from llmrack.stack.types import Closed, ModelName, Name, PublicName, is_wildcard
@@ -74,6 +75,12 @@ class Stack(Closed):
         default_factory=dict,
         description="Clients' own keys for the gateway, by a name of your choice.",
         examples=[{"alice": {"models": ["llama3.1:latest"], "rpm": 60}}],
+    )
+    litellm: Sections = Field(
+        default_factory=dict,
+        description="LiteLLM's own settings, by the sections of its config.yaml; they are added to "
+        "those of llmrack (docs/litellm-settings.md).",
+        examples=[{"litellm_settings": {"callbacks": ["langfuse_otel"]}}],
     )
 
     def upstream(self, name: str, provider: str) -> str:

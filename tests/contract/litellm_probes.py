@@ -244,11 +244,16 @@ async def chunks_become_an_answer() -> None:
 
 def settings_are_known() -> None:
     """The strict check finds no mistake in a rendered configuration, and one that is made."""
-    from gateway.strict_check import general_settings_keys, mistakes_in
+    from gateway.known_settings import known_settings
+    from gateway.strict_check import mistakes_in
 
     found = mistakes_in(RELEASE / "config.yaml")
     assert not found, "; ".join(found)
-    assert {"master_key", "custom_auth"} <= general_settings_keys()
+    known = known_settings()
+    assert {"master_key", "custom_auth"} <= set(known["general_settings"])
+    assert {"guardrails", "mcp_servers", "callback_settings"} <= set(known["sections"])
+    assert {"cache", "callbacks", "turn_off_message_logging"} <= set(known["litellm_settings"])
+    assert {"langfuse", "langfuse_otel", "otel", "datadog"} <= set(known["callbacks"])
     text = (RELEASE / "config.yaml").read_text()
     wrong = RELEASE / "wrong.yaml"
     wrong.write_text(text.replace("drop_params:", "drop_paramz:"))

@@ -6,6 +6,7 @@ import hashlib
 from functools import cache
 from typing import Any
 
+from llmrack.components.gateway.laid_over import LaidOver
 from llmrack.components.gateway.routing import authorities, routing
 from llmrack.components.gateway.service import SOCKET, GatewayService, gateway_releases
 from llmrack.components.render import record, render
@@ -79,6 +80,7 @@ def configuration(stack: Stack, fleet: Fleet, host: Host) -> str:
         aliases={name: to for name, to in stack.aliases.items() if name in stack.listed},
         limited=any(row["rpm"] for row in rows),
         metrics=bool(fleet.monitors),
+        laid=LaidOver(stack.litellm),
     )
 
 

@@ -7,6 +7,7 @@ Exits 0 when the release answers for exactly the names it configures, else 1 wit
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -14,6 +15,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import yaml
@@ -53,7 +55,8 @@ def main() -> int:
             log.seek(0)
             if server.returncode != MISTAKES:
                 print(f"the candidate on a spare port failed: {reason}")
-            print("".join(log.readlines()[-15:]))
+            lines = log.readlines()
+            print("".join(_causes(lines) or lines[-15:]))
             return 1
     return 0
 
@@ -90,7 +93,37 @@ def _prove(server: subprocess.Popen[bytes], url: str, config: Path) -> str:
         stray = {name for name in served - declared if not name.startswith(wildcards)}
         if stray or declared - served:
             return f"it serves {sorted(served)} where {sorted(declared)} is configured"
+        if reason := _not_started(client, key, configured):
+            return reason
         wrong = client.get("/v1/models", headers={"Authorization": "Bearer sk-wrong"})
         if wrong.status_code != 401:
             return f"it answers a wrong key with {wrong.status_code} instead of 401"
     return ""
+
+
+def _not_started(client: httpx.Client, key: dict[str, str], configured: dict[str, Any]) -> str:
+    """What LiteLLM has left out with only a line in its log, or an empty text."""
+    # A callback that works is an object there; one that failed is still a name.
+    active = client.get("/active/callbacks", headers=key).json()["litellm.callbacks"]
+    declared = configured["litellm_settings"]["callbacks"]
+    if failed := [name for name in declared if name in active]:
+        return f"it cannot start the callbacks {failed} of litellm_settings; mend or remove them"
+    wanted = {guardrail["guardrail_name"] for guardrail in configured.get("guardrails") or []}
+    if wanted:
+        listed = client.get("/v2/guardrails/list", headers=key).json()["guardrails"]
+        if lacking := sorted(wanted - {guardrail["guardrail_name"] for guardrail in listed}):
+            return f"it runs without the guardrails {lacking}; mend or remove them"
+    return ""
+
+
+def _causes(lines: list[str]) -> list[str]:
+    """The lines that say why a callback or a guardrail was left out."""
+    words = ("Error initializing custom logger", "Skipping guardrail")
+    messages = []
+    for line in lines:
+        if any(word in line for word in words):
+            try:
+                messages.append(f"{json.loads(line)['message']}\n")
+            except (ValueError, KeyError, TypeError):
+                messages.append(line)
+    return messages

@@ -2,32 +2,25 @@
 
 It runs in the environment that LiteLLM is installed in, with the gateway's environment variables
 set. A problem names file, key path, cause and way out, and never a value, which may be a secret.
-The known settings are those of the installed version: the fields of its models, and the keys that
-its source looks up.
+The known settings are those of the installed version (known_settings.py).
 """
 
 from __future__ import annotations
 
 import difflib
-import inspect
 import os
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 import yaml
 
+from .known_settings import known_settings, litellm_params_keys
 from .litellm_parts import (
-    PACKAGE,
     BadRequestError,
-    ConfigGeneralSettings,
     ConfiguredDeployment,
     ConfiguredModelInfo,
-    LiteLLM_Params,
     ModelInfo,
-    Router,
-    all_litellm_params,
     litellm,
 )
 from .routing.check import Config, Problem, callbacks
@@ -35,6 +28,7 @@ from .routing.check import Config, Problem, callbacks
 REFERENCE = "os.environ/"
 VERSION = version("litellm")
 SECONDS = {"timeout", "stream_timeout", "request_timeout", "cooldown_time"}
+CALLBACKS = ("callbacks", "success_callback", "failure_callback")
 FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
 
 
@@ -62,7 +56,6 @@ def check(file: Path) -> Iterator[Problem]:
     if not isinstance(config, dict):
         yield "", "holds no settings; start with model_list:"
         return
-    yield from unknown_keys(config, "", top_level_keys())
     yield from unset_references(config, "", config.get("environment_variables") or {})
     deployments = config.get("model_list")
     if not isinstance(deployments, list) or not deployments:
@@ -73,19 +66,30 @@ def check(file: Path) -> Iterator[Problem]:
     names = {str(d.get("model_name")) for d in deployments if isinstance(d, dict)}
     router = config.get("router_settings")
     names |= set(router.get("model_group_alias") or {}) if isinstance(router, dict) else set()
-    for section, known in (
-        ("router_settings", set(Router.get_valid_args())),
-        ("litellm_settings", litellm_settings_keys()),
-        ("general_settings", general_settings_keys()),
-    ):
+    known = known_settings()
+    yield from unknown_keys(config, "", set(known["sections"]))
+    for section in ("router_settings", "litellm_settings", "general_settings"):
         settings = config.get(section) or {}
         if not isinstance(settings, dict):
             yield section, "is not a mapping; write `key: value` lines under it"
             continue
-        yield from unknown_keys(settings, section, known)
+        yield from unknown_keys(settings, section, set(known[section]))
         yield from seconds_that_are_none(settings, section)
         yield from dangling_fallbacks(settings, section, names)
+    yield from unknown_callbacks(config, set(known["callbacks"]))
     yield from callbacks(config, file.parent)
+
+
+def unknown_callbacks(config: Config, known: set[str]) -> Iterator[Problem]:
+    """Yield the callbacks that LiteLLM does not have; it would not start, or would ignore them."""
+    settings = config.get("litellm_settings")
+    # With `callback_type: generic_api` a callback has a name of the user's choice.
+    known = known | set(config.get("callback_settings") or {})
+    for kind in CALLBACKS:
+        named = settings.get(kind) if isinstance(settings, dict) else None
+        for i, name in enumerate(named if isinstance(named, list) else []):
+            if "." not in str(name):
+                yield from unknown_keys({str(name): None}, f"litellm_settings.{kind}[{i}]", known)
 
 
 def check_deployment(deployment: object, path: str) -> Iterator[Problem]:
@@ -213,41 +217,6 @@ def dangling_fallbacks(settings: Config, path: str, names: set[str]) -> Iterator
                 near = difflib.get_close_matches(str(name), names, 1)
                 hint = f"did you mean {near[0]}?" if near else "add it there, or remove it here"
                 yield place, f"{name!r} is no model of model_list; {hint}"
-
-
-def top_level_keys() -> set[str]:
-    """Return the sections that LiteLLM's proxy reads."""
-    return looked_up(r'\bconfig\.get\(\s*"(\w+)"', [PACKAGE / "proxy/proxy_server.py"])
-
-
-def litellm_params_keys() -> set[str]:
-    """Return the parameters of LiteLLM, of OpenAI's API and of Ollama's."""
-    calls = (litellm.completion, litellm.embedding)
-    accepted = {name for call in calls for name in inspect.signature(call).parameters}
-    ollama = looked_up(r'optional_params\.pop\(\s*"(\w+)"', (PACKAGE / "llms/ollama").rglob("*.py"))
-    ollama |= set(litellm.OllamaConfig.__annotations__)
-    return accepted | ollama | set(LiteLLM_Params.model_fields) | set(all_litellm_params)
-
-
-def litellm_settings_keys() -> set[str]:
-    """Return the attributes of the module, and the names handled apart from them."""
-    pattern = r'(?:\bkey == |litellm_settings\.get\(\s*)"(\w+)"'
-    return set(dir(litellm)) | looked_up(pattern, [PACKAGE / "proxy/proxy_server.py"])
-
-
-def general_settings_keys() -> set[str]:
-    """Return the documented settings, and those that the proxy's source looks up."""
-    pattern = r'general_settings(?:\.get\(|\[)\s*"(\w+)"'
-    read = looked_up(pattern, (PACKAGE / "proxy").rglob("*.py"))
-    return read | set(ConfigGeneralSettings.model_fields)
-
-
-def looked_up(pattern: str, files: Iterable[Path]) -> set[str]:
-    """Return what the group of `pattern` matches in source files."""
-    names: set[str] = set()
-    for file in files:
-        names.update(re.findall(pattern, file.read_text(errors="replace")))
-    return names
 
 
 def join(path: str, key: object) -> str:

@@ -9,10 +9,12 @@ from llmrack.stack.checks import (
     host_checks,
     key_checks,
     kind_checks,
+    litellm_checks,
     ollama_checks,
     ollama_host_checks,
     request_checks,
     routing_checks,
+    secret_checks,
 )
 from llmrack.stack.declaration import Declaration
 
@@ -32,30 +34,6 @@ def _unused_providers(d: Declaration, may_be_empty: str | None) -> Iterator[Prob
         if is_unused and name != may_be_empty:
             yield d.problem(
                 f"providers.{name}", "serves no model", "declare one of its models or remove it"
-            )
-
-
-def _secrets(d: Declaration) -> Iterator[Problem]:
-    for name, provider in d.stack.providers.items():
-        remote = provider.remote
-        if remote is None or not provider.enabled:
-            continue
-        for secret in remote.secrets:
-            if secret in d.secrets:
-                continue
-            where = "api_key" if secret == remote.api_key else "secret_headers"
-            if at := d.placeholders.get(secret):
-                yield d.problem(
-                    f"providers.{name}.{where}",
-                    f"what {at} has for the secret {secret} counts as a placeholder",
-                    f"put the key itself there, or run llmrack secrets set {secret}",
-                )
-                continue
-            yield d.problem(
-                f"providers.{name}.{where}",
-                f"the secret {secret} is not set",
-                f"run llmrack secrets set {secret}, or put {secret}=... into {d.env_file} "
-                "(see .env.example) or into the environment",
             )
 
 
@@ -89,8 +67,9 @@ _RULES: tuple[Callable[[Declaration], Iterator[Problem]], ...] = (
     host_checks.addresses,
     host_checks.instance_names,
     host_checks.monitors,
-    _secrets,
+    secret_checks.of_providers,
     _traps,
+    *litellm_checks.RULES,
     *ollama_checks.RULES,
     *ollama_host_checks.RULES,
 )

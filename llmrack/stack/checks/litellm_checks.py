@@ -1,0 +1,183 @@
+"""Checks of ``litellm``: what would undo what llmrack promises, and secrets in plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from typing import Any
+
+from llmrack.problems import Problem, misspelt
+from llmrack.stack.checks.secret_checks import missing_secret
+from llmrack.stack.declaration import Declaration
+from llmrack.stack.litellm import (
+    CALLBACKS,
+    MAPPINGS,
+    MODULE,
+    NOT_OF_ROUTER,
+    REFERENCE,
+    REFUSED,
+    REFUSED_SECTIONS,
+    ROUTER_SETTINGS,
+    CauseAndWayOut,
+    Path,
+    is_secret,
+    referred,
+    refused_variable,
+    values,
+)
+from llmrack.stack.remote_provider import SECRET_NAME
+
+# Where LiteLLM replaces the end of a text, such as "Bearer os.environ/NAME", and not only a whole.
+_ENDS = ("general_settings", "pass_through_endpoints")
+
+
+def _problem(d: Declaration, path: Path, reason: CauseAndWayOut) -> Problem:
+    whole = ("litellm", *path)
+    return d.problem(".".join(whole), *reason, *whole)
+
+
+def sections(d: Declaration) -> Iterator[Problem]:
+    """Sections that a stack cannot have, and sections that are no mapping."""
+    for name, section in d.stack.litellm.items():
+        if name in REFUSED_SECTIONS:
+            yield _problem(d, (name,), REFUSED_SECTIONS[name])
+        elif name in MAPPINGS and not isinstance(section, dict):
+            yield _problem(d, (name,), ("is not a mapping", "give keys with their values"))
+
+
+def refused(d: Declaration) -> Iterator[Problem]:
+    """Settings that would undo what llmrack promises."""
+    for section, names in REFUSED.items():
+        for name in _settings(d, section).keys() & names.keys():
+            yield _problem(d, (section, name), names[name])
+    for name in _settings(d, "router_settings"):
+        if name not in ROUTER_SETTINGS:
+            meant = misspelt(name, ROUTER_SETTINGS)
+            unknown = ("is not known to LiteLLM", f"did you mean {meant!r}?")
+            yield _problem(d, ("router_settings", name), unknown if meant else NOT_OF_ROUTER)
+
+
+def variables(d: Declaration) -> Iterator[Problem]:
+    """Environment variables that the gateway has from llmrack, or that would undo its promises."""
+    of_providers = {
+        secret: name for name, provider in d.stack.providers.items() for secret in provider.secrets
+    }
+    for name, value in _settings(d, "environment_variables").items():
+        path = ("environment_variables", name)
+        if reason := refused_variable(name):
+            yield _problem(d, path, reason)
+        elif name in of_providers and referred(value) != name:
+            cause = f"would replace the key of the provider {of_providers[name]}"
+            yield _problem(d, path, (cause, f"leave it out, or write {REFERENCE}{name}"))
+        elif isinstance(value, bool) or not isinstance(value, str | int | float):
+            yield _problem(d, path, ("is not a text", 'put the value in quotes, as in "true"'))
+
+
+def secrets(d: Declaration) -> Iterator[Problem]:
+    """Secrets in plain text, and references to secrets that are not set, or not read."""
+    for path, value in values(d.stack.litellm):
+        if is_secret(path, value):
+            way_out = (
+                f"write {REFERENCE}NAME in its place, and put the value where the other secrets "
+                "are: llmrack secrets set NAME"
+            )
+            yield _problem(d, path, ("is a secret in plain text", way_out))
+        name = referred(value)
+        if name is None:
+            continue
+        if not SECRET_NAME.match(name):
+            cause = "does not end in the name of a secret"
+            yield _problem(d, path, (cause, f"it must match {SECRET_NAME.pattern}"))
+        elif path[-1].isdigit() or not (str(value).startswith(REFERENCE) or path[:2] == _ENDS):
+            cause = "has a secret where LiteLLM reads none"
+            way_out = "give the reference as the whole value of a key, or leave it out"
+            yield _problem(d, path, (cause, way_out))
+        elif name == "LITELLM_MASTER_KEY":
+            cause = "would show the gateway's own key to somebody else"
+            yield _problem(d, path, (cause, "declare a secret of its own for this"))
+        elif reason := missing_secret(d, name):
+            yield _problem(d, path, reason)
+
+
+def unwritable(d: Declaration) -> Iterator[Problem]:
+    """Values that YAML has made something else of than a text."""
+    for path, value in values(d.stack.litellm):
+        if isinstance(value, date | bytes | set | tuple):
+            yield _problem(d, path, (f"is a {type(value).__name__} to YAML", "put it in quotes"))
+
+
+def modules(d: Declaration) -> Iterator[Problem]:
+    """Callbacks, guardrails and targets that are Python modules of somebody else's."""
+    settings = _settings(d, "litellm_settings")
+    for name in settings.keys() & set(CALLBACKS):
+        path, callbacks = ("litellm_settings", name), settings[name]
+        if not isinstance(callbacks, list) or not all(
+            isinstance(callback, str) for callback in callbacks
+        ):
+            yield _problem(d, path, ("is not a list of names", "write it as in [langfuse_otel]"))
+            continue
+        for index, callback in enumerate(callbacks):
+            if "." in callback:
+                yield _problem(d, (*path, str(index)), MODULE)
+
+
+def guardrails(d: Declaration) -> Iterator[Problem]:
+    """Guardrails without a name or a kind, twice the same, or of a Python module."""
+    seen: set[str] = set()
+    for index, guardrail in enumerate(_entries(d, "guardrails")):
+        path = ("guardrails", str(index))
+        params = guardrail.get("litellm_params") if isinstance(guardrail, dict) else None
+        name = guardrail.get("guardrail_name") if isinstance(guardrail, dict) else None
+        if not isinstance(name, str) or not isinstance(params, dict) or "guardrail" not in params:
+            cause = "is no guardrail"
+            yield _problem(
+                d, path, (cause, "give it guardrail_name, and litellm_params with guardrail")
+            )
+            continue
+        if name in seen:
+            yield _problem(d, path, (f"has the name {name!r}, too", "choose another one"))
+        seen.add(name)
+        if "." in str(params["guardrail"]):
+            where = (*path, "litellm_params", "guardrail")
+            yield _problem(d, where, MODULE)
+
+
+def pass_through(d: Declaration) -> Iterator[Problem]:
+    """Pass-through endpoints that are open to everybody, or lead to a Python module."""
+    for index, endpoint in enumerate(_entries(d, *_ENDS)):
+        path = (*_ENDS, str(index))
+        if not isinstance(endpoint, dict) or not isinstance(endpoint.get("path"), str):
+            yield _problem(d, path, ("is no endpoint", "give it path, target and auth: true"))
+            continue
+        if endpoint.get("auth") is not True:
+            # Without `auth` LiteLLM 1.106.12 asks for no key.
+            cause = "lets everybody through who reaches the gateway, without a key"
+            yield _problem(d, path, (cause, "add auth: true"))
+        if not str(endpoint.get("target")).startswith(("http://", "https://")):
+            cause = "is not an http:// or https:// address"
+            yield _problem(d, (*path, "target"), (cause, "write the whole address"))
+
+
+def _settings(d: Declaration, section: str) -> dict[str, Any]:
+    settings = d.stack.litellm.get(section)
+    return settings if isinstance(settings, dict) else {}
+
+
+def _entries(d: Declaration, *path: str) -> Iterator[object]:
+    """The entries of a list; none if it is no list."""
+    value: object = d.stack.litellm
+    for part in path:
+        value = value.get(part) if isinstance(value, dict) else None
+    yield from value if isinstance(value, list) else []
+
+
+RULES: tuple[Callable[[Declaration], Iterator[Problem]], ...] = (
+    sections,
+    refused,
+    variables,
+    secrets,
+    unwritable,
+    modules,
+    guardrails,
+    pass_through,
+)
