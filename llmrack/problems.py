@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from difflib import SequenceMatcher, get_close_matches
+from difflib import SequenceMatcher
+
+
+# Letters of a name in which one wrong letter makes another name (rpm, tpm).
+_SHORT = 3
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, order=True)
@@ -56,32 +61,36 @@ def unusable(file: object, cause: str, way_out: str, where: str = "") -> Declara
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """A way out for an unknown ``name``: the nearest valid name, or all valid names."""
+    """A way out for an unknown ``name``: the valid name that was misspelt, or all valid names."""
     names = sorted(set(valid))
-    close = get_close_matches(name, names, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean {close[0]!r}?"
+    if meant := misspelt(name, names):
+        return f"did you mean {meant!r}?"
     return f"valid: {', '.join(names)}" if names else "none is declared"
 
 
 def misspelt(name: str, valid: Iterable[str]) -> str:
-    """The valid name that differs from ``name`` by one letter or by underscores; else empty.
+    """The valid name that differs from ``name`` by a slip of the hand; else empty.
 
-    It is for names that share most of their letters, such as OLLAMA_VULKAN and OLLAMA_ORIGINS, for
-    which `nearest` would mislead. A wrong digit never counts as a slip.
+    A slip is one letter that is added, missing, wrong or swapped with its neighbour, or other
+    signs between words. Names that share most of their letters often mean different things
+    (OLLAMA_VULKAN and OLLAMA_ORIGINS, rpm and tpm, glm-4.6 and glm-4.7), so nothing more counts:
+    not a wrong digit, and in a name of three letters no wrong letter.
     """
     wanted, digits = _letters(name)
     for candidate in sorted(valid):
         other, other_digits = _letters(candidate)
         longer = max(len(wanted), len(other), 1)
-        # So much stays alike if one letter is added, missing, wrong or swapped with its neighbour.
+        # So much stays alike after such a slip.
         alike = SequenceMatcher(None, wanted, other, autojunk=False).ratio()
-        if digits == other_digits and alike >= 1 - 1 / longer:
+        is_short = longer <= _SHORT and len(wanted) == len(other)
+        if is_short and sorted(wanted) != sorted(other):
+            continue
+        if digits == other_digits and alike * longer > longer - 1 - _ROUNDING:
             return candidate
     return ""
 
 
 def _letters(name: str) -> tuple[str, str]:
-    """A name without its underscores, and the digits in it."""
-    letters = name.replace("_", "").upper()
+    """A name without the signs between its words, and the digits in it."""
+    letters = "".join(filter(str.isalnum, name)).upper()
     return letters, "".join(filter(str.isdigit, letters))

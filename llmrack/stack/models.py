@@ -247,6 +247,12 @@ class Model(Closed):
     rpm: int | None = Field(
         None, gt=0, description="Most requests a minute on each instance.", examples=[60]
     )
+    tpm: int | None = Field(
+        None,
+        gt=0,
+        description="Most tokens a minute on each instance, of prompts and answers.",
+        examples=[100_000],
+    )
 
     @model_validator(mode="after")
     def _check_thinking(self) -> Model:

@@ -105,6 +105,13 @@ class BaseProvider(Closed, ABC):
         description="Most requests a minute for each model on each instance.",
         examples=[60],
     )
+    tpm: int | None = Field(
+        None,
+        gt=0,
+        description="Most tokens a minute, of prompts and answers, for each model on each "
+        "instance. The request that goes beyond is answered; those after it are not.",
+        examples=[100_000],
+    )
     health_check: bool = Field(
         True,
         description="Whether the gateway watches it: a sign of life each second, and a short "

@@ -28,10 +28,10 @@ _UNREACHABLE = (
 )
 
 # Words for states that end by themselves: an instance that is put aside (so that another one
-# answers, or none), and the gateway's own limit of requests a minute.
+# answers, or none), and the gateway's own limit of requests or tokens a minute.
 ASIDE = "aside for a while"
 ELSEWHERE = "answered by"
-LIMITED = "more requests a minute than declared"
+LIMITED = "more requests or tokens a minute than declared"
 
 # Precedes a provider's own message ("litellm.NotFoundError: OpenAIException - The model ...").
 _PROVIDERS_WORD = "Exception - "
@@ -83,7 +83,8 @@ def explain(status: int, message: str, deployments: Sequence[Deployment]) -> str
             f"of models.{models}"
         )
     if "model rate limit exceeded" in text:
-        return f"{server} would get {LIMITED}; wait, or raise rpm of models.{models}"
+        limit = "tpm" if "tpm limit" in text else "rpm"
+        return f"{server} would get {LIMITED}; wait, or raise {limit} of models.{models}"
     if status in (401, 403) or "authenticationerror" in text:
         return str(key_refused(server, first.provider, first.secret, status))
     if status == 404 or "notfounderror" in text:

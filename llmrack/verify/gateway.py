@@ -214,7 +214,7 @@ class _Prover:
                 try:
                     return probe(target)
                 except Failed as failed:
-                    # The proof's own requests may be more than the declared rpm.
+                    # The proof's own requests may be more than the declared rpm or tpm.
                     if LIMITED not in failed.detail or time.monotonic() > end:
                         self._failed |= asked
                         if failed.timed_out:

@@ -51,6 +51,7 @@ SHARED: dict[str, list[dict[str, Any]]] = {
     "quick": [{}, {}],
     "limited": [{"max_parallel_requests": 1}, {"priority": 2}],
     "rated": [{"rpm": 2}, {"priority": 2}],
+    "counted": [{"tpm": 1}, {"priority": 2}],
     "small": [{}],
     "large": [{}],
     "sold": [{}],
@@ -223,6 +224,13 @@ def test_what_exceeds_the_rate_of_an_instance_goes_to_the_next(world: World) -> 
     assert all(world.front.ask("rated").whole for _ in range(4))
     assert asked()[0] <= 2
     assert sum(asked()) == 4
+
+
+def test_tokens_beyond_the_limit_of_an_instance_go_to_the_next(world: World) -> None:
+    assert world.front.ask("counted").by == "counted-1/counted"
+    # LiteLLM counts the tokens of an answer a moment after it.
+    assert wait_until(lambda: world.front.ask("counted").by == "counted-2/counted", DEADLINE)
+    assert world.front.ask("counted").whole
 
 
 def test_a_prompt_that_is_too_long_goes_along_its_own_chain(world: World) -> None:

@@ -53,6 +53,7 @@ def configuration(stack: Stack, fleet: Fleet, host: Host) -> str:
                 "max_parallel_requests": model.max_parallel_requests
                 or provider.max_parallel_requests,
                 "rpm": model.rpm or provider.rpm,
+                "tpm": model.tpm or provider.tpm,
                 "headers": _headers(provider),
                 "mode": MODES[kind_of(model)],
                 "speaks_openai": provider.speaks_openai,
@@ -78,7 +79,7 @@ def configuration(stack: Stack, fleet: Fleet, host: Host) -> str:
         deployments=rows,
         chains={kind: of_kind for kind, of_kind in chains.items() if of_kind},
         aliases={name: to for name, to in stack.aliases.items() if name in stack.listed},
-        limited=any(row["rpm"] for row in rows),
+        limited=any(row["rpm"] or row["tpm"] for row in rows),
         metrics=bool(fleet.monitors),
         laid=LaidOver(stack.litellm),
     )

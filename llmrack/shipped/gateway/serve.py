@@ -42,6 +42,8 @@ from .watchdog import watch
 FIRST_PASSED_FD = 3
 # The exit status for mistakes in the configuration.
 MISTAKES = 4
+# LiteLLM's limits a minute of a deployment.
+LIMITS = {"rpm", "tpm"}
 # If the server closes an idle connection just when a request is sent, the request is lost, and no
 # client may repeat a POST by itself (RFC 9112, 9.3.1). So the server keeps such connections for
 # longer than clients do: 5 s in httpx, which OpenAI's SDK uses, 15 s in aiohttp, 60 s in nginx.
@@ -215,7 +217,7 @@ async def warm_up() -> None:
     names = [
         row["model_name"]
         for row in asked.get_model_list() or []
-        if row["model_info"].get("mode") == "chat" and "rpm" not in row["litellm_params"]
+        if row["model_info"].get("mode") == "chat" and not LIMITS & row["litellm_params"].keys()
     ]
     ask = {"messages": [{"role": "user", "content": "ok"}], "mock_response": "ok"}
     if names:

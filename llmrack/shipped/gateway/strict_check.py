@@ -26,6 +26,8 @@ from .litellm_parts import (
 from .routing.check import Config, Problem, callbacks
 
 REFERENCE = "os.environ/"
+# How alike a name and a hint are at least; less alike names often mean different things.
+SLIP = 0.9
 VERSION = version("litellm")
 SECONDS = {"timeout", "stream_timeout", "request_timeout", "cooldown_time"}
 CALLBACKS = ("callbacks", "success_callback", "failure_callback")
@@ -168,7 +170,7 @@ def unknown_keys(settings: Config, path: str, known: set[str]) -> Iterator[Probl
     """Yield the keys that the installed LiteLLM would ignore, with the nearest known one."""
     for key in settings:
         if key not in known:
-            near = difflib.get_close_matches(str(key), known, 1)
+            near = difflib.get_close_matches(str(key), known, 1, SLIP)
             hint = f"did you mean {near[0]}?" if near else "remove it"
             yield join(path, key), f"is not known to LiteLLM {VERSION}, it would be ignored; {hint}"
 
@@ -214,7 +216,7 @@ def dangling_fallbacks(settings: Config, path: str, names: set[str]) -> Iterator
         for model in models if isinstance(models, list) else [models]:
             name = model.get("model") if isinstance(model, dict) else model
             if name not in names:
-                near = difflib.get_close_matches(str(name), names, 1)
+                near = difflib.get_close_matches(str(name), names, 1, SLIP)
                 hint = f"did you mean {near[0]}?" if near else "add it there, or remove it here"
                 yield place, f"{name!r} is no model of model_list; {hint}"
 

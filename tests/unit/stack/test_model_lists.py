@@ -75,7 +75,7 @@ def test_a_name_that_is_lacking_is_told_with_place_and_way_out() -> None:
     (problem,) = found({"kind": "ollama-cloud"}, "glm-4.7", {"glm-4.6", "gpt-oss:20b"})
     assert str(problem) == (
         "stack.yaml: models.mine: provider 'other' does not list a model 'glm-4.7' "
-        "(https://ollama.com/api/tags, asked from box1); did you mean 'glm-4.6'?"
+        "(https://ollama.com/api/tags, asked from box1); valid: glm-4.6, gpt-oss:20b"
     )
 
 

@@ -285,10 +285,11 @@ def test_what_is_put_aside_after_this_proofs_own_failures_is_not_waited_for() ->
     assert len(gateway.asked("gpt")) == 1
 
 
-def test_the_declared_limit_of_requests_a_minute_is_waited_for(gateway: Gateway) -> None:
+@pytest.mark.parametrize("limit", ["RPM", "TPM"])
+def test_the_declared_limit_a_minute_is_waited_for(gateway: Gateway, limit: str) -> None:
     limited = [1, 2, 3]
     gateway.lies["stream"] = lambda body: (
-        error(429, "litellm.RateLimitError: Model rate limit exceeded. RPM limit=1")
+        error(429, f"litellm.RateLimitError: Model rate limit exceeded. {limit} limit=1")
         if body["model"] == "cloud/gpt" and limited and limited.pop()
         else None
     )

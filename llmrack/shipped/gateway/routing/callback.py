@@ -246,6 +246,22 @@ class Routing(CustomLogger):
             headers[transcript_form.MARK] = "1"
         return headers
 
+    async def async_log_success_event(
+        self,
+        kwargs: dict[str, Any],
+        response_obj: Any,  # noqa: ANN401  (LiteLLM's interface)
+        start_time: Any,  # noqa: ANN401  (LiteLLM's interface)
+        end_time: Any,  # noqa: ANN401  (LiteLLM's interface)
+    ) -> None:
+        """Name the model of a streamed answer for LiteLLM's own count of tokens (``tpm``).
+
+        That count comes after this callback, and skips an answer without the name (1.106.12).
+        """
+        logged = kwargs.get("standard_logging_object") or {}
+        deployment = self._deployments.get(str(logged.get("model_id")))
+        if deployment and deployment.params:
+            logged["hidden_params"]["litellm_model_name"] = deployment.params["model"]
+
     def _begin(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
