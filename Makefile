@@ -29,7 +29,7 @@ AUDIT := $(BIN)/uv tool run --from pip-audit==2.10.1 pip-audit --disable-pip --r
 CHROMIUM := chromium fonts-dejavu-core
 
 .PHONY: demo demo-down test test-quick test-commands test-rest test-page test-hosts faults soak lint lock \
-	gateway-contract bench audit
+	litellm-names gateway-contract bench audit
 
 # A lab of two hosts, deployed and proven.
 demo: .venv/installed

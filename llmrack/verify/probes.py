@@ -242,7 +242,8 @@ def asked(
     """
     beside = {"model": target.model, "disable_fallbacks": alone, "num_retries": 0}
     whole = body.beside(beside) if isinstance(body, Form) else {**beside, **body}
-    request = Request(path, whole, bearer(target.key))
+    # A gateway may have a cache, whose answers prove nothing.
+    request = Request(path, whole, bearer(target.key) | {"Cache-Control": "no-cache"})
     return ask(target.client, request, f"{GATEWAY}, asked for {target.whom},", bounds)
 
 

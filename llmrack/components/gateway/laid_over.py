@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from textwrap import indent
-from typing import Any
 
 import yaml
 from typing_extensions import override
@@ -47,7 +46,7 @@ class LaidOver:
         declared = (self.sections.get(section) or {}).get(name, [])
         present = {"prometheus"} if metrics else set()
         added = [callback for callback in dict.fromkeys(declared) if callback not in present]
-        return "".join(f", {_text(callback)}" for callback in added)
+        return f", {_text(added, flow=True)[1:-1]}" if added else ""
 
     def section(self, name: str) -> str:
         """The lines to add to a section that llmrack has settings in; empty if there are none."""
@@ -61,7 +60,12 @@ class LaidOver:
         return f"\n{_HEADING}{_text(added)}\n" if added else ""
 
 
-def _text(value: Any) -> str:  # noqa: ANN401  (YAML's)
-    """A value as YAML, without a line break at its end."""
-    text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
-    return text.removesuffix("...\n").rstrip("\n")
+def _text(value: object, flow: bool = False) -> str:
+    """A value as YAML, without a line break at its end.
+
+    + flow: on one line, in brackets
+    """
+    text: str = yaml.dump(
+        value, Dumper=_Dumper, sort_keys=False, default_flow_style=flow, width=float("inf")
+    )
+    return text.rstrip("\n")

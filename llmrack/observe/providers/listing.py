@@ -13,6 +13,7 @@ from llmrack.observe.providers.gateway_health import GatewayHealth, gateway_heal
 from llmrack.observe.providers.trials import Tested, kept_tests
 from llmrack.secrets.sources import everything
 from llmrack.secrets.value import StoredSecret, preview
+from llmrack.stack.litellm import secrets_of
 from llmrack.stack.model_lists import servers
 from llmrack.stack.providers import Provider
 from llmrack.tables import WIDTH
@@ -62,9 +63,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Listing:
-    """All providers, and the keys that no provider uses (``others``)."""
+    """All providers, the keys of LiteLLM's own settings, and the keys that nothing uses."""
 
     providers: tuple[Row, ...]
+    litellm: tuple[Key, ...]
     others: tuple[Key, ...]
 
 
@@ -97,8 +99,12 @@ def listing(inventory: str, folder: Path) -> Listing:
                 tuple(_health(gateways, health, name)) if provider.enabled else (),
             )
         )
+    of_litellm = secrets_of(declared.stack.litellm)
+    used |= set(of_litellm)
     others = (_key(name, trial) for name, trial in stored.items() if name not in used)
-    return Listing(tuple(rows), tuple(others))
+    return Listing(
+        tuple(rows), tuple(_key(name, stored.get(name)) for name in of_litellm), tuple(others)
+    )
 
 
 def _address(provider: Provider) -> tuple[str, tuple[str, ...]]:
@@ -130,9 +136,12 @@ def _health(gateways: Gateways, health: Sequence[GatewayHealth], name: str) -> I
 def text(listed: Listing) -> str:
     """A block for each provider, then the other keys; 80 columns of plain text."""
     blocks = [_block(row) for row in listed.providers]
-    if listed.others:
-        lines = ["used by no provider"]
-        blocks.append("\n".join([*lines, *(_line("key", str(key)) for key in listed.others)]))
+    for title, keys in (
+        ("used by LiteLLM's own settings", listed.litellm),
+        ("used by no provider", listed.others),
+    ):
+        if keys:
+            blocks.append("\n".join([title, *(_line("key", str(key)) for key in keys)]))
     return "\n\n".join(blocks) + "\n"
 
 

@@ -73,6 +73,7 @@ __all__ = [
     "flush_logs",
     "get_model_from_request",
     "get_request_route",
+    "has_cache",
     "iter_request_fallback_targets",
     "litellm",
     "proxy",
@@ -110,6 +111,11 @@ def call(name: str) -> Call:
 def replace_call(name: str, function: Call) -> None:
     """Have its router call ``function`` instead: the router looks a call up in the module."""
     setattr(litellm, name, function)
+
+
+def has_cache() -> bool:
+    """Whether it keeps answers, and answers a request that comes again by itself."""
+    return litellm.cache is not None
 
 
 def proxy() -> Any:  # noqa: ANN401  (FastAPI)

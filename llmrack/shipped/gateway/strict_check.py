@@ -90,8 +90,11 @@ def unknown_callbacks(config: Config, known: set[str]) -> Iterator[Problem]:
     for kind in CALLBACKS:
         named = settings.get(kind) if isinstance(settings, dict) else None
         for i, name in enumerate(named if isinstance(named, list) else []):
-            if "." not in str(name):
-                yield from unknown_keys({str(name): None}, f"litellm_settings.{kind}[{i}]", known)
+            if "." not in str(name) and name not in known:
+                near = difflib.get_close_matches(str(name), known, 1)
+                hint = f"did you mean {near[0]}?" if near else "remove it"
+                path = f"litellm_settings.{kind}[{i}]"
+                yield path, f"{name!r} is no callback of LiteLLM {VERSION}; {hint}"
 
 
 def check_deployment(deployment: object, path: str) -> Iterator[Problem]:

@@ -11,6 +11,7 @@ import trustme
 import yaml
 
 from llmrack.observe.report.graph_svg import svg
+from llmrack.site.litellm_names import unknown_names
 from llmrack.site.secret_names import secret_names
 from llmrack.stack.checks.checks import check
 from llmrack.stack.load import load_settings, load_stack
@@ -46,7 +47,9 @@ def test_example_of_a_stack_holds_together(text: str, tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump(whole, sort_keys=False))
     trustme.CA().cert_pem.write_to_path(str(tmp_path / "office-ca.pem"))
     stack, _ = load_stack(path)
-    assert check(declaration(stack, secrets=secret_names(stack))) == []
+    whole_declaration = declaration(stack, secrets=secret_names(stack))
+    assert check(whole_declaration) == []
+    assert unknown_names(whole_declaration, None) == []
 
 
 # Of Ollama's docs/cloud.mdx, in August 2026.

@@ -18,6 +18,7 @@ from ..requests import adapt, media
 from ..requests.refusals import Refusal
 from . import completions
 from .blame import blame
+from .cached import is_cached, past_cache
 from .chunks import text
 from .clients import Clients
 from .health import Deployment
@@ -131,7 +132,7 @@ class Attempts:
         proof = PROOFS[deployment.kind]
         kwargs = dict(deployment.params or {}) | {"model_info": {"id": deployment.id}}
         # It belongs to no client, so no log of requests has it.
-        kwargs |= {"no-log": True, "num_retries": 0, "max_retries": 0}
+        kwargs |= {"no-log": True, "num_retries": 0, "max_retries": 0, **past_cache()}
         try:
             await self._calls[proof.call](**kwargs, **proof.asked)
         except Exception as error:
@@ -187,5 +188,6 @@ class Attempts:
             trail.parts = [text(response)]
         usage = getattr(response, "usage", None)
         tokens = getattr(usage, "completion_tokens", None) or 1
-        self._outcomes.well(deployment, began, tokens)
+        if not is_cached(response):
+            self._outcomes.well(deployment, began, tokens)
         return response

@@ -31,6 +31,7 @@ from ..requests.names import Names
 from ..requests.rules import rules
 from . import refusal
 from .attempt import Attempts
+from .cached import past_cache, wants_no_cache
 from .choice import Candidate, Turns, choose
 from .clients import Clients
 from .drain import Drains
@@ -111,6 +112,8 @@ class Routing(CustomLogger):
     ) -> dict[str, Any]:
         """Replace an alias by its model, and leave out tools that no model can use.
 
+        A request with ``Cache-Control: no-cache`` goes past LiteLLM's cache, if there is one.
+
         LiteLLM has no aliases with * at their end.
         """
         if isinstance(data.get("model"), str):
@@ -121,6 +124,8 @@ class Routing(CustomLogger):
             data["tools"], trails.of(data).no_tools = tools.split(data["tools"])
         if "file" in data:
             of_form(data)
+        if wants_no_cache(data):
+            data |= past_cache()
         return data
 
     async def async_filter_deployments(

@@ -14,6 +14,7 @@ from typing import Any
 import anyio
 
 from ..litellm_parts import MidStreamFallbackError, stream_chunk_builder
+from .cached import is_cached
 from .chunks import Repeats, finish_reason, says, text
 from .errors import broken, late, silent
 from .health import Deployment, Rest
@@ -29,6 +30,7 @@ class _Begun:
     + trail: the record of the request
     + rests: the rests that the answer ends
     + held: chunks that were read already; source: the following ones
+    + cached: whether it comes from LiteLLM's cache
     """
 
     deployment: Deployment
@@ -37,6 +39,7 @@ class _Begun:
     rests: list[Rest]
     held: list[Any]
     source: AsyncIterator[Any]
+    cached: bool
 
 
 class Streams:
@@ -101,7 +104,7 @@ class Streams:
         for rest in rests:
             # While the answer goes on no other request tries, but not for ever.
             rest.trying = time.monotonic() + self._cooldown
-        begun = _Begun(deployment, began, trail, rests, held, source)
+        begun = _Begun(deployment, began, trail, rests, held, source, is_cached(response))
         response.completion_stream = self._rest_of(begun)
         return response
 
@@ -133,7 +136,8 @@ class Streams:
                     finished = True
                     # Counted now: LiteLLM may read no further.
                     deployment.model.running -= 1
-                    self._outcomes.well(deployment, begun.began, tokens)
+                    if not begun.cached:
+                        self._outcomes.well(deployment, begun.began, tokens)
                 yield chunk
             if not finished:
                 raise EOFError("its end is not marked")

@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from llmrack.components.gateway.gateway import configuration
 from llmrack.components.plan import plan_text
@@ -49,6 +51,29 @@ def test_settings_are_added_to_those_of_llmrack() -> None:
     assert after["model_list"] == before["model_list"]
     assert after["guardrails"] == LITELLM["guardrails"]
     assert after["environment_variables"] == LITELLM["environment_variables"]
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+PLAIN = st.recursive(
+    TEXTS | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.none(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(value=PLAIN, names=st.lists(TEXTS, unique=True, max_size=3))
+def test_every_value_arrives_as_it_was_written(value: object, names: list[str]) -> None:
+    callbacks = [name for name in names if name != "prometheus"]
+    litellm = {
+        "litellm_settings": {"callbacks": callbacks, "datadog_params": value},
+        "prompts": {"a": value},
+    }
+    after = yaml.safe_load(text(litellm))
+    assert after["litellm_settings"]["callbacks"] == [*CALLBACKS, *callbacks]
+    assert after["litellm_settings"]["datadog_params"] == value
+    assert after["prompts"] == {"a": value}
+    assert after["general_settings"]["custom_auth"] == "gateway.hooks.user_api_key_auth"
 
 
 def test_an_empty_section_changes_nothing() -> None:
