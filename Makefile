@@ -89,9 +89,11 @@ bench: .venv/installed
 
 # Upgrade what is pinned: edit pyproject.toml or templates/gateway/requirements.in, then `make lock`.
 # `make gateway-contract LITELLM=VERSION` says before what another LiteLLM breaks. A release that is too
-# young, yanked, or has a known vulnerability is refused (tools/lock.py).
+# young, yanked, or has a known vulnerability is refused (tools/lock.py). What the new LiteLLM knows of
+# providers is noted, too (tools/providers.py).
 lock: .venv/installed
 	$(BIN)/python -m tools.lock $(AUDIT)
+	$(BIN)/python -m tools.providers
 
 # The settings that the locked LiteLLM knows, for llmrack check.
 litellm-names: .venv/installed

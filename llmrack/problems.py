@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from difflib import SequenceMatcher
 
-
 # Letters of a name in which one wrong letter makes another name (rpm, tpm).
 _SHORT = 3
 _ROUNDING = 1e-6

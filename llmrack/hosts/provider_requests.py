@@ -15,7 +15,7 @@ from pyinfra.api.host import Host as PyinfraHost
 
 from llmrack.hosts.commands import run
 from llmrack.secrets.value import Secret
-from llmrack.stack.model_lists import Server, listed
+from llmrack.stack.model_lists import Server, listed, next_page
 from llmrack.stack.providers import Provider
 from llmrack.verify.causes import (
     Trouble,
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 # Seconds a request may take, all in all; and of a stream each wait, while a model may be loading.
 DEADLINE, PATIENCE = 15, 300
+# Most pages of a list of models.
+PAGES = 100
 # Debian's and Ubuntu's list of authorities (package ca-certificates).
 AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 
@@ -76,16 +78,17 @@ class Reach:
         remote = provider.remote
         if remote is None:
             return {}
+        plain = {**remote.own_headers, **remote.headers}
         if not with_secrets:
-            return remote.headers
-        key = {"Authorization": remote.api_key} if remote.api_key else {}
+            return plain
+        key = {remote.key_header: remote.api_key} if remote.api_key else {}
         hidden = {
             name: self._secrets[secret].reveal()
             for name, secret in (remote.secret_headers | key).items()
         }
-        if "Authorization" in hidden:
-            hidden["Authorization"] = f"Bearer {hidden['Authorization']}"
-        return remote.headers | hidden
+        if "authorization" in hidden:
+            hidden["authorization"] = f"Bearer {hidden['authorization']}"
+        return plain | hidden
 
     def finds(self, name: str) -> bool:
         """Whether the host finds an address for ``name``; an SSH server keeps that to itself."""
@@ -101,7 +104,7 @@ class Reach:
     def _tls(self, provider: Provider) -> ssl.SSLContext | None:
         """How its certificate is verified; None: by the authorities that this machine trusts."""
         remote = provider.remote
-        if remote is None or not remote.url.startswith("https://"):
+        if remote is None or not remote.base.startswith("https://"):
             return None
         if not remote.tls_verify:
             context = ssl.create_default_context()
@@ -127,11 +130,20 @@ class Talk:
     def models(self) -> dict[str, dict[str, Any]]:
         """What the server's list says of each model, by its name."""
         url = self._server.list_url
-        answer = self._send("GET", url)
-        found = listed(self._json(url, answer))
-        if found is None:
-            raise NotAnswered(self._no_list(url, answer.text))
-        return found
+        models: dict[str, dict[str, Any]] = {}
+        began = time.perf_counter()
+        for _ in range(PAGES):
+            answer = self._send("GET", url)
+            page = self._json(url, answer)
+            found = listed(page)
+            if found is None:
+                raise NotAnswered(self._no_list(url, answer.text))
+            models |= found
+            if not found or not (following := next_page(page)):
+                break
+            url = str(answer.request.url.copy_merge_params(following))
+        self.seconds = time.perf_counter() - began
+        return models
 
     def get(self, url: str) -> object:
         """What ``GET url`` answers."""
@@ -283,7 +295,7 @@ def _needs_authorities(provider: Provider) -> bool:
     remote = provider.remote
     return (
         remote is not None
-        and remote.url.startswith("https://")
+        and remote.base.startswith("https://")
         and remote.tls_verify
         and not remote.tls_ca
     )

@@ -43,6 +43,11 @@ class Deployment:
     weight: float = 1
 
     @property
+    def prefix(self) -> str:
+        """LiteLLM's prefix."""
+        return self.litellm_model.partition("/")[0]
+
+    @property
     def place(self) -> int:
         """Its model's place in a tier, from 0 on; 0 under any other name."""
         return (self.level - 1) // _STEP
@@ -144,7 +149,7 @@ def _instances(
 ) -> Iterator[tuple[str, str, int, float]]:
     """Name, address, priority and weight of each instance of a provider."""
     if provider.remote:
-        yield name, provider.remote.url, provider.priority, provider.weight
+        yield name, provider.remote.base, provider.priority, provider.weight
         return
     # A gateway's own instance comes first: nothing is nearer.
     for host in sorted(fleet.hosts, key=lambda host: host.name != gateway.name):

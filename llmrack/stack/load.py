@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from llmrack.problems import DeclarationError, Problem, nearest
 from llmrack.stack.keys import Key
+from llmrack.stack.litellm_facts import provider_facts
 from llmrack.stack.models import Adapter, Create, Model
 from llmrack.stack.ollama.providers import Paths
 from llmrack.stack.parameters import Parameters
@@ -143,12 +144,17 @@ def _explain(
             kind = str(data["providers"][path[1]].get("kind"))
             path = (*path, "kind")
             cause, way_out = f"{kind!r} is no kind of provider", nearest(kind, KINDS)
+            if kind in provider_facts():
+                way_out = f"write kind: litellm, prefix: {kind}"
         if detail["type"] == "union_tag_not_found":
             cause, way_out = "has no kind", nearest("", KINDS)
         if path[-1:] == ("api_key",):
             way_out = "name the secret here, never the key itself (llmrack secrets set NAME)"
         # A header's value, not its name.
-        if path[2:-1] == ("secret_headers",) and "[key]" not in detail["loc"]:
+        if (
+            path[2:-1] in (("secret_headers",), ("secret_settings",))
+            and "[key]" not in detail["loc"]
+        ):
             way_out = "name the secret here, never the value itself (llmrack secrets set NAME)"
         line = next((lines[path[:n]] for n in range(len(path), -1, -1) if path[:n] in lines), 0)
         problems.append(Problem(name, ".".join(path), cause, way_out, line))

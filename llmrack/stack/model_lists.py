@@ -36,7 +36,7 @@ class Server:
     @property
     def list_url(self) -> str:
         """Where it lists its models."""
-        return self.url + self.declared.list_path
+        return self.at(self.declared.list_path)
 
     @property
     def secret(self) -> str | None:
@@ -46,14 +46,19 @@ class Server:
     @property
     def chat_url(self) -> str:
         """Where it takes chats."""
-        return self.url + self.declared.chat_path
+        return self.at(self.declared.chat_path)
+
+    def at(self, path: str) -> str:
+        """The URL of a path below its base address, with the query of the declared address."""
+        remote = self.declared.remote
+        return remote.at(path) if remote else self.url + path
 
 
 def servers(stack: Stack, fleet: Fleet, gateway: Host, name: str) -> list[Server]:
     """The servers of provider ``name``, as ``gateway`` reaches them."""
     provider = stack.providers[name]
     if provider.remote:
-        return [Server(name, provider, name, provider.remote.url)]
+        return [Server(name, provider, name, provider.remote.base)]
     return [
         Server(name, provider, instance_name(host, instance), instance_url(host, instance, gateway))
         for host in fleet.hosts
@@ -68,6 +73,8 @@ def with_lists(stack: Stack) -> dict[str, Provider]:
         for name, provider in stack.providers.items()
         if provider.enabled
         and provider.remote
+        and provider.lists_models
+        and provider.lists_every_name
         and any(not is_wildcard(model) for model in stack.models_of(name))
     }
 
@@ -89,6 +96,19 @@ def listed(answer: object) -> dict[str, dict[str, Any]] | None:
     return None
 
 
+def next_page(answer: object) -> dict[str, str]:
+    """Parameters that lead to the next page of a list of models; empty after the last one.
+
+    Sources: Anthropic's Models API (has_more, last_id), Google's (nextPageToken).
+    """
+    page = answer if isinstance(answer, dict) else {}
+    if token := page.get("nextPageToken"):
+        return {"pageToken": str(token)}
+    if page.get("has_more") is True and page.get("last_id"):
+        return {"after_id": str(page["last_id"])}
+    return {}
+
+
 def not_listed(
     declaration: Declaration, server: Server, names: Collection[str], asked_from: str
 ) -> Iterator[Problem]:
@@ -99,6 +119,8 @@ def not_listed(
     """
     stack, provider = declaration.stack, server.provider
     at = server.declared
+    if not at.lists_every_name:
+        return
     known = {at.listed_name(name) for name in names}
     full = {at.full_name(name) for name in known}
     for model in stack.models_of(provider):

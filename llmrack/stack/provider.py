@@ -8,7 +8,7 @@ provider itself if it is somebody else's server, or None if it runs on our own h
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from pydantic import Field
@@ -37,6 +37,7 @@ class BaseProvider(Closed, ABC):
     + takes_openai_chats: whether ``chat_path`` takes chats in OpenAI's form
     + loaded_path: the path that lists its loaded models; None if there is none
     + describe_path: the path that describes one model; None if there is none
+    + lists_every_name: whether a name that its list leaves out is a mistake
     + may_serve_unlisted: whether it may serve models that its own list leaves out
     """
 
@@ -50,6 +51,7 @@ class BaseProvider(Closed, ABC):
     loaded_path: ClassVar[str | None] = None
     describe_path: ClassVar[str | None] = None
     may_serve_unlisted: ClassVar[bool] = False
+    lists_every_name: ClassVar[bool] = True
 
     enabled: bool = Field(
         True,
@@ -126,6 +128,45 @@ class BaseProvider(Closed, ABC):
 
     def instances(self, host: Host) -> tuple[Instance, ...]:
         """Its instances on ``host``."""
+        return ()
+
+    @property
+    def engine(self) -> str:
+        """The form of requests to it, as the gateway calls it."""
+        return self.dialect
+
+    def gives(self, kind: Kind) -> bool:
+        """Whether it can give this kind of answer."""
+        return kind in self.kinds
+
+    def client(self, kind: Kind, prefix: str) -> str:
+        """The client that LiteLLM takes for requests of ``kind``: http, openai, azure, or its own.
+
+        + prefix: LiteLLM's, as ``litellm`` has returned it
+        """
+        return "openai" if prefix == "openai" else "http"
+
+    def address(self, url: str) -> str | None:
+        """LiteLLM's ``api_base`` for the base address of an instance; None if it knows that."""
+        return url
+
+    @property
+    def keyless(self) -> str | None:
+        """LiteLLM's ``api_key`` if there is no secret; None to leave it out."""
+        return "none"
+
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        """More of LiteLLM's parameters, with references to secrets."""
+        return {}
+
+    @property
+    def lists_models(self) -> bool:
+        """Whether it can be asked for a list of its models."""
+        return True
+
+    def lacking(self) -> Iterable[CauseAndWayOut]:
+        """Cause and way out for each thing that it needs and that is not declared."""
         return ()
 
     @property

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, Field
 
 from llmrack.stack.kinds import MODES, Kind
+from llmrack.stack.litellm_provider import LiteLLMProvider
 from llmrack.stack.ollama.providers import (
     OllamaCloudProvider,
     OllamaProvider,
@@ -55,13 +56,14 @@ class VllmProvider(RemoteProvider):
     @property
     def version_url(self) -> str:
         """``/version``, beside /v1, too."""
-        return self.url.removesuffix("/v1") + "/version"
+        beside = self.base.removesuffix("/v1") + "/version"
+        return f"{beside}?{self.query}" if self.query else beside
 
     def wrong_url(self) -> CauseAndWayOut | None:
         """The address needs a path, and must not end in a path that is appended to it."""
         if urlsplit(self.url).path.rstrip("/"):
             return self.appended_twice()
-        return "has no path, and vLLM answers chats below /v1", f"write {self.url}/v1"
+        return "has no path, and vLLM answers chats below /v1", f"write {self.at('/v1')}"
 
 
 class OpenAICompatibleProvider(PaidProvider):
@@ -110,7 +112,8 @@ Provider = Annotated[
     | OllamaRemoteProvider
     | OllamaCloudProvider
     | VllmProvider
-    | OpenAICompatibleProvider,
+    | OpenAICompatibleProvider
+    | LiteLLMProvider,
     Field(discriminator="kind"),
 ]
 KINDS: dict[str, type[BaseModel]] = {
@@ -119,4 +122,5 @@ KINDS: dict[str, type[BaseModel]] = {
     "ollama-cloud": OllamaCloudProvider,
     "vllm": VllmProvider,
     "openai-compatible": OpenAICompatibleProvider,
+    "litellm": LiteLLMProvider,
 }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
@@ -22,6 +23,10 @@ HeaderValue = Annotated[
 ]
 SecretName = Annotated[str, StringConstraints(pattern=SECRET_NAME.pattern)]
 UrlPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._~/-]*$")]
+# Names of parameters in an address whose values are keys.
+_SECRET_PARAMETER = re.compile(
+    r"(^|[-_])(key|apikey|token|secret|password|sig|signature)$", re.IGNORECASE
+)
 # Paths that are appended to a base address.
 _ENDINGS = ("/chat/completions", "/completions", "/embeddings", "/responses", "/models")
 # Headers that the gateway or the HTTP client sets.
@@ -35,23 +40,35 @@ def _secret_name(value: Any) -> Any:  # noqa: ANN401  (pydantic hands over what 
 
 
 def _base_url(value: str) -> str:
-    # A path as RFC 3986 has it (3.3).
+    # A path and a query as RFC 3986 has them (3.3, 3.4).
     fits = re.fullmatch(
-        r"https?://[A-Za-z0-9._\-\[\]:]+(/([A-Za-z0-9._~/!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)?", value
+        r"https?://[A-Za-z0-9._\-\[\]:]+(/([A-Za-z0-9._~/!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)?"
+        r"(\?([A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*)?",
+        value,
     )
     try:
         # urlsplit reads brackets and the port, and refuses impossible ones.
-        if fits and urlsplit(value).hostname and urlsplit(value).port != 0:
-            return value.rstrip("/")
+        if not fits or not urlsplit(value).hostname or urlsplit(value).port == 0:
+            raise ValueError
     except ValueError:
-        pass
-    raise ValueError("is not an http:// or https:// address")
+        raise ValueError("is not an http:// or https:// address") from None
+    base, _, query = value.partition("?")
+    for name, _ in parse_qsl(query, keep_blank_values=True):
+        if _SECRET_PARAMETER.search(name):
+            raise ValueError(
+                f"has a secret in its query ({name}); take it out, keep it as a secret, and name "
+                "that in api_key or secret_headers"
+            )
+    return base.rstrip("/") + (f"?{query}" if query else "")
 
 
 class RemoteProvider(BaseProvider):
     """A server that somebody else runs, at an address."""
 
-    url: str = Field(description="Base address of the service.", examples=["http://10.0.0.7:11434"])
+    url: str = Field(
+        description="Base address of the service. A query in it is sent with every request.",
+        examples=["http://10.0.0.7:11434"],
+    )
     api_key: str | None = Field(
         None,
         description="Name of the secret (docs/secrets.md) that is sent as bearer token.",
@@ -104,7 +121,9 @@ class RemoteProvider(BaseProvider):
     def _check_tls(self) -> RemoteProvider:
         if self.tls_ca and not self.tls_verify:
             raise ValueError("'tls_ca' verifies what 'tls_verify: false' does not; keep one")
-        if (self.tls_ca or not self.tls_verify) and not self.url.startswith("https://"):
+        if (self.tls_ca or not self.tls_verify) and not (self.base or "https://").startswith(
+            "https://"
+        ):
             raise ValueError(
                 "'tls_ca' and 'tls_verify' are for https:// addresses; leave them out, or correct "
                 "the address"
@@ -117,9 +136,44 @@ class RemoteProvider(BaseProvider):
         return self
 
     @property
+    def base(self) -> str:
+        """Its address without the query; paths are appended to it."""
+        return self.url.partition("?")[0]
+
+    @property
+    def query(self) -> str:
+        """The query of its address, which goes with every request; empty if there is none."""
+        return self.url.partition("?")[2]
+
+    def at(self, path: str) -> str:
+        """The URL of a path below its address, with its query."""
+        return f"{self.base}{path}?{self.query}" if self.query else f"{self.base}{path}"
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """Names of the secrets that are sent to it."""
         return (*([self.api_key] if self.api_key else []), *self.secret_headers.values())
+
+    @property
+    def takes_bearer(self) -> bool:
+        """Whether its key is a bearer token."""
+        return True
+
+    @property
+    def key_header(self) -> str:
+        """The header that has the key in requests of llmrack's own."""
+        return "authorization"
+
+    @property
+    def own_headers(self) -> Mapping[str, str]:
+        """Headers that requests of llmrack's own need beside the declared ones."""
+        return {}
+
+    def place_of(self, secret: str) -> str:
+        """The key of its declaration that names a secret."""
+        if secret == self.api_key:
+            return "api_key"
+        return "secret_headers" if secret in self.secret_headers.values() else "secret_settings"
 
     @property
     def list_path(self) -> str:
@@ -133,7 +187,7 @@ class RemoteProvider(BaseProvider):
 
     def watched(self, url: str) -> tuple[str, str]:
         """Its list of models."""
-        return self.url, self.list_path
+        return self.base, self.list_path
 
     @abstractmethod
     def wrong_url(self) -> CauseAndWayOut | None:

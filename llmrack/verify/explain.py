@@ -66,7 +66,7 @@ def explain(status: int, message: str, deployments: Sequence[Deployment]) -> str
     + deployments: those that could have answered
     """
     first = deployments[0]
-    server = _either(f"{deployment.instance} ({deployment.url})" for deployment in deployments)
+    server = _either(map(_named, deployments))
     models = _either(deployment.model for deployment in deployments)
     text = message.lower()
     if refused_by_gateway(status, message):
@@ -100,6 +100,11 @@ def explain(status: int, message: str, deployments: Sequence[Deployment]) -> str
     if status == 429:
         return str(overloaded(server, message))
     return str(failed(server, status, message))
+
+
+def _named(deployment: Deployment) -> str:
+    """The instance with its address, if that is known."""
+    return deployment.instance + (f" ({deployment.url})" if deployment.url else "")
 
 
 def _either(values: Iterable[str]) -> str:

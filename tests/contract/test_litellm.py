@@ -20,12 +20,14 @@ from llmrack.components.monitor.monitor import metrics_key
 from llmrack.secrets.value import Secret
 from llmrack.stack.deployments import Deployment
 from llmrack.stack.fleet import Host
+from llmrack.stack.litellm_facts import FILE
 from llmrack.stack.settings import Settings
 from llmrack.verify.explain import explain
 from llmrack.verify.probes import message_of
 from tests.contract.litellm_probes import PROBES
 from tests.lab.front import Front, breakable, provider
 from tests.lab.gateway_process import KEY
+from tools.providers import made
 
 PROGRAM = Path(__file__).with_name("litellm_probes.py")
 # Kinds of providers, by LiteLLM's prefix of a chat.
@@ -98,6 +100,11 @@ def probed(world: World, gateway_python: Path) -> dict[str, str | None]:
 def test_point(probed: dict[str, str | None], probe: str) -> None:
     if reason := probed[probe]:
         pytest.fail(reason, pytrace=False)
+
+
+def test_what_is_noted_of_providers_is_what_litellm_knows(gateway_python: Path) -> None:
+    # Stale after another release of LiteLLM: `make lock` makes it anew.
+    assert made(gateway_python) == FILE.read_text()
 
 
 def test_no_ollama_is_asked_about_its_models(world: World) -> None:

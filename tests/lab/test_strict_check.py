@@ -155,8 +155,19 @@ def rendered(folder: Path) -> Path:
         "llama3.1:latest": {"provider": ["local", "vllm"], "strategy": "latency"},
     }
     headers = {"headers": {"X-Client-ID": "x"}, "secret_headers": {"X-API-Key": "VLLM_HEADER"}}
+    bedrock = {
+        "kind": "litellm",
+        "prefix": "bedrock",
+        "settings": {"aws_region_name": "eu-central-1"},
+        "secret_settings": {"aws_access_key_id": "AWS_ID", "aws_secret_access_key": "AWS_SECRET"},
+    }
+    services = {
+        "bedrock": bedrock,
+        "anthropic": {"kind": "litellm", "prefix": "anthropic", "api_key": "ANTHROPIC_API_KEY"},
+    }
+    models |= {"nova": {"provider": "bedrock", "tpm": 9}, "claude": {"provider": "anthropic"}}
     declared = stack(
-        providers=STACK["providers"] | {"vllm": STACK["providers"]["vllm"] | headers},
+        providers=STACK["providers"] | {"vllm": STACK["providers"]["vllm"] | headers} | services,
         models=models,
         tiers={"eco": ["llama3.1:latest", "gpt-oss:20b-cloud"]},
         mixes={"mixed": {"llama3.1:latest": 80, "gpt-oss:20b-cloud": 20}},
@@ -197,6 +208,7 @@ def test_no_value_is_ever_shown(found: dict[str, list]) -> None:
 
 def test_what_is_rendered_from_a_stack_passes(gateway_python: Path, tmp_path: Path) -> None:
     keys = dict.fromkeys(("OLLAMA_API_KEY", "LITELLM_MASTER_KEY", "VLLM_HEADER"), "x")
+    keys |= dict.fromkeys(("AWS_ID", "AWS_SECRET", "ANTHROPIC_API_KEY"), "x")
     assert mistakes_in(gateway_python, rendered(tmp_path), **keys) == []
 
 

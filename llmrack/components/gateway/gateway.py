@@ -45,8 +45,9 @@ def configuration(stack: Stack, fleet: Fleet, host: Host) -> str:
             {
                 "name": deployment.name,
                 "litellm_model": deployment.litellm_model,
-                "url": deployment.url,
-                "secret": deployment.secret,
+                "url": provider.address(deployment.url),
+                "key": f"os.environ/{deployment.secret}" if deployment.secret else provider.keyless,
+                "parameters": provider.parameters,
                 "id": deployment.id,
                 "timeout": model.timeout or provider.timeout,
                 "stream_timeout": model.stream_timeout or provider.stream_timeout,

@@ -100,7 +100,11 @@ def _instance(provider: Provider, deployment: Deployment) -> dict[str, Any]:
         "loaded": provider.loaded_path,
         # None: LiteLLM's path.
         "chat": provider.unusual_chat_path,
-        "key": remote.api_key if remote else None,
+        "key": remote.api_key if remote and remote.takes_bearer else None,
+        # Everything that is secret in requests to it.
+        "secrets": remote.secrets if remote else (),
+        # Sent with every request to it.
+        "query": remote.query if remote else "",
         "headers": remote.headers if remote else {},
         "secret_headers": remote.secret_headers if remote else {},
         "verify": verify,
@@ -118,6 +122,7 @@ def _deployment(stack: Stack, deployment: Deployment) -> dict[str, Any]:
         "level": deployment.level,
         "weight": deployment.weight,
         "kind": kind_of(model),
+        "client": provider.client(kind_of(model), deployment.prefix),
         "first_token_timeout": first if kind_of(model) == "chat" else None,
         "timeout": model.timeout or provider.timeout,
         "stream_timeout": model.stream_timeout or provider.stream_timeout,
@@ -135,7 +140,7 @@ def _rules(stack: Stack, deployment: Deployment, provider: Provider) -> dict[str
     model, name = stack.models[deployment.model], deployment.name
     thinking = model.thinking
     return {
-        "engine": provider.dialect,
+        "engine": provider.engine,
         "outside": provider.runs_on is None,
         "capabilities": None if is_wildcard(deployment.model) else model.capabilities,
         "levels": levels(model, deployment.upstream, provider),

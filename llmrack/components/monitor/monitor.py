@@ -214,7 +214,7 @@ def _certificates(stack: Stack, release: str) -> list[dict[str, Any]]:
         remote = provider.remote
         if remote is None or not (provider.enabled and remote.tls_verify):
             continue
-        parts = urlsplit(remote.url)
+        parts = urlsplit(remote.base)
         if parts.scheme == "https":
             authority = f"{release}/{authority_file(name)}" if remote.tls_ca else None
             place = {"host": parts.hostname, "port": parts.port or 443}

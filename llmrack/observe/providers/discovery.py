@@ -93,6 +93,11 @@ def discover(inventory: str, folder: Path, provider: str) -> Discovery:
         return models
 
     declared_provider = stack.providers[provider]
+    if not declared_provider.lists_models:
+        raise NotDiscovered(
+            f"no list of the models of {provider} is known; declare them in "
+            f"{declared.declaration.stack_file} by the names of the service's own page"
+        )
 
     def full(name: str) -> str:
         """The same text for all names that mean one model to the provider."""
@@ -120,7 +125,7 @@ def models_at(server: Server, talk: Talk) -> Iterator[Found]:
         description: object = entry
         if path := server.declared.describe_path:
             try:
-                description = talk.post(server.url + path, {"model": name})
+                description = talk.post(server.at(path), {"model": name})
             except NotAnswered:
                 # A proxy may refuse the path, and only Ollama's own server has it.
                 description = entry

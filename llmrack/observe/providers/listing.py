@@ -110,7 +110,9 @@ def listing(inventory: str, folder: Path) -> Listing:
 def _address(provider: Provider) -> tuple[str, tuple[str, ...]]:
     """A provider's address, and the names of its secrets."""
     remote = provider.remote
-    return remote.url if remote else f"group {provider.runs_on}", provider.secrets
+    if remote is None:
+        return f"group {provider.runs_on}", provider.secrets
+    return remote.url or remote.base or "(an address that LiteLLM knows)", provider.secrets
 
 
 def _key(name: str, stored: StoredSecret | None) -> Key:

@@ -30,6 +30,8 @@ from llmrack.stack.model_lists import Server, not_listed, servers
 from llmrack.tables import printed
 from llmrack.verify.causes import Trouble
 
+# The result for a provider that cannot be asked for anything without costs.
+NO_TEST = "no test"
 KEPT = Path(".llmrack/tested.json")
 
 
@@ -44,6 +46,7 @@ class Tested:
     + trouble: the failure; None if it answers and accepts the key
     + ms: milliseconds until its list had come, connection included; None without a list
     + models: the number of models that it lists; None without a list
+    + untested: why nothing was asked; empty otherwise
     + missing: the declared models that it does not list, each with place and way out
     """
 
@@ -55,6 +58,7 @@ class Tested:
     ms: int | None = None
     models: int | None = None
     missing: tuple[str, ...] = ()
+    untested: str = ""
 
     @property
     def name(self) -> str:
@@ -67,6 +71,8 @@ class Tested:
         """One word or two: ok, or the class of what is wrong."""
         if self.trouble:
             return self.trouble.kind
+        if self.untested:
+            return NO_TEST
         return "model missing" if self.missing else "ok"
 
     @property
@@ -74,7 +80,7 @@ class Tested:
         """Its part in the exit code."""
         if self.trouble and self.trouble.kind == "gateway":
             return NOT_ASKED
-        return FINE if self.result == "ok" else NOT_FINE
+        return FINE if self.result in ("ok", NO_TEST) else NOT_FINE
 
 
 def test_providers(
@@ -117,6 +123,8 @@ def test_providers(
         who = (server.provider, server.instance, gateway, now())
         ms = models = None
         missing: tuple[str, ...] = ()
+        if not server.declared.lists_models:
+            return Tested(*who, untested=why_no_test(server))
         try:
             with reach.talk(server) as talk:
                 listed = talk.models()
@@ -140,6 +148,14 @@ def test_providers(
         else:
             results += answer
     return results
+
+
+def why_no_test(server: Server) -> str:
+    """A sentence for a provider whose list of models is not known."""
+    return (
+        f"{server.provider} was not asked: no list of models is known of it, and every other "
+        "request costs; a deploy and `llmrack verify` ask its models"
+    )
 
 
 def keep_tested(folder: Path, tested: Sequence[Tested]) -> None:
@@ -180,6 +196,7 @@ def table(tested: Sequence[Tested]) -> str:
         figures = ("" if number is None else str(number) for number in (test.ms, test.models))
         shown.add_row(*map(Text, (test.name, test.gateway, test.result, *figures)))
     sentences = [str(test.trouble) for test in tested if test.trouble]
+    sentences += [test.untested for test in tested if test.untested]
     sentences += [sentence for test in tested for sentence in test.missing]
     return printed(shown, *dict.fromkeys(sentences))
 

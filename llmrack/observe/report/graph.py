@@ -119,7 +119,7 @@ def places(stack: Stack, fleet: Fleet) -> list[Place]:
             instances = list(group)
             names = [instance.partition("/")[2] for instance in instances]
             first = by_instance[instances[0]]
-            line = urlsplit(first.url).netloc if provider.remote else host
+            line = (urlsplit(first.url).netloc or name) if provider.remote else host
             if any(names):
                 line += f": {', '.join(names)}"
             figures = [f"priority {first.level}"] if len(priorities) > 1 else []

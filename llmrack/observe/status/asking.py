@@ -149,6 +149,8 @@ def _ask_server(
     """The answer of a server elsewhere; nothing is generated, so it costs nothing."""
     declaration = gateways.declared.declaration
     answer = ServerAnswer(datetime.now(UTC))
+    if not server.declared.lists_models:
+        return answer
     try:
         with reach.talk(server) as talk:
             listed = talk.models()
@@ -176,7 +178,7 @@ def _with_version(answer: ServerAnswer, server: Server, talk: Talk) -> ServerAns
         answer = replace(answer, version=_version(talk, provider.version_url))
     if provider.loaded_path:
         with suppress(NotAnswered):
-            listed = dig(talk.get(server.url + provider.loaded_path), "models")
+            listed = dig(talk.get(server.at(provider.loaded_path)), "models")
             answer = replace(answer, loaded=loaded_of(listed))
     return answer
 

@@ -174,7 +174,7 @@ def elsewhere_status(
         name,
         provider.kind,
         None,
-        provider.remote.url if provider.remote else "",
+        (provider.remote.url or provider.remote.base) if provider.remote else "",
         provider.enabled,
         provider.priority,
         state,

@@ -68,6 +68,8 @@ __all__ = [
     "UnprocessableEntityError",
     "UserAPIKeyAuth",
     "all_litellm_params",
+    "ask_by_chats_only",
+    "azure_client",
     "call",
     "fallback_target_model_name",
     "flush_logs",
@@ -81,6 +83,7 @@ __all__ = [
     "replace_call",
     "router",
     "stream_chunk_builder",
+    "supported_parameters",
     "user_api_key_auth",
 ]
 
@@ -130,6 +133,36 @@ def router() -> Any:  # noqa: ANN401  (its Router)
     from litellm.proxy.proxy_server import llm_router
 
     return llm_router
+
+
+def azure_client(params: dict[str, Any], http: Any) -> Any:  # noqa: ANN401  (OpenAI's SDK)
+    """The client that LiteLLM makes for Azure, with ``http`` beneath.
+
+    + params: LiteLLM's parameters of the deployment
+    """
+    from litellm.llms.azure.common_utils import BaseAzureLLM
+
+    made: Any = BaseAzureLLM().get_azure_openai_client(
+        api_key=params.get("api_key"),
+        api_base=params.get("api_base"),
+        api_version=params.get("api_version"),
+        litellm_params=params,
+        _is_async=True,
+    )
+    return made.with_options(http_client=http, max_retries=0, timeout=None)
+
+
+def ask_by_chats_only() -> None:
+    """Have requests of /v1/messages become chats for Anthropic's own API, too."""
+    from litellm.utils import ProviderConfigManager
+
+    none = staticmethod(lambda *_, **__: None)
+    ProviderConfigManager.get_provider_anthropic_messages_config = none
+
+
+def supported_parameters(model: str) -> set[str]:
+    """OpenAI's parameters that LiteLLM translates for a model; it drops others in silence."""
+    return set(litellm.get_supported_openai_params(model) or ())
 
 
 async def flush_logs() -> None:

@@ -26,6 +26,8 @@ from .litellm_parts import (
 from .routing.check import Config, Problem, callbacks
 
 REFERENCE = "os.environ/"
+# Providers that LiteLLM would show another one's key, from its environment.
+SHOWN_OTHERS_KEYS = ("ollama", "ollama_chat", "openai", "hosted_vllm", None)
 # How alike a name and a hint are at least; less alike names often mean different things.
 SLIP = 0.9
 VERSION = version("litellm")
@@ -130,7 +132,7 @@ def check_deployment(deployment: object, path: str) -> Iterator[Problem]:
                 " give the address without a path"
             ),
         )
-    if not params.get("api_key"):
+    if not params.get("api_key") and provider in SHOWN_OTHERS_KEYS:
         yield (
             f"{path}.api_key",
             (

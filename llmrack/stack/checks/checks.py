@@ -43,6 +43,8 @@ def _traps(d: Declaration) -> Iterator[Problem]:
         wrong = provider.remote.wrong_url() if provider.remote else None
         if wrong:
             yield d.problem(f"providers.{name}.url", *wrong)
+        for lacking in provider.lacking():
+            yield d.problem(f"providers.{name}", *lacking)
     for name, model in d.stack.models.items():
         for at in model.provider:
             named = d.stack.providers.get(at)

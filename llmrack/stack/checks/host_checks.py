@@ -57,13 +57,14 @@ def addresses(d: Declaration) -> Iterator[Problem]:
         if remote is None:
             continue
         client = [remote.api_key, sorted(remote.headers.items())]
-        client.append(sorted(remote.secret_headers.items()))
-        other = seen.setdefault(f"{remote.url} {client}", name)
+        client += [sorted(remote.secret_headers.items()), sorted(provider.parameters.items())]
+        prefix = provider.litellm("chat", "")[0] if not remote.url else ""
+        other = seen.setdefault(f"{remote.url} {prefix} {client}", name)
         if other != name:
             yield d.problem(
                 f"providers.{name}.url",
-                f"{remote.url} is already the address of provider {other!r}, with the same key "
-                "and headers",
+                f"{remote.url or remote.base or prefix} is already the address of provider "
+                f"{other!r}, with the same key and headers",
                 "keep one provider for it and give its models to that one, or give each a key",
             )
     at: dict[tuple[str, int], str] = {}

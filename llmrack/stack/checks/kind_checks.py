@@ -35,7 +35,7 @@ def providers(d: Declaration) -> Iterator[Problem]:
         kind = kind_of(model)
         for at in model.provider:
             provider = d.stack.providers.get(at)
-            if provider is None or kind in provider.kinds:
+            if provider is None or provider.gives(kind):
                 continue
             yield d.problem(
                 f"models.{name}.capabilities",

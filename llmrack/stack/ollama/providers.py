@@ -168,15 +168,15 @@ class OllamaRemoteProvider(_AskedAsOllama, RemoteProvider):
     @property
     def version_url(self) -> str:
         """Where it gives signs of life."""
-        return self.url + self.paths.health
+        return self.at(self.paths.health)
 
     def watched(self, url: str) -> tuple[str, str]:
         """Its signs of life."""
-        return self.url, self.paths.health
+        return self.base, self.paths.health
 
     def wrong_url(self) -> CauseAndWayOut | None:
         """It does not end in what is appended to it."""
-        return _appended_twice(self.url)
+        return _appended_twice(self.base)
 
 
 class OllamaCloudProvider(_AskedAsOllama, PaidProvider):
@@ -219,7 +219,7 @@ class OllamaCloudProvider(_AskedAsOllama, PaidProvider):
 
     def wrong_url(self) -> CauseAndWayOut | None:
         """It does not end in what is appended to it."""
-        return _appended_twice(self.url)
+        return _appended_twice(self.base)
 
 
 def _appended_twice(url: str) -> CauseAndWayOut | None:

@@ -153,3 +153,27 @@ def test_an_authority_for_what_is_not_verified_is_refused(tmp_path):
 def test_tls_is_for_https(tmp_path):
     text = mistake(tmp_path, url="http://office", tls_verify=False)
     assert "are for https:// addresses; leave them out, or correct the address" in text
+
+
+AZURE = "https://x.openai.azure.com/openai/deployments/y?api-version=2024-10-21"
+
+
+def test_a_query_of_an_address_goes_behind_what_is_appended_to_it():
+    office = remote(url="http://host:8000/v1/?tenant=a%20b&x=1")
+    assert office.base == "http://host:8000/v1"
+    assert office.at("/models") == "http://host:8000/v1/models?tenant=a%20b&x=1"
+    assert office.version_url == "http://host:8000/v1/api/version?tenant=a%20b&x=1"
+
+
+@pytest.mark.parametrize("kind", ["openai-compatible", "vllm"])
+def test_an_address_with_a_query_is_an_address(tmp_path, kind):
+    stack = load(tmp_path, kind=kind, url=AZURE, secret_headers={"api-key": "AZURE_API_KEY"})
+    assert stack.providers["office"].url == AZURE
+
+
+@pytest.mark.parametrize("name", ["key", "api_key", "api-key", "access_token", "sig"])
+def test_a_key_in_the_query_of_an_address_is_refused_and_not_shown(tmp_path, name):
+    text = mistake(tmp_path, url=f"https://host/v1?{name}=sk-do-not-show")
+    assert f"has a secret in its query ({name})" in text
+    assert "sk-do-not-show" not in text
+    assert "secret_headers" in text

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..litellm_parts import OPENAI_CHAT_COMPLETION_PARAMS
+from ..litellm_parts import OPENAI_CHAT_COMPLETION_PARAMS, supported_parameters
 from . import ollama, thinking, types
 from .refusals import Refusal
 from .rules import Rules
@@ -70,6 +70,9 @@ _HARMLESS = [
     "context_management",
     "client_metadata",
 ]
+# Parameters that every call of LiteLLM has, and those without which the answer is another thing.
+_ALWAYS = {"model", "messages", "stream", "stream_options", "metadata", "max_retries", "timeout"}
+_SHAPES = ("tools", "functions", "response_format")
 # Fields of other providers' messages, which OpenAI's own service refuses.
 _NOTES = ("thinking_blocks", "reasoning_content", "provider_specific_fields", "cache_control")
 _LOCAL_NAMES = ("localhost", ".localhost", ".local", ".lan", ".internal", ".home.arpa", ".lab")
@@ -101,6 +104,8 @@ def chat(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list
         ollama.tools(kwargs)
         kwargs["extra_body"] = ollama.body(rules, kwargs, level)
         return left_out
+    if rules.engine == "litellm":
+        return left_out + _translated(rules, declared, kwargs, level)
     if rules.engine == "vllm":
         left_out += _taken(kwargs, ("store", "service_tier", "prediction", "verbosity"))
     if level is not None and rules.levels:
@@ -112,6 +117,25 @@ def chat(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list
     known = set(OPENAI_CHAT_COMPLETION_PARAMS) - {"metadata"}
     kwargs["allowed_openai_params"] = sorted(known & kwargs.keys())
     return left_out
+
+
+def _translated(
+    rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any], level: str | None
+) -> list[str]:
+    """Leave out what LiteLLM does not translate; returns the names. Raises Refusal as ``chat``."""
+    if level is not None:
+        kwargs["reasoning_effort"] = level
+    known = supported_parameters(kwargs["model"])
+    if rules.can("tools"):
+        # LiteLLM judges by its list of models, which lacks the newest.
+        known |= {"tools", "tool_choice"}
+        kwargs["allowed_openai_params"] = sorted({"tools", "tool_choice"} & kwargs.keys())
+    asked = {name for name in OPENAI_CHAT_COMPLETION_PARAMS if kwargs.get(name) is not None}
+    asked -= {*_ALWAYS, *declared}
+    for name in _SHAPES:
+        if name in asked - known:
+            raise Refusal(f"the model's API has no {name}; leave it out", name)
+    return _taken(kwargs, sorted(asked - known))
 
 
 def embedding(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list[str]:
@@ -199,6 +223,9 @@ def _message(rules: Rules, number: int, message: dict[str, Any]) -> dict[str, An
             )
     if rules.engine == "ollama":
         return ollama.message(number, message)
+    if rules.engine == "litellm":
+        # LiteLLM translates them for the services that know them.
+        return message
     for name in _NOTES:
         message.pop(name, None)
     return message

@@ -33,6 +33,12 @@ _OLLAMA_500 = re.compile(
     r"|illegal base64|unsupported (?:image|content)|template: |invalid message",
     re.IGNORECASE,
 )
+# What services answer with status 400 although the key or the account is to blame: Google
+# (https://ai.google.dev/gemini-api/docs/troubleshooting), Anthropic.
+_OF_ACCOUNT = re.compile(
+    r"api[ _]key (?:not valid|not found|expired)|API_KEY_INVALID|credit balance is too low",
+    re.IGNORECASE,
+)
 # LiteLLM's own words before those of the upstream.
 _PREFIX = re.compile(r"^(?:litellm\.)?\w*(?:Error|Exception)\w*:? *-? *|^\w+Exception - ")
 
@@ -73,6 +79,8 @@ def means_request(status: int, complaint: str, engine: str) -> bool:
     + complaint: the upstream's message
     + engine: ollama, vllm or openai
     """
+    if engine == "litellm" and status == 400 and _OF_ACCOUNT.search(complaint):
+        return False
     if status in (400, 413, 415, 422, 501):
         return True
     return engine == "ollama" and status == 500 and bool(_OLLAMA_500.search(complaint))

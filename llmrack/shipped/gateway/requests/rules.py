@@ -13,7 +13,7 @@ USUAL_LEVELS = ("low", "medium", "high")
 class Rules:
     """The rules for one model at one provider.
 
-    + engine: the server's form of requests: ollama, vllm or openai
+    + engine: the server's form of requests: ollama, vllm, openai or litellm
     + outside: whether the provider is no Ollama of the inventory
     + capabilities: as declared; None for a wildcard, whose models are not known
     + levels: of thinking, from least to most; empty: thinking is only on or off

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from ..litellm_parts import Call, call, replace_call
+from ..litellm_parts import Call, ask_by_chats_only, call, replace_call
 from ..requests import adapt, media
 from ..requests.refusals import Refusal
 from . import completions
@@ -65,6 +65,7 @@ class Attempts:
 
     def install(self) -> None:
         """Wrap LiteLLM's calls."""
+        ask_by_chats_only()
         for name, function in self._calls.items():
             replace_call(name, function)
 
@@ -118,7 +119,7 @@ class Attempts:
             answer = await self._ask(deployment, completions.as_chat, dict(kwargs))
             return completions.as_completion(answer, kwargs)
         asked = dict(kwargs)
-        whole = self._bound(deployment, kwargs, sdk=True)
+        whole = self._bound(deployment, kwargs, "openai")
         self._adapt(deployment, adapt.chat, kwargs)
         completions.count(kwargs)
         answer = await self._plain(deployment, self._text, args, kwargs, whole)
@@ -157,19 +158,18 @@ class Attempts:
         except Refusal as refusal:
             raise refused(deployment, refusal, trail, time.monotonic()) from None
 
-    def _bound(self, deployment: Deployment, kwargs: dict[str, Any], *, sdk: bool = False) -> float:
+    def _bound(
+        self, deployment: Deployment, kwargs: dict[str, Any], client: str | None = None
+    ) -> float:
         """Seconds for the whole attempt: as declared, or as the client asks.
 
-        + sdk: whether LiteLLM uses OpenAI's SDK for any provider here
+        + client: the kind of client, if it is not the deployment's
         """
         given = kwargs.get("timeout")
         declared = (None, deployment.timeout, deployment.stream_timeout)
         whole = float(deployment.timeout if given in declared else given)
         kwargs["timeout"] = whole
-        # A request of /v1/responses has lost the prefix.
-        model = str((deployment.params or kwargs)["model"])
-        sdk = sdk or model.startswith("openai/")
-        self._clients.choose(deployment.instance.name, kwargs, sdk=sdk)
+        self._clients.choose(deployment.instance.name, kwargs, client or deployment.client)
         return whole
 
     async def _plain(

@@ -83,10 +83,7 @@ def _read(text: str) -> _Declared:
             name: [*group["deployments"], *group["chain"]]
             for name, group in declared["groups"].items()
         },
-        {
-            name: [instance["key"], *instance["secret_headers"].values()]
-            for name, instance in instances.items()
-        },
+        {name: list(instance["secrets"]) for name, instance in instances.items()},
         {name: instance["verify"] for name, instance in instances.items()},
     )
 

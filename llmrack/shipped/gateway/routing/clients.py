@@ -18,7 +18,7 @@ import httpx
 import openai
 from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 
-from ..litellm_parts import AsyncHTTPHandler, LiteLLMAiohttpTransport
+from ..litellm_parts import AsyncHTTPHandler, LiteLLMAiohttpTransport, azure_client
 from .redact import shown_keys, without
 from .watch import headers, tls
 
@@ -86,6 +86,8 @@ class _Client(AsyncHTTPHandler):
         if request.url.host == self._host:
             # LiteLLM omits the declared headers from some kinds of requests.
             request.headers.update(self._declared)
+            if query := self._spec["query"]:
+                request.url = request.url.copy_merge_params(httpx.QueryParams(query))
         path = self._spec["chat"]
         if path and request.url.path.endswith(_OLLAMA_CHAT):
             begin = request.url.path.removesuffix(_OLLAMA_CHAT)
@@ -103,19 +105,23 @@ class Clients:
         self._http: dict[str, _Client] = {}
         self._openai: dict[str, openai.AsyncOpenAI] = {}
 
-    def choose(self, instance: str, kwargs: dict[str, Any], *, sdk: bool) -> None:
+    def choose(self, instance: str, kwargs: dict[str, Any], client: str) -> None:
         """Give a call of LiteLLM the client of the instance that it asks.
 
-        + sdk: OpenAI's; otherwise LiteLLM's own
+        + client: http: our own; openai, azure: that SDK with our own beneath; own: LiteLLM's own
         """
+        if client == "own":
+            return
         http = self.http(instance)
-        if not sdk:
+        if client == "http":
             kwargs["client"] = http
             return
+        if instance not in self._openai and client == "azure":
+            self._openai[instance] = azure_client(kwargs, http.client)
         if instance not in self._openai:
             self._openai[instance] = openai.AsyncOpenAI(
-                api_key=kwargs["api_key"],
-                base_url=kwargs["api_base"],
+                api_key=kwargs.get("api_key") or "none",
+                base_url=kwargs.get("api_base") or self._specs[instance]["url"],
                 max_retries=0,
                 # LiteLLM passes no timeout for speech; each attempt has its own (attempt.py).
                 timeout=None,

@@ -239,6 +239,7 @@ class Deployment:
     """A deployment's entry in routing.json, with its instance.
 
     + kind: of answers: chat, embedding, transcription, speech, rerank or image
+    + client: the client that LiteLLM takes for it: http, openai, azure, or own for LiteLLM's own
     + upstream: the instance's name for the model
     + level: deployments of a lower level are asked first
     + weight: its share among the deployments of its level
@@ -256,6 +257,7 @@ class Deployment:
     level: int
     weight: float
     kind: str
+    client: str
     first_token_timeout: float | None
     timeout: float
     stream_timeout: float

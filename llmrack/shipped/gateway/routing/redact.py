@@ -20,8 +20,7 @@ def shown_keys(spec: Mapping[str, Any]) -> dict[str, str]:
 
     + spec: its entry in routing.json
     """
-    names = {*spec["secret_headers"].values(), *([spec["key"]] if spec["key"] else [])}
-    return {name: value for name in names if (value := os.environ.get(name))}
+    return {name: value for name in spec["secrets"] if (value := os.environ.get(name))}
 
 
 async def without(keys: Mapping[str, str], response: httpx.Response) -> httpx.Response:

@@ -41,6 +41,7 @@ class Watch:
         self._spec = spec
         self._cooldown = cooldown
         self._looked_at_loaded = -math.inf
+        self._query = httpx.QueryParams(spec["query"]) or None
         self._proofs: set[asyncio.Task[None]] = set()
         self._client = httpx.AsyncClient(
             headers=headers(spec), timeout=SIGN_TIMEOUT, verify=tls(spec["verify"])
@@ -94,7 +95,7 @@ class Watch:
     async def _ask_for_sign(self) -> httpx.Response:
         url, path = self._spec["url"], self._spec["health"]
         if path != SERVER:
-            return await self._client.get(url + path)
+            return await self._client.get(url + path, params=self._query)
         return await self._client.request("OPTIONS", url, extensions={"target": SERVER.encode()})
 
     async def _see_loaded(self, now: float) -> None:
@@ -103,7 +104,7 @@ class Watch:
             return
         self._looked_at_loaded = now
         try:
-            answer = await self._client.get(self._spec["url"] + path)
+            answer = await self._client.get(self._spec["url"] + path, params=self._query)
             models = answer.raise_for_status().json()["models"]
             self.instance.see_loaded(frozenset(str(model["name"]) for model in models), now)
         except (httpx.HTTPError, ValueError, KeyError, TypeError):

@@ -79,7 +79,11 @@ def test_integrations_of_litellms_own_pass(release: Path) -> None:
         (lambda d: d["groups"].pop("eco"), "groups", "'eco' is missing in routing.json"),
         (lambda d: d["groups"]["coder"]["chain"].append("gone"), "groups.coder", "no 'gone'"),
         (lambda d: d["instances"].pop("vllm"), "vllm/coder", "no instance 'vllm'"),
-        (lambda d: d["instances"]["vllm"].update(key="GONE"), "instances.vllm", "GONE, which is"),
+        (
+            lambda d: d["instances"]["vllm"].update(secrets=["GONE"]),
+            "instances.vllm",
+            "GONE, which is",
+        ),
         (lambda d: d["instances"]["vllm"].update(verify="x.pem"), "vllm.verify", "No such file"),
         (lambda d: d["instances"]["vllm"].update(verify="serve.py"), "vllm.verify", "not PEM"),
         (lambda d: d["instances"]["vllm"].pop("verify"), "routing.json", "KeyError"),

@@ -125,7 +125,7 @@ def test_what_is_listed_no_more_counts_as_answered_no_more(watched: Any) -> None
 
 def test_a_model_has_as_many_requests_as_it_may(watched: Any) -> None:
     deployment = health.Deployment(
-        *("box1/m", watched, "m", 1, 1.0, "chat", None, 60.0, 60.0, "m", "local", 0, False),
+        *("box1/m", watched, "m", 1, 1.0, "chat", "http", None, 60.0, 60.0, "m", "local", 0, False),
         rules=None,
         params={"max_parallel_requests": 1},
     )

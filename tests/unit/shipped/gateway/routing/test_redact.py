@@ -46,6 +46,6 @@ def test_the_keys_are_those_that_the_instance_is_shown(monkeypatch: pytest.Monke
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("UNSET", raising=False)
-    spec = {"key": "OFFICE_API_KEY", "secret_headers": {"X-A": "OFFICE_HEADER", "X-B": "UNSET"}}
+    spec = {"secrets": ["OFFICE_API_KEY", "OFFICE_HEADER", "UNSET"]}
     assert redact.shown_keys(spec) == KEYS
-    assert redact.shown_keys({"key": None, "secret_headers": {}}) == {}
+    assert redact.shown_keys({"secrets": []}) == {}
