@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from llmrack.adopt import services
 from llmrack.adopt.entry import Entry
 from llmrack.adopt.notes import Notes
 from llmrack.stack.models import Model
@@ -168,9 +169,9 @@ def _default_upstream(name: str, provider: dict[str, Any]) -> str:
 
 def _provider(parts: Parts, provider: dict[str, Any], label: str) -> str:
     """The name of a provider, which is added unless it is there."""
-    ranked = ("priority", "weight")
     for name, known in parts.providers.items():
-        if {n: value for n, value in known.items() if n not in ranked} == provider:
+        plain = {n: value for n, value in known.items() if n not in ("priority", "weight")}
+        if plain == provider or _is_same_server(plain, provider):
             return name
     number, name = 1, label
     while name in parts.providers:
@@ -178,6 +179,17 @@ def _provider(parts: Parts, provider: dict[str, Any], label: str) -> str:
         name = f"{label}-{number}"
     parts.providers[name] = dict(provider)
     return name
+
+
+def _is_same_server(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two providers are one server, which is asked in OpenAI's form by either."""
+    kinds = ("kind", "prefix")
+    clients = [
+        {name: value for name, value in provider.items() if name not in kinds}
+        for provider in (one, other)
+    ]
+    speak = all(services.speaks_openai(provider) for provider in (one, other))
+    return speak and "url" in one and clients[0] == clients[1]
 
 
 def _text(value: object) -> str:

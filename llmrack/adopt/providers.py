@@ -39,7 +39,7 @@ class Providers:
             return None
         asked = services.asked(model, prefix, url)
         if asked is None:
-            cause = "names no provider, and LiteLLM does not know one for it"
+            cause = "names no provider, and none is known for it"
             self._notes.lost(fields.at("model"), cause, "write PROVIDER/MODEL")
             return None
         if asked.url is None and (default := services.default_address(asked.prefix)):

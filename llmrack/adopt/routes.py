@@ -46,8 +46,9 @@ class Routing:
             for setting, part in CHAINS.items():
                 for head, members in self._chains(section, setting):
                     routes.setdefault(part, {})[head] = members
-            if default := self._default(section):
-                routes["default_chain"] = default
+            for setting in ("fallbacks", "default_fallbacks"):
+                if default := self._default(section, setting):
+                    routes["default_chain"] = default
         if default := routes.get("chains", {}).pop("*", None):
             routes["default_chain"] = default
         if self._aliases:
@@ -99,6 +100,11 @@ class Routing:
     def _chains(self, section: str, setting: str) -> Iterator[tuple[str, list[str]]]:
         given = self._setting(section, setting)
         for index, item in enumerate(given if isinstance(given, list) else []):
+            if not isinstance(item, dict) and not (
+                isinstance(item, str) and setting == "fallbacks"
+            ):
+                cause = "is no model with its fallbacks"
+                self._notes.lost((section, setting, str(index)), cause, "write MODEL: [OTHER]")
             for head, followers in item.items() if isinstance(item, dict) else ():
                 path = (section, setting, str(index), str(head))
                 if reason := self._wrong_head(str(head), setting):
@@ -121,10 +127,12 @@ class Routing:
             return f"nobody can ask for {head}", "declare the model that shall have the chain"
         return None
 
-    def _default(self, section: str) -> list[str]:
-        given = self._setting(section, "default_fallbacks")
-        path = (section, "default_fallbacks")
-        chain = self._members(path, "*", given) if isinstance(given, list) else []
+    def _default(self, section: str, setting: str) -> list[str]:
+        """The models that stand in for any other; LiteLLM takes plain names as such, too."""
+        given = self._setting(section, setting)
+        path = (section, setting)
+        names = [item for item in given if isinstance(item, str)] if isinstance(given, list) else []
+        chain = self._members(path, "*", names)
         if chain:
             self._notes.taken(path, f"default_chain: {', '.join(chain)}")
         return chain

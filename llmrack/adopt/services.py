@@ -103,6 +103,13 @@ def has_address(prefix: str) -> bool:
     return prefix in KIND_OF_PREFIX or prefix in _OPENAI_FORM
 
 
+def speaks_openai(provider: dict[str, Any]) -> bool:
+    """Whether LiteLLM asks a declared provider in OpenAI's form."""
+    if provider["kind"] == "litellm":
+        return provider_facts()[provider["prefix"]].openai
+    return provider["kind"] in (KIND_OF_PREFIX["openai"], KIND_OF_PREFIX["hosted_vllm"])
+
+
 def facts_of(prefix: str) -> ProviderFacts | None:
     """What LiteLLM knows of a service with a kind through it; None for other kinds."""
     return None if has_address(prefix) else provider_facts().get(prefix)

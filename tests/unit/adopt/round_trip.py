@@ -124,7 +124,7 @@ def _routes(
         chains = {name: chain for item in now.get(setting, []) for name, chain in item.items()}
         for section in ("litellm_settings", "router_settings"):
             for item in (original.get(section) or {}).get(setting, []):
-                for head, members in item.items():
+                for head, members in item.items() if isinstance(item, dict) else ():
                     if head == "*":
                         continue
                     wanted = [model for member in members for model in site.stack.members(member)]

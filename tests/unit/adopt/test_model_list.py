@@ -160,7 +160,7 @@ def test_a_named_credential(tmp_path, identity):
 @pytest.mark.parametrize(
     ("params", "cause"),
     [
-        ({"model": "m", "api_base": "http://192.0.2.8"}, "names no provider, and LiteLLM does"),
+        ({"model": "m", "api_base": "http://192.0.2.8"}, "names no provider, and none is known"),
         ({"model": "no_such/m"}, "has no answers of 'no_such'"),
         ({"model": "hosted_vllm/m"}, "has no address; give it an api_base"),
         ({"model": "os.environ/MODEL"}, "refers to MODEL, which has no value in any file"),

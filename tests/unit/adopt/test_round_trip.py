@@ -70,6 +70,11 @@ CASES = {
         ENTRY % ("m", "model: ollama_chat/m, api_base: 'http://192.0.2.2:11434', timeout: 90"),
         ENTRY % ("n", "model: ollama_chat/n, api_base: 'http://192.0.2.1:11434'"),
     ],
+    "one server by two prefixes": [
+        ENTRY % ("a", f"model: openai/org/a, api_base: 'https://openrouter.ai/api/v1', {OPENAI}"),
+        ENTRY
+        % ("b", f"model: openrouter/org/b, api_base: 'https://openrouter.ai/api/v1', {OPENAI}"),
+    ],
     "every model of a service": [ENTRY % ("'openai/*'", f"model: 'openai/*', {OPENAI}")],
     "every model of an ollama": [
         ENTRY % ("'local/*'", "model: 'ollama_chat/*', api_base: 'http://192.0.2.1:11434'")
@@ -138,6 +143,18 @@ def test_the_default_fallbacks_are_the_default_chain(tmp_path, identity):
     settings = {"default_fallbacks": ["b", "c"]}
     taken_over(tmp_path, config_of(LOCAL, litellm_settings=settings))
     assert site_of(tmp_path).stack.default_chain == ("b", "c")
+
+
+def test_plain_names_among_the_fallbacks_are_the_default_chain(tmp_path, identity):
+    taken_over(tmp_path, config_of(LOCAL, litellm_settings={"fallbacks": ["c", "b"]}))
+    assert site_of(tmp_path).stack.default_chain == ("c", "b")
+
+
+def test_what_is_no_fallback_is_told(tmp_path, identity):
+    settings = {"context_window_fallbacks": ["b"], "fallbacks": [["c"]]}
+    adopted = taken_over(tmp_path, config_of(LOCAL, litellm_settings=settings))
+    lost = [line for line in adopted.notes.printed() if "is no model with its fallbacks" in line]
+    assert len(lost) == 2 and not adopted.notes.is_whole
 
 
 def test_a_star_among_the_fallbacks_is_the_default_chain(tmp_path, identity):
