@@ -53,6 +53,10 @@ _UPSTREAM = (
     "would change what all providers are sent",
     "use the keys of the provider in this file",
 )
+_PROXY = (
+    "would send what goes to our own hosts through a proxy, too",
+    "use the settings proxy and no_proxy in group_data",
+)
 _LOGGED = "would print what clients say", "leave it out"
 MODULE = (
     "names a Python module, and a gateway has only its own programs",
@@ -174,10 +178,12 @@ _VARIABLES: Mapping[str, CauseAndWayOut] = {
         _SET,
         "LITELLM_MASTER_KEY LITELLM_MODE LITELLM_OFFLINE_MODE LITELLM_LOCAL_MODEL_COST_MAP "
         "OLLAMA_API_BASE OLLAMA_API_KEY GRACEFUL_SHUTDOWN_TIMEOUT SSL_CERT_FILE CONFIG_FILE_PATH "
+        "REQUESTS_CA_BUNDLE "
         "NUM_WORKERS LITELLM_SALT_KEY CREDENTIALS_DIRECTORY NOTIFY_SOCKET",
     ),
     **_same(_DATABASE, "DATABASE_URL DIRECT_URL DATABASE_URL_READ_REPLICA STORE_MODEL_IN_DB"),
-    **_same(_UPSTREAM, "SSL_VERIFY HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY"),
+    **_same(_UPSTREAM, "SSL_VERIFY"),
+    **_same(_PROXY, "HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY"),
     **_same(_LOGGED, "LITELLM_LOG LITELLM_DISABLE_REDACT_SECRETS DETAILED_DEBUG"),
     # LiteLLM ignores these in its configuration (_BLOCKED_ENV_KEYS, 1.106.12).
     **_same(

@@ -187,19 +187,19 @@ def test_the_cache_does_not_hide_a_failure(front: Front, frail: Breakable) -> No
     def proofs() -> int:
         return len(frail.asked(own=True))
 
+    def proves(before: int) -> bool:
+        return wait_until(lambda: proofs() > before, DEADLINE)
+
     for turn in range(2):
         before = proofs()
         frail.fail("500")
-        assert say(front, f"Who fails in turn {turn}?", "frail").status_code == 500
+        assert say(front, f"Who fails in turn {turn}?", "frail").is_error
         # The gateway's own short request reaches it each time.
-        assert wait_until(lambda before=before: proofs() > before, DEADLINE)
+        assert proves(before)
         frail.mend()
-        assert wait_until(
-            lambda turn=turn: (
-                say(front, f"Who is well in turn {turn}?", "frail").status_code == 200
-            ),
-            DEADLINE,
-        )
+        assert proves(proofs())
+        words = f"Who is well in turn {turn}?"
+        assert wait_until(lambda words=words: say(front, words, "frail").is_success, DEADLINE)
 
 
 def test_a_guardrail_refuses_and_blames_nobody(front: Front, up: Breakable) -> None:

@@ -70,7 +70,7 @@ def test_what_leaves_the_promises_alone_is_taken(litellm) -> None:
         ("router_settings", "disable_cooldowns", "who answers", "docs/routing.md"),
         ("router_settings", "redis_hots", "is not known to LiteLLM", "did you mean 'redis_host'?"),
         ("environment_variables", "LITELLM_MODE", "is set by llmrack itself", "leave it out"),
-        ("environment_variables", "https_proxy", "all providers are sent", "provider"),
+        ("environment_variables", "https_proxy", "to our own hosts", "proxy and no_proxy"),
         ("environment_variables", "LLMRACK_LOG_DAYS", "is set by llmrack itself", "leave it out"),
         ("environment_variables", "DATABASE_URL", "use a database", "in this file"),
         ("environment_variables", "PATH", "is ignored by LiteLLM", "leave it out"),
