@@ -45,5 +45,5 @@ def test(provider: tuple[str, ...], inventory: str, as_json: bool) -> None:
 
 def _result(tested: Sequence[Tested]) -> str:
     """The result for the audit: ``ok``, or the providers that failed and how."""
-    failed = [f"{trial.name} {trial.result}" for trial in tested if trial.result != "ok"]
+    failed = [f"{trial.name} {trial.result}" for trial in tested if trial.code]
     return f"failed: {', '.join(failed)}" if failed else "ok"

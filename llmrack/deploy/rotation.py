@@ -120,7 +120,10 @@ def _insist_on_tested(rotation: Rotation, new: Secret, tell: Tell) -> None:
         cause = f"was not taken by {names}"
         raise _problem(rotation.name, cause, "nothing was changed; give a key that works there")
     keep_tested(rotation.folder, tested)
-    tell(f"the new {rotation.name} works: {names}")
+    for sentence in dict.fromkeys(trial.untested for trial in tested if trial.untested):
+        tell(sentence)
+    if works := dict.fromkeys(trial.provider for trial in tested if not trial.untested):
+        tell(f"the new {rotation.name} works: {', '.join(works)}")
 
 
 def _deploy(rotation: Rotation) -> bool:

@@ -134,8 +134,7 @@ class Talk:
         began = time.perf_counter()
         for _ in range(PAGES):
             answer = self._send("GET", url)
-            page = self._json(url, answer)
-            found = listed(page)
+            found = listed(page := self._json(url, answer))
             if found is None:
                 raise NotAnswered(self._no_list(url, answer.text))
             models |= found

@@ -25,8 +25,8 @@ def finds(command: Any, **_: Any) -> tuple[bool, CommandOutput]:
     return "nobody" not in str(command), CommandOutput([])
 
 
-def talk(answer: Answer, url: str = "http://vllm:8000/v1") -> Talk:
-    provider = {"kind": "vllm", "url": url, "api_key": "VLLM_API_KEY"}
+def talk(answer: Answer, url: str = "http://vllm:8000/v1", **settings: str) -> Talk:
+    provider = {"kind": "vllm", "url": url, "api_key": "VLLM_API_KEY", **settings}
     declared = stack(providers={**STACK["providers"], "vllm": provider})
     (server,) = servers(declared, two_boxes(), host(), "vllm")
     reach = Reach(fake_host(finds), {"VLLM_API_KEY": Secret(KEY)}, [])
@@ -150,3 +150,33 @@ def test_a_stream_that_does_not_come_has_its_class(answer: Answer, kind: str, wo
     found, text = trouble(lambda: streamed(answer))
     assert found == kind
     assert words in text
+
+
+def test_anthropic_is_shown_its_key_in_its_own_header_and_asked_for_every_page() -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        assert request.headers["anthropic-version"]
+        assert "authorization" not in request.headers
+        if request.headers.get("x-api-key") != KEY:
+            return httpx.Response(401)
+        if "after_id" in request.url.params:
+            return httpx.Response(200, json={"data": [{"id": "b"}], "has_more": False})
+        return httpx.Response(200, json={**LIST, "has_more": True, "last_id": "a"})
+
+    there = talk(answer, "https://api.anthropic.com", kind="litellm", prefix="anthropic")
+    assert list(there.models()) == ["a", "b"]
+    assert asked[-1] == "https://api.anthropic.com/v1/models?after_id=a"
+    there.prove_key()
+
+
+def test_a_query_of_the_address_goes_with_every_request() -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(200, json=LIST)
+
+    talk(answer, "http://vllm:8000/v1?tenant=a").models()
+    assert asked == ["http://vllm:8000/v1/models?tenant=a"]

@@ -28,9 +28,13 @@ NOT_ASKED = replace(OK, trouble=Trouble("gateway", "box1 could not ask (gone)", 
 MISSING = replace(OK, missing=("stack.yaml:3: models.a: not listed; did you mean 'b'?",))
 
 
+NO_LIST = replace(OK, ms=None, models=None, untested="bedrock was not asked: no list is known")
+
+
 @pytest.mark.parametrize(
     ("tested", "code"),
     [
+        ([OK, NO_LIST], 0),
         ([OK, OWN], 0),
         ([OK, REFUSED], 1),
         ([OK, MISSING], 1),
@@ -66,7 +70,9 @@ def test_a_damaged_file_counts_as_none_and_is_replaced(tmp_path: Path, text: str
 
 
 def test_a_table_has_a_line_for_each_and_a_sentence_for_what_is_wrong() -> None:
-    shown = table([OK, OWN, REFUSED, MISSING])
+    shown = table([OK, OWN, REFUSED, MISSING, NO_LIST])
+    assert "no test" in shown
+    assert "bedrock was not asked: no list is known" in shown
     assert "cloud refuses the key (401); give a valid one" in shown
     assert "did you mean 'b'?" in shown
     assert "local box2/a" in shown
