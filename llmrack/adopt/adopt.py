@@ -41,8 +41,7 @@ class Adopted:
 
     + stack: the content of ``stack.yaml``
     + settings: the settings of the gateway's host
-    + secrets: the values of secrets, by name
-    + lacking: the names of secrets that no file has a value for
+    + secrets: the values of secrets, by name; the stack may name others, which have no value
     + notes: what became of each line
     """
 
@@ -50,7 +49,6 @@ class Adopted:
     notes: Notes
     settings: dict[str, Any] = field(default_factory=dict)
     secrets: dict[str, Secret] = field(default_factory=dict)
-    lacking: tuple[str, ...] = ()
 
 
 def adopt(source: Source) -> Adopted:
@@ -75,8 +73,9 @@ def adopt(source: Source) -> Adopted:
     if sections := own.sections(_checked(source, stack)):
         stack["litellm"] = sections
     _note_the_rest(source, notes)
-    lacking = tuple(sorted(keys.lacking - keys.values.keys()))
-    return Adopted(stack, notes, _settings(source), keys.values, lacking)
+    # The vault takes no value of several lines; `llmrack check` names the secret.
+    kept = {name: value for name, value in keys.values.items() if value.reveal().isprintable()}
+    return Adopted(stack, notes, _settings(source), kept)
 
 
 def _stack(parts: Parts, routes: dict[str, Any]) -> dict[str, Any]:

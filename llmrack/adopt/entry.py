@@ -31,4 +31,4 @@ class Entry:
     model: dict[str, Any] = field(default_factory=dict)
     limits: dict[str, Any] = field(default_factory=dict)
     weight: float | None = None
-    order: int | None = None
+    order: float | None = None

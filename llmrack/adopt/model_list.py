@@ -63,12 +63,11 @@ class ModelList:
         if provider is None:
             return None
         limits = parameters.limits(fields, self._notes)
-        weight, order = fields.pop("weight"), fields.pop("order")
-        for field, value, word in (("weight", weight, "weight"), ("order", order, "priority")):
-            if value is not None:
-                self._notes.taken(fields.at(field), f"{word} {value}")
+        weight = self._number(fields, "weight", "weight")
+        order = self._number(fields, "order", "priority")
         upstream = asked.upstream
         model = parameters.described(fields, described_by, upstream, self._notes)
+        self._drop_wrong(fields, model, limits)
         if not self._gives(fields, provider, model):
             return None
         self._notes.taken((*path, "model_name"), f"models.{name}")
@@ -84,9 +83,39 @@ class ModelList:
                 where = (*path, "litellm_params", "litellm_credential_name")
                 self._notes.taken(where, "the values of the credential")
                 self._notes.taken(("credential_list", str(index)), "by the models that name it")
-                params = {**(credential.get("credential_values") or {}), **params}
+                known = credential.get("credential_values")
+                params = {**(known if isinstance(known, dict) else {}), **params}
                 return {k: v for k, v in params.items() if k != "litellm_credential_name"}
         return params
+
+    def _number(self, fields: Fields, name: str, word: str) -> float | None:
+        """A positive number; None, with a note, if it is none."""
+        value = fields.pop(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+            self._notes.lost(fields.at(name), "is no positive number", "correct it")
+            return None
+        self._notes.taken(fields.at(name), f"{word} {value}")
+        return value
+
+    def _drop_wrong(self, fields: Fields, model: dict[str, Any], limits: dict[str, Any]) -> None:
+        """Drop what llmrack refuses of a model, with a note."""
+        while True:
+            try:
+                Model.model_validate({"provider": "any", **model, **limits})
+                return
+            except ValidationError as error:
+                first = error.errors()[0]
+            place = [str(part) for part in first["loc"]]
+            cause = f"has a value that llmrack refuses ({first['msg'].lower()})"
+            if place[0] == "defaults" and len(place) > 1:
+                del model["defaults"][place[1]]
+                self._notes.lost(fields.at(place[1]), cause, "correct it")
+            else:
+                self._notes.lost(fields.at(place[0]), cause, "correct it")
+                limits.pop(place[0], None)
+                model.pop(place[0], None)
 
     def _gives(self, fields: Fields, provider: dict[str, Any], model: dict[str, Any]) -> bool:
         """Whether llmrack asks such a provider for this kind of answers."""

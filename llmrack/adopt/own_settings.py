@@ -137,10 +137,11 @@ class OwnSettings:
         own = sections.pop("environment_variables", None)
         given = {str(name): value for name, value in own.items()} if isinstance(own, dict) else {}
         settings = sections.get("litellm_settings")
+        lists = [settings.get(name) for name in CALLBACKS] if isinstance(settings, dict) else []
         named = [
             callback
-            for name in CALLBACKS
-            for callback in (settings.get(name) or [] if isinstance(settings, dict) else [])
+            for listed in lists
+            for callback in (listed if isinstance(listed, list) else [])
             if isinstance(callback, str) and "." not in callback
         ]
         words = {part for callback in named for part in callback.upper().split("_")} - {"OTEL"}
@@ -167,15 +168,24 @@ class OwnSettings:
 
 def _problems(stack: Stack, sections: Sections) -> Iterator[tuple[Path, str, str]]:
     """What llmrack refuses of ``sections``, with the causes and the ways out."""
-    paths: list[Path] = [()]
-    for path, _ in values(sections):
-        paths += [path[:length] for length in range(1, len(path) + 1)]
+    paths = list(_every_path(sections, ()))
     lines = {("litellm", *path): number for number, path in enumerate(paths)}
     whole = stack.model_copy(update={"litellm": sections})
     declaration = Declaration(whole, Fleet(()), secrets_of(sections), lines)
     problems = [problem for rule in RULES for problem in rule(declaration)]
     for problem in [*problems, *unknown_names(declaration, None)]:
         yield paths[problem.line], problem.cause, problem.way_out
+
+
+def _every_path(node: object, path: Path) -> Iterator[Path]:
+    """The key path of a part, and of every part in it."""
+    yield path
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from _every_path(value, (*path, str(key)))
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from _every_path(value, (*path, str(index)))
 
 
 def _from_the_end(problem: tuple[Path, str, str]) -> tuple[tuple[int, str], ...]:
@@ -197,6 +207,8 @@ def _inside(sections: Any, path: Path) -> Any:  # noqa: ANN401  (YAML's)
 
 def _removed(sections: Sections, path: Path) -> bool:
     """Remove a value, and what is empty without it. Returns whether it was there."""
+    if not path:
+        return False
     around = _inside(sections, path[:-1])
     if isinstance(around, list) and int(path[-1]) < len(around):
         del around[int(path[-1])]

@@ -64,7 +64,7 @@ class Routing:
         if given is None:
             return None
         path = ("router_settings", "routing_strategy")
-        if given in _STRATEGIES:
+        if isinstance(given, str) and given in _STRATEGIES:
             self._notes.taken(path, f"strategy: {_STRATEGIES[given]}")
             return None if given == "simple-shuffle" else _STRATEGIES[given]
         cause = f"the gateway has no strategy like {given}"

@@ -87,7 +87,11 @@ def default_key(prefix: str) -> str | None:
 
 def kind_of(prefix: str, url: str | None) -> dict[str, Any] | None:
     """The kind of provider and its address; None if there is no kind for the prefix."""
-    host = urlsplit(url).hostname if url else ""
+    try:
+        host = urlsplit(url).hostname if url else ""
+    except ValueError:
+        # The check of the provider says what is wrong with it.
+        host = ""
     known = KIND_OF_PREFIX.get(prefix, "openai-compatible" if prefix in _OPENAI_FORM else "")
     if known == "ollama-remote" and host in _OLLAMA_CLOUD:
         return {"kind": "ollama-cloud"}

@@ -199,3 +199,57 @@ def test_nothing_of_the_file_is_passed_over_in_silence(tmp_path, identity):
     text = "".join(done.notes.printed())
     assert "litellm_params.mystery: left out" in text
     assert "unknown_section: left out" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("temperature", "hot"),
+        ("max_tokens", 0),
+        ("timeout", 10**9),
+        ("timeout", "soon"),
+        ("rpm", -1),
+        ("weight", "much"),
+        ("order", 0),
+        ("additional_drop_params", ["Not-A-Name"]),
+    ],
+)
+def test_a_wrong_value_is_told_and_the_rest_is_served(tmp_path, identity, name, value):
+    done = adopted(tmp_path, SERVER | {name: value})
+    lost = [line for line in done.notes.printed() if "not taken over" in line]
+    assert len(lost) == 1
+    assert site_of(tmp_path).stack.names == ("m",)
+
+
+@pytest.mark.parametrize("value", [None, 5, "x", [], [1], {}, {"x": None}])
+@pytest.mark.parametrize(
+    "section",
+    [
+        *("litellm_settings", "router_settings", "general_settings", "environment_variables"),
+        *("credential_list", "guardrails", "mcp_servers", "callback_settings"),
+    ],
+)
+def test_a_section_of_another_form_ends_in_no_traceback(tmp_path, identity, section, value):
+    adopted(tmp_path, SERVER, **{section: value})
+    assert site_of(tmp_path).stack.names == ("m",)
+
+
+@pytest.mark.parametrize("value", [5, [], [1], {"x": None}, {"model": 1}])
+@pytest.mark.parametrize(
+    ("section", "setting"),
+    [
+        *(("router_settings", name) for name in ("fallbacks", "model_group_alias")),
+        *(
+            ("litellm_settings", name)
+            for name in ("default_fallbacks", "callbacks", "cache_params")
+        ),
+        ("router_settings", "routing_strategy"),
+        ("general_settings", "pass_through_endpoints"),
+        ("general_settings", "master_key"),
+    ],
+)
+def test_a_setting_of_another_form_ends_in_no_traceback(
+    tmp_path, identity, section, setting, value
+):
+    adopted(tmp_path, SERVER, **{section: {setting: value}})
+    assert "m" in site_of(tmp_path).stack.names

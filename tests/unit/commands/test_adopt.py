@@ -134,6 +134,14 @@ def test_a_secret_without_a_value_is_told_by_the_check(old):
     assert "new: 1 mistake is left" in done.stdout
 
 
+def test_a_secret_of_several_lines_is_told_by_the_check(old):
+    (old / "old/.env").write_text(ENV.replace("canary-of-openai", '"canary-of\nopenai"'))
+    done = llmrack(old, "adopt", "old/config.yaml", "-o", "new")
+    assert done.returncode == 1
+    assert "the secret OPENAI_API_KEY is not set" in done.stdout
+    assert "canary" not in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize(
     ("text", "cause"),
     [
