@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from llmrack import __version__
+from llmrack.commands.adopt import adopt
 from llmrack.commands.bundle import bundle
 from llmrack.commands.chat import chat
 from llmrack.commands.check import check
@@ -47,7 +48,7 @@ def main() -> None:
 
 
 for command in (
-    *(bundle, chat, check, client, curl, dashboard, export, graph, import_, keys, lab, logs),
+    *(adopt, bundle, chat, check, client, curl, dashboard, export, graph, import_, keys, lab, logs),
     *(models, pin, plan, releases, report, rollback, schema, secrets, status, tail, usage, verify),
 ):
     main.add_command(command)

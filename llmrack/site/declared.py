@@ -32,7 +32,8 @@ from llmrack.stack.offline import from_bundle, not_in_bundle
 from llmrack.stack.proxies import logins, with_proxies
 from llmrack.stack.settings import Settings, is_loopback, is_own
 
-# A box that deploys itself (``pyinfra @local deploy.py``) is the whole fleet.
+# A box that deploys itself (``pyinfra @local deploy.py``) is the whole fleet, unless an inventory
+# says which group it is in.
 LOCAL = "@local"
 LOCAL_GROUPS = ("gpu", "gateway")
 
@@ -145,11 +146,10 @@ def _missing_files(declaration: Declaration, folder: Path) -> list[Problem]:
 
 
 def _host(name: str, groups: list[str], data: dict[str, Any], folder: Path) -> Host:
-    if name == LOCAL:
-        missing = [group for group in LOCAL_GROUPS if group not in groups]
-        for group in missing:
+    if name == LOCAL and not set(groups) & set(LOCAL_GROUPS):
+        for group in LOCAL_GROUPS:
             data = {**_group_data(folder, group), **data}
-        groups = [*groups, *missing]
+        groups = [*groups, *LOCAL_GROUPS]
     settings = load_settings(name, data)
     trusted = _authority(name, folder / settings.ca_file) if settings.ca_file else None
     address = settings.address or _behind_alias(data.get("ssh_hostname") or name, data)

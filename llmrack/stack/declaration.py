@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from llmrack.problems import Problem
 from llmrack.stack.fleet import Fleet
 from llmrack.stack.keys import IssuedKey
-from llmrack.stack.load import Lines
 from llmrack.stack.schema import Stack
+from llmrack.stack.yaml_lines import Lines
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -21,17 +20,13 @@ from llmrack.stack.providers import KINDS, Provider
 from llmrack.stack.removed import unknown
 from llmrack.stack.schema import Stack
 from llmrack.stack.settings import Settings, is_own, unknown_setting
+from llmrack.stack.yaml_lines import Lines, parse_yaml
 
 _SHAPES = {
     "model_type": ("is not a mapping", "give keys with their values"),
     "dict_type": ("is not a mapping", "give keys with their values"),
     "tuple_type": ("is not a list", "give a list, as in [one, two]"),
 }
-Lines = Mapping[tuple[str, ...], int]
-# Far more than the largest stack has; references to references make more of a few lines.
-_MOST_ENTRIES = 100_000
-# The tag of a key that is a text, and the tag of "<<".
-_TEXT = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
 
 
 def load_stack(path: Path, name: str | None = None) -> tuple[Stack, Lines]:
@@ -49,7 +44,11 @@ def load_stack(path: Path, name: str | None = None) -> tuple[Stack, Lines]:
         raise _whole(name, "there is no such file", "copy stack.yaml from the project") from None
     except (OSError, ValueError) as error:
         raise _whole(name, f"cannot be read ({error})", "make it a readable text file") from None
-    data, lines = _parse(name, text)
+    data, lines, repeated = parse_yaml(name, text)
+    if data is None:
+        raise _whole(name, "is empty", "start with 'providers:' and 'models:'")
+    if repeated:
+        raise DeclarationError(repeated)
     if not isinstance(data, dict):
         raise _whole(name, "is not a mapping", "start with 'providers:' and 'models:'")
     try:
@@ -120,70 +119,6 @@ def load_settings(host: str, data: Mapping[str, Any], name: str = "group_data") 
 
 def _whole(name: str, cause: str, way_out: str) -> DeclarationError:
     return DeclarationError([Problem(name, "", cause, way_out)])
-
-
-def _parse(name: str, text: str) -> tuple[Any, Lines]:
-    """The data of a YAML text, and the line of every key path.
-
-    Raises DeclarationError, also for a key that stands twice (YAML loaders silently take the last
-    one), for references that repeat too much, and for too deep a nesting.
-    """
-    try:
-        # Not libyaml's loader, which is quicker: a file that is nested deeply ends the process.
-        loader = yaml.SafeLoader(text)
-        node = loader.get_single_node()
-        if node is None:
-            raise _whole(name, "is empty", "start with 'providers:' and 'models:'")
-        lines: dict[tuple[str, ...], int] = {}
-        problems: list[Problem] = []
-        _walk(name, node, (), lines, problems)
-        if problems:
-            raise DeclarationError(problems)
-        return loader.construct_document(node), lines
-    except RecursionError:
-        raise _whole(name, "is nested too deeply", "write it as in docs/declare.md") from None
-    except ValueError as error:
-        # PyYAML reads what looks like a date as one.
-        raise _whole(name, f"has a date that is in no calendar ({error})", "correct it") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        cause = f"is not YAML ({getattr(error, 'problem', None) or 'cannot be parsed'})"
-        line = mark.line + 1 if mark else 0
-        raise DeclarationError(
-            [Problem(name, "", cause, "mend indentation, quotes or colons there", line)]
-        ) from None
-
-
-def _walk(
-    name: str,
-    node: yaml.Node,
-    path: tuple[str, ...],
-    lines: dict[tuple[str, ...], int],
-    problems: list[Problem],
-) -> None:
-    lines.setdefault(path, node.start_mark.line + 1)
-    if len(lines) > _MOST_ENTRIES:
-        cause = f"has more than {_MOST_ENTRIES:,} entries"
-        raise _whole(name, cause, "repeat less by YAML's references (&name, *name)")
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            line = key.start_mark.line + 1
-            if key.tag not in _TEXT:
-                cause = "has a key that is no text to YAML"
-                problems.append(Problem(name, ".".join(path), cause, "put it in quotes", line))
-                continue
-            inner = (*path, str(key.value))
-            if key.value in seen:
-                problems.append(
-                    Problem(name, ".".join(inner), "stands here twice", "keep one of them", line)
-                )
-            seen.add(str(key.value))
-            lines[inner] = line
-            _walk(name, value, inner, lines, problems)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            _walk(name, item, (*path, str(index)), lines, problems)
 
 
 def _explain(

@@ -17,6 +17,22 @@ from tests import COMMAND_DEADLINE, ROOT
 from tests.lab.sources import mirror_of, registry_of, trusted
 
 PAGES = ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
+# The configuration of a LiteLLM proxy that somebody has already.
+LITELLM = """\
+model_list:
+  - model_name: gpt-4o
+    litellm_params:
+      model: openai/gpt-4o
+      api_key: os.environ/OPENAI_API_KEY
+      rpm: 60
+  - model_name: coder
+    litellm_params:
+      model: ollama_chat/qwen2.5-coder:7b
+      api_base: http://127.0.0.1:11434
+litellm_settings:
+  num_retries: 3
+  fallbacks: [{coder: [gpt-4o]}]
+"""
 # Their commands take minutes: they restart the gateway for each key, build bundles and labs.
 LONG = [f"docs/{name}.md" for name in ("keys", "lab", "offline", "operate", "secrets")]
 # What a person would end with Ctrl-C, and what shows that it has begun.
@@ -53,6 +69,10 @@ class Clone:
         # A user's own, of the time before there was a vault.
         write_private(folder / ".env", (lab.folder / "env").read_text())
         (folder / "home").mkdir()
+        # Of the time before llmrack.
+        (folder / "litellm").mkdir()
+        (folder / "litellm/config.yaml").write_text(LITELLM)
+        write_private(folder / "litellm/.env", "OPENAI_API_KEY=sk-of-the-time-before\n")
 
     def start(self, command: str) -> subprocess.Popen[str]:
         """A line of a page as a shell runs it, in a process group of its own."""

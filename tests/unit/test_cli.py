@@ -69,7 +69,7 @@ def test_check_names_every_mistake_and_exits_1(folder: Path) -> None:
     run = llmrack("check")
     assert run.returncode == 1
     assert "did you mean 'gpt-oss:20b-cloud'?" in run.stdout
-    assert "goes round in a circle: coder -> coder" in run.stdout
+    assert "chains.coder: 'coder' has asked coder already" in run.stdout
     assert run.stdout.endswith("2 mistakes found\n")
 
 

@@ -20,6 +20,7 @@ ALLOWED = {
     "components/engines.py": "the list of engines",
     "verify/engines.py": "the list of their proofs",
     "stack/providers.py": "the list of kinds of provider",
+    "adopt/services.py": "LiteLLM's prefixes, and their kinds of provider",
     "stack/litellm_provider.py": "LiteLLM's prefixes that have a kind of their own",
     "stack/checks/checks.py": "the list of checks",
     "stack/settings.py": "its settings",

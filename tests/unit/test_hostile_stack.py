@@ -15,8 +15,9 @@ from llmrack.problems import DeclarationError, Problem
 from llmrack.stack.checks.checks import check
 from llmrack.stack.declaration import Declaration
 from llmrack.stack.fleet import Fleet, Host
-from llmrack.stack.load import Lines, load_settings, load_stack
+from llmrack.stack.load import load_settings, load_stack
 from llmrack.stack.schema import Stack
+from llmrack.stack.yaml_lines import Lines
 from tests.unit.declare import SHA
 from tests.unit.hostile import assert_sound, places, put, texts, values
 

@@ -57,7 +57,6 @@ _RULES: tuple[Callable[[Declaration], Iterator[Problem]], ...] = (
     routing_checks.dangling_names,
     routing_checks.same_names,
     routing_checks.members,
-    routing_checks.cycles,
     routing_checks.wildcards,
     routing_checks.nobody_serves,
     kind_checks.one_kind,

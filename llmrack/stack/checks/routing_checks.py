@@ -106,8 +106,8 @@ def members(d: Declaration) -> Iterator[Problem]:
                 )
         if len(set(chosen)) < len(chosen):
             yield d.problem(where, "names a model twice", "name each once", *path)
-        again = sorted(set(chosen) & set(d.stack.members(head))) if path[0] == "chains" else []
-        if again and again != [head]:
+        again = sorted(set(chosen) & _asked_before(d.stack, path[0], head))
+        if again:
             yield d.problem(
                 where,
                 f"{head!r} has asked {', '.join(again)} already when it comes to its chain",
@@ -118,21 +118,6 @@ def members(d: Declaration) -> Iterator[Problem]:
             yield d.problem(where, "names no model", "name those to try, in their order", *path)
         if path[0] == "mixes" and len(chosen) < 2:
             yield d.problem(where, "shares among fewer than two models", "name two or more", *path)
-
-
-def cycles(d: Declaration) -> Iterator[Problem]:
-    """No chain leads back to its beginning."""
-    for part in _CHAINS:
-        chains: dict[str, tuple[str, ...]] = getattr(d.stack, part)
-        for head in chains:
-            cycle = _cycle(chains, head, ())
-            if cycle and cycle[0] == head:
-                yield d.problem(
-                    f"{part}.{head}",
-                    f"goes round in a circle: {' -> '.join(cycle)}",
-                    "end one of these chains earlier",
-                    *(part, head),
-                )
 
 
 def wildcards(d: Declaration) -> Iterator[Problem]:
@@ -195,12 +180,11 @@ def _wanted(stack: Stack, head: str) -> set[str]:
     return (wanted - {"thinking"}) or {"chat"}
 
 
-def _cycle(
-    chains: dict[str, tuple[str, ...]], name: str, trail: tuple[str, ...]
-) -> tuple[str, ...] | None:
-    if name in trail:
-        return (*trail[trail.index(name) :], name)
-    for follower in chains.get(name, ()):
-        if cycle := _cycle(chains, follower, (*trail, name)):
-            return cycle
-    return None
+def _asked_before(stack: Stack, part: str, head: str) -> set[str]:
+    """The models that were asked before the chain of ``head``.
+
+    A chain may lead back to a model whose own chain leads here: a model in a chain brings none.
+    """
+    if part == "chains":
+        return set(stack.members(head))
+    return {head} if part in _CHAINS else set()

@@ -16,9 +16,8 @@ def of_providers(d: Declaration) -> Iterator[Problem]:
         if remote is None or not provider.enabled:
             continue
         for secret in remote.secrets:
-            where = remote.place_of(secret)
             if reason := missing_secret(d, secret):
-                yield d.problem(f"providers.{name}.{where}", *reason)
+                yield d.problem(f"providers.{name}.{remote.place_of(secret)}", *reason)
 
 
 def missing_secret(d: Declaration, secret: str) -> CauseAndWayOut | None:

@@ -1,0 +1,1 @@
+"""Takes over an existing LiteLLM configuration as stack.yaml, inventory and secrets."""

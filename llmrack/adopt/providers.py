@@ -1,0 +1,233 @@
+"""Reads the providers of ``litellm_params``: address, key, headers, and what a service needs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from llmrack.adopt import addresses, services
+from llmrack.adopt.environment import referred
+from llmrack.adopt.keys import Keys
+from llmrack.adopt.notes import Fields, Notes
+from llmrack.adopt.services import Asked
+from llmrack.adopt.source import Source
+from llmrack.stack.litellm_facts import ProviderFacts, litellm_version
+from llmrack.stack.providers import KINDS
+
+_SECRET_HEADER = re.compile(r"(?i)(key|token|secret|authorization|password|cookie)")
+# Headers that every request has; RemoteProvider refuses some of them.
+_USUAL_HEADERS = ("content-type", "accept", "content-length", "host", "connection")
+
+
+class Providers:
+    """Reads the providers of one configuration."""
+
+    def __init__(self, source: Source, notes: Notes, keys: Keys) -> None:
+        self._source = source
+        self._notes = notes
+        self._keys = keys
+
+    def asked(self, fields: Fields) -> Asked | None:
+        """How LiteLLM asks for the model; None, with a note, if that is not known."""
+        model = self._plain(fields, "model")
+        url, label = self._address(fields)
+        prefix = self._plain(fields, "custom_llm_provider")
+        if model is None or url == "":
+            return None
+        asked = services.asked(model, prefix, url)
+        if asked is None:
+            cause = "names no provider, and none is known for it"
+            self._notes.lost(fields.at("model"), cause, "write PROVIDER/MODEL")
+            return None
+        if asked.url is None and (default := services.default_address(asked.prefix)):
+            variable, usual = default
+            given = self._source.environment.revealed(variable) or usual
+            return replace(asked, url=given or None)
+        return replace(asked, label=label)
+
+    def _plain(self, fields: Fields, name: str) -> str | None:
+        """A text that is no secret; the value of a variable if it refers to one."""
+        value = fields.pop(name)
+        variable = referred(value)
+        if variable is None:
+            if name == "model" and not isinstance(value, str):
+                self._notes.lost(fields.at(name), "is no text", "name the model")
+            return value if isinstance(value, str) and value else None
+        found = self._source.environment.revealed(variable)
+        if not found:
+            cause = f"refers to {variable}, which has no value in any file"
+            self._notes.lost(fields.at(name), cause, "name the file that has it with --env")
+            return "" if name != "model" else None
+        return found
+
+    def _address(self, fields: Fields) -> tuple[str | None, str]:
+        """The address, and the name of its host.
+
+        The address is None if there is none, and empty if it is not known.
+        """
+        name = "api_base" if "api_base" in fields.rest() else "base_url"
+        given = self._plain(fields, name)
+        if not given:
+            return given, ""
+        compose = self._source.compose
+        url, remark, way_out = addresses.reached(given.rstrip("/"), compose)
+        if remark:
+            self._notes.taken(fields.at(name), f"url {url}, {remark}")
+        else:
+            self._notes.taken(fields.at(name), f"url {url}")
+        if way_out:
+            cause = "nothing outside of the containers reaches it"
+            self._notes.lost(fields.at(name), cause, way_out)
+        elif addresses.is_name_of_a_container(url):
+            self._notes.left_out(
+                fields.at(name),
+                "the name looks like a container's, and the gateway runs in none",
+                "name the compose file with --compose, or make the name known to the host",
+            )
+        return url, addresses.label(given)
+
+    def declared(self, fields: Fields, asked: Asked) -> dict[str, Any] | None:
+        """The provider in the words of ``stack.yaml``; None, with a note, if there is none."""
+        provider = services.kind_of(asked.prefix, asked.url)
+        if provider is None:
+            reason = f"LiteLLM {litellm_version()} has no answers of {asked.prefix!r}", "correct it"
+            if services.has_address(asked.prefix):
+                reason = "has no address", "give it an api_base"
+            self._notes.lost(fields.at("model"), *reason)
+            return None
+        text = f"{asked.upstream} at a provider of kind {provider['kind']}"
+        self._notes.taken(fields.at("model"), text)
+        if key := self._key(fields, asked):
+            provider["api_key"] = key
+        if facts := services.facts_of(asked.prefix):
+            provider |= self._settings(fields, asked, facts)
+        provider |= self._headers(fields, asked.prefix)
+        if fields.pop("ssl_verify") is False and str(asked.url).startswith("https://"):
+            provider["tls_verify"] = False
+            self._notes.taken(fields.at("ssl_verify"), "tls_verify: false")
+        return provider if self._is_right(provider, fields) else None
+
+    def _is_right(self, provider: dict[str, Any], fields: Fields) -> bool:
+        """Whether llmrack takes the provider as it is."""
+        try:
+            KINDS[provider["kind"]].model_validate(provider)
+        except ValidationError as error:
+            first = error.errors()[0]
+            text = str(first.get("ctx", {}).get("error", first["msg"]))
+            cause, _, way_out = text.partition("; ")
+            where = "api_base" if first["loc"][:1] == ("url",) else "model"
+            self._notes.lost(fields.at(where), cause, way_out or "correct it")
+            return False
+        return True
+
+    def _settings(self, fields: Fields, asked: Asked, facts: ProviderFacts) -> dict[str, Any]:
+        """What LiteLLM needs of a service beside address and key."""
+        plain: dict[str, str] = {}
+        secret: dict[str, str] = {}
+        variables = services.variables_of(asked.prefix, facts)
+        environment = self._source.environment
+        for name in facts.settings:
+            given = self._plain_or_secret(fields, name, name in facts.secrets)
+            if given is None:
+                candidates = variables.get(name, ())
+                found = next((n for n in candidates if environment.value(n)), None)
+                if found is None and name in facts.needs and name in facts.secrets:
+                    found = facts.needs[name] or None
+                if found and name in facts.secrets:
+                    secret[name] = self._keys.named(found)
+                elif found and (value := environment.revealed(found)):
+                    plain[name] = value
+                elif name in facts.needs and (asked.prefix, name) in services.DEFAULTS:
+                    plain[name] = services.DEFAULTS[asked.prefix, name]
+                else:
+                    continue
+                text = "as LiteLLM takes it where the file does not say it"
+                self._notes.taken(fields.at("model"), f"{name}, {text}")
+            elif name in facts.secrets:
+                secret[name] = given
+            else:
+                plain[name] = given
+        found_settings = {"settings": plain, "secret_settings": secret}
+        return {name: values for name, values in found_settings.items() if values}
+
+    def _plain_or_secret(self, fields: Fields, name: str, is_secret: bool) -> str | None:
+        """A setting: the name of its secret if it is one, else its value; None if it is absent."""
+        if name not in fields.rest():
+            return None
+        if is_secret:
+            key = self._keys.of(str(fields.pop(name)), name)
+            self._notes.taken(fields.at(name), f"secret_settings: the secret {key}")
+            return key
+        value = fields.rest()[name]
+        if not isinstance(value, str):
+            fields.pop(name)
+            self._notes.taken(fields.at(name), f"settings: {name}")
+            return str(value)
+        plain = self._plain(fields, name)
+        if plain:
+            self._notes.taken(fields.at(name), f"settings: {name}")
+        return plain or None
+
+    def _key(self, fields: Fields, asked: Asked) -> str | None:
+        given = fields.pop("api_key")
+        if given is None or given == "":
+            variable = self._default_key(asked)
+            if variable is None:
+                return None
+            self._notes.taken(fields.at("model"), f"the secret {variable}, which LiteLLM sends")
+            return self._keys.named(variable)
+        label = asked.label or asked.prefix
+        name = self._keys.of(str(given), f"{label}_API_KEY")
+        if name is None:
+            cause = "it only fills the place of a key"
+            self._notes.left_out(fields.at("api_key"), cause, "")
+        else:
+            self._notes.taken(fields.at("api_key"), f"the secret {name}")
+        return name
+
+    def _default_key(self, asked: Asked) -> str | None:
+        """The variable with the key that LiteLLM sends where the configuration names none."""
+        facts = services.facts_of(asked.prefix)
+        if facts is None:
+            usual = services.default_address(asked.prefix)
+            return services.default_key(asked.prefix) if usual and asked.url == usual[1] else None
+        names = services.variables_of(asked.prefix, facts).get("api_key", ())
+        found = next((name for name in names if self._source.environment.value(name)), None)
+        if found or not names:
+            return found
+        # A service that needs one, and no other credentials.
+        return names[0] if "api_key" in facts.needs and not asked.url else None
+
+    def _headers(self, fields: Fields, prefix: str) -> dict[str, Any]:
+        plain: dict[str, str] = {}
+        secret: dict[str, str] = {}
+        if organization := self._plain(fields, "organization"):
+            plain["OpenAI-Organization"] = organization
+            self._notes.taken(fields.at("organization"), "headers: OpenAI-Organization")
+        for field in ("headers", "extra_headers"):
+            given = fields.pop(field)
+            for name, value in given.items() if isinstance(given, dict) else ():
+                where = (*fields.at(field), str(name))
+                if str(name).lower() in _USUAL_HEADERS:
+                    cause = "every request has it already"
+                    self._notes.left_out(where, cause, "")
+                elif referred(value) or _SECRET_HEADER.search(str(name)):
+                    key = self._keys.of(str(value), f"{prefix}_{name}")
+                    if key:
+                        secret[str(name)] = key
+                        self._notes.taken(where, f"secret_headers: the secret {key}")
+                else:
+                    plain[str(name)] = str(value)
+                    self._notes.taken(where, f"headers: {name}")
+        found = {"headers": plain, "secret_headers": secret}
+        return {name: headers for name, headers in found.items() if headers}
+
+
+def label_of(asked: Asked, kind: str) -> str:
+    """A name for a provider: that of its host, or of its service."""
+    by_host = "" if kind == "litellm" else asked.label
+    service = asked.prefix.removesuffix("_chat").removeprefix("hosted_")
+    return by_host or service.replace("_", "-")

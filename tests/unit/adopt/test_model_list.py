@@ -1,0 +1,255 @@
+"""Entries of model_list that are more than an address and a name."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from tests.unit.adopt.round_trip import site_of, taken_over
+
+SERVER = {"model": "openai/m", "api_base": "http://192.0.2.8/v1"}
+
+
+def adopted(folder, params, env="", info=None, **sections):
+    entry = {"model_name": "m", "litellm_params": params}
+    if info:
+        entry["model_info"] = info
+    return taken_over(folder, yaml.safe_dump({"model_list": [entry], **sections}), env)
+
+
+def model(folder):
+    return site_of(folder).stack.models["m"]
+
+
+def provider(folder):
+    (only,) = site_of(folder).stack.providers.values()
+    return only
+
+
+@pytest.mark.parametrize(
+    ("params", "info", "capabilities"),
+    [
+        (SERVER, {}, ("chat",)),
+        (SERVER, {"mode": "embedding"}, ("embedding",)),
+        (SERVER, {"mode": "embeddings"}, ("embedding",)),
+        (SERVER, {"mode": "audio_transcription"}, ("transcription",)),
+        (SERVER, {"mode": "rerank"}, ("rerank",)),
+        (SERVER, {"mode": "completion"}, ("chat",)),
+        (SERVER, {"supports_vision": True}, ("chat", "vision")),
+        (SERVER, {"supports_vision": False, "supports_reasoning": True}, ("chat", "thinking")),
+        (SERVER | {"model": "openai/bge-embed"}, {}, ("embedding",)),
+        (SERVER | {"model": "openai/whisper-1"}, {}, ("transcription",)),
+        (SERVER | {"model": "openai/gpt-4o-x"}, {}, ("chat", "vision")),
+        (SERVER | {"model": "openai/gpt-4o-x"}, {"supports_vision": False}, ("chat",)),
+    ],
+)
+def test_what_a_model_can_do(tmp_path, identity, params, info, capabilities):
+    adopted(tmp_path, params, info=info)
+    assert model(tmp_path).capabilities == capabilities
+
+
+def test_parameters_of_requests(tmp_path, identity):
+    params = {"temperature": 0.2, "max_tokens": 900, "stop": "END", "additional_drop_params": ["x"]}
+    adopted(tmp_path, SERVER | params | {"drop_params": True})
+    defaults = model(tmp_path).defaults.model_dump(exclude_none=True)
+    assert defaults == {"temperature": 0.2, "max_tokens": 900, "stop": ("END",)}
+    assert model(tmp_path).drop == ("x",)
+
+
+def test_the_level_of_thinking(tmp_path, identity):
+    adopted(tmp_path, SERVER | {"reasoning_effort": "low"})
+    assert model(tmp_path).capabilities == ("chat", "thinking")
+    assert model(tmp_path).thinking.default == "low"
+
+
+@pytest.mark.parametrize("place", ["params", "info"])
+def test_the_price_is_for_a_million_tokens(tmp_path, identity, place):
+    cost = {"input_cost_per_token": 1.5e-07, "output_cost_per_token": "6e-07"}
+    params, info = (SERVER | cost, {}) if place == "params" else (SERVER, cost)
+    adopted(tmp_path, params, info=info)
+    assert model(tmp_path).price.model_dump() == {"input": 0.15, "output": 0.6}
+
+
+def test_headers_with_secrets_are_kept_apart(tmp_path, identity):
+    headers = {"X-Title": "mine", "X-API-Key": "canary-1", "Content-Type": "application/json"}
+    adopted(
+        tmp_path, SERVER | {"extra_headers": headers, "headers": {"X-B": "os.environ/B"}}, "B=2\n"
+    )
+    assert provider(tmp_path).headers == {"X-Title": "mine"}
+    assert provider(tmp_path).secret_headers == {"X-B": "B", "X-API-Key": "OPENAI_X_API_KEY"}
+    assert "canary" not in (tmp_path / "new/stack.yaml").read_text()
+
+
+@pytest.mark.parametrize("key", ["none", "dummy", "EMPTY", "no-key", "xxx", ""])
+def test_what_only_fills_the_place_of_a_key_is_none(tmp_path, identity, key):
+    adopted(tmp_path, SERVER | {"api_key": key})
+    assert provider(tmp_path).api_key is None
+
+
+def test_a_certificate_that_is_not_verified(tmp_path, identity):
+    url = {"api_base": "https://llm.example/v1", "ssl_verify": False}
+    adopted(tmp_path, {"model": "openai/m", **url})
+    assert provider(tmp_path).tls_verify is False
+
+
+@pytest.mark.parametrize(
+    ("params", "env", "settings", "secret_settings"),
+    [
+        (
+            {"model": "azure/d", "api_base": "https://x.example", "api_version": "2024-10-21"},
+            "AZURE_API_KEY=canary\n",
+            {"api_version": "2024-10-21"},
+            {},
+        ),
+        (
+            {"model": "azure/d", "api_base": "https://x.example", "api_key": "os.environ/K"},
+            "K=canary\n",
+            # As LiteLLM has it where nothing is said.
+            {"api_version": "2025-02-01-preview"},
+            {},
+        ),
+        (
+            {"model": "bedrock/org.model-v1:0", "aws_region_name": "eu-central-1"},
+            "AWS_ACCESS_KEY_ID=canary-1\nAWS_SECRET_ACCESS_KEY=canary-2\n",
+            {"aws_region_name": "eu-central-1"},
+            {
+                "aws_access_key_id": "AWS_ACCESS_KEY_ID",
+                "aws_secret_access_key": "AWS_SECRET_ACCESS_KEY",
+            },
+        ),
+        (
+            {
+                "model": "bedrock/org.model-v1:0",
+                "aws_access_key_id": "canary-1",
+                "aws_secret_access_key": "os.environ/SECRET",
+            },
+            "SECRET=canary-2\nAWS_REGION=eu-west-1\n",
+            {"aws_region_name": "eu-west-1"},
+            {"aws_access_key_id": "AWS_ACCESS_KEY_ID", "aws_secret_access_key": "SECRET"},
+        ),
+        (
+            {"model": "vertex_ai/gemini-x", "vertex_location": "global", "vertex_project": "p"},
+            "",
+            {"vertex_location": "global", "vertex_project": "p"},
+            {},
+        ),
+    ],
+)
+def test_what_a_service_needs(tmp_path, identity, params, env, settings, secret_settings):
+    adopted(tmp_path, params, env)
+    assert dict(provider(tmp_path).settings) == settings
+    assert dict(provider(tmp_path).secret_settings) == secret_settings
+    assert "canary" not in (tmp_path / "new/stack.yaml").read_text()
+
+
+def test_a_named_credential(tmp_path, identity):
+    credential = {
+        "credential_name": "azure",
+        "credential_values": {
+            "api_base": "https://x.example",
+            "api_version": "2024-10-21",
+            "api_key": "os.environ/K",
+        },
+    }
+    params = {"model": "azure/d", "litellm_credential_name": "azure"}
+    done = adopted(tmp_path, params, "K=canary\n", credential_list=[credential])
+    assert done.notes.is_whole
+    assert (provider(tmp_path).url, provider(tmp_path).api_key) == ("https://x.example", "K")
+
+
+@pytest.mark.parametrize(
+    ("params", "cause"),
+    [
+        ({"model": "m", "api_base": "http://192.0.2.8"}, "names no provider, and none is known"),
+        ({"model": "no_such/m"}, "has no answers of 'no_such'"),
+        ({"model": "hosted_vllm/m"}, "has no address; give it an api_base"),
+        ({"model": "os.environ/MODEL"}, "refers to MODEL, which has no value in any file"),
+        (SERVER | {"api_base": "os.environ/BASE"}, "refers to BASE, which has no value"),
+        (SERVER | {"api_base": "10.0.0.1:8000"}, "is not an http:// or https:// address"),
+        (
+            SERVER | {"model": "bedrock/tts-x"},
+            "llmrack has no speech of a provider of kind litellm",
+        ),
+        (None, "has no model_name, or no litellm_params"),
+    ],
+)
+def test_what_cannot_be_taken_over_is_told_with_the_way_out(tmp_path, identity, params, cause):
+    other = {"model_name": "other", "litellm_params": SERVER}
+    entry = {"model_name": "m", "litellm_params": params}
+    done = taken_over(tmp_path, yaml.safe_dump({"model_list": [entry, other]}))
+    (line,) = [line for line in done.notes.printed() if "not taken over" in line]
+    assert "model_list.0" in line and cause in line and "; " in line
+    assert list(site_of(tmp_path).stack.models) == ["other"]
+
+
+def test_vision_gives_way_to_a_chain_of_models_without(tmp_path, identity):
+    entries = [
+        {"model_name": "gpt", "litellm_params": {"model": "openai/gpt-4o", "api_key": "x-1"}},
+        {"model_name": "m", "litellm_params": SERVER},
+    ]
+    settings = {"fallbacks": [{"gpt": ["m"]}]}
+    data = {"model_list": entries, "litellm_settings": settings}
+    done = taken_over(tmp_path, yaml.safe_dump(data))
+    assert site_of(tmp_path).stack.models["gpt"].capabilities == ("chat",)
+    assert "gpt has vision, and a model that stands in has not" in "".join(done.notes.printed())
+
+
+def test_nothing_of_the_file_is_passed_over_in_silence(tmp_path, identity):
+    done = adopted(tmp_path, SERVER | {"mystery": {"deep": [1]}}, unknown_section={"a": 1})
+    text = "".join(done.notes.printed())
+    assert "litellm_params.mystery: left out" in text
+    assert "unknown_section: left out" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("temperature", "hot"),
+        ("max_tokens", 0),
+        ("timeout", 10**9),
+        ("timeout", "soon"),
+        ("rpm", -1),
+        ("weight", "much"),
+        ("order", 0),
+        ("additional_drop_params", ["Not-A-Name"]),
+    ],
+)
+def test_a_wrong_value_is_told_and_the_rest_is_served(tmp_path, identity, name, value):
+    done = adopted(tmp_path, SERVER | {name: value})
+    lost = [line for line in done.notes.printed() if "not taken over" in line]
+    assert len(lost) == 1
+    assert site_of(tmp_path).stack.names == ("m",)
+
+
+@pytest.mark.parametrize("value", [None, 5, "x", [], [1], {}, {"x": None}])
+@pytest.mark.parametrize(
+    "section",
+    [
+        *("litellm_settings", "router_settings", "general_settings", "environment_variables"),
+        *("credential_list", "guardrails", "mcp_servers", "callback_settings"),
+    ],
+)
+def test_a_section_of_another_form_ends_in_no_traceback(tmp_path, identity, section, value):
+    adopted(tmp_path, SERVER, **{section: value})
+    assert site_of(tmp_path).stack.names == ("m",)
+
+
+@pytest.mark.parametrize("value", [5, [], [1], {"x": None}, {"model": 1}])
+@pytest.mark.parametrize(
+    ("section", "setting"),
+    [
+        *(("router_settings", name) for name in ("fallbacks", "model_group_alias")),
+        *(
+            ("litellm_settings", name)
+            for name in ("default_fallbacks", "callbacks", "cache_params")
+        ),
+        ("router_settings", "routing_strategy"),
+        ("general_settings", "pass_through_endpoints"),
+        ("general_settings", "master_key"),
+    ],
+)
+def test_a_setting_of_another_form_ends_in_no_traceback(
+    tmp_path, identity, section, setting, value
+):
+    adopted(tmp_path, SERVER, **{section: {setting: value}})
+    assert "m" in site_of(tmp_path).stack.names
