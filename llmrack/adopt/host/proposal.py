@@ -14,7 +14,6 @@ from llmrack.adopt.host.takeover import takeover
 from llmrack.adopt.notes import Notes
 from llmrack.components.gpu.gpus import grouped
 from llmrack.components.gpu.states import State
-from llmrack.observe.providers.discovery import KINDS
 from llmrack.stack.fleet import bracketed
 from llmrack.stack.settings import Settings, is_loopback
 from llmrack.stack.types import ModelName
@@ -147,8 +146,7 @@ def _capabilities(name: str, about: ModelFiles) -> list[str]:
     listed = capabilities_of({"capabilities": list(about.capabilities or ())})
     if listed is None:
         is_embedding = any(family in _EMBEDDING_FAMILIES for family in about.families)
-        kind = next((kind for word, kind in KINDS.items() if word in name.lower()), "chat")
-        return ["embedding"] if is_embedding or kind == "embedding" else ["chat"]
+        return ["embedding"] if is_embedding or "embed" in name.lower() else ["chat"]
     # A model has one kind of answer.
     return ["embedding"] if "embedding" in listed else list(listed)
 

@@ -55,12 +55,10 @@ def find_target(word: str, inventory: str, folder: Path) -> Target:
     if inventory:
         hosts = open_inventory(inventory, folder)
         if host := hosts.get_host(word, default=None):
-            data: dict[str, Any] = dict(host.host_data)
-            ways = {name for name in data if name.startswith("ssh_")} - set(PASSWORDS)
-            beside = {name for name in host.data.dict() if name.startswith("_")}
-            beside |= set(PASSWORDS) & host.data.dict().keys()
-            shown = {name: data[name] for name in data if name in ways}
-            return Target(_with_state(hosts, word), shown, tuple(sorted(beside)), inventory)
+            data: dict[str, Any] = host.data.dict()  # type: ignore[no-untyped-call]
+            ways = {n: v for n, v in data.items() if n.startswith("ssh_") and n not in PASSWORDS}
+            beside = sorted(n for n in data if n.startswith("_") or n in PASSWORDS)
+            return Target(_with_state(hosts, word), ways, tuple(beside), inventory)
     if word == LOCAL:
         return Target(_with_state(open_inventory(LOCAL, folder), LOCAL))
     match = _DESTINATION.fullmatch(word)
@@ -72,7 +70,8 @@ def find_target(word: str, inventory: str, folder: Path) -> Target:
             "name the config.yaml of a LiteLLM proxy, or a host as in box1 or root@192.168.1.21",
         )
     login = {"ssh_user": match["user"]} if match["user"] else {}
-    return Target(_with_state(Inventory(([(match["name"], login)], {})), match["name"]), login)
+    hosts = Inventory(([(match["name"], login)], {}))  # type: ignore[no-untyped-call]
+    return Target(_with_state(hosts, match["name"]), login)
 
 
 def _with_state(hosts: Inventory, name: str) -> PyinfraHost:

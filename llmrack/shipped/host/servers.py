@@ -125,13 +125,12 @@ def in_containers(boxed: list[dict[str, Any]], running: list[Process]) -> Iterat
         if process.container:
             inside.setdefault(process.container, (program, process))
     for box in boxed:
-        of_image = (program_of_image(box["image"]), None)
-        program, process = inside.pop(box["id"], of_image)
+        known = inside.pop(box["id"], None)
+        program = known[0] if known else program_of_image(box["image"])
         if not program:
             continue
-        server = server_of(program, process)
-        arguments = process.arguments if process else box["arguments"]
-        config = config_of(program, arguments)
+        server = server_of(program, known[1] if known else None)
+        config = config_of(program, known[1].arguments if known else box["arguments"])
         yield server | {
             "owner": box["owner"],
             "active": "active" if box["runs"] else "inactive",

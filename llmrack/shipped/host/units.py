@@ -28,7 +28,7 @@ def about_unit(run: Callable[[list[str]], str], unit: str) -> dict[str, Any]:
         name, _, value = line.partition("=")
         fields.setdefault(name, []).append(value)
     first = {name: values[0] for name, values in fields.items()}
-    values = {}
+    values: dict[str, str] = {}
     for line in fields.get("EnvironmentFiles", ()):
         values |= variables_in(line.rpartition(" (")[0] or line)
     values = assignments(first.get("Environment", "")) | values

@@ -254,7 +254,12 @@ def test_neither_docker_nor_podman_is_started_for_a_look(
     monkeypatch.setattr(containers_of, "DOCKER_RUNS", tmp_path / "docker")
     monkeypatch.setattr(containers_of, "PODMAN_HAS_RUN", tmp_path / "podman")
     asked: list[list[str]] = []
-    assert list(containers(lambda command: asked.append(command) or "", [("ops", 1000)])) == []
+
+    def run(command: list[str]) -> str:
+        asked.append(command)
+        return ""
+
+    assert list(containers(run, [("ops", 1000)])) == []
     # A user's Podman has a container that runs.
     assert [command[:3] for command in asked] == [["runuser", "-u", "ops"]]
 
