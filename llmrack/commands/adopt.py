@@ -77,11 +77,11 @@ def _adopt_host(word: str, inventory: str | None, folder: Path | None) -> NoRetu
             raise click.ClickException(f"{target.name}{way_out}: {error}") from None
         for line in summary(target.name, seen):
             click.echo(line)
-        if seen.llmrack and not seen.servers:
-            sys.exit(0)
         proposal = propose(target.name, seen)
         for line in proposal.notes.printed():
             click.echo(line)
+        if seen.llmrack and not seen.ollamas:
+            sys.exit(0)
         if folder:
             with plain_errors():
                 names = write(target, proposal, folder)

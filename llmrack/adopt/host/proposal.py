@@ -12,7 +12,7 @@ from llmrack.adopt.host import addresses, variables
 from llmrack.adopt.host.seen import HostSeen, ModelFiles, Server
 from llmrack.adopt.host.takeover import takeover
 from llmrack.adopt.notes import Notes
-from llmrack.components.gpu.gpus import grouped
+from llmrack.components.gpu.gpus import Gpus, grouped
 from llmrack.components.gpu.states import State
 from llmrack.stack.fleet import bracketed
 from llmrack.stack.settings import Settings, is_loopback
@@ -50,11 +50,8 @@ def propose(name: str, host: HostSeen) -> Proposal:
     """
     notes = Notes(name, {})
     settings: dict[str, Any] = {}
-    if host.gpus.state is State.NONE:
-        settings["gpu_required"] = False
-        notes.taken(("gpus",), "gpu_required False: the host serves from its CPU")
-    elif host.gpus.state is not State.FINE:
-        notes.lost(("gpus",), host.gpus.finding.why, host.gpus.finding.way_out)
+    if not host.llmrack:
+        settings |= _cards(host.gpus, notes)
     stack: dict[str, Any] = {}
     commands: list[str] = []
     for number, server in enumerate(host.ollamas):
@@ -79,6 +76,15 @@ def propose(name: str, host: HostSeen) -> Proposal:
     for server in host.others:
         _note_other(server, notes)
     return Proposal(notes, settings, stack, (*commands, *stops))
+
+
+def _cards(gpus: Gpus, notes: Notes) -> dict[str, Any]:
+    if gpus.state is State.NONE:
+        notes.taken(("gpus",), "gpu_required False: the host serves from its CPU")
+        return {"gpu_required": False}
+    if gpus.state is not State.FINE:
+        notes.lost(("gpus",), gpus.finding.why, gpus.finding.way_out)
+    return {}
 
 
 def _note_second(server: Server, first: Server, notes: Notes) -> None:
@@ -161,11 +167,9 @@ def _old_services(host: HostSeen, notes: Notes) -> tuple[list[str], list[str]]:
             continue
         if entry := server.replaced:
             replaced.append(entry)
-            text = f"replaces {entry!r}: a deploy stops it and masks it, remove.py brings it back"
-            if server.container:
-                text = f"replaces {entry!r}: a deploy stops it for good, remove.py brings it back"
-                if server.container.compose:
-                    text += f"; `docker compose up` of {server.container.compose} would start it"
+            text = f"replaces {entry!r}: a deploy stops it, and remove.py brings it back"
+            if server.container and server.container.compose:
+                text += f"; `docker compose up` of {server.container.compose} would start it"
             notes.taken(path, text)
         elif server.runs:
             command = _stop_command(server)

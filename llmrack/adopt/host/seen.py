@@ -199,9 +199,16 @@ class HostSeen:
 
     @property
     def ollamas(self) -> list[Server]:
-        """All of Ollama: those that run first, then those with more models."""
-        found = [server for server in self.servers if server.program == OLLAMA]
-        return sorted(found, key=lambda server: (not server.runs, -len(server.models.by_name)))
+        """All of Ollama: those that run first, then those with more models.
+
+        One that llmrack has replaced does not count.
+        """
+        ollamas = [
+            server
+            for server in self.servers
+            if server.program == OLLAMA and (server.runs or not self.llmrack)
+        ]
+        return sorted(ollamas, key=lambda server: (not server.runs, -len(server.models.by_name)))
 
     @property
     def others(self) -> list[Server]:

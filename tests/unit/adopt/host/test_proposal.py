@@ -258,6 +258,13 @@ def test_the_summary_says_what_was_seen_and_who_uses_it() -> None:
     ]
 
 
+def test_an_ollama_that_llmrack_has_replaced_does_not_count() -> None:
+    replaced = ollama(active="inactive", pid=0)
+    assert host(replaced, llmrack="0.2.0").ollamas == []
+    assert len(host(replaced).ollamas) == 1
+    assert len(host(ollama(), llmrack="0.2.0").ollamas) == 1
+
+
 def test_a_bare_host_and_one_of_llmracks_are_told_apart() -> None:
     assert list(summary("box1", host()))[1:] == ["box1: nothing that serves models"]
     (line,) = list(summary("box1", host(llmrack="0.2.0")))[1:]
