@@ -22,16 +22,16 @@ def left_aside(settings: Settings, seen: Seen) -> Iterator[str]:
         yield (
             f"{entry} has {old.size / GB:,.1f} GB of models in {old.folder}, which are left aside: "
             f"models are pulled anew to {models_folder(settings)}; to use them, "
-            f"{_way_to_use(old, settings)}"
+            f"{_way_to_use(old, settings.service_user, seen)}"
         )
 
 
-def _way_to_use(old: OldModels, settings: Settings) -> str:
-    user = settings.service_user
+def _way_to_use(old: OldModels, user: str, seen: Seen) -> str:
     if old.user in ("", "root"):
+        make = "" if user in seen.users else f"make the user {user} (useradd -m {user}), "
         return (
-            f"stop it, move them to a folder that {user} owns (mv, then chown -R {user}:), and set "
-            "ollama_models to that folder"
+            f"stop it, {make}move them to a folder that {user} owns (mv, then chown -R {user}:), "
+            "and set ollama_models to that folder"
         )
     values = [f'service_user = "{old.user}"', f'service_home = "{old.home}"']
     if old.folder != f"{old.home}/.ollama/models":

@@ -35,8 +35,8 @@ def test_the_plan_says_which_models_would_be_left_aside_and_the_settings_that_us
 def test_models_of_root_are_to_be_moved() -> None:
     (text,) = noted_of(OldModels("/root/.ollama/models", 10**9, "root", "/root"))
     assert text.endswith(
-        "stop it, move them to a folder that llm owns (mv, then chown -R llm:), and set "
-        "ollama_models to that folder"
+        "stop it, make the user llm (useradd -m llm), move them to a folder that llm owns (mv, "
+        "then chown -R llm:), and set ollama_models to that folder"
     )
 
 
