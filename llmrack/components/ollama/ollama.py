@@ -63,13 +63,23 @@ def resources(stack: Stack, fleet: Fleet, host: Host, arch: str) -> list[Resourc
         units[0].name, models_folder(settings), instance_url(host, declared_instances[0], host)
     )
     before = [current, *_files(stack, host, home, declared_instances), undeclared]
-    successor = Successor("Ollama", True, tuple(one.unit for one in units), tuple(units))
+    guard = _guard(fleet, host, declared_instances)
+    # It would shut out the clients of an old service: it starts when that has stopped.
+    early, late = (guard[:-1], guard[-1:]) if settings.replaces else (guard, [])
+    successor = Successor(
+        "Ollama",
+        True,
+        tuple(one.unit for one in units),
+        (*late, *units),
+        (GUARD,) if late else (),
+    )
     return [
-        *_guard(fleet, host, declared_instances),
+        *early,
         Archive(directory, sources(host, arch), home.user, home.cache),
         *_folders(host, home, declared_instances),
         *before,
         *replacement(stack, host, successor),
+        *late,
         *units,
         kept,
         EngineSwitch(

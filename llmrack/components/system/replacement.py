@@ -67,12 +67,15 @@ class Successor:
     + is_engine: whether it is an engine
     + units: its units of the service user's manager
     + resources: what starts them; the last action of their changes starts, those before it prepare
+    + system_units: units of the system among them, such as a firewall rule that old clients would
+      meet
     """
 
     title: str
     is_engine: bool
     units: tuple[str, ...]
     resources: tuple[Resource, ...]
+    system_units: tuple[str, ...] = ()
 
 
 def replacement(stack: Stack, host: Host, successor: Successor) -> list[Replacement]:
@@ -157,10 +160,12 @@ class Replacement:
     def _instead(self, stop: str, starts: list[Shell], due: Collection[str]) -> str:
         units = " ".join(map(quote, self.successor.units))
         started = " && ".join(f"(\n{start.script}\n)" for start in starts)
-        end = as_user(self.user, f"systemctl --user -q disable --now {units}")
+        end = f"(\n{as_user(self.user, f'systemctl --user -q disable --now {units}')}\n)"
+        for unit in self.successor.system_units:
+            end += f"\nsystemctl -q disable --now {quote(unit)}"
         back = script_file("system/give-back.sh", *due)
         # Words to a connection that is lost shall not end it.
-        return f"trap '' PIPE\n{stop} || exit 1\n{started} && exit 0\n(\n{end}\n)\n{back}\nexit 1"
+        return f"trap '' PIPE\n{stop} || exit 1\n{started} && exit 0\n{end}\n{back}\nexit 1"
 
 
 @dataclass(frozen=True)

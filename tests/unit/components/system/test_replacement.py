@@ -97,6 +97,24 @@ def test_the_place_is_taken_after_everything_was_fetched() -> None:
     assert any(name.startswith("Release ") for name in gateway[:place])
 
 
+def test_the_firewall_rule_comes_when_the_clients_of_the_old_service_have_gone() -> None:
+    guard, unit = "Unit llmrack-guard.service", "Unit llmrack-ollama@main.service"
+    box = host(replaces=[NAME], ollama_bind="0.0.0.0")
+    engine = [each.name for each in parts_of(box)["ollama"]]
+    place = engine.index(ENGINE)
+    assert engine[place + 1 : place + 3] == [guard, unit]
+    (change,) = [
+        each for each in changes(box, seen_with(RUNS))["ollama"] if each.resource == ENGINE
+    ]
+    assert change.includes == (guard, unit)
+    assert isinstance(change.actions[-1], Shell)
+    fails = change.actions[-1].script.partition(") && exit 0\n")[2]
+    assert "systemctl -q disable --now llmrack-guard.service" in fails
+    # Nothing is to be waited for elsewhere.
+    others = [each.name for each in parts_of(host(ollama_bind="0.0.0.0"))["ollama"]]
+    assert others.index(guard) < others.index("Directory /home/llm/.ollama/models")
+
+
 def test_one_change_stops_the_old_service_and_starts_the_new_one() -> None:
     box, seen = host(replaces=[NAME]), seen_with(RUNS, listeners=[HOLDER])
     assert named(box, seen) == {
