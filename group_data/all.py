@@ -32,7 +32,7 @@ keep_edits = ()
 # remove_models=true. docs/remove.md
 remove_models = False
 
-# Services of somebody else that llmrack takes the place of: units of systemd ("ollama.service"), and
+# Services of somebody else whose place llmrack takes: units of systemd ("ollama.service"), and
 # root's containers ("docker:NAME", "podman:NAME"). A deploy stops them just before llmrack's own
 # start; without their entry, and after a removal, they are back. docs/adopt.md
 replaces = ()

@@ -10,6 +10,7 @@ from llmrack.components.monitor import monitor
 from llmrack.components.monitor.prometheus import SERVICE
 from llmrack.components.system.account_removal import AccountGone
 from llmrack.components.system.authority import authority_gone
+from llmrack.components.system.replacement import NoLongerReplaced
 from llmrack.components.system.system import VERSION
 from llmrack.resources.absent import (
     DropInGone,
@@ -96,6 +97,7 @@ def _system(host: Host, home: Home) -> list[Resource]:
     folders = [f"{home.folder}/{part}" for part in parts]
     folders += [folder for engine in ENGINES.values() for folder in engine.home_folders(host)]
     return [
+        NoLongerReplaced(),
         PathsGone(
             "Files of the service user",
             (home.config, home.cache),

@@ -11,6 +11,7 @@ from llmrack.components.gpu.lines import LOOK
 from llmrack.components.system.account import Linger, User
 from llmrack.components.system.authority import Authority, authority_gone
 from llmrack.components.system.clock import wrong_clock
+from llmrack.components.system.old_services import old_services_part
 from llmrack.resources.change import Change, Resource
 from llmrack.resources.files import Directory, EnvironmentFile, File
 from llmrack.resources.look import Look, Seen
@@ -109,6 +110,8 @@ def look(stack: Stack, host: Host, look: Look) -> None:
     """Add to ``look`` what refusals and warnings need to see, beside the resources."""
     settings = host.settings
     look.disks |= {settings.service_home, models_folder(host), UPLOADS, PROGRAMS, NOTED}
+    if settings.replaces:
+        look.ask(old_services_part(settings, models_folder(host)))
     for engine in engines_on(stack, host):
         look.ask(LOOK)
         engine.look(host, look)

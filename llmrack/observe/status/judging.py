@@ -44,6 +44,8 @@ def gateway_status(host: Host, answer: HostAnswer) -> ServerStatus:
         state, why = _gateway_state(gateway, answer.seen["units"])
     if state == "trouble":
         why = answer.port_taken(settings.gateway_bind, settings.gateway_port) + why
+    if again := answer.run_again(""):
+        state, why = "trouble", "; ".join(filter(None, [again, why]))
     return ServerStatus(
         *(host.name, KIND_GATEWAY, host.name, url, True, None, state, why),
         version=dig(gateway, "version"),
@@ -94,6 +96,8 @@ def instance_status(
         state, why = ("trouble", "; ".join(wrong)) if wrong else ("ok", _restarts([unit_state]))
     if state == "trouble":
         why = answer.port_taken(instance.bind, instance.port) + why
+    if again := answer.run_again(name):
+        state, why = "trouble", "; ".join(filter(None, [again, why]))
     return ServerStatus(
         name,
         providers[0].kind,
