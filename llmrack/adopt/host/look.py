@@ -12,13 +12,15 @@ from llmrack.adopt.host.seen import HostSeen, servers_of
 from llmrack.adopt.host.variables import VARIABLES
 from llmrack.components.gpu.gpus import gpus
 from llmrack.components.gpu.lines import LOOK
-from llmrack.components.system.system import VERSION
+from llmrack.components.system.system import VERSION, refusals
 from llmrack.hosts.commands import run, sh
 from llmrack.hosts.connect import connect
 from llmrack.hosts.connection import Unreached
 from llmrack.hosts.snapshot import Snapshot
 from llmrack.resources.look import Look, parse
 from llmrack.shipped import program
+from llmrack.stack.fleet import GATEWAY_GROUP
+from llmrack.stack.fleet import Host as FleetHost
 from llmrack.stack.settings import Settings
 
 # Seconds for all questions; of a server with hundreds of models each is asked.
@@ -37,7 +39,8 @@ def look_at(host: PyinfraHost) -> HostSeen:
 
 def _look(host: PyinfraHost) -> HostSeen:
     settings = Settings()
-    question = Look(users={settings.service_user}, notes={VERSION})
+    # Which user the services will have is still to be seen, so no user is asked for.
+    question = Look(notes={VERSION})
     question.ask(LOOK)
     lines = host.get_fact(Snapshot, look=question, nonce=random.token_hex(8))
     try:
@@ -53,5 +56,11 @@ def _look(host: PyinfraHost) -> HostSeen:
         cause = lines_of_error[-1] if lines_of_error else "no reason given"
         raise Unreached(f"it cannot be looked at: {cause}")
     system = f"{seen.fact('os').capitalize()} {seen.fact('os_version')}, {seen.fact('arch')}"
-    servers = servers_of(json.loads(answer.stdout))
-    return HostSeen(system, gpus(seen, settings), servers, seen.notes.get(VERSION, ""))
+    as_declared = FleetHost(host.name, frozenset({"gpu", GATEWAY_GROUP}), "", settings)
+    return HostSeen(
+        system,
+        gpus(seen, settings),
+        servers_of(json.loads(answer.stdout)),
+        seen.notes.get(VERSION, ""),
+        tuple(refusals(as_declared, seen)),
+    )

@@ -50,6 +50,9 @@ def propose(name: str, host: HostSeen) -> Proposal:
     """
     notes = Notes(name, {})
     settings: dict[str, Any] = {}
+    for reason in host.refusals:
+        cause, _, way_out = reason.partition(": ")
+        notes.lost(("deploy",), f"would be refused: {cause}", way_out or "see docs/hosts.md")
     if not host.llmrack:
         settings |= _cards(host.gpus, notes)
     stack: dict[str, Any] = {}

@@ -190,12 +190,14 @@ class HostSeen:
 
     + system: its distribution and its architecture, for a person
     + llmrack: the version of llmrack that has deployed it; empty if none has
+    + refusals: why a deploy would change nothing there, each with a way out after a colon
     """
 
     system: str
     gpus: Gpus
     servers: tuple[Server, ...] = ()
     llmrack: str = ""
+    refusals: tuple[str, ...] = ()
 
     @property
     def ollamas(self) -> list[Server]:

@@ -34,8 +34,10 @@ from llmrack.shipped.host.units import about_unit
 
 OLLAMA_UNIT = "ollama.service"
 OLLAMA_PORT = 11434
-# Where a model's folder of the service user could be made.
+# Where a folder for the models could be made.
 STATE = "/var/lib"
+# Docker's and Podman's programs for published ports.
+HELPERS = ("docker-proxy", "conmon", "rootlessport", "pasta", "pasta.avx2", "slirp4netns")
 # Seconds for an answer of a server.
 DEADLINE = 5
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -175,9 +177,12 @@ def ollama(server: dict[str, Any], boxed: list[dict[str, Any]]) -> dict[str, Any
         home = pwd.getpwnam(server["user"]).pw_dir
     except KeyError:
         home = ""
-    inner_home = values.get("HOME") or ("/root" if box else home)
+    started_with = environment(server["pid"]) if server["pid"] else {}
+    inner_home = values.get("HOME") or started_with.get("HOME") or ("/root" if box else home)
     inner = values.get("OLLAMA_MODELS") or f"{inner_home}/.ollama/models"
     folder = on_host(inner, server.pop("mounts", ())) if box else inner
+    # A link would be there instead of the folder that a deploy expects.
+    folder = os.path.realpath(folder) if folder else ""
     files = model_files(folder) if folder else {}
     port = next((port for _, port in server["listens"]), OLLAMA_PORT)
     addresses = server.pop("addresses", ()) or [address for address, _ in server["listens"]]
@@ -231,31 +236,50 @@ def answer(url: str, body: object = None) -> Any:  # noqa: ANN401  (JSON)
 
 def told_callers(pid: int, port: int, boxed: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Who is connected to a port of a process: by address, and by process if it is local."""
-    ends_of_callers = callers(pid, port)
-    local = holders(set(ends_of_callers), port)
-    names = {address: box["name"] for box in boxed for address in box["addresses"]}
     of_pid = {process.pid: process for process in processes()}
-    counted: Counter[tuple[str, int]] = Counter()
-    for end in ends_of_callers:
-        holder = local.get(end, 0)
-        # Its own question, and a process that has ended.
-        if holder not in (os.getpid(), pid):
-            counted[end[0], holder] += 1
+    names = {address: box["name"] for box in boxed for address in box["addresses"]}
     found = []
-    for (address, holder), count in sorted(counted.items()):
+    for (address, holder), count in sorted(counted_callers(pid, port, of_pid).items()):
         process = of_pid.get(holder)
         found.append(
             {
                 "address": address,
                 "connections": count,
                 "pid": holder,
-                "program": os.path.basename(process.arguments[0]) if process else "",  # noqa: PTH119
+                "program": name_of(process) if process else "",
                 "unit": process.unit if process else "",
                 "user": process.user if process else "",
                 "container": names.get(address, ""),
             }
         )
     return found
+
+
+def counted_callers(pid: int, port: int, of_pid: dict[int, Process]) -> Counter[tuple[str, int]]:
+    """Connections to a port of a process, by address and local process (0: none).
+
+    Of a helper that passes on what comes to a published port, its own callers count.
+    """
+    ends_of_callers = callers(pid, port)
+    local = holders(set(ends_of_callers), port)
+    counted: Counter[tuple[str, int]] = Counter()
+    helpers = set()
+    for end in ends_of_callers:
+        holder = local.get(end, 0)
+        if holder in of_pid and name_of(of_pid[holder]) in HELPERS:
+            helpers.add(holder)
+        # Not this program's own question, and no connection of a server to itself.
+        elif holder not in (os.getpid(), pid):
+            counted[end[0], holder] += 1
+    for helper in helpers:
+        for _, front in listening(helper):
+            counted += counted_callers(helper, front, of_pid)
+    return counted
+
+
+def name_of(process: Process) -> str:
+    """The name of a process's program."""
+    return os.path.basename(process.arguments[0])  # noqa: PTH119
 
 
 def without_login(value: str) -> str:

@@ -85,6 +85,6 @@ def boxed(container: dict[str, Any] | None = None, **fields: Any) -> dict[str, A
     return ollama(**{**about, **fields})
 
 
-def host(*servers: dict[str, Any], gpus: Gpus | None = None, llmrack: str = "") -> HostSeen:
+def host(*servers: dict[str, Any], gpus: Gpus | None = None, **more: Any) -> HostSeen:
     seen = servers_of({"servers": servers})
-    return HostSeen("Debian 12, x86_64", gpus or Gpus(FINE), seen, llmrack)
+    return HostSeen("Debian 12, x86_64", gpus or Gpus(FINE), seen, **more)

@@ -214,6 +214,14 @@ def test_cards_decide_on_gpu_required(gpus: Gpus, settings: dict[str, Any], word
     assert word in noted(proposal, "box1: gpus:")
 
 
+def test_a_host_that_a_deploy_would_refuse_is_told_so() -> None:
+    notes = propose("box1", host(refusals=("it has no apt-get: only Debian is supported",))).notes
+    assert notes.printed()[0] == (
+        "box1: deploy: not taken over: would be refused: it has no apt-get; only Debian is "
+        "supported"
+    )
+
+
 def test_a_litellm_names_the_command_that_takes_it_over() -> None:
     seen = other("LiteLLM", unit="litellm.service", config="/etc/litellm/config.yaml")
     line = noted(proposed(seen), "litellm.service")

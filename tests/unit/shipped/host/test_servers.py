@@ -14,9 +14,10 @@ import pytest
 
 from llmrack.shipped import program
 from llmrack.shipped.host import containers as containers_of
+from llmrack.shipped.host import servers
 from llmrack.shipped.host.containers import containers, on_host
 from llmrack.shipped.host.model_files import model_files, place_of
-from llmrack.shipped.host.processes import ends, placed
+from llmrack.shipped.host.processes import Process, ends, placed
 from llmrack.shipped.host.programs import config_of, program_of, program_of_image
 from llmrack.shipped.host.servers import address_of, without_login
 from llmrack.shipped.host.units import about_unit
@@ -325,6 +326,31 @@ def test_the_first_folder_that_is_closed_to_others_is_named(tmp_path: Path) -> N
     place = place_of(str(folder), str(tmp_path))
     assert (place["closed"], place["is_beside"]) == (str(tmp_path / "volume"), True)
     assert not place_of("/no/such", "/var/lib")["is_beside"]
+
+
+def test_the_callers_of_a_published_port_are_those_of_its_helper(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Docker's proxy connects to the container in the place of each of its own callers."""
+
+    def process(pid: int, program: str) -> Process:
+        return Process(pid, 1, [f"/usr/bin/{program}", "-x"], "root", "", "", "")
+
+    ours, proxy, editor = 10, 20, 30
+    of_pid = {20: process(proxy, "docker-proxy"), 30: process(editor, "editor")}
+    ends_of = {
+        (ours, 11434): [("172.17.0.1", 1), ("172.17.0.1", 2), ("10.0.0.5", 3)],
+        (proxy, 11500): [("127.0.0.1", 4), ("192.0.2.7", 5)],
+    }
+    held = {("172.17.0.1", 1): proxy, ("172.17.0.1", 2): proxy, ("127.0.0.1", 4): editor}
+    monkeypatch.setattr(servers, "callers", lambda pid, port: ends_of[pid, port])
+    monkeypatch.setattr(servers, "holders", lambda wanted, _: held)
+    monkeypatch.setattr(servers, "listening", lambda _: [("0.0.0.0", 11500)])
+    assert servers.counted_callers(ours, 11434, of_pid) == {
+        ("10.0.0.5", 0): 1,
+        ("127.0.0.1", editor): 1,
+        ("192.0.2.7", 0): 1,
+    }
 
 
 @pytest.fixture(scope="module")
