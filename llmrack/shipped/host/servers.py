@@ -15,6 +15,7 @@ import sys
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from http.client import HTTPException
 from typing import Any
 
@@ -207,10 +208,13 @@ def address_of(address: str, port: int) -> str:
 
 
 def asked(url: str) -> tuple[str, dict[str, Any]]:
-    """Version and models of an Ollama that answers; each with ``size`` and ``capabilities``."""
-    try:
+    """Version and models of an Ollama, as far as it answers.
+
+    Each model has ``size`` (bytes), ``capabilities`` and ``is_remote``.
+    """
+    version, models = "", {}
+    with suppress(OSError, ValueError, KeyError, TypeError):
         version = str(answer(f"{url}/api/version")["version"])
-        models = {}
         for model in answer(f"{url}/api/tags")["models"]:
             shown = answer(f"{url}/api/show", {"model": model["name"]})
             models[model["name"]] = {
@@ -218,8 +222,6 @@ def asked(url: str) -> tuple[str, dict[str, Any]]:
                 "capabilities": shown.get("capabilities"),
                 "is_remote": bool(model.get("remote_host")),
             }
-    except (OSError, ValueError, KeyError, TypeError):
-        return "", {}
     return version, models
 
 
