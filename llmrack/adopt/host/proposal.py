@@ -24,7 +24,7 @@ _NAMES: TypeAdapter[str] = TypeAdapter(ModelName)
 # Architectures of embedding models; their names do not all say it.
 _EMBEDDING_FAMILIES = ("bert", "nomic-bert", "nomic-bert-moe", "xlm-roberta")
 _SERVERS_WITH_MODELS = {"vLLM": "vllm", "llama.cpp": "openai-compatible"}
-_VERSION = Settings().ollama_version
+_VERSION, _GATEWAY_PORT = Settings().ollama_version, Settings().gateway_port
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,9 @@ def _capabilities(name: str, about: ModelFiles) -> list[str]:
         is_embedding = any(family in _EMBEDDING_FAMILIES for family in about.families)
         return ["embedding"] if is_embedding or "embed" in name.lower() else ["chat"]
     # A model has one kind of answer.
-    return ["embedding"] if "embedding" in listed else list(listed)
+    if "embedding" in listed:
+        return ["embedding"]
+    return list(dict.fromkeys(["chat", *listed]))
 
 
 def _old_services(host: HostSeen, notes: Notes) -> tuple[list[str], list[str]]:
@@ -196,14 +198,17 @@ def _note_other(server: Server, notes: Notes) -> None:
     """Note a server that is no Ollama, with the way to take it over or to go on using it."""
     path = (server.label,)
     cause = f"{server.program}{_where(server)}"
-    if server.program == "LiteLLM":
+    if server.program == "LiteLLM" and server.reached_at and server.reached_at[1] == _GATEWAY_PORT:
+        notes.lost(path, f"{cause} has the port of the gateway", _litellm_way(server))
+    elif server.program == "LiteLLM":
         notes.left_out(path, cause, _litellm_way(server))
     elif server.program == "Open WebUI":
         way_out = "let it ask the gateway; `llmrack client open-webui` prints its settings"
         notes.left_out(path, cause, way_out)
     else:
         kind = _SERVERS_WITH_MODELS[server.program]
-        url = next((f"http://{_own(at)}:{port}/v1" for at, port in server.listens), "its address")
+        at = server.reached_at
+        url = f"http://{_own(at[0])}:{at[1]}/v1" if at else "its address"
         way_out = f"declare a provider of kind {kind} with url {url} to serve its models, too"
         notes.left_out(path, f"{cause} stays as it is", way_out)
 
@@ -216,12 +221,14 @@ def _litellm_way(server: Server) -> str:
         copy = f"{server.container.runtime} cp {server.container.name}:{file} ."
         return f"copy its configuration (`{copy}`), and run `llmrack adopt {file.split('/')[-1]}`"
     way_out = f"take it over with `llmrack adopt {file}`, from a copy with the .env beside it"
-    entry = server.replaced
-    return f"{way_out}, and add {entry!r} to replaces" if entry else way_out
+    if entry := server.replaced:
+        return f"{way_out}, and add {entry!r} to replaces"
+    return way_out
 
 
 def _where(server: Server) -> str:
-    return "".join(f" at {bracketed(at)}:{port}" for at, port in server.listens[:1])
+    at = server.reached_at
+    return f" at {bracketed(at[0])}:{at[1]}" if at else ""
 
 
 def _own(address: str) -> str:

@@ -161,6 +161,14 @@ class Server:
         return self.active == "active"
 
     @property
+    def reached_at(self) -> tuple[str, int] | None:
+        """Address and port of the host at which it is reached; None if it is not."""
+        if self.container and not self.container.is_on_host_network:
+            first = next(iter(self.container.published), None)
+            return (first.address or "0.0.0.0", first.port) if first else None  # noqa: S104
+        return next(iter(self.listens), None)
+
+    @property
     def comes_back(self) -> bool:
         """Whether it starts when the host boots."""
         if self.container:

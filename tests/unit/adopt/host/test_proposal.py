@@ -155,10 +155,12 @@ def test_what_the_server_says_of_its_models_counts_more_than_their_names() -> No
             "is_remote": False,
         },
         "nomic-embed-text:v1.5": {"size": 1, "capabilities": ["embedding"], "is_remote": False},
+        "odd:latest": {"size": 1, "capabilities": ["vision"], "is_remote": False},
     }
     models = proposed(ollama(listed=listed)).stack["models"]
     assert models["llama3.2"]["capabilities"] == ["chat", "vision", "tools"]
     assert models["nomic-embed-text:v1.5"]["capabilities"] == ["embedding"]
+    assert models["odd"]["capabilities"] == ["chat", "vision"]
 
 
 def test_models_of_ollama_com_and_of_odd_names_are_lost_with_a_way_out() -> None:
@@ -232,6 +234,14 @@ def test_a_litellm_names_the_command_that_takes_it_over() -> None:
     assert "`docker cp proxy:/app/config.yaml .`" in line
     assert "`llmrack adopt config.yaml`" in line
     assert "by hand" in noted(proposed(other("LiteLLM")), "LiteLLM.service")
+
+
+def test_a_litellm_that_has_the_port_of_the_gateway_is_in_the_way() -> None:
+    box = {"name": "proxy", "published": [[8000, "", 4000]]}
+    proposal = proposed(boxed(box, program="LiteLLM", listens=[["0.0.0.0", 8000]]))
+    assert "LiteLLM at 0.0.0.0:4000 has the port of the gateway" in noted(proposal, "docker:proxy")
+    assert not proposal.notes.is_whole
+    assert proposed(other("LiteLLM", listens=[["0.0.0.0", 8000]])).notes.is_whole
 
 
 def test_other_servers_stay_and_a_way_to_use_them_is_named() -> None:
