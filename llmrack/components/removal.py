@@ -8,9 +8,9 @@ from llmrack.components.gpu import gpu
 from llmrack.components.gpu.driver import GpuDriverFilesGone
 from llmrack.components.monitor import monitor
 from llmrack.components.monitor.prometheus import SERVICE
+from llmrack.components.old_services.replacement import NoLongerReplaced
 from llmrack.components.system.account_removal import AccountGone
 from llmrack.components.system.authority import authority_gone
-from llmrack.components.system.replacement import NoLongerReplaced
 from llmrack.components.system.system import VERSION
 from llmrack.resources.absent import (
     DropInGone,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from llmrack.components.gpu.gpu import WAIT
+from llmrack.components.old_services.replacement import Successor, replacement
 from llmrack.components.ollama import internet
 from llmrack.components.ollama.engine_switch import EngineSwitch, engine_releases
 from llmrack.components.ollama.folders import OllamaHome, home_of
@@ -18,7 +19,6 @@ from llmrack.components.ollama.models import (
 )
 from llmrack.components.ollama.release import release, sources
 from llmrack.components.render import record, render, verbatim
-from llmrack.components.system.replacement import Successor, replacement
 from llmrack.resources.change import Resource
 from llmrack.resources.files import Directory, File, Link
 from llmrack.resources.packages import Packages

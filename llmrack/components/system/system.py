@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from llmrack import __version__
 from llmrack.components.engines import engines_on, models_folder
 from llmrack.components.gpu.lines import LOOK
+from llmrack.components.old_services.services import old_services_part
 from llmrack.components.system.account import Linger, User
 from llmrack.components.system.authority import Authority, authority_gone
 from llmrack.components.system.clock import wrong_clock
-from llmrack.components.system.old_services import old_services_part
 from llmrack.resources.change import Change, Resource
 from llmrack.resources.files import Directory, EnvironmentFile, File
 from llmrack.resources.look import Look, Seen

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from llmrack.components import listeners
-from llmrack.components.system.old_services import OldService
+from llmrack.components.old_services.services import OldService
 from llmrack.resources.look import ListenerSeen, Look, Seen, UnitSeen, parse
 from llmrack.resources.look_script import script
 from llmrack.resources.script import script_file
