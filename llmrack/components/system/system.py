@@ -88,8 +88,8 @@ def refusals(host: Host, seen: Seen) -> list[str]:
         reasons.append("it has no apt-get: only Debian and its derivatives are supported")
     if seen.fact("uid") != "0":
         reasons.append(
-            "root is needed for packages, the user and linger: "
-            "log in as root, or give the login user sudo and pass --sudo"
+            "root is needed for packages, the user and linger: log in as root, or set another way "
+            "to become root (docs/hosts.md)"
         )
     python = tuple(int(part) for part in seen.fact("python").split(".") if part)
     if GATEWAY_GROUP in host.groups and python and python < OLDEST_PYTHON:

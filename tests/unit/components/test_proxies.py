@@ -15,8 +15,9 @@ from llmrack.components.plan import by_component, plan_text
 from llmrack.components.removal import removals
 from llmrack.components.system.authority import INSTALLED, PATH, Authority, AuthorityGone
 from llmrack.resources import script
+from llmrack.resources.absent import PathsGone
 from llmrack.resources.change import Shell
-from llmrack.resources.downloads import given
+from llmrack.resources.downloads import variable_lines
 from llmrack.resources.files import EnvironmentFile, File
 from llmrack.resources.look import PathSeen, Seen
 from llmrack.resources.packages import Packages
@@ -77,6 +78,14 @@ def test_the_unit_of_ollama_starts_with_the_login_and_anew_with_another() -> Non
     )
 
 
+def test_the_login_leaves_a_host_without_ollama_although_the_gateway_has_one() -> None:
+    declared = behind()
+    (one, *_) = declared.fleet.hosts
+    gateway_alone = type(one)(**{**vars(one), "groups": frozenset({"gateway"})})
+    left = [r for r in resources(site(fleet=Fleet((gateway_alone,))), "ollama")]
+    assert any(f"{HOME}/proxy.env" in r.patterns for r in left if isinstance(r, PathsGone))
+
+
 def test_the_login_is_in_closed_files_alone() -> None:
     declared = behind()
     every = [r for part in by_component(declared, declared.fleet.hosts[0], "amd64").values()
@@ -110,7 +119,9 @@ def test_everything_that_a_host_downloads_goes_that_way() -> None:
     fetched += [each for each in declared_resources if isinstance(each, Packages | Venv)]
     assert {type(each) for each in fetched} == {Packages, Source, Venv}
     assert all(each.downloads == of_host for each in fetched)
-    assert f"https_proxy=http://{LOGIN}@proxy.corp:3128\n" in given(of_host, declared.secrets)
+    assert f"https_proxy=http://{LOGIN}@proxy.corp:3128\n" in variable_lines(
+        of_host, declared.secrets
+    )
 
 
 def test_the_gateway_asks_outside_through_the_proxy_and_the_lan_directly() -> None:
