@@ -185,8 +185,8 @@ class RunShellCommand:
                 self._tried[password] = None
             except Unreached as error:
                 self._tried[password] = error
-        if error := self._tried[password]:
-            raise Unreached(str(error))
+        if refusal := self._tried[password]:
+            raise Unreached(str(refusal))
 
 
 def use_stdin_for_passwords(host: Host) -> None:

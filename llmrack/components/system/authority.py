@@ -53,12 +53,14 @@ class Authority:
             return None
         why = change.why if change else "not among the authorities"
         folder = PATH.rpartition("/")[0]
-        actions = [Shell(f"mkdir -p {folder} && rm -f {INSTALLED}")]
-        actions += change.actions if change else ()
-        actions.append(Shell(_UPDATE, timeout=300))
+        actions = (
+            Shell(f"mkdir -p {folder} && rm -f {INSTALLED}"),
+            *(change.actions if change else ()),
+            Shell(_UPDATE, timeout=300),
+        )
         if change:
-            return replace(change, resource=self.name, why=why, actions=tuple(actions))
-        return Change(self.name, why, tuple(actions))
+            return replace(change, resource=self.name, why=why, actions=actions)
+        return Change(self.name, why, actions)
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,7 @@ def needs_rocm(host: Host) -> bool:
 def may_use_rocm(host: Host) -> bool:
     """Whether an instance may have a card of AMD's, as far as its cards are known."""
     declared = host.settings.ollama_instances
+    cards: list[tuple[str, ...] | None]
     if isinstance(declared, tuple):
         cards = [instance.gpus for instance in declared]
     else:
