@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from llmrack.components.engines import engine_of
 from llmrack.components.gateway.service import SOCKET
-from llmrack.components.system.old_services import old_services
+from llmrack.components.old_services.services import old_services
 from llmrack.resources.look import ListenerSeen, Look, Seen
 from llmrack.stack.engines import instances
 from llmrack.stack.fleet import EXPORTER_PORT, GATEWAY_GROUP, MONITOR_GROUP, Fleet, Host, bracketed

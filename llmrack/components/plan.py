@@ -11,8 +11,8 @@ from llmrack.components.gpu import gpu
 from llmrack.components.listeners import listeners
 from llmrack.components.monitor import monitor
 from llmrack.components.monitor.prometheus import PrometheusConfiguration
+from llmrack.components.old_services.replacement import NoLongerReplaced, kept_replaced
 from llmrack.components.system import system
-from llmrack.components.system.replacement import NoLongerReplaced, kept_replaced
 from llmrack.resources.change import Resource
 from llmrack.resources.files import EnvironmentFile, File
 from llmrack.resources.releases import Release

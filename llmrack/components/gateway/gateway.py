@@ -15,8 +15,8 @@ from llmrack.components.gateway.service import (
     gateway_releases,
     service,
 )
+from llmrack.components.old_services.replacement import Successor, replacement
 from llmrack.components.render import record, render
-from llmrack.components.system.replacement import Successor, replacement
 from llmrack.resources.change import Resource
 from llmrack.resources.files import Directory, EnvironmentFile, File, Line
 from llmrack.resources.releases import STAMP, Release, Venv

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from llmrack.components.old_services.services import OldModels, old_services
 from llmrack.components.ollama.models import GB
-from llmrack.components.system.old_services import OldModels, old_services
 from llmrack.resources.look import Seen
 from llmrack.stack.ollama.instances import models_folder
 from llmrack.stack.settings import Settings

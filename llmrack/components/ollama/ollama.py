@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from llmrack.components.gpu.gpu import WAIT
+from llmrack.components.old_services.replacement import Successor, replacement
 from llmrack.components.ollama import internet
 from llmrack.components.ollama.engine_switch import EngineSwitch, engine_releases
 from llmrack.components.ollama.folders import OllamaHome, home_of
@@ -18,7 +19,6 @@ from llmrack.components.ollama.models import (
 )
 from llmrack.components.ollama.release import release, sources
 from llmrack.components.render import record, render, verbatim
-from llmrack.components.system.replacement import Successor, replacement
 from llmrack.resources.change import Resource
 from llmrack.resources.files import Directory, File, Link
 from llmrack.resources.packages import Packages
@@ -55,7 +55,7 @@ def resources(stack: Stack, fleet: Fleet, host: Host, arch: str) -> list[Resourc
     declared += [resource.unit for resource in warm_up if isinstance(resource, Unit)]
     undeclared = UndeclaredInstances(home.user, home.units, home.environments, frozenset(declared))
     if not declared_instances:
-        return [undeclared, *internet.login_gone(host)]
+        return [undeclared, *internet.login_gone(host, serves=False)]
     directory = release(host, arch)
     current = Link(f"{home.releases}/current", directory, home.user)
     units = [_unit(host, home, instance, current) for instance in declared_instances]

@@ -7,7 +7,8 @@ from llmrack.components.engines import ENGINES, engines_on
 from llmrack.components.gateway import gateway
 from llmrack.components.gpu import gpu
 from llmrack.components.gpu.gpus import line
-from llmrack.components.system import old_services, system
+from llmrack.components.old_services import services as old_services
+from llmrack.components.system import system
 from llmrack.deploy.before.disk_space import unfit_disks
 from llmrack.deploy.before.local_files import wrong_files
 from llmrack.deploy.run.rack import Rack

@@ -29,8 +29,11 @@ class HostAnswer:
     seen: Mapping[str, Any] | Unreached
     checked: datetime
 
-    def port_taken(self, bind: str, port: int) -> str:
-        """The other program that listens where a server should, and the way out; or nothing."""
+    def port_taken(self, bind: str, port: int, setting: str) -> str:
+        """The other program that listens where a server should, and the way out; or nothing.
+
+        + setting: the one that declares the port
+        """
         if isinstance(self.seen, Unreached):
             return ""
         listeners = [ListenerSeen(*fields) for fields in self.seen.get("listeners", ())]
@@ -40,7 +43,7 @@ class HostAnswer:
             return ""
         return (
             f"port {port} is taken by {holder}: stop that (a deploy does if `replaces` names it), "
-            "or set another port; "
+            f"or set {setting} to another port; "
         )
 
     def run_again(self, instance: str) -> str:

@@ -15,7 +15,7 @@ from pyinfra.api.host import Host as PyinfraHost
 
 from llmrack.components.engines import models_folder, unit_of
 from llmrack.components.gateway.service import COLOURS, SOCKET, service
-from llmrack.components.system.old_services import old_services_part
+from llmrack.components.old_services.services import old_services_part
 from llmrack.hosts.asking import Gateways
 from llmrack.hosts.commands import run, sh
 from llmrack.hosts.connection import FAILURES, Unreached, reason

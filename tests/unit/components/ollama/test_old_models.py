@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from llmrack.components.old_services.services import OldModels, OldService
 from llmrack.components.ollama.old_models import left_aside
-from llmrack.components.system.old_services import OldModels, OldService
 from llmrack.resources.look import Seen
 from tests.unit.declare import settings
 

@@ -37,7 +37,7 @@ def test_a_host_before_its_first_deploy_reads_the_program_that_it_does_not_run()
 def test_of_services_that_are_replaced_those_are_named_that_run_again() -> None:
     def run(command: Any, **arguments: object) -> Ran:
         lines = ["{}"]
-        if "look-replaced" in str(command) or "drop_in_of" in str(command):
+        if "drop_in_of" in str(command):
             lines = [
                 "old\tunit\tollama.service\tollama.service\trunning\tfree\tnoted\t",
                 "old\tunit\tb.service\tb.service\tstopped\theld\tnoted\t",

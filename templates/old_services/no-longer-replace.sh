@@ -1,8 +1,8 @@
 #!/bin/sh
 # no-longer-replace ENTRY...: brings services of somebody else back; one that does not stay up is stopped
 # again, or it would be tried for ever.
-. system/stop-old-services.sh
-. system/start-old-services.sh
+. old_services/stop.sh
+. old_services/start.sh
 failed=0
 for entry; do
   back "$entry" && continue

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from shlex import quote
 from typing import ClassVar
 
-from llmrack.components.system.old_services import holds_port, noted_entries, old_services
+from llmrack.components.old_services.services import holds_port, noted_entries, old_services
 from llmrack.resources.change import Action, Change, Resource, Shell, as_user
 from llmrack.resources.look import Look, Seen
 from llmrack.resources.script import script_file
@@ -118,7 +118,7 @@ class Replacement:
             f"{entry} runs, and is stopped" if services[entry].runs else f"{entry} could start"
             for entry in due
         )
-        stop, seconds = script_file("system/replace.sh", *due), STOPS * len(due)
+        stop, seconds = script_file("old_services/replace.sh", *due), STOPS * len(due)
         started = [] if self._serves(seen) else self._starts(seen, changed)
         if not started:
             return Change(self.name, why, (Shell(stop, timeout=seconds),))
@@ -163,7 +163,7 @@ class Replacement:
         end = f"(\n{as_user(self.user, f'systemctl --user -q disable --now {units}')}\n)"
         for unit in self.successor.system_units:
             end += f"\nsystemctl -q disable --now {quote(unit)}"
-        back = script_file("system/give-back.sh", *due)
+        back = script_file("old_services/give-back.sh", *due)
         # Words to a connection that is lost shall not end it.
         return f"trap '' PIPE\n{stop} || exit 1\n{started} && exit 0\n{end}\n{back}\nexit 1"
 
@@ -187,7 +187,7 @@ class NoLongerReplaced:
         gone = [entry for entry in noted_entries(seen) if entry not in self.entries]
         if not gone:
             return None
-        script = script_file("system/no-longer-replace.sh", *gone)
+        script = script_file("old_services/no-longer-replace.sh", *gone)
         timeout = (STOPS + STARTS) * len(gone)
         return Change(
             self.name, f"to be as before: {', '.join(gone)}", (Shell(script, timeout=timeout),)

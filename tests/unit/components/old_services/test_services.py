@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from llmrack.components.system.old_services import (
+from llmrack.components.old_services.services import (
     OldModels,
     OldService,
     holds_port,
@@ -19,7 +19,7 @@ from llmrack.components.system.old_services import (
 from llmrack.resources.look import ListenerSeen, Look, Seen, parse
 from llmrack.resources.look_script import script
 from llmrack.resources.script import script_file
-from tests.unit.components.system.pretended_services import Pretended
+from tests.unit.components.old_services.pretended_services import Pretended
 from tests.unit.declare import settings
 
 NAME = "ollama.service"
@@ -40,14 +40,14 @@ def look(box: Pretended, *entries: str, models: str = MODELS) -> dict[str, OldSe
 
 def replaced(box: Pretended, *entries: str) -> str:
     """What is printed where they are stopped; empty where all went well."""
-    done = box.sh(script_file("system/replace.sh", *entries))
+    done = box.sh(script_file("old_services/replace.sh", *entries))
     assert bool(done.returncode) == bool(done.stdout), done
     assert not done.stderr
     return done.stdout
 
 
 def given_back(box: Pretended, *entries: str, by: str = "give-back") -> str:
-    done = box.sh(script_file(f"system/{by}.sh", *entries))
+    done = box.sh(script_file(f"old_services/{by}.sh", *entries))
     assert not done.stderr
     return f"{done.returncode} {done.stdout}"
 

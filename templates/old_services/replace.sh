@@ -1,7 +1,7 @@
 #!/bin/sh
 # replace ENTRY...: stops services of somebody else; where that fails, all of them are back.
-. system/stop-old-services.sh
-. system/start-old-services.sh
+. old_services/stop.sh
+. old_services/start.sh
 take_all() {
   for entry; do
     take "$entry" || {

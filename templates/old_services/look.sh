@@ -1,11 +1,11 @@
 #!/bin/sh
-# look-replaced MODELS ENTRY...: prints how each service is that `replaces` names; nothing of one that the
-# host does not have (components/system/old_services.py reads it):
+# look MODELS ENTRY...: prints how each service is that `replaces` names; nothing of one that the
+# host does not have (components/old_services/services.py reads it):
 #   old unit ENTRY UNIT running|stopped held|free noted|new PORTS
 #   old container ENTRY ID running|stopped held|free noted|new PORTS kept|removed
 #   old models ENTRY FOLDER BYTES USER HOME: of one that has another models directory than MODELS
 # held: systemd, or the program of containers, does not start it again; removed: once it is stopped.
-. system/old-services.sh
+. old_services/functions.sh
 models=$1
 shift
 

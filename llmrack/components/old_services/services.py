@@ -71,7 +71,7 @@ def old_services_part(settings: Settings, models: str) -> Part:
     + models: the folder in which the host shall have its models
     """
     words = (models, *settings.replaces)
-    return Part(_TAG, "system/look-replaced.sh", read, words)
+    return Part(_TAG, "old_services/look.sh", read, words)
 
 
 def old_services(seen: Seen) -> Mapping[str, OldService]:
@@ -81,7 +81,7 @@ def old_services(seen: Seen) -> Mapping[str, OldService]:
 
 
 def read(lines: list[list[str]]) -> Mapping[str, OldService]:
-    """The services in what ``look-replaced.sh`` printed, without the tag."""
+    """The services in what ``look.sh`` printed, without the tag."""
     services: dict[str, OldService] = {}
     for kind, entry, *fields in lines:
         match kind, fields:

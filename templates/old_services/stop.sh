@@ -2,7 +2,7 @@
 # take ENTRY: stops a service and keeps it from starting again; the state before is noted first. One that
 # the host does not have is left alone.
 . resources/notes.sh
-. system/old-services.sh
+. old_services/functions.sh
 take() {
   case $1 in
     docker:* | podman:*) take_container "$1" ;;

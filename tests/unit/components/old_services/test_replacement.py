@@ -8,10 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from llmrack.components.plan import by_component, plan_text
-from llmrack.components.removal import removals
-from llmrack.components.system.old_services import OldService
-from llmrack.components.system.replacement import (
+from llmrack.components.old_services.replacement import (
     NoLongerReplaced,
     Place,
     Replacement,
@@ -19,10 +16,13 @@ from llmrack.components.system.replacement import (
     kept_replaced,
     place_of,
 )
+from llmrack.components.old_services.services import OldService
+from llmrack.components.plan import by_component, plan_text
+from llmrack.components.removal import removals
 from llmrack.resources.change import Change, Shell, plan
 from llmrack.resources.look import ListenerSeen, Look, Seen, UnitSeen
 from llmrack.stack.fleet import Fleet, Host
-from tests.unit.components.system.pretended_services import Pretended
+from tests.unit.components.old_services.pretended_services import Pretended
 from tests.unit.declare import host, site, stack
 
 NAME = "ollama.service"

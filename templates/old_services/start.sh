@@ -2,7 +2,7 @@
 # back ENTRY: brings a service back as it is noted, and forgets the note. It fails where the service does
 # not stay up.
 . resources/notes.sh
-. system/old-services.sh
+. old_services/functions.sh
 back() {
   state=$(noted_of "$1")
   [ -n "$state" ] || return 0
