@@ -144,9 +144,9 @@ def _is_sound(folder: Path) -> bool:
     from llmrack.site.declared import read_inventory
 
     try:
-        # pyinfra looks groups up from where it runs, and reads no two files of one name.
+        # pyinfra looks an inventory up from where it runs.
         with chdir(folder):
-            site = read_inventory(str(Path(INVENTORY).absolute()), Path())
+            site = read_inventory(INVENTORY, Path())
     except DeclarationError as error:
         for problem in error.problems:
             click.echo(str(problem))

@@ -85,7 +85,7 @@ def test_what_is_written_has_no_mistakes_and_holds_the_settings(
     assert name == "tower"
     assert data == {"ssh_hostname": "192.0.2.7", "ssh_user": "ops", **proposal.settings}
     monkeypatch.chdir(folder / "new")
-    site = read_inventory(str(folder / "new/inventory"), folder / "new")
+    site = read_inventory("inventory", folder / "new")
     assert site.host("tower").settings.service_user == "ollama"
     assert list(site.stack.models) == ["llama3.2", "nomic-embed-text:v1.5"]
 
