@@ -24,7 +24,6 @@ HERE = "this machine alone is asked"
 COMMANDS: dict[str, str | tuple[str, ...]] = {
     "adopt": (BOX,),
     "bundle check": HERE,
-    "adopt": HERE,
     "bundle create": HERE,
     "chat": ("gpt-oss:20b-cloud", "--message", "Say hello."),
     "check": HERE,
