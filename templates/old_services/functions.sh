@@ -32,17 +32,24 @@ noted_of() {
 inspect() {
   program=${1%%:*} container=${1#*:}
   command -v "$program" >/dev/null || return 1
+  # Podman (4.3.1) prints no template with a range in it.
   what='{{.Id}}|{{.State.Running}}|{{.HostConfig.RestartPolicy.Name}}'
-  what=$what'|{{.HostConfig.RestartPolicy.MaximumRetryCount}}|{{.HostConfig.AutoRemove}}|'
-  what=$what'{{range .HostConfig.PortBindings}}{{range .}}{{.HostPort}} {{end}}{{end}}|'
-  what=$what'{{range .Mounts}}{{if eq .Destination "/root/.ollama"}}{{.Source}}/models{{end}}'
-  what=$what'{{if eq .Destination "/root/.ollama/models"}}{{.Source}}{{end}}{{end}}'
+  what=$what'|{{.HostConfig.RestartPolicy.MaximumRetryCount}}|{{.HostConfig.AutoRemove}}'
+  what=$what'|{{json .HostConfig.PortBindings}}|{{json .Mounts}}'
   answer=$("$program" inspect --type container -f "$what" "$container" 2>/dev/null) || return 1
   # Who calls this reads them.
   # shellcheck disable=SC2034
-  IFS='|' read -r id runs policy retries automatic ports folder <<END
+  IFS='|' read -r id runs policy retries automatic bindings mounts <<END
 $answer
 END
+  # shellcheck disable=SC2034
+  ports=$(printf '%s\n' "$bindings" | grep -o '"HostPort":"[0-9]*"' | tr -dc '0-9\n' | xargs)
+  # The keys of a mount come in any order.
+  source='s|.*"Source":"\([^"]*\)".*|\1'
+  # shellcheck disable=SC2034
+  folder=$(printf '%s\n' "$mounts" | tr '}' '\n' | sed -n \
+    -e '/"Destination":"\/root\/.ollama"/'"$source/models|p" \
+    -e '/"Destination":"\/root\/.ollama\/models"/'"$source|p")
   [ -n "$id" ] || return 1
   if [ "$runs" = true ]; then runs=running; else runs=stopped; fi
   case $policy in

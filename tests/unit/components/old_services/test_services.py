@@ -95,8 +95,9 @@ def test_a_socket_tells_its_ports(box: Pretended) -> None:
 
 
 def test_the_look_sees_containers(box: Pretended) -> None:
-    box.container("docker", "ollama", "unless-stopped", ports="11434 11435 ")
-    box.container("podman", "litellm", "always", removed="true")
+    ports = '{"4000/tcp":[{"HostIp":"","HostPort":"11434"},{"HostIp":"::1","HostPort":"11435"}]}'
+    box.container("docker", "ollama", "unless-stopped", ports=ports)
+    box.container("podman", "litellm", "always", removed="true", ports="null")
     box.unit("podman-restart.service", enabled="")
     assert look(box, "docker:ollama", "podman:litellm") == {
         "docker:ollama": OldService("f0e1", True, False, False, frozenset({11434, 11435})),
@@ -131,13 +132,27 @@ def test_a_unit_s_variable_says_where_its_models_are(box: Pretended, tmp_path: P
     assert models and (models.folder, models.user) == (f"{tmp_path}/big", "root")
 
 
+@pytest.mark.parametrize(
+    ("source", "destination", "folder"),
+    [
+        ("volume", "/root/.ollama", "volume/models"),
+        ("volume/models", "/root/.ollama/models", "volume/models"),
+        ("volume", "/root/.ollama-of-others", None),
+    ],
+)
 def test_the_models_of_a_container_are_where_they_lie_on_the_host(
-    box: Pretended, tmp_path: Path
+    box: Pretended, tmp_path: Path, source: str, destination: str, folder: str | None
 ) -> None:
     (tmp_path / "volume" / "models" / "manifests").mkdir(parents=True)
-    box.container("docker", "ollama", models=f"{tmp_path}/volume/models")
-    models = look(box, "docker:ollama")["docker:ollama"].models
-    assert models and (models.folder, models.user) == (f"{tmp_path}/volume/models", "")
+    mounts = [
+        '{"Type":"bind","Source":"/etc/x","Destination":"/etc/x","RW":true}',
+        f'{{"Type":"bind","Source":"{tmp_path}/{source}","Destination":"{destination}","RW":true}}',
+        f'{{"Destination":"{destination}","RW":true,"Source":"{tmp_path}/{source}","Type":"bind"}}',
+    ]
+    for name, parts in {"podman": mounts[:2], "docker": mounts[::2]}.items():
+        box.container(name, "ollama", mounts=f"[{','.join(parts)}]")
+        models = look(box, f"{name}:ollama")[f"{name}:ollama"].models
+        assert (models and models.folder) == (folder and f"{tmp_path}/{folder}")
 
 
 def test_a_unit_is_stopped_kept_from_starting_and_noted(box: Pretended) -> None:
