@@ -56,8 +56,13 @@ END
     '' | no) policy=no ;;
     on-failure) [ "${retries:-0}" -le 0 ] || policy=$policy:$retries ;;
   esac
-  # Podman has no process of its own that would heed it: after a boot a unit does (podman-start(1)).
-  if [ "$program" = podman ] && ! systemctl -q is-enabled podman-restart.service 2>/dev/null; then
-    policy=no
-  fi
+  [ "$program" = podman ] || return 0
+  # Of one that was stopped nothing heeds it but a unit, after a boot, which is for these two
+  # (podman-start(1), podman-restart.service).
+  case $policy in
+    always | unless-stopped)
+      systemctl -q is-enabled podman-restart.service 2>/dev/null || policy=no
+      ;;
+    *) policy=no ;;
+  esac
 }
