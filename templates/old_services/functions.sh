@@ -23,7 +23,7 @@ noted_of() {
 }
 
 # inspect ENTRY: sets what is to be known of a container; fails where there is none.
-#   program, container, id
+#   program, container, id, pid
 #   runs       running or stopped
 #   policy     the restart policy, as in on-failure:5; no, where nothing would start it again
 #   automatic  true: it is removed once it is stopped
@@ -33,13 +33,13 @@ inspect() {
   program=${1%%:*} container=${1#*:}
   command -v "$program" >/dev/null || return 1
   # Podman (4.3.1) prints no template with a range in it.
-  what='{{.Id}}|{{.State.Running}}|{{.HostConfig.RestartPolicy.Name}}'
+  what='{{.Id}}|{{.State.Pid}}|{{.State.Running}}|{{.HostConfig.RestartPolicy.Name}}'
   what=$what'|{{.HostConfig.RestartPolicy.MaximumRetryCount}}|{{.HostConfig.AutoRemove}}'
   what=$what'|{{json .HostConfig.PortBindings}}|{{json .Mounts}}'
   answer=$("$program" inspect --type container -f "$what" "$container" 2>/dev/null) || return 1
   # Who calls this reads them.
   # shellcheck disable=SC2034
-  IFS='|' read -r id runs policy retries automatic bindings mounts <<END
+  IFS='|' read -r id pid runs policy retries automatic bindings mounts <<END
 $answer
 END
   # shellcheck disable=SC2034

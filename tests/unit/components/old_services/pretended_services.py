@@ -42,7 +42,7 @@ case $1 in
     policy=$(cat policy)
     number=${policy#*:}
     [ "$number" != "$policy" ] || number=0
-    echo "$(cat id)|$(cat running)|${policy%:*}|$number|$(cat removed)|$(cat ports)|$(cat mounts)"
+    echo "$(cat id)|7|$(cat running)|${policy%:*}|$number|$(cat removed)|$(cat ports)|$(cat mounts)"
     ;;
   update)
     [ ! -e old ] || exit 125

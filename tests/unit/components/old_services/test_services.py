@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -100,8 +101,8 @@ def test_the_look_sees_containers(box: Pretended) -> None:
     box.container("podman", "litellm", "always", removed="true", ports="null")
     box.unit("podman-restart.service", enabled="")
     assert look(box, "docker:ollama", "podman:litellm") == {
-        "docker:ollama": OldService("f0e1", True, False, False, frozenset({11434, 11435})),
-        "podman:litellm": OldService("f0e1", True, False, False, frozenset(), vanishes=True),
+        "docker:ollama": OldService("f0e1", True, False, False, frozenset({11434, 11435}), pid="7"),
+        "podman:litellm": OldService("f0e1", True, False, False, frozenset(), True, "7"),
     }
 
 
@@ -232,6 +233,7 @@ def test_an_older_podman_whose_unit_starts_containers_refuses(box: Pretended) ->
     printed = replaced(box, "podman:ollama")
     assert "podman cannot take the restart policy always from ollama" in printed
     assert "podman:ollama cannot be stopped" in printed
+    assert box.notes == []
     assert (place / "running").read_text() == "true\n"
 
 
@@ -291,6 +293,8 @@ def test_a_container_holds_what_it_publishes_and_what_runs_in_it() -> None:
     assert CONTAINER.holds(at("0.0.0.0:11434", "docker-proxy", "docker.service"))
     assert CONTAINER.holds(at("0.0.0.0:11434", "conmon", "libpod-conmon-f0e1d2.scope"))
     assert CONTAINER.holds(at("*:4000", "ollama", "docker-f0e1d2.scope"))
+    in_session = replace(CONTAINER, pid="7")
+    assert in_session.holds(at("*:4000", "ollama", "session-4.scope"))
     assert not CONTAINER.holds(at("0.0.0.0:4000", "docker-proxy", "docker.service"))
     assert not CONTAINER.holds(at("0.0.0.0:11434", "ollama", "session-4.scope"))
 
