@@ -2,7 +2,7 @@
 # look MODELS ENTRY...: prints how each service is that `replaces` names; nothing of one that the
 # host does not have (components/old_services/services.py reads it):
 #   old unit ENTRY UNIT running|stopped held|free noted|new PORTS
-#   old container ENTRY ID running|stopped held|free noted|new PORTS kept|removed
+#   old container ENTRY ID running|stopped held|free noted|new PORTS kept|removed PID
 #   old models ENTRY FOLDER BYTES USER HOME: of one that has another models directory than MODELS
 # held: systemd, or the program of containers, does not start it again; removed: once it is stopped.
 . old_services/functions.sh
@@ -45,7 +45,8 @@ tell_container() {
   [ "$policy" = no ] || held=free
   removed=kept
   [ "$automatic" != true ] || removed=removed
-  printf 'old\tcontainer\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "$id" "$runs" "$held" "$2" "$ports" $removed
+  printf 'old\tcontainer\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' \
+    "$1" "$id" "$runs" "$held" "$2" "$ports" $removed "$pid"
   tell_models "$1" "$folder" '' ''
 }
 for entry; do
