@@ -39,7 +39,7 @@ cd /
 tar --transform='s|^srv/image|usr/local|' -cf - srv/image bin lib lib64 usr/bin usr/lib64 \\
     usr/lib/ssl usr/lib/python3* usr/lib/*-linux-gnu etc/ssl etc/passwd etc/group |
   podman import -q - localhost/mirror/ollama:latest
-id=$(podman create --name ollama --restart=always --network=host --cgroups=disabled \\
+id=$(podman create --name ollama --network=host --cgroups=disabled \\
     -v ollama:/root/.ollama -e HOME=/root -e OLLAMA_HOST=127.0.0.1:11434 \\
     -e OLLAMA_KEEP_ALIVE=24h -e HF_TOKEN=canary-of-hf localhost/mirror/ollama:latest ollama serve)
 systemd-run --quiet --scope --unit="libpod-$id" podman start ollama
@@ -107,6 +107,7 @@ def taken_over(site: Site, look: Run) -> Run:
     site.declare({BOX: ("gpu",), OTHER: ("gateway",)}, stack)
     sent = bytes_sent(site.lab)
     run = site.deployed()
+    assert "left aside" not in run.output
     assert bytes_sent(site.lab) == sent
     return run
 

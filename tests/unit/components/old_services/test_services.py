@@ -126,6 +126,19 @@ def test_the_models_of_a_unit_are_those_of_its_user(box: Pretended, tmp_path: Pa
     assert look(box, NAME, models=f"{home}/.ollama/models")[NAME].models is None
 
 
+def test_models_that_are_in_the_new_folder_already_are_not_left_aside(
+    box: Pretended, tmp_path: Path
+) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    for folder in (old, new):
+        (folder / "manifests/registry/library/llama").mkdir(parents=True)
+        (folder / "manifests/registry/library/llama/1b").touch()
+    box.unit(NAME, MainPID="0", Environment=f"OLLAMA_MODELS={old}")
+    assert look(box, NAME, models=str(new))[NAME].models is None
+    (old / "manifests/registry/library/llama/3b").touch()
+    assert look(box, NAME, models=str(new))[NAME].models
+
+
 def test_a_unit_s_variable_says_where_its_models_are(box: Pretended, tmp_path: Path) -> None:
     (tmp_path / "big" / "manifests").mkdir(parents=True)
     box.unit(NAME, MainPID="0", Environment=f'A=b "OLLAMA_MODELS={tmp_path}/big"')
