@@ -34,6 +34,8 @@ CALLBACKS = (
     "service_callback",
     "audit_log_callbacks",
 )
+# The list of pass-through endpoints.
+ENDPOINTS = ("general_settings", "pass_through_endpoints")
 
 _KEYS = "would change who may ask the gateway", "declare clients under 'keys'"
 _DATABASE = (
@@ -198,17 +200,6 @@ _PREFIXES: Mapping[str, CauseAndWayOut] = {
     "WATCHDOG_": _SET,
     "LITELLM_CONFIG_BUCKET_": ("would read settings from elsewhere", "write them here"),
 }
-# By custom, a setting whose name ends like this holds a secret.
-_SECRET_NAME = re.compile(
-    r"(?i)(^|[_-])(api_?key|access_?key|secret_?key|private_?key|auth_?key|key|token|secret"
-    r"|password|passwd|credentials?|authorization|auth_value|cookie|webhook_url|dsn)$"
-)
-# Of a number, only this is a secret.
-_PASSWORD_NAME = re.compile(r"(?i)(password|passwd|secret)$")
-# No secret, for all its name.
-_PUBLIC_NAME = re.compile(r"(?i)public_?key$")
-# A value that is a secret wherever it stands: of an HTTP header, of an API, in an address.
-_SECRET_VALUE = re.compile(r"(?i)^(bearer|basic) \S|\bsk-[\w-]{8}|://[^/\s:@]*:[^/\s@]+@")
 
 
 def refused_variable(name: str) -> CauseAndWayOut | None:
@@ -241,14 +232,3 @@ def referred(value: object) -> str | None:
 def secrets_of(sections: Sections) -> list[str]:
     """Names of the secrets that ``sections`` refers to, sorted."""
     return sorted({name for _, value in values(sections) if (name := referred(value))})
-
-
-def is_secret(path: Path, value: object) -> bool:
-    """Whether a value is a secret by the name of its setting, or by its form."""
-    name = next((part for part in reversed(path) if not part.isdigit()), "")
-    if isinstance(value, int) and not isinstance(value, bool):
-        return _PASSWORD_NAME.search(name) is not None
-    if not isinstance(value, str) or not value or REFERENCE in value:
-        return False
-    by_name = _SECRET_NAME.search(name) and not _PUBLIC_NAME.search(name)
-    return bool(by_name or _SECRET_VALUE.search(value))

@@ -11,6 +11,7 @@ from llmrack.stack.checks.secret_checks import missing_secret
 from llmrack.stack.declaration import Declaration
 from llmrack.stack.litellm import (
     CALLBACKS,
+    ENDPOINTS,
     MAPPINGS,
     MODULE,
     NOT_OF_ROUTER,
@@ -20,15 +21,15 @@ from llmrack.stack.litellm import (
     ROUTER_SETTINGS,
     CauseAndWayOut,
     Path,
-    is_secret,
     referred,
     refused_variable,
     values,
 )
+from llmrack.stack.litellm_secrets import plain_secrets
 from llmrack.stack.remote_provider import SECRET_NAME
 
-# Where LiteLLM replaces the end of a text, such as "Bearer os.environ/NAME", and not only a whole.
-_ENDS = ("general_settings", "pass_through_endpoints")
+# A list in which LiteLLM replaces references (process_slack_alerting_variables of 1.106.12).
+_WEBHOOKS = ("general_settings", "alert_to_webhook_url")
 
 
 def _problem(d: Declaration, path: Path, reason: CauseAndWayOut) -> Problem:
@@ -75,20 +76,20 @@ def variables(d: Declaration) -> Iterator[Problem]:
 
 def secrets(d: Declaration) -> Iterator[Problem]:
     """Secrets in plain text, and references to secrets that are not set, or not read."""
+    for path in plain_secrets(d.stack.litellm):
+        way_out = (
+            f"write {REFERENCE}NAME in its place, and put the value where the other secrets "
+            "are: llmrack secrets set NAME"
+        )
+        yield _problem(d, path, ("is a secret in plain text", way_out))
     for path, value in values(d.stack.litellm):
-        if is_secret(path, value):
-            way_out = (
-                f"write {REFERENCE}NAME in its place, and put the value where the other secrets "
-                "are: llmrack secrets set NAME"
-            )
-            yield _problem(d, path, ("is a secret in plain text", way_out))
         name = referred(value)
         if name is None:
             continue
         if not SECRET_NAME.match(name):
             cause = "does not end in the name of a secret"
             yield _problem(d, path, (cause, f"it must match {SECRET_NAME.pattern}"))
-        elif path[-1].isdigit() or not (str(value).startswith(REFERENCE) or path[:2] == _ENDS):
+        elif not _is_read(path, str(value)):
             cause = "has a secret where LiteLLM reads none"
             way_out = "give the reference as the whole value of a key, or leave it out"
             yield _problem(d, path, (cause, way_out))
@@ -97,6 +98,14 @@ def secrets(d: Declaration) -> Iterator[Problem]:
             yield _problem(d, path, (cause, "declare a secret of its own for this"))
         elif reason := missing_secret(d, name):
             yield _problem(d, path, reason)
+
+
+def _is_read(path: Path, value: str) -> bool:
+    """Whether LiteLLM replaces the reference in a value."""
+    if path[:2] == ENDPOINTS and path[3:4] == ("headers",):
+        # Here also at the end of a text, such as "Bearer os.environ/NAME".
+        return True
+    return value.startswith(REFERENCE) and (not path[-1].isdigit() or path[:2] == _WEBHOOKS)
 
 
 def unwritable(d: Declaration) -> Iterator[Problem]:
@@ -144,8 +153,8 @@ def guardrails(d: Declaration) -> Iterator[Problem]:
 
 def pass_through(d: Declaration) -> Iterator[Problem]:
     """Pass-through endpoints that are open to everybody, or lead to a Python module."""
-    for index, endpoint in enumerate(_entries(d, *_ENDS)):
-        path = (*_ENDS, str(index))
+    for index, endpoint in enumerate(_entries(d, *ENDPOINTS)):
+        path = (*ENDPOINTS, str(index))
         if not isinstance(endpoint, dict) or not isinstance(endpoint.get("path"), str):
             yield _problem(d, path, ("is no endpoint", "give it path, target and auth: true"))
             continue

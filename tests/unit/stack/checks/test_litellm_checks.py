@@ -41,6 +41,7 @@ def settings(name: str, value: object, section: str = "litellm_settings") -> dic
         {"mcp_servers": {"files": {"url": "https://mcp.example/mcp", "auth_type": "api_key"}}},
         {"guardrails": [{"guardrail_name": "mail", "litellm_params": {
             "guardrail": "litellm_content_filter", "mode": "pre_call"}}]},
+        {"callback_settings": {"otel": {"attributes": [{"key": "env", "value": "prod"}]}}},
         settings("pass_through_endpoints", [
             {"path": "/rerank", "target": "https://api.example/rerank", "auth": True}
         ], "general_settings"),
@@ -111,6 +112,9 @@ def test_a_section_that_is_no_mapping() -> None:
             "guardrail": "lakera_v2", "api_key": "hunter2"}}]},
          "guardrails.0.litellm_params.api_key"),
         ({"callback_settings": {"otel": {"headers": {"x": "Bearer hunter2"}}}}, "otel.headers.x"),
+        (settings("OTEL_HEADERS", "x-team=hunter2", "environment_variables"), "OTEL_HEADERS"),
+        (settings("alert_to_webhook_url", {"spend": "hunter2"}, "general_settings"),
+         "alert_to_webhook_url.spend"),
     ],
 )  # fmt: skip
 def test_a_secret_in_plain_text_is_refused_and_not_shown(litellm, place) -> None:
@@ -131,6 +135,19 @@ def test_a_secret_that_is_named_must_be_set() -> None:
     assert "LANGFUSE_SECRET_KEY" in secret_names(stack(litellm=litellm))
 
 
+@pytest.mark.parametrize(
+    "general",
+    [
+        {"alert_to_webhook_url": {"spend": ["os.environ/NAME"], "budget": "os.environ/NAME"}},
+        {"pass_through_endpoints": [{
+            "path": "/x", "target": "https://x.example", "auth": True,
+            "headers": {"Authorization": "Bearer os.environ/NAME"}}]},
+    ],
+)  # fmt: skip
+def test_a_reference_is_taken_where_litellm_reads_one(general) -> None:
+    assert problems({"general_settings": general}, "NAME") == []
+
+
 def test_a_placeholder_of_a_secret_is_named() -> None:
     whole = declaration(stack(litellm=settings("redis_url", "os.environ/URL", "router_settings")))
     placed = replace(whole, placeholders={"URL": ".env"})
@@ -143,6 +160,9 @@ def test_a_placeholder_of_a_secret_is_named() -> None:
     [
         (settings("langfuse_default_tags", ["os.environ/NAME"]), "where LiteLLM reads none"),
         (settings("cache_params", {"url": "redis://os.environ/NAME"}), "where LiteLLM reads none"),
+        (settings("pass_through_endpoints", [
+            {"path": "/x", "target": "https://x.example/os.environ/NAME", "auth": True}
+        ], "general_settings"), "where LiteLLM reads none"),
         (settings("cache_params", {"url": "os.environ/some name"}), "the name of a secret"),
         (settings("cache_params", {"url": "os.environ/LITELLM_MASTER_KEY"}),
          "the gateway's own key"),
