@@ -60,10 +60,13 @@ _PROXY = (
     "use the settings proxy and no_proxy in group_data",
 )
 _LOGGED = "would print what clients say", "leave it out"
+# Every setting that leads to LiteLLM's get_instance_fn, or to importlib or exec; the probe
+# python_modules_come_from_known_settings of tests/contract counts the places.
 MODULE = (
     "names a Python module, and a gateway has only its own programs",
     "use one of LiteLLM's own integrations",
 )
+PROGRAM = "has a program in it, and a gateway has only its own programs", MODULE[1]
 _SET = "is set by llmrack itself", "leave it out"
 
 
@@ -96,6 +99,10 @@ REFUSED: Mapping[str, Mapping[str, CauseAndWayOut]] = {
         ),
         "config_path": ("would read settings from another file", "write them here"),
         **_same(MODULE, "custom_provider_map pre_call_rules post_call_rules"),
+        "guardrails": (
+            "has an old form, which may name Python modules",
+            "use the section guardrails",
+        ),
     },
     "general_settings": {
         "master_key": (
@@ -173,6 +180,10 @@ REFUSED_SECTIONS: Mapping[str, CauseAndWayOut] = {
         "declare them under 'providers' and 'models'",
     ),
     "include": ("would read settings from another file", "write them here"),
+    "mcp_tools": (
+        "names Python modules, and a gateway has only its own programs",
+        "run the tools as an MCP server, and declare that under mcp_servers",
+    ),
 }
 # Variables that a stack cannot set; names are compared in capitals.
 _VARIABLES: Mapping[str, CauseAndWayOut] = {
@@ -190,9 +201,10 @@ _VARIABLES: Mapping[str, CauseAndWayOut] = {
     # LiteLLM ignores these in its configuration (_BLOCKED_ENV_KEYS, 1.106.12).
     **_same(
         ("is ignored by LiteLLM", "leave it out"),
-        "PATH LD_PRELOAD LD_LIBRARY_PATH PYTHONPATH PYTHONSTARTUP PYTHONHOME HOME USER SHELL "
-        "LOGNAME",
+        "PATH LD_PRELOAD LD_LIBRARY_PATH DYLD_LIBRARY_PATH DYLD_INSERT_LIBRARIES PYTHONPATH "
+        "PYTHONSTARTUP PYTHONHOME HOME USER SHELL LOGNAME LITELLM_ENABLE_MCP_STDIO",
     ),
+    "LITELLM_WORKER_STARTUP_HOOKS": MODULE,
 }
 _PREFIXES: Mapping[str, CauseAndWayOut] = {
     "LLMRACK_": _SET,

@@ -14,6 +14,7 @@ import importlib
 import inspect
 import json
 import os
+import re
 import sys
 import traceback
 from collections.abc import Awaitable, Callable
@@ -260,6 +261,30 @@ def settings_are_known() -> None:
     assert any("drop_paramz" in line for line in mistakes_in(wrong)), "a wrong key is not found"
 
 
+def python_modules_come_from_known_settings() -> None:
+    """Settings that name Python modules are those that a stack cannot have, in these files."""
+    from gateway.litellm_parts import PACKAGE
+
+    # callbacks, handlers of mcp_tools, guardrails, litellm_jwtauth, targets of endpoints; in the
+    # server: plugins, rules, custom_provider_map, callbacks, custom_auth and the like.
+    expected = {
+        "proxy/common_utils/callback_utils.py": 2,
+        "proxy/_experimental/mcp_server/tool_registry.py": 1,
+        "proxy/guardrails/guardrail_registry.py": 1,
+        "proxy/_types.py": 1,
+        "proxy/pass_through_endpoints/pass_through_endpoints.py": 1,
+        "proxy/proxy_server.py": 14,
+    }
+    calls: dict[str, int] = {}
+    for file in PACKAGE.rglob("*.py"):
+        count = len(re.findall(r"(?<!def )\bget_instance_fn\(", file.read_text(errors="replace")))
+        calls |= {str(file.relative_to(PACKAGE)): count} if count else {}
+    assert calls == expected, calls
+    server = (PACKAGE / "proxy/proxy_server.py").read_text()
+    found = re.findall(r"importlib\.import_module\((\w+)\)", server)
+    assert found == ["_module_path"], f"other than LITELLM_WORKER_STARTUP_HOOKS: {found}"
+
+
 def refusals_end_a_request() -> None:
     """The router takes FastAPI's HTTPException of 400 for one that goes nowhere else."""
     from gateway.requests.refusals import Refusal
@@ -277,6 +302,7 @@ PROBES: tuple[Callable[[], Awaitable[None] | None], ...] = (
     log_hears_of_a_request_before_the_flush_ends,
     chunks_become_an_answer,
     settings_are_known,
+    python_modules_come_from_known_settings,
     refusals_end_a_request,
     # It wraps LiteLLM's calls, so it comes last.
     hooks_take_what_is_passed,

@@ -15,6 +15,7 @@ from llmrack.stack.litellm import (
     MAPPINGS,
     MODULE,
     NOT_OF_ROUTER,
+    PROGRAM,
     REFERENCE,
     REFUSED,
     REFUSED_SECTIONS,
@@ -146,9 +147,23 @@ def guardrails(d: Declaration) -> Iterator[Problem]:
         if name in seen:
             yield _problem(d, path, (f"has the name {name!r}, too", "choose another one"))
         seen.add(name)
-        if "." in str(params["guardrail"]):
-            where = (*path, "litellm_params", "guardrail")
+        where = (*path, "litellm_params", "guardrail")
+        if params["guardrail"] == "custom_code":
+            yield _problem(d, where, PROGRAM)
+        elif "." in str(params["guardrail"]):
             yield _problem(d, where, MODULE)
+
+
+def programs(d: Declaration) -> Iterator[Problem]:
+    """MCP servers that LiteLLM would have to start as programs."""
+    for name, server in _settings(d, "mcp_servers").items():
+        if not isinstance(server, dict):
+            continue
+        if server.get("transport") == "stdio" or "command" in server:
+            setting = "command" if "command" in server else "transport"
+            cause = "is a program on the gateway's host, which LiteLLM does not start"
+            way_out = "run it as a server with HTTP, and give its url"
+            yield _problem(d, ("mcp_servers", name, setting), (cause, way_out))
 
 
 def pass_through(d: Declaration) -> Iterator[Problem]:
@@ -188,5 +203,6 @@ RULES: tuple[Callable[[Declaration], Iterator[Problem]], ...] = (
     unwritable,
     modules,
     guardrails,
+    programs,
     pass_through,
 )

@@ -75,6 +75,9 @@ def test_what_leaves_the_promises_alone_is_taken(litellm) -> None:
         ("environment_variables", "LLMRACK_LOG_DAYS", "is set by llmrack itself", "leave it out"),
         ("environment_variables", "DATABASE_URL", "use a database", "in this file"),
         ("environment_variables", "PATH", "is ignored by LiteLLM", "leave it out"),
+        ("environment_variables", "LITELLM_ENABLE_MCP_STDIO", "is ignored by LiteLLM", "leave it"),
+        ("environment_variables", "LITELLM_WORKER_STARTUP_HOOKS", "a Python module", "own integ"),
+        ("litellm_settings", "guardrails", "may name Python modules", "use the section guardrails"),
     ],
 )
 def test_what_would_undo_a_promise_is_refused(section, name, cause, way_out) -> None:
@@ -86,7 +89,11 @@ def test_what_would_undo_a_promise_is_refused(section, name, cause, way_out) -> 
 
 @pytest.mark.parametrize(
     ("section", "cause"),
-    [("model_list", "serve models that nothing else knows of"), ("include", "another file")],
+    [
+        ("model_list", "serve models that nothing else knows of"),
+        ("include", "another file"),
+        ("mcp_tools", "names Python modules"),
+    ],
 )
 def test_sections_of_llmracks_own_are_refused(section, cause) -> None:
     (problem,) = problems({section: []})
@@ -203,6 +210,30 @@ def test_modules_are_refused() -> None:
     guardrail = {"guardrail_name": "a", "litellm_params": {"guardrail": "mine.Check"}}
     (problem,) = problems({"guardrails": [guardrail]})
     assert "guardrails.0.litellm_params.guardrail: names a Python module" in problem
+
+
+def test_a_program_in_a_guardrail_is_refused() -> None:
+    code = "def apply_guardrail(inputs, request_data, input_type):\n    return allow()"
+    params = {"guardrail": "custom_code", "mode": "pre_call", "custom_code": code}
+    (problem,) = problems({"guardrails": [{"guardrail_name": "a", "litellm_params": params}]})
+    assert "guardrails.0.litellm_params.guardrail: has a program in it" in problem
+    assert "use one of LiteLLM's own integrations" in problem
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        {"transport": "stdio", "command": "npx", "args": ["-y", "some-server"]},
+        {"transport": "stdio"},
+        {"command": "npx"},
+    ],
+)
+def test_an_mcp_server_that_is_a_program_is_refused(server) -> None:
+    """LiteLLM 1.106.12 does not start it, and says so only in its log."""
+    (problem,) = problems({"mcp_servers": {"files": server}})
+    assert "litellm.mcp_servers.files." in problem
+    assert "is a program on the gateway's host, which LiteLLM does not start" in problem
+    assert "run it as a server with HTTP, and give its url" in problem
 
 
 def test_callbacks_are_a_list_of_names() -> None:
