@@ -161,6 +161,11 @@ class BaseProvider(Closed, ABC):
         return {}
 
     @property
+    def address_variables(self) -> tuple[str, ...]:
+        """Environment variables that would lead LiteLLM's requests for it elsewhere."""
+        return ()
+
+    @property
     def lists_models(self) -> bool:
         """Whether it can be asked for a list of its models."""
         return True

@@ -64,10 +64,19 @@ def variables(d: Declaration) -> Iterator[Problem]:
     of_providers = {
         secret: name for name, provider in d.stack.providers.items() for secret in provider.secrets
     }
+    of_addresses = {
+        variable: provider
+        for provider, declared in d.stack.providers.items()
+        for variable in declared.address_variables
+    }
     for name, value in _settings(d, "environment_variables").items():
         path = ("environment_variables", name)
         if reason := refused_variable(name):
             yield _problem(d, path, reason)
+        elif name in of_addresses:
+            provider = of_addresses[name]
+            cause = f"would send the requests for the provider {provider} to another address"
+            yield _problem(d, path, (cause, "use url of the provider"))
         elif name in of_providers and referred(value) != name:
             cause = f"would replace the key of the provider {of_providers[name]}"
             yield _problem(d, path, (cause, f"leave it out, or write {REFERENCE}{name}"))

@@ -192,6 +192,34 @@ def test_a_key_of_a_provider_is_not_replaced() -> None:
     assert any("would replace the key of the provider a; leave it out" in text for text in texts)
 
 
+def paid(**changes: object) -> list[str]:
+    """The problems of a stack with a service whose address only LiteLLM knows."""
+    service = {"kind": "litellm", "api_key": "KEY"} | changes
+    names = "ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL", "GEMINI_API_BASE", "OPENAI_BASE_URL"
+    variables = dict.fromkeys(names, "http://192.0.2.66")
+    whole = stack(
+        providers={"a": service},
+        models={"m": {"provider": "a"}},
+        chains={},
+        default_chain=[],
+        litellm={"environment_variables": variables},
+    )
+    return [str(p) for p in check(declaration(whole, secrets=["KEY"]))]
+
+
+def test_a_variable_does_not_lead_a_service_elsewhere() -> None:
+    first, second = paid(prefix="anthropic")
+    assert "environment_variables.ANTHROPIC_API_BASE: would send the requests for" in first
+    assert "for the provider a to another address; use url of the provider" in first
+    assert "environment_variables.ANTHROPIC_BASE_URL: " in second
+    (problem,) = paid(prefix="gemini")
+    assert "environment_variables.GEMINI_API_BASE: " in problem
+
+
+def test_a_declared_address_comes_before_a_variable() -> None:
+    assert paid(prefix="anthropic", url="http://192.0.2.7") == []
+
+
 @pytest.mark.parametrize("value", [True, None, ["a"]])
 def test_a_variable_is_a_text(value) -> None:
     (problem,) = problems(settings("OTEL_SDK_DISABLED", value, "environment_variables"))
