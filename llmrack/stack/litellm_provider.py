@@ -8,7 +8,8 @@ from urllib.parse import parse_qsl
 
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
-from llmrack.problems import misspelt, nearest
+from llmrack.problems import nearest
+from llmrack.shipped.gateway.misspelt import misspelt
 from llmrack.stack.kinds import Kind
 from llmrack.stack.litellm_facts import ProviderFacts, litellm_version, provider_facts
 from llmrack.stack.provider import CauseAndWayOut

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
 
-from llmrack.problems import Problem, misspelt
+from llmrack.problems import Problem
+from llmrack.shipped.gateway.misspelt import misspelt
 from llmrack.stack.checks.secret_checks import missing_secret
 from llmrack.stack.declaration import Declaration
 from llmrack.stack.litellm import (
