@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass
 
 from llmrack.shipped.gateway.misspelt import misspelt
 
+# Why a declaration is wrong, and what to do.
+CauseAndWayOut = tuple[str, str]
+
 
 @dataclass(frozen=True, order=True)
 class Problem:

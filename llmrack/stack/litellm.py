@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from llmrack.problems import CauseAndWayOut
+
 Sections = dict[str, Any]
 # A key path in ``stack.yaml``, as Declaration.lines has it.
 Path = tuple[str, ...]
-CauseAndWayOut = tuple[str, str]
 
 REFERENCE = "os.environ/"
 _NAME = re.compile(re.escape(REFERENCE) + r"(.*)", re.DOTALL)
@@ -235,7 +236,7 @@ def values(sections: object, path: Path = ()) -> Iterator[tuple[Path, object]]:
         yield from values(value, (*path, str(key)))
 
 
-def referred(value: object) -> str | None:
+def named_secret(value: object) -> str | None:
     """The name of the secret that LiteLLM puts in place of a value, or of its end; else None."""
     match = _NAME.search(value) if isinstance(value, str) else None
     return match[1] if match else None
@@ -243,4 +244,4 @@ def referred(value: object) -> str | None:
 
 def secrets_of(sections: Sections) -> list[str]:
     """Names of the secrets that ``sections`` refers to, sorted."""
-    return sorted({name for _, value in values(sections) if (name := referred(value))})
+    return sorted({name for _, value in values(sections) if (name := named_secret(value))})
