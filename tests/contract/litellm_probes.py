@@ -285,8 +285,8 @@ def python_modules_come_from_known_settings() -> None:
         calls |= {str(file.relative_to(PACKAGE)): count} if count else {}
     assert calls == expected, calls
     server = (PACKAGE / "proxy/proxy_server.py").read_text()
-    found = re.findall(r"importlib\.import_module\((\w+)\)", server)
-    assert found == ["_module_path"], f"other than LITELLM_WORKER_STARTUP_HOOKS: {found}"
+    imported = re.findall(r"importlib\.import_module\((\w+)\)", server)
+    assert imported == ["_module_path"], f"other than LITELLM_WORKER_STARTUP_HOOKS: {imported}"
 
 
 def refusals_end_a_request() -> None:
