@@ -20,6 +20,7 @@ KEYS = sorted({name for kind in KINDS.values() for name in kind.model_fields})
         ("prm", KEYS, "rpm"),
         ("OLLAMA_VULCAN", OllamaEnvironment.model_fields, "OLLAMA_VULKAN"),
         ("glm4.6", ["glm-4.6", "glm-4.7"], "glm-4.6"),
+        ("straßen", ["straßem", "strassen", "strasen"], "strasen"),
         ("guardrail", ["guardrails", "policies"], "guardrails"),
         ("lama3.2", ["llama3.2"], "llama3.2"),
         ("qwen2.5-codr", ["qwen2.5-coder"], "qwen2.5-coder"),

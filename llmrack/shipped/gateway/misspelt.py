@@ -43,7 +43,8 @@ def _is_slip(name: str, other: str) -> bool:
 
 def _letters(name: str) -> dict[int, str]:
     """The letters and digits of a name by their positions, without the signs between words."""
-    return {i: letter.upper() for i, letter in enumerate(name) if letter.isalnum()}
+    # Some letters have two capitals, such as ß.
+    return {i: letter.upper()[:1] for i, letter in enumerate(name) if letter.isalnum()}
 
 
 def _alike(first: str, second: str) -> int:
