@@ -2,9 +2,9 @@
 # apt_get WORD...: runs apt-get, which asks nothing. While another program uses apt, it waits.
 # get OPTION... install PACKAGE...: installs in this way, and notes the packages that come new, for root.
 . resources/notes.sh
-# On Ubuntu needrestart asks after an installation which services it shall restart, or restarts them.
-# With "l" it lists them.
-export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l
+# After an installation Ubuntu's needrestart restarts services (24.04), or asks which (22.04). It stays
+# out of this one; an older one that runs all the same lists them ("l").
+export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 NEEDRESTART_MODE=l
 apt_get() {
   tries=0
   while :; do
@@ -18,7 +18,7 @@ apt_get() {
     esac
     [ $code != 0 ] && [ $tries -lt 100 ] || break
     [ $tries != 0 ] || printf '%s\n' "$errors" |
-      sed -n 's/^E: \(Could not get lock\)/waiting for up to 5 min: \1/p'
+      sed -n 's/^[A-Za-z]*: \(Could not get lock\)/waiting for up to 5 min: \1/p'
     tries=$((tries + 1))
     sleep 3
   done

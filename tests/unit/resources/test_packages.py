@@ -12,7 +12,7 @@ from llmrack.resources.script import script_file
 
 # Each call takes a line of the file ``busy``, and fails with it as apt does; without one it works.
 APT_GET = """#!/bin/sh
-echo "$DEBIAN_FRONTEND $NEEDRESTART_MODE $*" >>calls
+echo "$DEBIAN_FRONTEND $NEEDRESTART_SUSPEND $NEEDRESTART_MODE $*" >>calls
 case " $* " in *' -s '*) exit ;; esac
 if [ -s busy ]; then
   head -n 1 busy >&2
@@ -99,7 +99,7 @@ def test_nothing_is_asked_on_the_way(tmp_path: Path, script: str) -> None:
     calls = (tmp_path / "calls").read_text().splitlines()
     assert calls
     for call in calls:
-        assert call.startswith("noninteractive l -q -o DPkg::Lock::Timeout=300 ")
+        assert call.startswith("noninteractive 1 l -q -o DPkg::Lock::Timeout=300 ")
 
 
 def test_whatever_installs_does_it_in_this_way() -> None:
