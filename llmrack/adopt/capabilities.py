@@ -27,7 +27,7 @@ def agree(parts: Parts, routes: dict[str, Any], notes: Notes) -> None:
             wanted = set.intersection(*(_of(parts, name) for name in heads)) if heads else set()
             lacking = {
                 ability
-                for ability in wanted - {"chat", "thinking"}
+                for ability in wanted - {"chat", "thinking", "vision"}
                 if any(ability not in _of(parts, name) for name in members)
             }
             for name in heads if lacking else ():

@@ -9,7 +9,7 @@ from llmrack.components.gpu.driver import GpuDriverFilesGone
 from llmrack.components.monitor import monitor
 from llmrack.components.monitor.prometheus import SERVICE
 from llmrack.components.system.account_removal import AccountGone
-from llmrack.components.system.authority import authority_gone
+from llmrack.components.system.authority import AuthorityGone
 from llmrack.components.system.system import VERSION
 from llmrack.resources.absent import (
     DropInGone,
@@ -103,7 +103,7 @@ def _system(host: Host, home: Home) -> list[Resource]:
             tuple(folders),
             after='rm -rf "/run/user/$(id -u)/llmrack"',
         ),
-        authority_gone(),
+        AuthorityGone(),
         AccountGone(home.user, home.folder, models_folder(host), settings.remove_models),
         PackagesGone(),
         PathsGone("Files of root", ("/etc/llmrack", VERSION, "/var/tmp/llmrack-*")),  # noqa: S108  (ours)

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from bench.breakable import Breakable
+from llmrack.verify.probes import RED_PNG
 from llmrack_lab.shell import wait_until
+from llmrack_lab.standins.answers import Model
 from llmrack_lab.standins.http import Reply, Request, Stream
 from llmrack_lab.standins.ollama.faults import Fault
 from llmrack_lab.standins.openai_like import OpenAILike
@@ -63,6 +65,7 @@ SHARED: dict[str, list[dict[str, Any]]] = {
     "strict": [{}, {"priority": 2}],
     "roomy": [{}],
     "bold": [{}],
+    "seeing": [{}],
     "tower": [{}, {}],
     "keyed": [{"api_key": "OTHER_KEY", "headers": {"X-Client-ID": "rack1"}}],
 }
@@ -73,6 +76,7 @@ KIND = dict.fromkeys(SHARED, "vllm") | {
 OWN: dict[str, Callable[[], Provider]] = {
     "strict": lambda: Strict(MODELS, SECRET),
     "keyed": lambda: VLLM(MODELS, SECRETS["OTHER_KEY"]),
+    "seeing": lambda: VLLM([Model("m", vision=True)], SECRET),
 }
 MODEL: dict[str, dict[str, Any]] = {
     "turns": {"strategy": "round-robin"},
@@ -80,12 +84,13 @@ MODEL: dict[str, dict[str, Any]] = {
     "quick": {"strategy": "latency"},
     "proud": {"explicit_only": True},
     "tower": {"strategy": "round-robin"},
+    "seeing": {"capabilities": ["chat", "vision"]},
 }
 CHOICES: dict[str, Any] = {
     "tiers": {"eco": ["small", "large"]},
     "mixes": {"assistant": {"sold": 80, "rented": 20}},
     "aliases": {"another": "last"},
-    "chains": {"chained": ["last"], "alone": [], "strict": []},
+    "chains": {"chained": ["last"], "alone": [], "strict": [], "seeing": ["last"]},
     "default_chain": ["last"],
     "context_window_chains": {"strict": ["roomy"]},
     "content_policy_chains": {"strict": ["bold"]},
@@ -258,6 +263,21 @@ def test_the_chain_answers_when_nobody_of_the_model_is_left(world: World) -> Non
     chained, last = world.since("chained"), world.since("last")
     assert all(world.front.ask("chained").whole for _ in range(3))
     assert (chained(), last()) == ([1], [3])
+
+
+def test_a_request_with_an_image_passes_over_a_model_that_cannot_see_it(world: World) -> None:
+    world.at["seeing-1"].fail("500")
+    last = world.since("last")
+    image = {"type": "image_url", "image_url": {"url": RED_PNG}}
+    looks = {"messages": [{"role": "user", "content": [image]}]}
+    # As it is asked for the first time, and as it is put aside.
+    for _ in range(3):
+        found = world.front.ask("seeing", **looks)
+        assert (found.status, "internal server error" in found.error) == (500, True), found
+    assert last() == [0]
+    assert world.front.ask("seeing").by == "last-1/last"
+    world.at["seeing-1"].mend()
+    assert wait_until(lambda: world.front.ask("seeing", **looks).by == "seeing-1/seeing", DEADLINE)
 
 
 def test_a_client_gets_the_true_error_when_nobody_is_left(world: World) -> None:

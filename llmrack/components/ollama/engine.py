@@ -19,7 +19,7 @@ from llmrack.resources.look import Look, Part, Seen
 from llmrack.resources.ownership import KEPT
 from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.instances import EngineModel
-from llmrack.stack.ollama.backends import rocm_digest
+from llmrack.stack.ollama.backends import needs_rocm, rocm_digest
 from llmrack.stack.ollama.instances import OLLAMA, instances, models_folder
 from llmrack.stack.ollama.names import normalised
 from llmrack.stack.ollama_models import engine_models
@@ -114,7 +114,12 @@ class Ollama(Engine):
         """A digest is missing, or the archive that is to be sent."""
         if arch not in host.settings.ollama_sha256:
             return f"ollama_sha256 has no digest for {arch}: add the one of that archive"
-        if host.rocm and host.settings.gpu_required and arch == "amd64" and not rocm_digest(host):
+        if (
+            needs_rocm(host)
+            and host.settings.gpu_required
+            and arch == "amd64"
+            and not rocm_digest(host)
+        ):
             return _without_rocm(host)
         archive = host.settings.ollama_archive
         if archive and not Path(archive).is_file():

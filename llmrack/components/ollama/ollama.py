@@ -54,7 +54,7 @@ def resources(stack: Stack, fleet: Fleet, host: Host, arch: str) -> list[Resourc
     declared += [resource.unit for resource in warm_up if isinstance(resource, Unit)]
     undeclared = UndeclaredInstances(home.user, home.units, home.environments, frozenset(declared))
     if not declared_instances:
-        return [undeclared, *internet.login_gone(host)]
+        return [undeclared, *internet.login_gone(host, serves=False)]
     directory = release(host, arch)
     current = Link(f"{home.releases}/current", directory, home.user)
     units = [_unit(host, home, instance, current) for instance in declared_instances]

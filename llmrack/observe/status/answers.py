@@ -28,8 +28,11 @@ class HostAnswer:
     seen: Mapping[str, Any] | Unreached
     checked: datetime
 
-    def port_taken(self, bind: str, port: int) -> str:
-        """The other program that listens where a server should, and the way out; or nothing."""
+    def port_taken(self, bind: str, port: int, setting: str) -> str:
+        """The other program that listens where a server should, and the way out; or nothing.
+
+        + setting: the one that declares the port
+        """
         if isinstance(self.seen, Unreached):
             return ""
         listeners = [ListenerSeen(*fields) for fields in self.seen.get("listeners", ())]
@@ -37,7 +40,7 @@ class HostAnswer:
         holder = holder_of(bind, port, listeners, socket_is_active)
         if holder is None:
             return ""
-        return f"port {port} is taken by {holder}: stop that, or set another port; "
+        return f"port {port} is taken by {holder}: stop that, or set {setting} to another port; "
 
 
 @dataclass(frozen=True)

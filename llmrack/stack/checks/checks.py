@@ -81,6 +81,7 @@ def warnings(declaration: Declaration) -> list[Problem]:
     """Warnings: declarations that are not wrong, and that a user should know of before a deploy."""
     return [
         *ollama_host_checks.warnings(declaration),
+        *host_checks.without_proxy(declaration),
         *key_checks.not_issued(declaration),
         *request_checks.relied_on(declaration),
     ]

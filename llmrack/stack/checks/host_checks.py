@@ -136,3 +136,14 @@ def is_address(text: str) -> bool:
         return "%" not in str(ip_address(text))
     except ValueError:
         return False
+
+
+def without_proxy(d: Declaration) -> Iterator[Problem]:
+    """Warnings of a proxy's login and exemptions where no host has a proxy."""
+    hosts = d.fleet.hosts
+    if any(host.settings.proxy for host in hosts):
+        return
+    for setting in ("proxy_login", "no_proxy"):
+        if any(getattr(host.settings, setting) for host in hosts):
+            cause = "has no effect, as no host has a proxy"
+            yield Problem("group_data", setting, cause, "set proxy, or drop it")

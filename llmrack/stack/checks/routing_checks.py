@@ -168,7 +168,7 @@ def _choices(stack: Stack) -> Iterator[Choice]:
 
 
 def _wanted(stack: Stack, head: str) -> set[str]:
-    """The capabilities that all models behind ``head`` have, but for thinking."""
+    """The capabilities that all models behind ``head`` have, but for thinking and vision."""
     known = [stack.models[member] for member in stack.members(head) if member in stack.models]
     if not known:
         return {"chat"}
@@ -176,8 +176,9 @@ def _wanted(stack: Stack, head: str) -> set[str]:
     wanted: set[str] = set(known[0].capabilities)
     for model in known[1:]:
         wanted &= set(model.capabilities)
-    # Requests lose their thinking where a model has none, so no answer depends on it.
-    return (wanted - {"thinking"}) or {"chat"}
+    # Requests lose their thinking where a model has none, and those with images pass over a model
+    # without vision, so no answer depends on them.
+    return (wanted - {"thinking", "vision"}) or {"chat"}
 
 
 def _asked_before(stack: Stack, part: str, head: str) -> set[str]:

@@ -182,16 +182,17 @@ def test_what_cannot_be_taken_over_is_told_with_the_way_out(tmp_path, identity, 
     assert list(site_of(tmp_path).stack.models) == ["other"]
 
 
-def test_vision_gives_way_to_a_chain_of_models_without(tmp_path, identity):
+def test_a_model_keeps_its_vision_before_a_chain_of_models_without(tmp_path, identity):
     entries = [
         {"model_name": "gpt", "litellm_params": {"model": "openai/gpt-4o", "api_key": "x-1"}},
         {"model_name": "m", "litellm_params": SERVER},
     ]
     settings = {"fallbacks": [{"gpt": ["m"]}]}
     data = {"model_list": entries, "litellm_settings": settings}
-    done = taken_over(tmp_path, yaml.safe_dump(data))
-    assert site_of(tmp_path).stack.models["gpt"].capabilities == ("chat",)
-    assert "gpt has vision, and a model that stands in has not" in "".join(done.notes.printed())
+    taken_over(tmp_path, yaml.safe_dump(data))
+    stack = site_of(tmp_path).stack
+    assert stack.models["gpt"].capabilities == ("chat", "vision")
+    assert stack.chains["gpt"] == ("m",)
 
 
 def test_nothing_of_the_file_is_passed_over_in_silence(tmp_path, identity):

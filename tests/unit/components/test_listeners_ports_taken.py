@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 from llmrack.components import listeners
 from llmrack.resources.look import ListenerSeen, Look, Seen, UnitSeen, parse
@@ -82,3 +85,26 @@ def test_the_look_sees_who_listens() -> None:
         str(os.getpid()),
         program,
     )
+
+
+@pytest.mark.parametrize("name", ["a\tb", "a\nLISTEN 0 1 a:b", '","\\'])
+def test_a_program_may_have_any_name(name: str) -> None:
+    """It names itself, so a user of the host could end every run otherwise."""
+    code = (
+        "import ctypes, socket, sys; ctypes.CDLL(None).prctl(15, sys.argv[1].encode()); "
+        "s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); "
+        "sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, name],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as program:
+        assert program.stdout
+        port = int(program.stdout.readline())
+        look = Look(ports={port})
+        done = subprocess.run(["sh", "-c", script(look, "n")], capture_output=True, text=True)
+        program.communicate("")
+    (listener,) = parse(done.stdout.splitlines(), look).listeners
+    assert listener.address == f"127.0.0.1:{port}"

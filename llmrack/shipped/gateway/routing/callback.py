@@ -157,7 +157,7 @@ class Routing(CustomLogger):
         fitting = self._fitting(trail, [self._deployments[key] for key in offered], content)
         untried = [deployment for deployment in fitting if deployment.id not in tried]
         chosen = self._choose(model, untried)
-        if chosen is None and not tried and not self._anybody(model):
+        if chosen is None and not tried and not self._anybody(model, trail):
             chosen = self._best_of(fitting)
         if chosen is None:
             return []
@@ -180,7 +180,12 @@ class Routing(CustomLogger):
         if not accepting or not needs_eyes(content):
             return accepting
         able = [deployment for deployment in accepting if deployment.rules.can("vision")]
-        return able or refusal.without_eyes(trail, accepting, self._with_eyes)
+        if able:
+            trail.eyes = True
+        elif not trail.eyes:
+            return refusal.without_eyes(trail, accepting, self._with_eyes)
+        # A model along the chain of one that can is passed over.
+        return able
 
     def _choose(self, name: str, offered: list[Deployment]) -> Deployment | None:
         now = time.monotonic()
@@ -203,11 +208,11 @@ class Routing(CustomLogger):
             self._load(self._deployments[loading])
         return self._deployments[chosen] if chosen else None
 
-    def _anybody(self, name: str) -> bool:
-        """Whether a deployment along the chain of ``name`` can be asked."""
+    def _anybody(self, name: str, trail: Trail) -> bool:
+        """Whether a deployment along the chain of ``name`` can be asked for this request."""
         group, now = self._groups.get(name), time.monotonic()
         return group is not None and any(
-            deployment.can_be_asked(now)
+            deployment.can_be_asked(now) and (deployment.rules.can("vision") or not trail.eyes)
             for following in group["chain"]
             for deployment in self._by_name[following]
         )

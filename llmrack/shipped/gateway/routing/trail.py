@@ -25,6 +25,7 @@ class Trail:
     + first: monotonic time of the answer's first token, if that is known
     + parts: of the answer, where the stack declares that answers are kept
     + refusals: the refusal of each declared model that refused it
+    + eyes: whether it has images, and a model that can see them was found
     + final: the refusal after which no further model is asked
     + chosen: whether a deployment was chosen; asked: whether one was asked
     + no_tools: types of tools that were left out
@@ -38,6 +39,7 @@ class Trail:
     first: float | None = None
     parts: list[str] = field(default_factory=list)
     refusals: dict[str, Refusal] = field(default_factory=dict)
+    eyes: bool = False
     final: Refusal | None = None
     chosen: bool = False
     asked: bool = False

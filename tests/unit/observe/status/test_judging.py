@@ -315,7 +315,7 @@ def test_programs_get_the_exit_code_and_every_field() -> None:
 FOREIGN = ["*:11434", "812", "ollama", "ollama.service", "ollama"]
 TAKEN = (
     "port 11434 is taken by ollama (process 812, ollama.service, user ollama): stop that, or set "
-    "another port; "
+    "ollama_port to another port; "
 )
 
 

@@ -67,9 +67,14 @@ def test_explicit_only_model_stands_in_no_chain(where):
 
 
 def test_chain_member_must_have_the_capabilities():
+    models = STACK["models"] | {"agent": {"provider": "local", "capabilities": ["chat", "tools"]}}
+    texts = found(stack(models=models, chains={"agent": ["coder"]}))
+    assert any("'coder' cannot stand in for 'agent': it lacks tools" in t for t in texts)
+
+
+def test_chain_member_without_vision_is_passed_over_by_requests_with_images():
     models = STACK["models"] | {"eyes": {"provider": "local", "capabilities": ["chat", "vision"]}}
-    texts = found(stack(models=models, chains={"eyes": ["coder"]}))
-    assert any("'coder' cannot stand in for 'eyes': it lacks vision" in t for t in texts)
+    assert not found(stack(models=models, chains={"eyes": ["coder"]}))
 
 
 def test_api_path_of_ollama_com_is_the_known_trap():
@@ -212,3 +217,14 @@ def test_ollama_that_skips_digest_checks_is_warned_about():
     assert check(old) == []
     assert "can skip the digest check" in str(warnings(old)[0])
     assert warnings(declaration(fleet=Fleet((host(ollama_version="0.32.10"),)))) == []
+
+
+@pytest.mark.parametrize(
+    "setting", [{"proxy_login": "PROXY_LOGIN"}, {"no_proxy": ["corp.example"]}]
+)
+def test_settings_of_a_proxy_that_no_host_has_are_warned_of(setting):
+    (warned,) = warnings(declaration(fleet=Fleet((host(**setting),))))
+    assert str(warned).endswith("has no effect, as no host has a proxy; set proxy, or drop it")
+    assert not warnings(
+        declaration(fleet=Fleet((host(**setting, proxy="http://proxy.example:3128"),)))
+    )
