@@ -125,4 +125,7 @@ def test_the_page_names_the_systems_as_they_are() -> None:
         system: (VERSIONS["libpam-systemd"][at], VERSIONS["python3"][at])
         for at, system in enumerate(SYSTEMS)
     }
-    assert f"systemd {OLDEST_SYSTEMD} and, for a gateway, Python 3.{OLDEST_PYTHON[1]}" in page
+    assert (
+        f"systemd {OLDEST_SYSTEMD} or later and, for a gateway, Python 3.{OLDEST_PYTHON[1]} "
+        in page
+    )
