@@ -166,7 +166,7 @@ class Ollama(Engine):
 
     def notes(self, host: Host, seen: Seen) -> list[str]:
         """Limits that have no effect, and models of an old Ollama that would not be used."""
-        return [*_without_effect(host, seen), *left_aside(host.settings, seen)]
+        return [*_without_effect(host, seen), *left_aside(host, seen)]
 
     def batch(self, host: Host) -> int:
         """As the settings say."""
