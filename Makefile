@@ -8,7 +8,7 @@ FAULTS := $(wildcard tests/lab/faults/test_*.py) tests/lab/test_failover.py test
 OF_LABS := $(wildcard tests/lab/test_lab*.py)
 # Those that take longest begin first, so that no lab works on alone at the end.
 FIRST := $(addprefix tests/lab/faults/test_,engine_upgrade.py rollback.py swap_cut_off.py killed.py power.py safety.py)
-FIRST += $(addprefix tests/lab/test_,deploy.py docs_long.py docs.py refusals.py secrets_failing.py secrets_commands.py)
+FIRST += $(addprefix tests/lab/test_,trixie.py deploy.py docs_long.py docs.py refusals.py secrets_failing.py secrets_commands.py)
 FIRST += tests/scenarios/test_shared_gateway.py
 ON_HOSTS := $(wildcard $(addsuffix /test_*.py,tests/scenarios tests/lab tests/lab/faults tests/soak))
 first = $(filter $(FIRST),$(1)) $(filter-out $(FIRST),$(1))
@@ -16,7 +16,8 @@ first = $(filter $(FIRST),$(1)) $(filter-out $(FIRST),$(1))
 in_labs = printf '%s\n' $(1) | \
 	LLMRACK_TEST_KEEP=1 xargs -P 4 -d '\n' -n 1 --process-slot-var=SLOT sh -c \
 	'LLMRACK_TEST_LAB=test$$SLOT LLMRACK_TEST_SUBNET=10.7$$SLOT.0.0/24 $(BIN)/pytest $$0'; \
-	ended=$$?; for slot in 0 1 2 3; do $(BIN)/llmrack lab --lab test$$slot down; done; exit $$ended
+	ended=$$?; for slot in 0 1 2 3; do for lab in test$$slot test$${slot}13; do \
+	$(BIN)/llmrack lab --lab $$lab down; done; done; exit $$ended
 # What runs in a shell, on hosts and for CI.
 SCRIPTS := $(shell find templates llmrack_lab -name '*.sh') templates/gpu/gpu-devices templates/gpu/gpu-resume .ci/run
 JOBS := deploy.py verify.py remove.py config.py
@@ -29,7 +30,7 @@ AUDIT := $(BIN)/uv tool run --from pip-audit==2.10.1 pip-audit --disable-pip --r
 CHROMIUM := chromium fonts-dejavu-core
 
 .PHONY: demo demo-down test test-quick test-commands test-rest test-page test-hosts faults soak lint lock \
-	litellm-names gateway-contract bench audit
+	gateway-contract bench audit
 
 # A lab of two hosts, deployed and proven.
 demo: .venv/installed
@@ -90,13 +91,10 @@ bench: .venv/installed
 # Upgrade what is pinned: edit pyproject.toml or templates/gateway/requirements.in, then `make lock`.
 # `make gateway-contract LITELLM=VERSION` says before what another LiteLLM breaks. A release that is too
 # young, yanked, or has a known vulnerability is refused (tools/lock.py). What the new LiteLLM knows of
-# providers is noted, too (tools/providers.py).
+# providers and settings is noted, too, for llmrack check (tools/providers.py, tools/litellm_names.py).
 lock: .venv/installed
 	$(BIN)/python -m tools.lock $(AUDIT)
 	$(BIN)/python -m tools.providers
-
-# The settings that the locked LiteLLM knows, for llmrack check.
-litellm-names: .venv/installed
 	$(BIN)/python -m tools.litellm_names
 
 # What the gateway expects of LiteLLM (docs/litellm.md); LITELLM=VERSION tries another release.

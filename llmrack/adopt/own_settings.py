@@ -17,7 +17,8 @@ from llmrack.site.litellm_names import unknown_names
 from llmrack.stack.checks.litellm_checks import RULES
 from llmrack.stack.declaration import Declaration
 from llmrack.stack.fleet import Fleet
-from llmrack.stack.litellm import CALLBACKS, REFERENCE, is_secret, secrets_of, values
+from llmrack.stack.litellm import CALLBACKS, REFERENCE, secrets_of, values
+from llmrack.stack.litellm_secrets import is_secret
 from llmrack.stack.schema import Stack
 
 # Sections that are read elsewhere.

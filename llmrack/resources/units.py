@@ -53,7 +53,7 @@ class Unit:
             "resources/start-unit.sh", manager, self.unit, self.deadline, self.ready
         )
         if self.user:
-            script = as_user(self.user, script)
+            script = or_journal(as_user(self.user, script), self.user, self.unit)
         return Change(self.name, why, (Shell(script, timeout=self.deadline + 60),))
 
     def _why(self, seen: Seen, changed: Collection[str]) -> str:
@@ -63,6 +63,15 @@ class Unit:
         if unit.active != "active":
             return unit.active
         return due(unit, self.depends, changed)
+
+
+def or_journal(script: str, user: str, unit: str) -> str:
+    """``script``, which acts for ``user``; if it fails, root tells the end of the unit's journal.
+
+    The script itself tells it where the user may read it.
+    """
+    tell = script_file("resources/tell-journal.sh", user, unit)
+    return f"(\n{script}\n) || {{\n{tell}\nexit 1\n}}"
 
 
 def due(unit: UnitSeen, depends: Collection[str], changed: Collection[str]) -> str:

@@ -143,7 +143,8 @@ def _breaking(site: Site) -> Iterator[None]:
     """llmrack's Ollama does not start."""
     folder = f"{OLD_HOME}/.config/systemd/user/llmrack-ollama@.service.d"
     site.on(BOX, f"setpriv --reuid=ollama --regid=ollama --clear-groups mkdir -p {folder}")
-    site.on(BOX, f"printf '[Service]\\nExecStartPre=/bin/false\\n' >{folder}/broken.conf")
+    broken = "[Service]\nExecStartPre=/bin/sh -c 'echo it lacks something; sleep 1; exit 1'\n"
+    site.lab.host(BOX).ssh(f"cat >{folder}/broken.conf", input=broken)
     try:
         yield
     finally:
@@ -169,6 +170,8 @@ def test_where_the_new_one_does_not_start_the_old_one_is_back(site: Site) -> Non
         run = site.deploy()
     assert run.code == 1, run.output
     assert f"{ENGINE} does not start" in run.output
+    # The user ollama may not read its journal.
+    assert "it lacks something" in run.output
     assert f"{UNIT} runs again" in run.output
     assert _state(site, UNIT) == "enabled active"
     assert _engine(site) in ("inactive", "failed")

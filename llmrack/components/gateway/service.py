@@ -17,7 +17,7 @@ from llmrack.resources.look import Look, Seen
 from llmrack.resources.old_releases import OldReleases
 from llmrack.resources.releases import Release, Venv
 from llmrack.resources.script import script_file
-from llmrack.resources.units import due
+from llmrack.resources.units import due, or_journal
 from llmrack.stack.home import Home
 from llmrack.stack.settings import Settings
 
@@ -133,7 +133,7 @@ class GatewayService:
             (
                 # The idle colour may still be finishing requests of the swap before this one.
                 Shell(as_user(self.user, gate), timeout=self.drain + 180),
-                Shell(as_user(self.user, swap), timeout=180),
+                Shell(or_journal(as_user(self.user, swap), self.user, service(new)), timeout=180),
             ),
         )
 

@@ -166,7 +166,7 @@ class Ollama(Engine):
 
     def notes(self, host: Host, seen: Seen) -> list[str]:
         """Limits that have no effect, and models of an old Ollama that would not be used."""
-        return [*_without_effect(host, seen), *left_aside(host.settings, seen)]
+        return [*_without_effect(host, seen), *left_aside(host, seen)]
 
     def batch(self, host: Host) -> int:
         """As the settings say."""
@@ -187,11 +187,11 @@ def _without_effect(host: Host, seen: Seen) -> list[str]:
         "ollama_tasks_max": ("pids", settings.ollama_tasks_max),
     }
     known = seen.fact("controllers").split()
-    if not seen.users or "controllers" not in seen.facts:
+    if "controllers" not in seen.facts:
         return []
     return [
-        f"{setting} has no effect here: the {controller} controller is not delegated to user "
-        "managers (a unified cgroup hierarchy does that)"
+        f"{setting} has no effect here: user managers have no {controller} controller; boot "
+        f"with systemd.unified_cgroup_hierarchy=1, and without cgroup_disable={controller}"
         for setting, (controller, limit) in limits.items()
         if limit and controller not in known
     ]

@@ -16,6 +16,7 @@ from llmrack.resources.last_written import Note, noted
 from llmrack.resources.look import Look, Seen
 from llmrack.resources.old_releases import OldReleases
 from llmrack.resources.script import script_file
+from llmrack.resources.units import or_journal
 from llmrack.stack.settings import Settings
 
 # Seconds for which an instance that has passed its gate is watched: one that ends again and again
@@ -108,12 +109,14 @@ class EngineSwitch:
 
     def stands(self, unit: str, url: str) -> Shell:
         """Fails when an instance that has answered ends or stops answering within STANDS."""
-        return self._shell(script_file("ollama/watch.sh", unit, url, STANDS))
+        watch = as_user(self.user, script_file("ollama/watch.sh", unit, url, STANDS))
+        return Shell(or_journal(watch, self.user, unit))
 
     def tells(self, unit: str) -> Shell:
         """Fails with the end of an instance's journal."""
         journal = f"journalctl --user -q -n 15 --no-pager -o cat -u {quote(unit)}"
-        return self._shell(f"echo 'the journal of {unit} ends with:'; {journal}; exit 1")
+        script = f"echo 'the journal of {unit} ends with:'; {journal}; exit 1"
+        return Shell(or_journal(as_user(self.user, script), self.user, unit))
 
     def previous(self, seen: Seen) -> str:
         """The release that ``back`` returns to, for people."""

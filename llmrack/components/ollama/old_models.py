@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from llmrack.components.old_services.services import OldModels, old_services
 from llmrack.components.ollama.models import GB
 from llmrack.resources.look import Seen
+from llmrack.stack.fleet import Host
 from llmrack.stack.ollama.instances import models_folder
-from llmrack.stack.settings import Settings
 
 
-def left_aside(settings: Settings, seen: Seen) -> Iterator[str]:
+def left_aside(host: Host, seen: Seen) -> Iterator[str]:
     """For each Ollama that is to be replaced: its models, and the settings that use them."""
-    services = old_services(seen)
+    settings, services = host.settings, old_services(seen)
     for entry in settings.replaces:
         service = services.get(entry)
         if service is None or service.models is None or service.is_replaced:
@@ -22,17 +22,14 @@ def left_aside(settings: Settings, seen: Seen) -> Iterator[str]:
         yield (
             f"{entry} has {old.size / GB:,.1f} GB of models in {old.folder}, which are left aside: "
             f"models are pulled anew to {models_folder(settings)}; to use them, "
-            f"{_way_to_use(old, settings.service_user, seen)}"
+            f"{_way_to_use(old, host)}"
         )
 
 
-def _way_to_use(old: OldModels, user: str, seen: Seen) -> str:
+def _way_to_use(old: OldModels, host: Host) -> str:
     if old.user in ("", "root"):
-        make = "" if user in seen.users else f"make the user {user} (useradd -m {user}), "
-        return (
-            f"stop it, {make}move them to a folder that {user} owns (mv, then chown -R {user}:), "
-            "and set ollama_models to that folder"
-        )
+        user = host.settings.service_user
+        return f"give them to {user}: `llmrack adopt {host.name}` prints the commands"
     values = [f'service_user = "{old.user}"', f'service_home = "{old.home}"']
     if old.folder != f"{old.home}/.ollama/models":
         values.append(f'ollama_models = "{old.folder}"')

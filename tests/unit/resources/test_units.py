@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from llmrack.resources.script import script_file
+from llmrack.resources.units import or_journal
 
 PROGRAMS = {
     "systemctl": """echo "$*" >>{folder}/log
@@ -83,6 +84,30 @@ def test_a_unit_that_never_answers_is_given_up(
     done = sh("start-unit", "--user", "x.service", seconds, "http://x")
     assert done.returncode == 1
     assert done.stdout.startswith(f"x.service {words}; its journal ends with:")
+
+
+@pytest.mark.parametrize("has_file", [True, False])
+def test_root_tells_the_journal_of_a_user_who_may_not_read_it(
+    sh: Sh, tmp_path: Path, has_file: bool
+) -> None:
+    place = tmp_path / "journal" / "0123"
+    place.mkdir(parents=True)
+    uid = os.getuid()
+    (place / f"user-{uid if has_file else uid + 1}.journal").touch()
+    user = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
+    script = or_journal("echo failed; exit 7", user, "x.service")
+    script = script.replace("/var/log/journal", str(tmp_path / "journal"))
+    done = subprocess.run(
+        ["sh", "-c", script],
+        env={"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+    )
+    told = f"journal -q -n 15 --no-pager -o cat _SYSTEMD_USER_UNIT=x.service _UID={uid} + "
+    told += f"USER_UNIT=x.service _UID={uid}"
+    assert done.stdout.splitlines() == ["failed", *([] if has_file else [told])]
+    assert done.returncode == 1
+    assert subprocess.run(["sh", "-c", or_journal("exit 0", user, "x.service")]).returncode == 0
 
 
 @pytest.mark.parametrize("has_manager", [True, False])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from llmrack.components.old_services.services import OldModels, OldService
 from llmrack.components.ollama.old_models import left_aside
 from llmrack.resources.look import Seen
-from tests.unit.declare import settings
+from tests.unit.declare import host
 
 NAME = "ollama.service"
 MODELS = "/home/llm/.ollama/models"
@@ -14,7 +14,7 @@ MODELS = "/home/llm/.ollama/models"
 def noted_of(models: OldModels | None, **service: bool) -> list[str]:
     state = {"runs": True, "held": False, "noted": False} | service
     seen = Seen(parts={"old": {NAME: OldService(NAME, **state, models=models)}})
-    return list(left_aside(settings(replaces=[NAME]), seen))
+    return list(left_aside(host(replaces=[NAME]), seen))
 
 
 def test_the_plan_says_which_models_would_be_left_aside_and_the_settings_that_use_them() -> None:
@@ -34,10 +34,7 @@ def test_the_plan_says_which_models_would_be_left_aside_and_the_settings_that_us
 
 def test_models_of_root_are_to_be_moved() -> None:
     (text,) = noted_of(OldModels("/root/.ollama/models", 10**9, "root", "/root"))
-    assert text.endswith(
-        "stop it, make the user llm (useradd -m llm), move them to a folder that llm owns (mv, "
-        "then chown -R llm:), and set ollama_models to that folder"
-    )
+    assert text.endswith("give them to llm: `llmrack adopt box1` prints the commands")
 
 
 def test_nothing_is_said_once_it_is_replaced() -> None:
