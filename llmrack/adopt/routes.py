@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from llmrack.adopt.grouping import Parts
+from llmrack.adopt.model_list import wrong_name
 from llmrack.adopt.notes import Notes, Path
 from llmrack.stack.types import is_wildcard
 
@@ -67,8 +68,8 @@ class Routing:
         if isinstance(given, str) and given in _STRATEGIES:
             self._notes.taken(path, f"strategy: {_STRATEGIES[given]}")
             return None if given == "simple-shuffle" else _STRATEGIES[given]
-        cause = f"the gateway has no strategy like {given}"
-        self._notes.left_out(path, cause, "choose among those of docs/routing.md; it is weighted")
+        cause = "the gateway has no such strategy, and shares requests by weight"
+        self._notes.lost(path, cause, "choose one of docs/routing.md, and declare it as strategy")
         return None
 
     def _read_aliases(self) -> None:
@@ -77,11 +78,18 @@ class Routing:
             for alias, target in given.items() if isinstance(given, dict) else ():
                 path = (section, setting, str(alias))
                 name = target.get("model") if isinstance(target, dict) else target
+                if isinstance(target, dict) and target.get("hidden"):
+                    cause = "clients that list the names see this one, too"
+                    self._notes.left_out((*path, "hidden"), cause)
                 self._alias(path, str(alias), str(name))
 
     def _alias(self, path: Path, alias: str, target: str) -> None:
         parts = self._parts
-        if alias in parts.names:
+        if reason := wrong_name(alias):
+            self._notes.lost(path, *reason)
+        elif is_wildcard(alias):
+            self._notes.lost(path, "an alias is one name", "declare an alias for each name")
+        elif alias in parts.names:
             cause = f"{alias} is a model of model_list, too"
             self._notes.lost(path, cause, "give one of them another name")
         elif target in parts.mixes:

@@ -21,14 +21,11 @@ _KNOWN_NAMES = {
     "anthropic": ("claude-",),
 }
 _OLLAMA_CLOUD = ("ollama.com", "www.ollama.com", "api.ollama.com")
-# The variable with the address of a server, and the address without it.
-_ADDRESSES = {
-    "openai": ("OPENAI_BASE_URL", "https://api.openai.com/v1"),
-    "ollama": ("OLLAMA_API_BASE", "http://127.0.0.1:11434"),
-    "ollama_chat": ("OLLAMA_API_BASE", "http://127.0.0.1:11434"),
-    "hosted_vllm": ("HOSTED_VLLM_API_BASE", ""),
-    "lm_studio": ("LM_STUDIO_API_BASE", ""),
-    "litellm_proxy": ("LITELLM_PROXY_API_BASE", ""),
+# The address of a server that is asked without any.
+_USUAL_ADDRESSES = {
+    "openai": "https://api.openai.com/v1",
+    "ollama": "http://127.0.0.1:11434",
+    "ollama_chat": "http://127.0.0.1:11434",
 }
 # Variables that LiteLLM reads for a setting, beside the one that its list names; and what it takes
 # without any (AZURE_DEFAULT_API_VERSION of 1.106.12).
@@ -75,14 +72,15 @@ def asked(model: str, prefix: str | None, url: str | None) -> Asked | None:
     return None
 
 
-def default_address(prefix: str) -> tuple[str, str] | None:
-    """The variable with the address of a server, and the address without it; None if unknown."""
-    return _ADDRESSES.get(prefix)
+def address_variables(prefix: str) -> tuple[str, ...]:
+    """The variables with the address of a server; the first one that is set counts."""
+    facts = provider_facts().get(prefix)
+    return facts.addresses if facts else ()
 
 
-def default_key(prefix: str) -> str | None:
-    """The variable with the key of a server in OpenAI's form that LiteLLM reads by itself."""
-    return {"openai": "OPENAI_API_KEY"}.get(prefix)
+def usual_address(prefix: str) -> str | None:
+    """The address of a server that is asked without any; None if LiteLLM or nobody knows it."""
+    return _USUAL_ADDRESSES.get(prefix)
 
 
 def kind_of(prefix: str, url: str | None) -> dict[str, Any] | None:
@@ -122,5 +120,5 @@ def facts_of(prefix: str) -> ProviderFacts | None:
 def variables_of(prefix: str, facts: ProviderFacts) -> dict[str, tuple[str, ...]]:
     """By setting, the variables that LiteLLM reads where the configuration does not give it."""
     needed = {name: (variable,) for name, variable in facts.needs.items() if variable}
-    own = {name: names for (of, name), names in _VARIABLES.items() if of == prefix}
-    return needed | own
+    others = {name: names for (service, name), names in _VARIABLES.items() if service == prefix}
+    return needed | others

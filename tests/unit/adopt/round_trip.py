@@ -20,6 +20,7 @@ from llmrack.site.site import Site
 
 LIMITS = ("timeout", "stream_timeout", "rpm", "tpm", "max_parallel_requests")
 FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
+MASTER_KEY = "LITELLM_MASTER_KEY=sk-canary-of-master\n"
 # Addresses that LiteLLM, or llmrack in its place, knows by itself.
 KNOWN = {"https://api.openai.com/v1", "https://ollama.com", "http://127.0.0.1:11434"}
 
@@ -29,9 +30,10 @@ def taken_over(folder: Path, config: str, env: str = "", compose: str = "") -> A
     old = folder / "old"
     old.mkdir(exist_ok=True)
     (old / "config.yaml").write_text(config)
-    for name, text in ((".env", env), ("compose.yaml", compose)):
-        if text:
-            (old / name).write_text(text)
+    # Without the gateway's key, the notes say that clients need another one.
+    (old / ".env").write_text(env if "LITELLM_MASTER_KEY" in env else env + MASTER_KEY)
+    if compose:
+        (old / "compose.yaml").write_text(compose)
     adopted = adopt(read_source(old / "config.yaml", None, None))
     write(adopted, folder / "new", "config.yaml")
     return adopted
