@@ -56,15 +56,22 @@ class Parts:
         }
 
 
-def _with_shares(group: list[Entry]) -> list[Entry]:
-    """The entries with weights; LiteLLM shares by rpm or tpm where none is declared."""
-    if any(entry.weight for entry in group):
-        return group
+def _with_shares(group: list[Entry], notes: Notes) -> list[Entry]:
+    """The entries with weights; LiteLLM shares by rpm or tpm where none is declared.
+
+    It asks an entry without a share only if it can ask no other (simple_shuffle of 1.106.12).
+    """
+    shares = [entry.weight for entry in group]
     for limit in ("rpm", "tpm"):
-        shares = [entry.limits.get(limit) for entry in group]
-        if all(shares) and len(set(shares)) > 1:
-            return [replace(entry, weight=entry.limits[limit]) for entry in group]
-    return group
+        if not any(shares):
+            shares = [entry.limits.get(limit) for entry in group]
+    if not any(shares) or len(set(shares)) == 1:
+        return group
+    for entry, share in zip(group, shares, strict=True):
+        if not share:
+            cause = "has no share, so that LiteLLM asks it last, and llmrack gives it one"
+            notes.lost(entry.path, cause, "give each entry of the name a weight or an order")
+    return [replace(entry, weight=share) for entry, share in zip(group, shares, strict=True)]
 
 
 def grouped(entries: Sequence[Entry], notes: Notes) -> Parts:
@@ -77,7 +84,7 @@ def grouped(entries: Sequence[Entry], notes: Notes) -> Parts:
     groups: dict[str, list[Entry]] = {}
     for name, group in by_name.items():
         wanted = _one_of_all(name, group, notes)
-        groups[name] = _distinct(_with_shares(wanted), servers, notes)
+        groups[name] = _distinct(_with_shares(wanted, notes), servers, notes)
     # A server is one provider, which has one priority and one weight for all of its models.
     ranks = _ranks(groups.values(), servers)
     taken = set(groups)

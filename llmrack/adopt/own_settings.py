@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from llmrack.adopt.containers import Containers
 from llmrack.adopt.environment import referred
@@ -28,8 +29,11 @@ from llmrack.stack.litellm import (
     secrets_of,
 )
 from llmrack.stack.litellm_secrets import plain_secrets
+from llmrack.stack.load import explained
 from llmrack.stack.schema import Stack
+from llmrack.stack.types import Seconds
 
+_SECONDS: TypeAdapter[float] = TypeAdapter(Seconds)
 # Sections that are read elsewhere.
 _READ = ("model_list", "credential_list")
 # Settings that are read elsewhere, by section.
@@ -212,10 +216,12 @@ def deadlines(data: Sections, notes: Notes) -> dict[str, float]:
         given = settings.get(setting) if isinstance(settings, dict) else None
         if given is None:
             continue
-        if not re.fullmatch(r"\d+(\.\d+)?", str(given)):
-            notes.lost((section, setting), "is no number of seconds", "write a number")
+        try:
+            number = _SECONDS.validate_python(given)
+        except ValidationError as error:
+            cause = f"is no number of seconds ({explained(error.errors()[0])[0]})"
+            notes.lost((section, setting), cause, "correct it")
             continue
-        number = float(given)
         seconds[name] = int(number) if number.is_integer() else number
         notes.taken((section, setting), f"{name} of every model that has none of its own")
     return seconds
