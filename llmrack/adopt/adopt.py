@@ -109,11 +109,11 @@ def _referred_to(source: Source) -> list[str]:
 def _master_key(source: Source, keys: Keys, notes: Notes) -> None:
     """Keep the master key, so that clients keep theirs."""
     general = source.data.get("general_settings")
-    given = general.get("master_key") if isinstance(general, dict) else None
-    path = ("general_settings", "master_key") if given else ()
-    variable = referred(given) if given else MASTER_KEY
-    value = source.environment.value(variable) if variable else Secret(str(given))
-    if value is None and not given:
+    declared = general.get("master_key") if isinstance(general, dict) else None
+    path = ("general_settings", "master_key") if declared else ()
+    variable = referred(declared) if declared else MASTER_KEY
+    value = source.environment.value(variable) if variable else Secret(str(declared))
+    if value is None and not declared:
         cause = "has no master_key, so that it may have been open to all, and llmrack asks for keys"
         notes.lost(
             path,
@@ -128,7 +128,7 @@ def _master_key(source: Source, keys: Keys, notes: Notes) -> None:
         notes.lost(path, cause, "give that one to the clients")
     else:
         keys.values[MASTER_KEY] = value
-        if given:
+        if declared:
             notes.taken(path, f"the secret {MASTER_KEY}")
 
 

@@ -67,9 +67,12 @@ class Containers:
         around: dict[str, Any] = sections.part(*path[:-1])
         setting = path[-1]
         port_setting = f"{setting[:-4]}{'port' if setting.islower() else 'PORT'}"
-        given = self._text(around.get(port_setting)) or str(around.get(port_setting) or "")
+        declared_port = around.get(port_setting)
+        if isinstance(declared_port, dict | list):
+            return ""
+        digits = self._text(declared_port) or str(declared_port or "")
         is_redis = "redis" in setting.lower() or "cache_params" in path
-        port = int(given) if given.isdigit() else _REDIS_PORT if is_redis else 0
+        port = int(digits) if digits.isdecimal() else _REDIS_PORT if is_redis else 0
         name, published, remark, way_out = reached_host(host, port, self._compose)
         if not remark:
             if is_name_of_a_container(f"http://{host}"):

@@ -83,12 +83,12 @@ def add_variables(sections: Sections, environment: Environment, keys: Keys, note
         if not value or keys.has(name) or name in environment.addresses:
             continue
         sections.files[name] = environment.place(name)
-        variables[name] = value if is_plain(name, value) else f"{REFERENCE}{keys.named(name)}"
+        variables[name] = value if _is_plain(name, value) else f"{REFERENCE}{keys.named(name)}"
     if variables:
         sections.data[VARIABLES] = variables
 
 
-def is_plain(name: str, value: str) -> bool:
+def _is_plain(name: str, value: str) -> bool:
     """Whether the value of a variable is certainly no secret."""
     if is_secret((VARIABLES, name), value):
         return False

@@ -44,8 +44,8 @@ class Keys:
         if variable is None:
             secret = Secret(value)
             return None if is_no_key(value) else self._kept_plain(_as_name(name), secret)
-        known = self._environment.value(variable)
-        if known and is_no_key(known.reveal()) and not known.is_placeholder:
+        secret = self._environment.value(variable)
+        if secret and is_no_key(secret.reveal()) and not secret.is_placeholder:
             return None
         return self.named(variable)
 

@@ -41,23 +41,23 @@ class ModelList:
 
     def entries(self) -> Iterator[Entry]:
         """The entries that can be taken over, in the order of the file."""
-        for index, given in enumerate(self._source.data["model_list"]):
+        for index, row in enumerate(self._source.data["model_list"]):
             path: Path = ("model_list", str(index))
-            name = given.get("model_name") if isinstance(given, dict) else None
-            params = given.get("litellm_params") if isinstance(given, dict) else None
+            name = row.get("model_name") if isinstance(row, dict) else None
+            params = row.get("litellm_params") if isinstance(row, dict) else None
             if not isinstance(name, str) or not isinstance(params, dict):
                 cause = "has no model_name, or no litellm_params"
                 self._notes.lost(path, cause, "write it as LiteLLM's docs have it")
                 continue
             used = self._source.environment.used
-            entry = self._entry(path, name, params, given.get("model_info"))
+            entry = self._entry(path, name, params, row.get("model_info"))
             if entry:
                 yield entry
             else:
                 self._notes.lost_as_a_whole(path)
                 self._source.environment.forget_uses(used)
                 continue
-            for other in given.keys() - {"model_name", "litellm_params", "model_info"}:
+            for other in row.keys() - {"model_name", "litellm_params", "model_info"}:
                 self._notes.left_out((*path, str(other)), "is not read by LiteLLM", "remove it")
 
     def _entry(
@@ -95,8 +95,8 @@ class ModelList:
                 where = (*path, "litellm_params", "litellm_credential_name")
                 self._notes.taken(where, "the values of the credential")
                 self._notes.taken(("credential_list", str(index)), "by the models that name it")
-                known = credential.get("credential_values")
-                params = {**(known if isinstance(known, dict) else {}), **params}
+                values = credential.get("credential_values")
+                params = {**(values if isinstance(values, dict) else {}), **params}
                 return {k: v for k, v in params.items() if k != "litellm_credential_name"}
         return params
 

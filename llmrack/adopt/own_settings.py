@@ -213,11 +213,11 @@ def deadlines(data: Sections, notes: Notes) -> dict[str, float]:
         ("router_settings", "stream_timeout", "stream_timeout"),
     ):
         settings = data.get(section)
-        given = settings.get(setting) if isinstance(settings, dict) else None
-        if given is None:
+        declared = settings.get(setting) if isinstance(settings, dict) else None
+        if declared is None:
             continue
         try:
-            number = _SECONDS.validate_python(given)
+            number = _SECONDS.validate_python(declared)
         except ValidationError as error:
             cause = f"is no number of seconds ({explained(error.errors()[0])[0]})"
             notes.lost((section, setting), cause, "correct it")

@@ -145,8 +145,8 @@ def _capabilities(fields: Fields, info: Fields, upstream: str, notes: Notes) -> 
     elif kind != "chat":
         notes.taken(fields.at("model"), f"capabilities: {kind}, by its name")
     if kind not in (None, "chat"):
-        for flag, given in flags.items():
-            if given is not None:
+        for flag, value in flags.items():
+            if value is not None:
                 notes.left_out(info.at(flag), "belongs to chats", "")
         return [str(kind)]
     abilities = ["chat"]
@@ -193,11 +193,11 @@ def _price(fields: Fields, info: Fields, notes: Notes) -> dict[str, float]:
     """US dollars for a million tokens."""
     price: dict[str, float] = {}
     for name, side in _COSTS.items():
-        for given in (info, fields):
-            value = given.pop(name)
+        for place in (info, fields):
+            value = place.pop(name)
             if isinstance(value, int | float | str) and _is_number(value):
                 price[side] = round(float(value) * _TOKENS, 6)
-                notes.taken(given.at(name), f"price: {side} {price[side]:g} for a million tokens")
+                notes.taken(place.at(name), f"price: {side} {price[side]:g} for a million tokens")
     return {"input": 0.0, "output": 0.0} | price if price else {}
 
 

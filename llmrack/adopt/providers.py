@@ -43,7 +43,7 @@ class Providers:
         prefix = self._plain(fields, "custom_llm_provider")
         if model is None or url == "":
             return None
-        asked = services.asked(model, prefix, url)
+        asked = services.parse_model(model, prefix, url)
         if asked is None:
             cause = "names no provider, and none is known for it"
             self._notes.lost(fields.at("model"), cause, "write PROVIDER/MODEL")
@@ -61,8 +61,8 @@ class Providers:
         if variable is None:
             return replace(asked, url=services.usual_address(asked.prefix))
         environment.addresses.add(variable)
-        given = environment.revealed(variable) or ""
-        url, label = self._reached(given, fields.at("model"), f", the value of {variable}")
+        address = environment.revealed(variable) or ""
+        url, label = self._reached(address, fields.at("model"), f", the value of {variable}")
         return replace(asked, url=url, label=label) if url else None
 
     def _plain(self, fields: Fields, name: str) -> str | None:
@@ -87,24 +87,24 @@ class Providers:
         """
         name = "api_base" if "api_base" in fields.rest() else "base_url"
         variable = referred(fields.rest().get(name))
-        given = self._plain(fields, name)
-        if not given:
-            return given, ""
+        address = self._plain(fields, name)
+        if not address:
+            return address, ""
         if variable:
             self._source.environment.addresses.add(variable)
-        return self._reached(given, fields.at(name))
+        return self._reached(address, fields.at(name))
 
-    def _reached(self, given: str, path: Path, source: str = "") -> tuple[str, str]:
+    def _reached(self, address: str, path: Path, source: str = "") -> tuple[str, str]:
         """An address as the gateway reaches it, and the name of its host; see _address.
 
         + path: the part of the file that gives it
         + source: for the note, what else gives it
         """
-        if addresses.has_login(given):
+        if addresses.has_login(address):
             cause = "the address has a login in it, which llmrack does not send"
             self._notes.lost(path, cause, "leave it out, and let the server ask for a key")
             return "", ""
-        url, remark, way_out = addresses.reached(given.rstrip("/"), self._source.compose)
+        url, remark, way_out = addresses.reached(address.rstrip("/"), self._source.compose)
         remark = f", {remark}" if remark else ""
         self._notes.taken(path, f"url {addresses.shown(url)}{source}{remark}")
         if way_out:
@@ -115,7 +115,7 @@ class Providers:
                 "the name looks like a container's, and the gateway runs in none",
                 "name the compose file with --compose, or make the name known to the host",
             )
-        return url, addresses.label(given)
+        return url, addresses.label(address)
 
     def declared(self, fields: Fields, asked: Asked) -> dict[str, Any] | None:
         """The provider in the words of ``stack.yaml``; None, with a note, if there is none."""
@@ -165,57 +165,58 @@ class Providers:
             cause = "without keys, LiteLLM takes the role that the cloud gives the machine"
             self._notes.left_out(fields.at("model"), cause, "give it to the gateway's host, too")
         for name in facts.settings:
-            given = self._plain_or_secret(fields, name, name in facts.secrets)
-            if given is None:
-                candidates = variables.get(name, ())
-                variable = next(filter(environment.value, candidates), None)
-                if variable is None and name in needed and has_credentials:
-                    variable = facts.needs[name] or None
-                if variable and name in facts.secrets:
-                    secret[name] = self._keys.named(variable)
-                elif variable and (value := environment.revealed(variable)):
-                    plain[name] = value
-                elif name in facts.needs and (asked.prefix, name) in services.DEFAULTS:
-                    plain[name] = services.DEFAULTS[asked.prefix, name]
-                else:
-                    continue
-                text = "as LiteLLM takes it where the file does not say it"
-                self._notes.taken(fields.at("model"), f"{name}, {text}")
-            elif name in facts.secrets:
-                secret[name] = given
+            if name in fields.rest():
+                if name in facts.secrets or self._looks_secret(fields.rest()[name]):
+                    if key := self._keys.of(str(fields.pop(name)), name):
+                        secret[name] = key
+                        self._notes.taken(fields.at(name), f"secret_settings: the secret {key}")
+                elif text := self._setting(fields, name):
+                    plain[name] = text
+                continue
+            variable = next(filter(environment.value, variables.get(name, ())), None)
+            if variable is None and name in needed and has_credentials:
+                variable = facts.needs[name] or None
+            if variable and name in facts.secrets:
+                secret[name] = self._keys.named(variable)
+            elif variable and (value := environment.revealed(variable)):
+                plain[name] = value
+            elif name in facts.needs and (asked.prefix, name) in services.DEFAULTS:
+                plain[name] = services.DEFAULTS[asked.prefix, name]
             else:
-                plain[name] = given
+                continue
+            text = "as LiteLLM takes it where the file does not say it"
+            self._notes.taken(fields.at("model"), f"{name}, {text}")
         settings = {"settings": plain, "secret_settings": secret}
         return {name: values for name, values in settings.items() if values}
 
-    def _plain_or_secret(self, fields: Fields, name: str, is_secret: bool) -> str | None:
-        """A setting: the name of its secret if it is one, else its value; None if it is absent."""
-        if name not in fields.rest():
-            return None
-        if is_secret:
-            key = self._keys.of(str(fields.pop(name)), name)
-            self._notes.taken(fields.at(name), f"secret_settings: the secret {key}")
-            return key
+    def _setting(self, fields: Fields, name: str) -> str | None:
+        """A setting that is no secret; None, with a note, if it has no value."""
         value = fields.rest()[name]
-        if not isinstance(value, str):
+        if isinstance(value, dict | list):
             fields.pop(name)
+            self._notes.lost(fields.at(name), "is no text", "write one value")
+            return None
+        text = self._plain(fields, name) if isinstance(value, str) else str(fields.pop(name))
+        if text:
             self._notes.taken(fields.at(name), f"settings: {name}")
-            return str(value)
-        plain = self._plain(fields, name)
-        if plain:
-            self._notes.taken(fields.at(name), f"settings: {name}")
-        return plain or None
+        return text or None
+
+    def _looks_secret(self, value: object) -> bool:
+        """Whether a value, or that of the variable that it refers to, has the form of a secret."""
+        variable = referred(value)
+        text = self._source.environment.revealed(variable) if variable else value
+        return is_secret(("settings", "value"), text)
 
     def _key(self, fields: Fields, asked: Asked) -> str | None:
-        given = fields.pop("api_key")
-        if given is None or given == "":
+        declared = fields.pop("api_key")
+        if declared is None or declared == "":
             variable = self._default_key(asked)
             if variable is None:
                 return None
             self._notes.taken(fields.at("model"), f"the secret {variable}, which LiteLLM sends")
             return self._keys.named(variable)
         label = asked.label or asked.prefix
-        name = self._keys.of(str(given), f"{label}_API_KEY")
+        name = self._keys.of(str(declared), f"{label}_API_KEY")
         if name is None:
             cause = "it only fills the place of a key"
             self._notes.left_out(fields.at("api_key"), cause, "")
@@ -243,12 +244,13 @@ class Providers:
     def _headers(self, fields: Fields, prefix: str) -> dict[str, Any]:
         plain: dict[str, str] = {}
         secret: dict[str, str] = {}
-        if organization := self._plain(fields, "organization"):
+        is_plain = not self._looks_secret(fields.rest().get("organization"))
+        if is_plain and (organization := self._plain(fields, "organization")):
             plain["OpenAI-Organization"] = organization
             self._notes.taken(fields.at("organization"), "headers: OpenAI-Organization")
         for field in ("headers", "extra_headers"):
-            given = fields.pop(field)
-            for name, value in given.items() if isinstance(given, dict) else ():
+            declared = fields.pop(field)
+            for name, value in declared.items() if isinstance(declared, dict) else ():
                 where = (*fields.at(field), str(name))
                 if str(name).lower() in _USUAL_HEADERS:
                     self._notes.left_out(where, "every request has it already")
@@ -266,8 +268,8 @@ class Providers:
 
 def _is_plain(header: str, value: object) -> bool:
     """Whether the value of a header is no secret."""
-    known = _PLAIN_HEADER.search(header) is not None
-    return known and referred(value) is None and not is_secret(("headers", "value"), value)
+    is_known = _PLAIN_HEADER.search(header) is not None
+    return is_known and referred(value) is None and not is_secret(("headers", "value"), value)
 
 
 def label_of(asked: Asked, kind: str) -> str:

@@ -61,21 +61,21 @@ class Routing:
         return settings.get(name) if isinstance(settings, dict) else None
 
     def _strategy(self) -> str | None:
-        given = self._setting("router_settings", "routing_strategy")
-        if given is None:
+        declared = self._setting("router_settings", "routing_strategy")
+        if declared is None:
             return None
         path = ("router_settings", "routing_strategy")
-        if isinstance(given, str) and given in _STRATEGIES:
-            self._notes.taken(path, f"strategy: {_STRATEGIES[given]}")
-            return None if given == "simple-shuffle" else _STRATEGIES[given]
+        if isinstance(declared, str) and declared in _STRATEGIES:
+            self._notes.taken(path, f"strategy: {_STRATEGIES[declared]}")
+            return None if declared == "simple-shuffle" else _STRATEGIES[declared]
         cause = "the gateway has no such strategy, and shares requests by weight"
         self._notes.lost(path, cause, "choose one of docs/routing.md, and declare it as strategy")
         return None
 
     def _read_aliases(self) -> None:
         for section, setting in _ALIAS_SETTINGS:
-            given = self._setting(section, setting)
-            for alias, target in given.items() if isinstance(given, dict) else ():
+            declared = self._setting(section, setting)
+            for alias, target in declared.items() if isinstance(declared, dict) else ():
                 path = (section, setting, str(alias))
                 name = target.get("model") if isinstance(target, dict) else target
                 if isinstance(target, dict) and target.get("hidden"):
@@ -106,8 +106,8 @@ class Routing:
             self._notes.lost(path, cause, "declare the model, then the alias")
 
     def _chains(self, section: str, setting: str) -> Iterator[tuple[str, list[str]]]:
-        given = self._setting(section, setting)
-        for index, item in enumerate(given if isinstance(given, list) else []):
+        declared = self._setting(section, setting)
+        for index, item in enumerate(declared if isinstance(declared, list) else []):
             if not isinstance(item, dict) and not (
                 isinstance(item, str) and setting == "fallbacks"
             ):
@@ -137,9 +137,13 @@ class Routing:
 
     def _default(self, section: str, setting: str) -> list[str]:
         """The models that stand in for any other; LiteLLM takes plain names as such, too."""
-        given = self._setting(section, setting)
+        declared = self._setting(section, setting)
         path = (section, setting)
-        names = [item for item in given if isinstance(item, str)] if isinstance(given, list) else []
+        names = (
+            [item for item in declared if isinstance(item, str)]
+            if isinstance(declared, list)
+            else []
+        )
         chain = self._members(path, "*", names)
         if chain:
             self._notes.taken(path, f"default_chain: {', '.join(chain)}")

@@ -56,7 +56,7 @@ class Asked:
     label: str = ""
 
 
-def asked(model: str, prefix: str | None, url: str | None) -> Asked | None:
+def parse_model(model: str, prefix: str | None, url: str | None) -> Asked | None:
     """How LiteLLM asks for ``model``; None if it would not know either.
 
     + prefix: ``custom_llm_provider``
@@ -66,9 +66,9 @@ def asked(model: str, prefix: str | None, url: str | None) -> Asked | None:
     first, slash, rest = model.partition("/")
     if slash and rest:
         return Asked(first, rest, url)
-    for known, beginnings in _KNOWN_NAMES.items():
+    for known_prefix, beginnings in _KNOWN_NAMES.items():
         if model.startswith(beginnings):
-            return Asked(known, model, url)
+            return Asked(known_prefix, model, url)
     return None
 
 
@@ -90,11 +90,11 @@ def kind_of(prefix: str, url: str | None) -> dict[str, Any] | None:
     except ValueError:
         # The check of the provider says what is wrong with it.
         host = ""
-    known = KIND_OF_PREFIX.get(prefix, "openai-compatible" if prefix in _OPENAI_FORM else "")
-    if known == "ollama-remote" and host in _OLLAMA_CLOUD:
+    kind = KIND_OF_PREFIX.get(prefix, "openai-compatible" if prefix in _OPENAI_FORM else "")
+    if kind == "ollama-remote" and host in _OLLAMA_CLOUD:
         return {"kind": "ollama-cloud"}
-    if known:
-        return {"kind": known, "url": url} if url else None
+    if kind:
+        return {"kind": kind, "url": url} if url else None
     if prefix not in provider_facts():
         return None
     return {"kind": "litellm", "prefix": prefix, **({"url": url} if url else {})}
