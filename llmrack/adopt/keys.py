@@ -8,7 +8,7 @@ from collections.abc import Iterable, Set
 from llmrack.adopt.environment import Environment, referred
 from llmrack.secrets.places import MASTER_KEY
 from llmrack.secrets.value import Secret
-from llmrack.stack.remote_provider import SECRET_NAME
+from llmrack.stack.types import SECRET_NAME
 
 # Words that people write where a server needs no key, but a client insists on one.
 _NO_KEY = re.compile(

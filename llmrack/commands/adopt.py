@@ -38,7 +38,7 @@ def adopt(file: Path, env_file: Path | None, compose_file: Path | None, folder: 
     from llmrack.adopt.adopt import NothingServed
     from llmrack.adopt.adopt import adopt as translate
     from llmrack.adopt.source import read_source
-    from llmrack.adopt.write import insist_on_room, write
+    from llmrack.adopt.write import VAULT, insist_on_room, write
 
     try:
         insist_on_room(folder)
@@ -64,7 +64,7 @@ def adopt(file: Path, env_file: Path | None, compose_file: Path | None, folder: 
     if made:
         click.echo(f"made an identity in {made}: keep a copy, nothing else opens the vault")
     if adopted.secrets:
-        click.echo(f"in the vault {folder / 'secrets.age'}: {', '.join(sorted(adopted.secrets))}")
+        click.echo(f"in the vault {folder / VAULT}: {', '.join(sorted(adopted.secrets))}")
     sound = _is_sound(folder)
     sys.exit(0 if adopted.notes.is_whole and sound else NOT_WHOLE)
 
@@ -85,6 +85,7 @@ def _is_sound(folder: Path) -> bool:
         left = "1 mistake is left" if number == 1 else f"{number} mistakes are left"
         click.echo(f"{folder}: {left}")
         return False
-    names = len(site.stack.listed)
-    click.echo(f"{folder}: {names} names of {len(site.stack.providers)} providers, no mistakes")
+    names, providers = len(site.stack.listed), len(site.stack.providers)
+    counted = f"{names} name{'s' * (names != 1)} of {providers} provider{'s' * (providers != 1)}"
+    click.echo(f"{folder}: {counted}, no mistakes")
     return True

@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from llmrack.problems import CauseAndWayOut
+
 Sections = dict[str, Any]
 # A key path in ``stack.yaml``, as Declaration.lines has it.
 Path = tuple[str, ...]
-CauseAndWayOut = tuple[str, str]
 
 REFERENCE = "os.environ/"
 _NAME = re.compile(re.escape(REFERENCE) + r"(.*)", re.DOTALL)
@@ -192,10 +193,21 @@ _VARIABLES: Mapping[str, CauseAndWayOut] = {
         "LITELLM_MASTER_KEY LITELLM_MODE LITELLM_OFFLINE_MODE LITELLM_LOCAL_MODEL_COST_MAP "
         "OLLAMA_API_BASE OLLAMA_API_KEY GRACEFUL_SHUTDOWN_TIMEOUT SSL_CERT_FILE CONFIG_FILE_PATH "
         "REQUESTS_CA_BUNDLE "
-        "NUM_WORKERS LITELLM_SALT_KEY CREDENTIALS_DIRECTORY NOTIFY_SOCKET",
+        "NUM_WORKERS LITELLM_SALT_KEY CREDENTIALS_DIRECTORY NOTIFY_SOCKET JSON_LOGS "
+        "LITELLM_USE_CHAT_COMPLETIONS_URL_FOR_ANTHROPIC_MESSAGES",
     ),
-    **_same(_DATABASE, "DATABASE_URL DIRECT_URL DATABASE_URL_READ_REPLICA STORE_MODEL_IN_DB"),
-    **_same(_UPSTREAM, "SSL_VERIFY"),
+    **_same(
+        _DATABASE,
+        "DATABASE_URL DIRECT_URL DATABASE_URL_READ_REPLICA STORE_MODEL_IN_DB "
+        "STORE_PROMPTS_IN_SPEND_LOGS",
+    ),
+    **_same(_ROUTES, "USE_LITELLM_PROXY DISABLE_AIOHTTP_TRANSPORT REQUEST_TIMEOUT"),
+    # OpenAI's SDK sends its variables to every server that is asked in OpenAI's form.
+    **_same(
+        _UPSTREAM,
+        "SSL_VERIFY SSL_CERTIFICATE SSL_SECURITY_LEVEL OPENAI_CUSTOM_HEADERS OPENAI_ORG_ID "
+        "OPENAI_ORGANIZATION OPENAI_PROJECT_ID",
+    ),
     **_same(_PROXY, "HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY"),
     **_same(_LOGGED, "LITELLM_LOG LITELLM_DISABLE_REDACT_SECRETS DETAILED_DEBUG"),
     # LiteLLM ignores these in its configuration (_BLOCKED_ENV_KEYS, 1.106.12).
@@ -235,7 +247,7 @@ def values(sections: object, path: Path = ()) -> Iterator[tuple[Path, object]]:
         yield from values(value, (*path, str(key)))
 
 
-def referred(value: object) -> str | None:
+def named_secret(value: object) -> str | None:
     """The name of the secret that LiteLLM puts in place of a value, or of its end; else None."""
     match = _NAME.search(value) if isinstance(value, str) else None
     return match[1] if match else None
@@ -243,4 +255,4 @@ def referred(value: object) -> str | None:
 
 def secrets_of(sections: Sections) -> list[str]:
     """Names of the secrets that ``sections`` refers to, sorted."""
-    return sorted({name for _, value in values(sections) if (name := referred(value))})
+    return sorted({name for _, value in values(sections) if (name := named_secret(value))})

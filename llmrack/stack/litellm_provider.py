@@ -8,12 +8,12 @@ from urllib.parse import parse_qsl
 
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
-from llmrack.problems import misspelt, nearest
+from llmrack.problems import CauseAndWayOut, nearest
+from llmrack.shipped.gateway.misspelt import misspelt
 from llmrack.stack.kinds import Kind
 from llmrack.stack.litellm_facts import ProviderFacts, litellm_version, provider_facts
-from llmrack.stack.provider import CauseAndWayOut
-from llmrack.stack.remote_provider import PaidProvider, SecretName
-from llmrack.stack.types import no_reference
+from llmrack.stack.remote_provider import PaidProvider
+from llmrack.stack.types import SecretName, no_reference
 
 # Prefixes of servers that have a kind of their own, which knows more of them.
 KIND_OF_PREFIX = {

@@ -20,7 +20,7 @@ from llmrack.problems import nearest
 from llmrack.stack.ollama_environment import ExtraName, OllamaEnvironment, Text, unknown_variable
 from llmrack.stack.proxy_types import Exemptions, ProxyAddress
 from llmrack.stack.removed import unknown
-from llmrack.stack.types import Sha256
+from llmrack.stack.types import SecretName, Sha256
 
 
 def _address(value: str) -> str:
@@ -43,8 +43,6 @@ AbsolutePath = Annotated[
 UnixName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
 # Files of the machine that deploys may be called anything that stands on one line.
 LocalPath = Annotated[str, StringConstraints(pattern=r"^[^\p{C}\p{Zl}\p{Zp}]+$")]
-# As stack.yaml has them.
-SecretName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,99}$")]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9._~:/@%+\[\]-]+$")]
 
 # systemd's MemoryMax=: bytes with a suffix, or a share of the host's memory.

@@ -254,7 +254,11 @@ def settings_are_known() -> None:
     assert {"master_key", "custom_auth"} <= set(known["general_settings"])
     assert {"guardrails", "mcp_servers", "callback_settings"} <= set(known["sections"])
     assert {"cache", "callbacks", "turn_off_message_logging"} <= set(known["litellm_settings"])
-    assert {"langfuse", "langfuse_otel", "otel", "datadog"} <= set(known["callbacks"])
+    assert {"langfuse", "langfuse_otel", "otel", "presidio"} <= set(known["callbacks"])
+    assert {"langfuse", "sentry", "s3"} <= set(known["success_callback"])
+    assert known["success_callback"] == known["failure_callback"]
+    assert {"prometheus_system", "datadog", "otel"} == set(known["service_callback"])
+    assert "s3_v2" in known["audit_log_callbacks"]
     text = (RELEASE / "config.yaml").read_text()
     wrong = RELEASE / "wrong.yaml"
     wrong.write_text(text.replace("drop_params:", "drop_paramz:"))
@@ -281,8 +285,8 @@ def python_modules_come_from_known_settings() -> None:
         calls |= {str(file.relative_to(PACKAGE)): count} if count else {}
     assert calls == expected, calls
     server = (PACKAGE / "proxy/proxy_server.py").read_text()
-    found = re.findall(r"importlib\.import_module\((\w+)\)", server)
-    assert found == ["_module_path"], f"other than LITELLM_WORKER_STARTUP_HOOKS: {found}"
+    imported = re.findall(r"importlib\.import_module\((\w+)\)", server)
+    assert imported == ["_module_path"], f"other than LITELLM_WORKER_STARTUP_HOOKS: {imported}"
 
 
 def refusals_end_a_request() -> None:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
 
-from llmrack.problems import Problem, misspelt
+from llmrack.problems import CauseAndWayOut, Problem
+from llmrack.shipped.gateway.misspelt import misspelt
 from llmrack.stack.checks.secret_checks import missing_secret
 from llmrack.stack.declaration import Declaration
 from llmrack.stack.litellm import (
@@ -20,14 +21,13 @@ from llmrack.stack.litellm import (
     REFUSED,
     REFUSED_SECTIONS,
     ROUTER_SETTINGS,
-    CauseAndWayOut,
     Path,
-    referred,
+    named_secret,
     refused_variable,
     values,
 )
 from llmrack.stack.litellm_secrets import plain_secrets
-from llmrack.stack.remote_provider import SECRET_NAME
+from llmrack.stack.types import SECRET_NAME
 
 # A list in which LiteLLM replaces references (process_slack_alerting_variables of 1.106.12).
 _WEBHOOKS = ("general_settings", "alert_to_webhook_url")
@@ -77,7 +77,7 @@ def variables(d: Declaration) -> Iterator[Problem]:
             provider = of_addresses[name]
             cause = f"would send the requests for the provider {provider} to another address"
             yield _problem(d, path, (cause, "use url of the provider"))
-        elif name in of_providers and referred(value) != name:
+        elif name in of_providers and named_secret(value) != name:
             cause = f"would replace the key of the provider {of_providers[name]}"
             yield _problem(d, path, (cause, f"leave it out, or write {REFERENCE}{name}"))
         elif isinstance(value, bool) or not isinstance(value, str | int | float):
@@ -93,7 +93,7 @@ def secrets(d: Declaration) -> Iterator[Problem]:
         )
         yield _problem(d, path, ("is a secret in plain text", way_out))
     for path, value in values(d.stack.litellm):
-        name = referred(value)
+        name = named_secret(value)
         if name is None:
             continue
         if not SECRET_NAME.match(name):

@@ -132,7 +132,7 @@ def test_names_that_are_lost_are_told_and_the_others_are_served(old):
     assert done.returncode == 1
     assert "7: model_list.1.model_name: not taken over: is no name that llmrack can" in done.stdout
     assert "13: litellm_settings.fallbacks.0.x: not taken over: nobody can ask for x" in done.stdout
-    assert "new: 1 names of 1 providers, no mistakes" in done.stdout
+    assert "new: 1 name of 1 provider, no mistakes" in done.stdout
 
 
 def test_a_secret_without_a_value_is_told_by_the_check(old):

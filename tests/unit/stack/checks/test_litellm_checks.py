@@ -77,6 +77,9 @@ def test_what_leaves_the_promises_alone_is_taken(litellm) -> None:
         ("environment_variables", "PATH", "is ignored by LiteLLM", "leave it out"),
         ("environment_variables", "LITELLM_ENABLE_MCP_STDIO", "is ignored by LiteLLM", "leave it"),
         ("environment_variables", "LITELLM_WORKER_STARTUP_HOOKS", "a Python module", "own integ"),
+        ("environment_variables", "USE_LITELLM_PROXY", "who answers", "docs/routing.md"),
+        ("environment_variables", "OPENAI_CUSTOM_HEADERS", "all providers are sent", "provider"),
+        ("environment_variables", "OPENAI_ORG_ID", "all providers are sent", "provider"),
         ("litellm_settings", "guardrails", "may name Python modules", "use the section guardrails"),
     ],
 )
