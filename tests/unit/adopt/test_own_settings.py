@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from llmrack.adopt.adopt import adopt
+from llmrack.adopt.source import read_source
 from tests.unit.adopt.round_trip import rendered, site_of, taken_over
 
 MODELS = {
@@ -136,9 +138,11 @@ def test_a_cache_on_the_host_reads_no_variables(tmp_path, identity, kind):
 
 
 def test_variables_of_the_configuration_are_named_once(tmp_path, identity):
-    done = adopted(tmp_path, environment_variables={"TZ": "UTC"})
-    assert "TZ" not in str(done.notes.printed()).replace("environment_variables.TZ", "")
+    adopted(tmp_path, environment_variables={"TZ": "UTC"})
     assert variables_of(tmp_path) == {"TZ": "UTC"}
+    source = read_source(tmp_path / "old/config.yaml", None, None)
+    adopt(source)
+    assert source.environment.unused() == {}
 
 
 REDIS = "services: {redis: {image: redis, ports: ['6380:6379']}, quiet: {image: redis}}\n"

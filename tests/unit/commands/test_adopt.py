@@ -172,6 +172,14 @@ def test_a_file_that_cannot_be_used_is_one_error(old, text, cause):
     assert not (old / "new").exists()
 
 
+def test_an_env_file_that_others_can_read_is_told_in_its_own_folder(old):
+    """There, llmrack takes the file for one of its own."""
+    (old / "old/.env").chmod(0o644)
+    done = llmrack(old / "old", "adopt", "config.yaml")
+    assert done.returncode == 1 and ".env: can be read by other users" in done.stdout
+    assert llmrack(old, "adopt", "old/config.yaml", "-o", "new").returncode == 0
+
+
 def test_an_env_file_of_another_name(old):
     (old / "old/.env").rename(old / "old/keys")
     done = llmrack(old, "adopt", "old/config.yaml", "-o", "new", "--env", "old/keys")
