@@ -61,7 +61,7 @@ class Containers:
         else:
             sections.replace(path, url)
         self._note_way_out(sections, path, way_out)
-        return f" {shown(url)}, {remark}"
+        return f", as {shown(url)}, {remark}"
 
     def _replace_host(self, sections: Sections, path: Path, host: str) -> str:
         around: dict[str, Any] = sections.part(*path[:-1])
@@ -82,7 +82,7 @@ class Containers:
         if published:
             around[port_setting] = str(published) if path[0] == VARIABLES else published
         self._note_way_out(sections, path, way_out)
-        return f" {name}:{published}, {remark}"
+        return f", as {name}:{published}, {remark}"
 
     def _note_way_out(self, sections: Sections, path: Path, way_out: str) -> None:
         if way_out:
@@ -94,4 +94,4 @@ class Containers:
         where, file = sections.place(path)
         cause = "the name looks like a container's, and the gateway runs in none"
         way_out = "name the compose file with --compose, or make the name known to the host"
-        self._notes.left_out(where, cause, way_out, file)
+        self._notes.taken(where, f"{cause}; {way_out}", file)

@@ -36,9 +36,9 @@ def _integrations(sections: Sections) -> Iterator[str]:
             yield from _names([sections.part(listed, str(index), "litellm_params", name)])
     cache = sections.part("litellm_settings", "cache_params")
     if cache or sections.part("litellm_settings", "cache"):
-        kind = cache.get("type") if isinstance(cache, dict) else None
+        cache_type = cache.get("type") if isinstance(cache, dict) else None
         # LiteLLM's usual cache.
-        yield from _names([kind or "redis"] if kind not in _LOCAL_CACHES else [])
+        yield from _names([cache_type or "redis"] if cache_type not in _LOCAL_CACHES else [])
     if sections.part("router_settings", "cache_responses"):
         yield "redis"
     yield from _names(sections.part("general_settings", "alerting"))

@@ -42,8 +42,7 @@ class Keys:
         """
         variable = referred(value)
         if variable is None:
-            secret = Secret(value)
-            return None if is_no_key(value) else self._kept_plain(_as_name(name), secret)
+            return None if is_no_key(value) else self._kept_plain(_as_name(name), Secret(value))
         secret = self._environment.value(variable)
         if secret and is_no_key(secret.reveal()) and not secret.is_placeholder:
             return None

@@ -69,7 +69,7 @@ class ModelList:
         fields = Fields(self._with_credential(params, path), (*path, "litellm_params"))
         info = model_info if isinstance(model_info, dict) else {}
         described_by = Fields(info, (*path, "model_info"))
-        asked = self._providers.asked(fields)
+        asked = self._providers.read(fields)
         if asked is None:
             return None
         provider = self._providers.declared(fields, asked)

@@ -59,7 +59,7 @@ _NOTICED = (
 _DATABASE = (("general_settings", "database_url"), ("general_settings", "store_model_in_db"))
 _DATABASE_VARIABLES = ("DATABASE_URL", "STORE_MODEL_IN_DB")
 _KEYS_OF_DATABASE = (
-    "keys of clients and models in the database are not taken over",
+    "the gateway has no database, and knows no keys and models that are in one",
     "issue keys for clients (docs/keys.md), and declare the models",
 )
 
@@ -201,7 +201,7 @@ def _from_the_end(problem: tuple[Path, str, str]) -> tuple[tuple[int, str], ...]
     return tuple((-int(part), "") if part.isdigit() else (0, part) for part in path)
 
 
-def deadlines(data: Sections, notes: Notes) -> dict[str, float]:
+def deadlines(data: dict[str, Any], notes: Notes) -> dict[str, float]:
     """The deadlines for every model that has none of its own.
 
     ``request_timeout`` of ``litellm_settings`` comes before ``timeout`` of ``router_settings``.

@@ -36,7 +36,7 @@ class Providers:
         self._notes = notes
         self._keys = keys
 
-    def asked(self, fields: Fields) -> Asked | None:
+    def read(self, fields: Fields) -> Asked | None:
         """How LiteLLM asks for the model; None, with a note, if that is not known."""
         model = self._plain(fields, "model")
         url, label = self._address(fields)
@@ -110,11 +110,9 @@ class Providers:
         if way_out:
             self._notes.lost(path, "nothing outside of the containers reaches it", way_out)
         elif addresses.is_name_of_a_container(url):
-            self._notes.left_out(
-                path,
-                "the name looks like a container's, and the gateway runs in none",
-                "name the compose file with --compose, or make the name known to the host",
-            )
+            remark = "the name looks like a container's, and the gateway runs in none"
+            way_out = "name the compose file with --compose, or make the name known to the host"
+            self._notes.taken(path, f"{remark}; {way_out}")
         return url, addresses.label(address)
 
     def declared(self, fields: Fields, asked: Asked) -> dict[str, Any] | None:
@@ -162,8 +160,8 @@ class Providers:
             for name in needed
         )
         if needed and not has_credentials:
-            cause = "without keys, LiteLLM takes the role that the cloud gives the machine"
-            self._notes.left_out(fields.at("model"), cause, "give it to the gateway's host, too")
+            remark = "without keys, LiteLLM takes the role that the cloud gives the machine"
+            self._notes.taken(fields.at("model"), f"{remark}; give it to the gateway's host, too")
         for name in facts.settings:
             if name in fields.rest():
                 if name in facts.secrets or self._looks_secret(fields.rest()[name]):

@@ -21,7 +21,7 @@ class Sections:
     """
 
     def __init__(self, data: dict[str, Any]) -> None:
-        self.data = _copied(data)
+        self.data: dict[str, Any] = _copied(data)
         self.files: dict[str, str] = {}
         # By the identity of a list, the numbers of its entries in the file.
         self._numbers: dict[int, list[str]] = {}
@@ -59,7 +59,7 @@ class Sections:
 
         The second value is the name of that other file; else empty.
         """
-        if path[0] == VARIABLES and path[1:2] and path[1] in self.files:
+        if path[:1] == (VARIABLES,) and path[1:2] and path[1] in self.files:
             return path[1:], self.files[path[1]]
         words: list[str] = []
         for index, word in enumerate(path):

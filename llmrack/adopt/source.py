@@ -104,7 +104,8 @@ class _Files:
                 raise
             self.unreadable.extend(error.problems)
             return None
-        self.read.append(str(path))
+        if str(path) not in self.read:
+            self.read.append(str(path))
         return content
 
 

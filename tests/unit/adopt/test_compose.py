@@ -131,6 +131,15 @@ def test_a_compose_file_that_nobody_named_may_be_unreadable(tmp_path, identity, 
     assert set(site_of(tmp_path).stack.models) == {"llama", "gpt", "host"}
 
 
+def test_a_file_that_the_compose_file_names_is_read_once(tmp_path):
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    (tmp_path / ".env").write_text("OPENAI_API_KEY=value-of-openai\n")
+    text = "services: {proxy: {image: berriai/litellm, env_file: [.env]}}\n"
+    (tmp_path / "compose.yaml").write_text(text)
+    source = read_source(tmp_path / "config.yaml", None, None)
+    assert [name.rpartition("/")[2] for name in source.read] == [".env", "compose.yaml"]
+
+
 def test_a_compose_file_that_was_named_must_be_readable(tmp_path):
     (tmp_path / "config.yaml").write_text(CONFIG)
     (tmp_path / "other.yaml").write_text("x: 1\n")

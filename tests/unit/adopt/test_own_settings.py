@@ -192,7 +192,8 @@ def test_a_container_of_a_cache_that_publishes_nothing_is_told_what_to_publish(t
 
 def test_a_host_of_a_cache_that_may_be_a_container_is_told(tmp_path, identity):
     done = adopted(tmp_path, litellm_settings={"cache": True, "cache_params": {"host": "redis"}})
-    assert "the name looks like a container's" in "".join(left_out(done))
+    assert "the name looks like a container's" in "".join(done.notes.printed())
+    assert done.notes.is_whole
 
 
 def test_a_secret_in_plain_text_goes_into_the_vault(tmp_path, identity):
@@ -317,8 +318,8 @@ def test_lists_that_share_a_reference_of_yaml_are_apart(tmp_path, identity):
 @pytest.mark.parametrize(
     ("section", "name", "value", "cause"),
     [
-        ("general_settings", "database_url", "postgresql://x", "keys of clients and models"),
-        ("general_settings", "store_model_in_db", True, "keys of clients and models"),
+        ("general_settings", "database_url", "postgresql://x", "the gateway has no database"),
+        ("general_settings", "store_model_in_db", True, "the gateway has no database"),
         ("general_settings", "custom_auth", "auth.check", "would change who may ask"),
         ("general_settings", "enable_jwt_auth", True, "would change who may ask"),
         ("litellm_settings", "api_base", "http://192.0.2.9", "would change what all providers"),

@@ -84,7 +84,7 @@ def test_keys_in_a_database_are_not_taken_over(old):
         config.write("  database_url: postgresql://litellm:canary-of-database@db/litellm\n")
     done = llmrack(old, "adopt", "old/config.yaml", "-o", "new")
     assert done.returncode == 1
-    line = "17: general_settings.database_url: not taken over: keys of clients and models in the"
+    line = "17: general_settings.database_url: not taken over: the gateway has no database"
     assert line in done.stdout and "canary" not in done.stdout
 
 
