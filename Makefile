@@ -8,7 +8,7 @@ FAULTS := $(wildcard tests/lab/faults/test_*.py) tests/lab/test_failover.py test
 OF_LABS := $(wildcard tests/lab/test_lab*.py)
 # Those that take longest begin first, so that no lab works on alone at the end.
 FIRST := $(addprefix tests/lab/faults/test_,engine_upgrade.py rollback.py swap_cut_off.py killed.py power.py safety.py)
-FIRST += $(addprefix tests/lab/test_,deploy.py docs_long.py docs.py refusals.py secrets_failing.py secrets_commands.py)
+FIRST += $(addprefix tests/lab/test_,trixie.py deploy.py docs_long.py docs.py refusals.py secrets_failing.py secrets_commands.py)
 FIRST += tests/scenarios/test_shared_gateway.py
 ON_HOSTS := $(wildcard $(addsuffix /test_*.py,tests/scenarios tests/lab tests/lab/faults tests/soak))
 first = $(filter $(FIRST),$(1)) $(filter-out $(FIRST),$(1))
@@ -16,7 +16,8 @@ first = $(filter $(FIRST),$(1)) $(filter-out $(FIRST),$(1))
 in_labs = printf '%s\n' $(1) | \
 	LLMRACK_TEST_KEEP=1 xargs -P 4 -d '\n' -n 1 --process-slot-var=SLOT sh -c \
 	'LLMRACK_TEST_LAB=test$$SLOT LLMRACK_TEST_SUBNET=10.7$$SLOT.0.0/24 $(BIN)/pytest $$0'; \
-	ended=$$?; for slot in 0 1 2 3; do $(BIN)/llmrack lab --lab test$$slot down; done; exit $$ended
+	ended=$$?; for slot in 0 1 2 3; do for lab in test$$slot test$${slot}13; do \
+	$(BIN)/llmrack lab --lab $$lab down; done; done; exit $$ended
 # What runs in a shell, on hosts and for CI.
 SCRIPTS := $(shell find templates llmrack_lab -name '*.sh') templates/gpu/gpu-devices templates/gpu/gpu-resume .ci/run
 JOBS := deploy.py verify.py remove.py config.py

@@ -10,7 +10,10 @@ from llmrack_lab.machine import apt_settings, apt_sources, debian_mirror
 from llmrack_lab.owned import locked
 from llmrack_lab.shell import LabError, Progress, remove_folder, stream
 
-SUITE = "bookworm"
+DEBIAN = {"bookworm": 12, "trixie": 13}
+"""The releases of Debian that hosts can have, with their numbers; the first is the default."""
+
+SUITE = next(iter(DEBIAN))
 INCLUDE = (
     "systemd-sysv,dbus,dbus-user-session,libpam-systemd,openssh-server,sudo,python3,python3-venv,"
     "curl,ca-certificates,iproute2,nftables,zstd"
@@ -31,8 +34,11 @@ mount -t tmpfs tmpfs /mnt
 mkdir /mnt/base /mnt/debs
 mount --bind "$part" /mnt/base
 mount --bind "$debs" /mnt/debs
+# An older debootstrap does not know the release; its script is the same for all that are recent.
+script=/usr/share/debootstrap/scripts/$suite
+[ -e "$script" ] || script=${script%/*}/sid
 debootstrap --variant=minbase --arch="$arch" --include="$include" --cache-dir=/mnt/debs \\
-    "$suite" /mnt/base "$mirror"
+    "$suite" /mnt/base "$mirror" "$script"
 printf %s "$sources" > /mnt/base/etc/apt/sources.list.d/lab.sources
 printf %s "$settings" > /mnt/base/etc/apt/apt.conf.d/90lab
 rm -f /mnt/base/etc/apt/sources.list
@@ -65,16 +71,17 @@ def host_architecture() -> str:
     return ARCHITECTURES[machine]
 
 
-def ensure_base(root: Path, progress: Progress) -> Path:
+def ensure_base(root: Path, progress: Progress, suite: str = SUITE) -> Path:
     """Return the folder of the base, building it beside its place and renaming it if need be.
 
-    It is named after the hash of its recipe. The build takes about a minute.
+    It is named after its release of Debian (``suite``, one of DEBIAN) and the hash of its recipe.
+    The build takes about a minute.
     """
     architecture = host_architecture()
-    mirror, sources, settings = debian_mirror(SUITE), apt_sources(SUITE), apt_settings()
-    recipe = (SUITE, mirror, architecture, INCLUDE, sources, settings)
+    mirror, sources, settings = debian_mirror(suite), apt_sources(suite), apt_settings()
+    recipe = (suite, mirror, architecture, INCLUDE, sources, settings)
     digest = hashlib.sha256("\0".join([SCRIPT, *recipe]).encode()).hexdigest()
-    base = root / f"base-{digest[:12]}"
+    base = root / f"base-{suite}-{digest[:12]}"
     if base.is_dir():
         return base
     with locked(root / "base.lock", progress):
@@ -86,7 +93,7 @@ def ensure_base(root: Path, progress: Progress) -> Path:
         part.chmod(0o755)
         debs = root / "cache" / "debootstrap"
         debs.mkdir(parents=True, exist_ok=True)
-        progress(f"building the hosts' base system (Debian {SUITE}, about a minute, once)")
+        progress(f"building the hosts' base system (Debian {suite}, about a minute, once)")
         stream(
             [*ALONE, "sh", "-c", SCRIPT, "sh", part, debs, *recipe],
             progress,
@@ -94,11 +101,14 @@ def ensure_base(root: Path, progress: Progress) -> Path:
             log=root / "base.log",
         )
         part.rename(base)
-        _remove_unused(root, base)
+        _remove_unused(root, base, suite)
     return base
 
 
-def _remove_unused(root: Path, newest: Path) -> None:
+def _remove_unused(root: Path, newest: Path, suite: str) -> None:
+    """Remove the bases of this suite before the newest, as far as no lab uses them."""
     used = {newest, *(link.resolve() for link in root.glob("*/base"))}
+    others = tuple(f"base-{other}-" for other in DEBIAN if other != suite)
     for base in set(root.glob("base-*")) - used:
-        remove_folder(base)
+        if not base.name.startswith(others):
+            remove_folder(base)

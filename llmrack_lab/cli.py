@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from llmrack_lab import keys
+from llmrack_lab.base import DEBIAN, SUITE
 from llmrack_lab.gpus import DRIVER, DRIVER_PACKAGES, STATES
 from llmrack_lab.lab import Lab
 from llmrack_lab.needs import require_root
@@ -65,10 +66,13 @@ def _with_lab(function: Callable[..., None]) -> Callable[..., None]:
 @click.argument("count", default=2, metavar="[N]")
 @click.option("--subnet", help="Its IPv4 network; the labs demo and test have one of their own.")
 @click.option("--gpus", type=int, metavar="M", help="Pretended GPUs of each new host (1).")
+@click.option(
+    "--release", "suite", type=click.Choice(list(DEBIAN)), help=f"Debian of its hosts ({SUITE})."
+)
 @click.pass_obj
-def up(name: str, count: int, subnet: str | None, gpus: int | None) -> None:
+def up(name: str, count: int, subnet: str | None, gpus: int | None, suite: str | None) -> None:
     """Boot N hosts (2) and the stand-ins, or whatever of them does not run."""
-    Lab(name, ROOT, subnet).up(count, _progress(name), gpus)
+    Lab(name, ROOT, subnet, suite).up(count, _progress(name), gpus)
     _show(Lab(name, ROOT))
 
 

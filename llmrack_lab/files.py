@@ -8,8 +8,7 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-from llmrack_lab import machine
-from llmrack_lab.keys import write_private
+from llmrack_lab import keys, machine, state
 
 ADMIN_UID = 1000
 
@@ -57,7 +56,20 @@ def write_archive(file: Path, files: HostFiles) -> None:
             entry = tarfile.TarInfo(path)
             entry.size, entry.mode, entry.uid, entry.gid = len(data), mode, owner, owner
             archive.addfile(entry, io.BytesIO(data))
-    write_private(file, buffer.getvalue())
+    keys.write_private(file, buffer.getvalue())
+
+
+def write_ssh(config: Path, hosts: Mapping[str, str]) -> None:
+    """Write the file for `ssh -F` (`config`), and beside it the keys and the hosts that it names.
+
+    + hosts: address by name
+    """
+    folder = config.parent
+    keys.ensure_ssh_key(folder / "id_ed25519")
+    kind, key, _ = keys.ensure_ssh_key(folder / "host_key").split()
+    known = "".join(f"{name},{address} {kind} {key}\n" for name, address in hosts.items())
+    state.write(folder / "known_hosts", known)
+    state.write(config, ssh_config(folder, hosts))
 
 
 def ssh_config(folder: Path, hosts: Mapping[str, str]) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from llmrack_lab import files, gpus, keys, needs, processes, release, services, state
-from llmrack_lab.base import ensure_base, host_architecture
+from llmrack_lab.base import DEBIAN, ensure_base, host_architecture
 from llmrack_lab.host import HostPlace, LabHost
 from llmrack_lab.machine import mount_points
 from llmrack_lab.network import MACHINE, Network, check_lab_name
@@ -36,16 +35,21 @@ class Lab:
     """The lab `name` in a folder of that name under `root`.
 
     `subnet` (IPv4, /24 or wider) is needed for the first `up` of a lab that is neither `demo` nor
-    `test`. Labs never touch each other.
+    `test`. `suite` is the hosts' release of Debian (one of DEBIAN). Labs never touch each other.
     """
 
     def __init__(
-        self, name: str = "demo", root: Path = Path(".lab"), subnet: str | None = None
+        self,
+        name: str = "demo",
+        root: Path = Path(".lab"),
+        subnet: str | None = None,
+        suite: str | None = None,
     ) -> None:
         self.name = check_lab_name(name)
         self.folder = root.resolve() / name
         self._shown_folder = root / name
         self._subnet = subnet
+        self._suite = suite
 
     def up(
         self, count: int = 2, progress: Progress = silent, gpu_count: int | None = None
@@ -64,11 +68,11 @@ class Lab:
         needs.install_missing(progress, self._root / "packages.log")
         needs.allow_watching(progress)
         with locked(self._lock, progress):
-            lab = state.ensure(self.folder, self._subnet)
+            lab = state.ensure(self.folder, self._subnet, self._suite)
             names = [f"box{number}" for number in range(1, count + 1)]
             network = self._network(lab)
             network.check_is_free([*names, services.HOST])
-            base = ensure_base(self._root, progress)
+            base = ensure_base(self._root, progress, lab.suite)
             progress("choosing Ollama's release")
             chosen = release.choose(lab.release, self.folder / "mirror", host_architecture())
             lab = lab.chose(chosen.kind).write(self.folder)
@@ -87,7 +91,8 @@ class Lab:
             if not base_link.is_symlink():
                 base_link.symlink_to(base)
             self._write_settings(chosen)
-            self._write_ssh(self._hosts(lab))
+            addresses = {host.name: host.address for host in self._hosts(lab)}
+            files.write_ssh(self.ssh_config, addresses)
             return self._up_hosts([self.host(name) for name in names], network, lab, progress)
 
     def down(self, progress: Progress = silent) -> None:
@@ -126,8 +131,9 @@ class Lab:
         lab = state.read(self.folder)
         if lab is None:
             return []
+        debian = f"Debian {DEBIAN[lab.suite]} host"
         lines = [
-            Line(host.name, host.address, _host_state(host), f"Debian 12 host{cards}")
+            Line(host.name, host.address, _host_state(host), f"{debian}{cards}")
             for host in self._hosts(lab)
             for cards in [gpus.told(self.folder / host.name)]
         ]
@@ -253,15 +259,6 @@ class Lab:
             for service in services.needed(lab.release)
         }
         return files.hosts_file(names | {host.name: host.address for host in self._hosts(lab)})
-
-    def _write_ssh(self, hosts: Sequence[LabHost]) -> None:
-        folder = self.folder / "ssh"
-        keys.ensure_ssh_key(folder / "id_ed25519")
-        kind, key, _ = keys.ensure_ssh_key(folder / "host_key").split()
-        known = "".join(f"{host.name},{host.address} {kind} {key}\n" for host in hosts)
-        state.write(folder / "known_hosts", known)
-        addresses = {host.name: host.address for host in hosts}
-        state.write(self.ssh_config, files.ssh_config(folder, addresses))
 
     def _write_settings(self, chosen: release.Release) -> None:
         stands_in = chosen.kind != "official"

@@ -9,6 +9,7 @@ from pathlib import Path
 from llmrack_lab.shell import LabError, run
 
 DEFAULT_MIRROR = "http://deb.debian.org/debian"
+DEFAULT_SECURITY = "http://deb.debian.org/debian-security"
 CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 RESOLVERS = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
 APT_NETWORK = (
@@ -48,8 +49,11 @@ def debian_mirror(suite: str, folder: Path = Path("/etc/apt")) -> str:
 
 
 def apt_sources(suite: str, folder: Path = Path("/etc/apt")) -> str:
-    """The hosts' apt sources, in deb822 form: this machine's Debian ones and no other."""
-    sources = debian_sources(suite, folder) or [(DEFAULT_MIRROR, [suite, f"{suite}-updates"])]
+    """The hosts' apt sources, in deb822 form: this machine's for the suite, else Debian's own."""
+    sources = debian_sources(suite, folder) or [
+        (DEFAULT_MIRROR, [suite, f"{suite}-updates"]),
+        (DEFAULT_SECURITY, [f"{suite}-security"]),
+    ]
     return "\n".join(
         f"Types: deb\nURIs: {uri}\nSuites: {' '.join(suites)}\nComponents: main\n"
         "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"

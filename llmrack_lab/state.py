@@ -8,6 +8,7 @@ import uuid
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from llmrack_lab.base import SUITE
 from llmrack_lab.release import Kind
 from llmrack_lab.shell import LabError
 
@@ -17,11 +18,17 @@ FILE = "lab.json"
 
 @dataclass(frozen=True)
 class State:
-    """The lab's identity: `id` marks its processes; `release` is unset until it is chosen."""
+    """The lab's identity.
+
+    + id: marks its processes
+    + release: where its Ollama comes from; unset until it is chosen
+    + suite: its hosts' release of Debian
+    """
 
     id: str
     subnet: str
     release: Kind | None = None
+    suite: str = SUITE
 
     @property
     def network(self) -> ipaddress.IPv4Network:
@@ -44,14 +51,25 @@ def read(folder: Path) -> State | None:
     return State(**json.loads(file.read_text())) if file.exists() else None
 
 
-def ensure(folder: Path, subnet: str | None) -> State:
-    """The lab's state, made with `subnet` (or the name's own one) if there is no lab yet."""
+def ensure(folder: Path, subnet: str | None, suite: str | None = None) -> State:
+    """The lab's state, made if there is no lab yet.
+
+    + subnet: None for the one of the lab, or of its name
+    + suite: a release of Debian; None for the one of the lab, or the default
+
+    Raises LabError if the lab has another subnet or release of Debian.
+    """
     name = folder.name
     if state := read(folder):
         if subnet not in (None, state.subnet):
             raise LabError(
                 f"lab {name} exists with the subnet {state.subnet}; "
                 "`llmrack lab down` first to give it another"
+            )
+        if suite not in (None, state.suite):
+            raise LabError(
+                f"lab {name} exists with hosts of Debian {state.suite}; "
+                f"`llmrack lab down` first to give it hosts of {suite}"
             )
         return state
     wanted = subnet or SUBNETS.get(name)
@@ -63,7 +81,7 @@ def ensure(folder: Path, subnet: str | None) -> State:
         raise LabError(f"--subnet: {error}; a valid one is 10.80.0.0/24") from None
     if network.prefixlen > 24 or not network.is_private:
         raise LabError(f"--subnet: {wanted} is no private network of at least 256 addresses (/24)")
-    return State(uuid.uuid4().hex, wanted).write(folder)
+    return State(uuid.uuid4().hex, wanted, suite=suite or SUITE).write(folder)
 
 
 def write(file: Path, content: str) -> None:

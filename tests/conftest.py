@@ -70,9 +70,13 @@ def pytest_terminal_summary(
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
-    """A lab of four hosts, its own network; removed at the end unless LLMRACK_TEST_KEEP is set."""
+    """A lab of four hosts, its own network; removed at the end unless LLMRACK_TEST_KEEP is set.
+
+    LLMRACK_TEST_RELEASE is the hosts' release of Debian.
+    """
     name = os.environ.get("LLMRACK_TEST_LAB", "test")
-    made = Lab(name, ROOT / ".lab", os.environ.get("LLMRACK_TEST_SUBNET"))
+    subnet, suite = (os.environ.get(f"LLMRACK_TEST_{key}") for key in ("SUBNET", "RELEASE"))
+    made = Lab(name, ROOT / ".lab", subnet, suite)
     made.up(HOSTS)
     _labs.append(made)
     yield made

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from llmrack.bundle.fetch import BundleError, Say, client
-from llmrack.bundle.ollama import get_model, get_release, release_files, release_host
+from llmrack.bundle.ollama import bundled_files, get_model, get_release, release_host
 from llmrack.bundle.packages import get_packages
 from llmrack.bundle.targets import Target
 from llmrack.bundle.wheels import get_wheels
@@ -51,7 +51,7 @@ def create(
     of_gateway = locks(None)
     needed = {LOCK, UV_LOCK}
     with client() as web:
-        for file in release_files(stack, fleet, {target.arch for target in targets}):
+        for file in bundled_files(stack, fleet, {target.arch for target in targets}):
             needed.add(archive_name(file))
             say(f"Ollama {engine.settings.ollama_version} for {file}")
             get_release(web, engine, file, folder / archive_name(file))

@@ -15,7 +15,7 @@ from llmrack.components.ollama.release import archive_urls, local_archive
 from llmrack.stack.bundle import BundledModel, digest
 from llmrack.stack.engines import is_engine
 from llmrack.stack.fleet import Fleet, Host
-from llmrack.stack.ollama.instances import instances, is_amd
+from llmrack.stack.ollama.backends import may_use_rocm
 from llmrack.stack.schema import Stack
 from llmrack.stack.settings import ARCHIVES, ROCM, ReleaseFile
 
@@ -52,7 +52,7 @@ def get_release(web: httpx.Client, engine: Host, file: ReleaseFile, path: Path) 
     raise BundleError("; ".join(reasons))
 
 
-def release_files(stack: Stack, fleet: Fleet, arches: Collection[str]) -> list[ReleaseFile]:
+def bundled_files(stack: Stack, fleet: Fleet, arches: Collection[str]) -> list[ReleaseFile]:
     """The files of the release that a deploy may need: the archives, and ROCm's libraries.
 
     ROCm's are left out if no host can have a card that needs them: a deploy sees the cards when it
@@ -69,11 +69,7 @@ def release_files(stack: Stack, fleet: Fleet, arches: Collection[str]) -> list[R
 
 def _may_need_rocm(host: Host) -> bool:
     """Whether a host has a card that ROCm uses, or may have one as far as is known."""
-    declared = instances(host)
-    cards = [instance.gpus for instance in declared]
-    is_known = bool(declared) and None not in cards
-    may_be_amd = not is_known or any(is_amd(uuid) for gpus in cards for uuid in gpus or ())
-    return host.rocm or (host.settings.gpu_required and may_be_amd)
+    return may_use_rocm(host) and (host.rocm or host.settings.gpu_required)
 
 
 def get_model(

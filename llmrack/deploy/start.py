@@ -44,7 +44,9 @@ def rack(state: PyinfraState, host: PyinfraHost, purpose: Purpose = DEPLOY) -> R
     Raises Refusal with every mistake in the declaration, before any host is touched.
     """
     # Reading may wait, and then another host's greenlet comes here.
-    with state.__dict__.setdefault("llmrack_start", BoundedSemaphore()):
+    if not hasattr(state, "llmrack_start"):
+        state.llmrack_start = BoundedSemaphore()  # type: ignore[attr-defined]
+    with state.llmrack_start:  # type: ignore[attr-defined]
         run: Run | None = getattr(state, "llmrack_run", None)
         is_first = run is None
         if run is None:

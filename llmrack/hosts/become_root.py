@@ -39,10 +39,13 @@ NO_PASSWORD = (
     "host, log in as root, or let the login user run sudo without one"
 )
 _REFUSED = re.compile(
-    r"incorrect (password|authentication) attempt|no password was provided|Authentication failure"
-    r"|not in the sudoers file|not allowed to (run|execute)|^doas: |^dzdo: |^su: user .* does not"
-    r"|Maximum \d+ incorrect authentication"
+    r"^(Password: )?(sudo|sudo-rs|su): .*(incorrect (password|authentication) attempt"
+    r"|no password was provided|Authentication failure|does not exist)"
+    r"|^(doas|dzdo): |^\S+ is not in the sudoers file"
+    r"|^Sorry, user \S+ (is not allowed to|may not) (run|execute)"
 )
+# Messages of sudo and su are known in English; all else stays in the host's language.
+ENGLISH = ("env", "-u", "LC_ALL", "LC_MESSAGES=C", "LANGUAGE=C")
 
 
 def settings_of(host: Host) -> dict[str, Any]:
@@ -69,11 +72,10 @@ def prepare(
 
     + arguments: pyinfra's for this command; those that control the connection are left out
     """
-    given = dict(arguments)
-    of_sudo, of_su = given.pop("_sudo_password", None), given.pop("_su_password", None)
-    uses_sudo, uses_su = bool(given.get("_sudo")), bool(given.get("_su_user"))
-    if uses_sudo:
-        of_sudo = of_sudo or host.connector_data.get("prompted_sudo_password")
+    arguments = dict(arguments)
+    of_sudo, of_su = sudo_password(host, arguments), arguments.pop("_su_password", None)
+    arguments.pop("_sudo_password", None)
+    uses_sudo, uses_su = bool(arguments.get("_sudo")), bool(arguments.get("_su_user"))
     passwords = [of_sudo] if uses_sudo and of_sudo else []
     passwords += [of_su] if uses_su and of_su else []
     before = [SKIP] if passwords else []
@@ -83,12 +85,22 @@ def prepare(
     if uses_su:
         before.append(ADMIN_PATH)
     whole = StringCommand(*before, command)
-    if uses_sudo and given.get("_use_sudo_login"):
+    if uses_sudo and arguments.get("_use_sudo_login"):
         whole = _without_special_characters(whole)
-    line = make_unix_command(whole, **given)
+    line = make_unix_command(whole, **arguments)
     if uses_sudo and of_sudo:
         line = _with_password_from_stdin(line)
+    if uses_sudo or uses_su:
+        line = StringCommand(*ENGLISH, line)
     return line, [*passwords, MARK] if passwords else []
+
+
+def sudo_password(host: Host, arguments: dict[str, Any]) -> str | None:
+    """The password that sudo gets: that of the inventory, or what a person has typed; or None."""
+    if not arguments.get("_sudo"):
+        return None
+    typed = host.connector_data.get("prompted_sudo_password")
+    return arguments.get("_sudo_password") or typed or None
 
 
 def _with_password_from_stdin(line: StringCommand) -> StringCommand:
@@ -113,6 +125,8 @@ class RunShellCommand:
         self._host = host
         self._original: Callable[..., tuple[bool, CommandOutput]]
         self._original = host.connector.run_shell_command
+        # What sudo said of the password that it was given alone: the cause, or that it is right.
+        self._tried: dict[str, Unreached | None] = {}
 
     def __call__(
         self,
@@ -127,6 +141,7 @@ class RunShellCommand:
         stdin = control.pop("_stdin", None)
 
         def execute() -> tuple[bool, CommandOutput]:
+            self._try_password(arguments)
             line, first_lines = prepare(self._host, command, arguments)
             if first_lines:
                 # A terminal would show them.
@@ -145,6 +160,33 @@ class RunShellCommand:
             # pyinfra has asked a person, and could not know where the password goes.
             succeeded, output = execute()
         return succeeded, _checked(succeeded, output, arguments)
+
+    def _try_password(self, arguments: dict[str, Any]) -> None:
+        """Give sudo a new password alone, once for a connection. Raises Unreached if it is wrong.
+
+        sudo would take the lines behind a wrong one for two more passwords, and hand these to PAM,
+        which may lock the account.
+        """
+        password = sudo_password(self._host, arguments)
+        if not password:
+            return
+        if password not in self._tried:
+            user = {name: arguments.get(name) for name in ("_sudo_user", "_sudo_password")}
+            line, _ = prepare(self._host, "true", {"_sudo": True} | user)
+            succeeded, output = self._original(
+                line,
+                print_output=False,
+                print_input=False,
+                _shell_executable=None,
+                _stdin=[password],
+            )
+            try:
+                _checked(succeeded, output, {"_sudo": True})
+                self._tried[password] = None
+            except Unreached as error:
+                self._tried[password] = error
+        if refusal := self._tried[password]:
+            raise Unreached(str(refusal))
 
 
 def use_stdin_for_passwords(host: Host) -> None:

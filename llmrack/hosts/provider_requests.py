@@ -76,13 +76,13 @@ class Reach:
     @contextmanager
     def talk(self, server: Server) -> Iterator[Talk]:
         """Requests to one server, over one connection."""
-        from llmrack.hosts.tunnel import Through, http_client
+        from llmrack.hosts.tunnel import HttpProxy, http_client
 
         way = self.proxy_to(server.list_url)
         login = self._secrets.get(way.login) if way and way.login else None
-        through = Through(way.address, login) if way else None
+        proxy = HttpProxy(way.address, login) if way else None
         tls = tls_of(server.declared, self._authorities)
-        with http_client(self._host, server.list_url, tls, through) as client:
+        with http_client(self._host, server.list_url, tls, proxy) as client:
             yield Talk(self, server, client)
 
     def proxy_to(self, url: str) -> Proxy | None:

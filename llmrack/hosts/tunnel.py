@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 import httpcore
 import httpx
@@ -99,7 +99,7 @@ class _TunnelBackend(httpcore.NetworkBackend):
 
 
 @dataclass(frozen=True)
-class Through:
+class HttpProxy:
     """The HTTP proxy that a host asks through.
 
     + address: as in ``http://proxy.example.com:3128``
@@ -109,19 +109,19 @@ class Through:
     address: str
     login: Secret | None = None
 
-    def transport(self, tls: ssl.SSLContext | None, backend: _TunnelBackend | None) -> Any:  # noqa: ANN401
+    def connection_pool(self, tls: ssl.SSLContext | None, backend: _TunnelBackend | None) -> Any:  # noqa: ANN401
         """What httpx's transport sends requests by: connections through the proxy."""
         user, _, password = self.login.reveal().partition(":") if self.login else ("", "", "")
         return httpcore.HTTPProxy(
             self.address,
-            proxy_auth=(unquote(user), unquote(password)) if self.login else None,
+            proxy_auth=(unquote_to_bytes(user), unquote_to_bytes(password)) if self.login else None,
             ssl_context=tls,
             network_backend=backend,
         )
 
 
 def http_client(
-    host: Host, url: str, tls: ssl.SSLContext | None = None, proxy: Through | None = None
+    host: Host, url: str, tls: ssl.SSLContext | None = None, proxy: HttpProxy | None = None
 ) -> httpx.Client:
     """A client for ``url`` as the host itself reaches it.
 
@@ -136,7 +136,7 @@ def http_client(
     backend = _TunnelBackend(through) if through else None
     # httpx has no public way to bring a network backend; httpcore, below it, has one.
     if proxy:
-        carrier._pool = proxy.transport(tls, backend)
+        carrier._pool = proxy.connection_pool(tls, backend)
     elif backend:
         carrier._pool = httpcore.ConnectionPool(ssl_context=tls, network_backend=backend)
     return httpx.Client(base_url=url, transport=carrier, trust_env=False)

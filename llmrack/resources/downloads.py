@@ -12,13 +12,13 @@ from llmrack.secrets.value import Secret
 from llmrack.stack.proxy import Downloads
 
 
-def downloading(downloads: Downloads | None, script: str) -> str:
-    """``script`` with the environment that ``given`` puts on its standard input."""
+def with_variables(downloads: Downloads | None, script: str) -> str:
+    """``script`` with the environment that ``variable_lines`` puts on its standard input."""
     return f"(\n{script_text('resources/read-variables.sh')}{script}\n)" if downloads else script
 
 
-def given(downloads: Downloads | None, secrets: Mapping[str, Secret]) -> str:
-    """What a script of ``downloading`` reads first: a line for each variable, an empty line.
+def variable_lines(downloads: Downloads | None, secrets: Mapping[str, Secret]) -> str:
+    """What a script of ``with_variables`` reads first: a line for each variable, an empty line.
 
     + secrets: by name; the result may hold one
     """

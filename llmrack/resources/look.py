@@ -212,8 +212,8 @@ def parse(lines: Iterable[str], look: Look, kept: Collection[str] = ()) -> Seen:
                 seen.notes[path] = text
             case "disk", [path, mount, free, state]:
                 seen.disks[path] = DiskSeen(mount, int(free), bool(state))
-            case "listener", fields:
-                seen.listeners.append(ListenerSeen(*fields))
+            case "listener", [address, pid, program, unit, user]:
+                seen.listeners.append(ListenerSeen(address, pid, program, unit, user))
             case "made", [text]:
                 seen.made.add(text)
             case "removable", [name]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmrack.resources.change import Change, InstallBundled, Shell
-from llmrack.resources.downloads import downloading
+from llmrack.resources.downloads import with_variables
 from llmrack.resources.look import Look, Seen
 from llmrack.resources.script import script_file
 from llmrack.stack.proxy import Downloads
@@ -51,6 +51,6 @@ class Packages:
             install = InstallBundled(tuple(missing), folder)
             return Change(self.name, why, (install,), installs=True)
         install_them = script_file("resources/install-packages.sh", *missing)
-        script = downloading(self.downloads, install_them)
+        script = with_variables(self.downloads, install_them)
         fetch = Shell(script, timeout=1800, downloads=self.downloads)
         return Change(self.name, why, (fetch,), installs=True)

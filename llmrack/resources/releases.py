@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmrack.resources.change import Action, Change, Send, Shell, Upload
-from llmrack.resources.downloads import downloading
+from llmrack.resources.downloads import with_variables
 from llmrack.resources.files import File, owned
 from llmrack.resources.look import Look, Seen
 from llmrack.resources.packages import target
@@ -71,7 +71,7 @@ class Archive:
             fetch = script_file(
                 "resources/fetch-archive.sh", self.cache, source.sha256, *source.urls
             )
-            script = owned(self.owner, downloading(source.downloads, fetch))
+            script = owned(self.owner, with_variables(source.downloads, fetch))
             yield Shell(script, timeout=7200, downloads=source.downloads)
             return
         arrived = f"/var/tmp/llmrack-{source.sha256}.tar.zst"  # noqa: S108  (checked by digest)
@@ -120,7 +120,7 @@ class Venv:
             actions.append(Send(self.bundle / target(seen) / "wheels", wheels, self.owner))
         both = f"{self.lock}\n# --- uv ---\n{self.uv_lock}"
         build = script_file("resources/build-venv.sh", self.path, len(both.encode()), wheels)
-        script = owned(self.owner, downloading(self.downloads, build))
+        script = owned(self.owner, with_variables(self.downloads, build))
         actions.append(Shell(script, both, 1800, self.downloads))
         return Change(self.name, "missing", tuple(actions))
 

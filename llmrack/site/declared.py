@@ -6,14 +6,16 @@ import runpy
 from pathlib import Path
 from typing import Any
 
+from paramiko import SSHException
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
 from pyinfra.connectors.sshuserclient.client import get_ssh_config
 from pyinfra.context import ctx_state
 from pyinfra_cli.exceptions import UnexpectedExternalError
 from pyinfra_cli.inventory import make_inventory
+from pyinfra_cli.util import PYTHON_CODES
 
-from llmrack.problems import DeclarationError, Problem
+from llmrack.problems import DeclarationError, Problem, unusable
 from llmrack.secrets.places import Places
 from llmrack.secrets.sources import find, placeholders
 from llmrack.site.issued_keys import KEYS_FILE, read_issued
@@ -25,6 +27,7 @@ from llmrack.site.secret_names import secret_names
 from llmrack.site.site import Site
 from llmrack.stack.bundle import load_bundle
 from llmrack.stack.checks.checks import check
+from llmrack.stack.checks.host_checks import is_address
 from llmrack.stack.declaration import Declaration
 from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.load import authority, load_settings, load_stack
@@ -55,6 +58,8 @@ def open_inventory(inventory: str, folder: Path) -> Inventory:
         raise FileNotFoundError(f"there is no inventory {inventory!r}: name it with --inventory")
     state = State()
     state.cwd = str(folder)
+    # pyinfra keeps files by their names, and another folder may have had one of the same name.
+    PYTHON_CODES.clear()
     with ctx_state.use(state):
         try:
             hosts: Inventory = make_inventory(inventory, cwd=str(folder))
@@ -152,7 +157,8 @@ def _host(name: str, groups: list[str], data: dict[str, Any], folder: Path) -> H
         groups = [*groups, *LOCAL_GROUPS]
     settings = load_settings(name, data)
     trusted = _authority(name, folder / settings.ca_file) if settings.ca_file else None
-    address = settings.address or _behind_alias(data.get("ssh_hostname") or name, data)
+    reached = str(data.get("ssh_hostname") or name)
+    address = settings.address or (reached if is_address(reached) else _behind_alias(reached, data))
     if name == LOCAL and not settings.address:
         address = "127.0.0.1"
     return Host(name, frozenset(groups), str(address), settings, authority=trusted)
@@ -173,10 +179,16 @@ def _behind_alias(name: str, data: dict[str, Any]) -> str:
     """The address that ssh's configuration has for a name, or the name.
 
     Other hosts do not know that configuration. A loopback address is that of a tunnel, which they
-    do not have.
+    do not have. Raises DeclarationError.
     """
-    config = get_ssh_config(data.get("ssh_config_file"))
-    address = str(config.lookup(name).get("hostname", name)) if config else name
+    file = data.get("ssh_config_file")
+    try:
+        config = get_ssh_config(file)
+        address = str(config.lookup(name).get("hostname", name)) if config else name
+    except (SSHException, OSError, ValueError, KeyError) as error:
+        cause = f"cannot be used ({type(error).__name__}: {error})"
+        way_out = f"correct it, or name another ssh_config_file for {name}"
+        raise unusable(file or "~/.ssh/config", cause, way_out) from None
     return name if is_loopback(address) or address == "localhost" else address
 
 

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from llmrack.problems import nearest
+from llmrack.stack.old_services import OldServices
 from llmrack.stack.ollama_environment import ExtraName, OllamaEnvironment, Text, unknown_variable
 from llmrack.stack.proxy_types import Exemptions, ProxyAddress
 from llmrack.stack.removed import unknown
@@ -66,7 +67,7 @@ OWN_PREFIXES = ("service_", "gpu_", "ollama_", "gateway_", "monitor_")
 OWN_NAMES = (
     *("stack_file", "env_file", "secrets_file", "address", "bundle"),
     *("proxy", "proxy_login", "no_proxy", "ca_file"),
-    *("keep_edits", "remove_models"),
+    *("keep_edits", "remove_models", "replaces"),
 )
 
 
@@ -113,6 +114,7 @@ class Settings(BaseModel):
     ca_file: LocalPath | None = None
     keep_edits: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
     remove_models: bool = False
+    replaces: OldServices = ()
 
     service_user: UnixName = "llm"
     service_home: AbsolutePath = "/home/llm"

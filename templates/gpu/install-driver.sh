@@ -4,12 +4,11 @@
 . resources/apt.sh
 nouveau=$1
 shift
-export DEBIAN_FRONTEND=noninteractive
 # A source that is out of reach is no obstacle as long as another one has the packages.
-apt-get -q update </dev/null
+apt_get update
 for group; do
   # shellcheck disable=SC2086
-  get apt-get -y -q --no-install-recommends -o DPkg::Lock::Timeout=300 install $group || exit 1
+  get -y --no-install-recommends install $group || exit 1
 done
 kernel=$(uname -r)
 if find /lib/modules/ -name 'nouveau.ko*' | grep -q .; then

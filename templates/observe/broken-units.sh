@@ -10,16 +10,19 @@ show() {
     XDG_RUNTIME_DIR="/run/user/$uid" systemctl --user show -P "$2" "$1"
 }
 began_just_now() {
-  began=$(show "$1" ActiveEnterTimestampMonotonic)
-  read -r now _ </proc/uptime
-  [ $((${now%.*} - ${began:-0} / 1000000)) -lt 10 ]
+  began=$(show "$1" ActiveEnterTimestamp)
+  [ $(($(date +%s) - $(date +%s -d "${began:-@0}"))) -lt 10 ]
 }
 for unit; do
   active=$(show "$unit" ActiveState) sub=$(show "$unit" SubState) result=$(show "$unit" Result)
   # Neither a socket nor an older systemd has a number of restarts.
   restarts=$(show "$unit" NRestarts)
   case $active/$sub in
-    failed/* | */auto-restart) ;;
+    # auto-restart-queued since systemd 254.
+    failed/* | */auto-restart*) ;;
+    # It is started once more, which takes a gateway and an engine that waits for its card most of
+    # the time between two failures.
+    activating/*) [ "${restarts:-0}" -ge 1 ] || continue ;;
     # It may have started a moment ago, to fail again.
     active/*) [ "${restarts:-0}" -ge 2 ] && began_just_now "$unit" || continue ;;
     *) continue ;;

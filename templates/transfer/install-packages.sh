@@ -6,5 +6,4 @@
 place=$1
 shift
 tar --no-same-owner -xf - -C "$place/archives" || exit 1
-export DEBIAN_FRONTEND=noninteractive
-get apt-get -c "$place/apt.conf" -y -q --no-download install "$@"
+get -c "$place/apt.conf" -y --no-download install "$@"

@@ -16,11 +16,13 @@ import pytest
 from llmrack_lab.gpus import pretence
 from llmrack_lab.lab import Lab
 from llmrack_lab.shell import wait_until
+from tests import DEADLINE
 from tests.lab.site import Site
 
 BOX = "box3"
 HOSTS = {BOX: ("gpu",), "box4": ("gateway",)}
 CARDS = sorted(card.uuid for card in pretence(BOX, 2).cards)
+MAIN = "llmrack-ollama@main.service"
 NAMES = [uuid.removeprefix("GPU-")[:8] for uuid in CARDS]
 STACK: dict[str, Any] = {
     "providers": {"local": {"kind": "ollama"}},
@@ -172,14 +174,42 @@ def test_a_card_that_comes_late_is_waited_for(site: Site, lab: Lab) -> None:
         lab.host(BOX).set_gpus(2)
 
 
+def group_of(site: Site, unit: str) -> str:
+    """The folder of a unit's cgroup, as far as there is a unified hierarchy."""
+    return "/sys/fs/cgroup" + site.as_service(BOX, f"systemctl --user show -P ControlGroup {unit}")
+
+
 def test_limits_that_the_host_cannot_carry_out_are_named(module: Site) -> None:
     module.declare(HOSTS, STACK, ollama_memory_max="4G", ollama_tasks_max=512)
     run = module.deployed()
-    unit = "llmrack-ollama@main.service"
-    shown = module.as_service(BOX, f"systemctl --user show -p MemoryMax -p TasksMax {unit}")
+    shown = module.as_service(BOX, f"systemctl --user show -p MemoryMax -p TasksMax {MAIN}")
     assert shown.splitlines() == ["MemoryMax=4294967296", "TasksMax=512"]
-    group = module.as_service(BOX, f"systemctl --user show -P ControlGroup {unit}")
-    file = f"/sys/fs/cgroup{group}/memory.max"
+    file = f"{group_of(module, MAIN)}/memory.max"
     enforced = module.on(BOX, f"test -e {file} && echo yes", check=False) == "yes"
     assert ("ollama_memory_max has no effect here" in run.output) != enforced
     module.settled()
+
+
+def test_a_server_that_outgrows_its_memory_is_ended_and_comes_back(module: Site) -> None:
+    module.declare(HOSTS, STACK, ollama_memory_max="400M")
+    module.deployed()
+    group = group_of(module, MAIN)
+    bound = module.on(BOX, f"cat {group}/memory.max", check=False)
+    if not bound:
+        pytest.skip("user managers have no memory controller here: it is in the old hierarchy")
+    assert bound == str(400 * 1024 * 1024)
+    main_pid = f"systemctl --user show -P MainPID {MAIN}"
+    before = module.as_service(BOX, main_pid)
+    # What it takes counts as if the server, or a runner of it, took it.
+    grow = "exec python3 -c 'x = bytearray(1_000_000_000)'"
+    done = module.lab.host(BOX).ssh(f"echo $$ >{group}/cgroup.procs && {grow}", check=False)
+    assert done.returncode not in (0, 1), done.stderr
+    assert wait_until(lambda: module.as_service(BOX, main_pid) not in (before, "0"), DEADLINE)
+    assert wait_until(lambda: is_main_up(module), DEADLINE)
+    assert "killed by the OOM killer" in module.on(BOX, f"journalctl -q USER_UNIT={MAIN}")
+    module.settled()
+
+
+def is_main_up(site: Site) -> bool:
+    ask = "curl -fs -m 5 http://127.0.0.1:11434/api/version"
+    return "version" in site.on(BOX, ask, check=False)

@@ -194,6 +194,18 @@ def test_a_mistake_is_one_sentence_without_traceback(
     assert result.output == f"Error: lab {NAME} has no host 'box7'; it has: {has}\n"
 
 
+def test_its_hosts_cannot_get_another_debian(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "ROOT", ROOT)
+    before = pids(lab)
+    result = CliRunner().invoke(cli.lab, ["--lab", NAME, "up", "2", "--release", "trixie"])
+    assert result.exit_code == 1
+    assert result.output.endswith(
+        f"Error: lab {NAME} exists with hosts of Debian bookworm; `llmrack lab down` first to give "
+        "it hosts of trixie\n"
+    )
+    assert pids(lab) == before
+
+
 def test_a_second_host_joins_and_all_know_each_other(lab: Lab) -> None:
     lab.up(2)
     assert lab.host("box1").ssh("getent hosts box2").stdout.split() == ["10.79.0.12", "box2"]

@@ -26,6 +26,7 @@ OLLAMA = "llmrack-ollama@main.service"
 # As the proxy compares it, and as it stands in an address.
 LOGIN, WRITTEN = "svc-llm:p@ss/w0rd-4711", "svc-llm:p%40ss%2Fw0rd-4711"
 PASSWORDS = ("p@ss/w0rd-4711", "p%40ss%2Fw0rd-4711")
+WRONG = "another-4712"
 # Where the hosts' packages come from.
 URLS = [debian_mirror(SUITE), *(url for url, _ in debian_sources(SUITE))]
 APT = {str(urlsplit(url).hostname) for url in URLS}
@@ -165,9 +166,12 @@ def test_the_password_is_in_closed_files_alone(company: Company) -> None:
         plan = site.run("llmrack", "plan", "--files", "--inventory", site.inventory)
         assert plan.code == 0 and password not in plan.output, plan.output
         for box in BOXES:
-            look = f"grep -rlsF {password} /etc /home /var/log /var/lib/llmrack /opt || true"
+            look = (
+                f"grep -rlsF {password} /etc /home /opt /root /run /tmp /usr/local "
+                "/var/lib /var/log /var/tmp || true"
+            )
             for file in site.on(box, look).splitlines():
-                assert site.on(box, f"stat -c %a {file}").endswith("600"), file
+                assert site.on(box, f"stat -c %a {file}").endswith(("600", "400")), file
             assert password not in site.on(box, "journalctl --no-pager -o cat -n 20000")
     # Ollama prints its variables, and what its journal is good for stays.
     journal = site.as_service("box2", f"journalctl --user --no-pager -o cat -u {OLLAMA}")
@@ -198,11 +202,11 @@ def test_a_wrong_login_is_told_by_the_proxy_s_name(company: Company) -> None:
     site = company.site
     tested = site.run(
         *("llmrack", "secrets", "test", "cloud", "--inventory", site.inventory, "--json"),
-        PROXY_LOGIN="svc-llm:wrong",
+        PROXY_LOGIN=f"svc-llm:{WRONG}",
     )
     assert tested.code == 1
     assert f"the proxy {company.proxy.url} gives no connection to cloud" in tested.output
-    assert "407" in tested.output and "wrong" not in tested.output.replace("wrong-", "")
+    assert "407" in tested.output and WRONG not in tested.output
     company.proxy.passed.refused = 0
 
 

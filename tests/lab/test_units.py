@@ -125,6 +125,11 @@ def site(module_site: Site, fleet_deployed: None) -> Site:
 @pytest.fixture(scope="module")
 def units(site: Site, lab: Lab) -> Iterator[Units]:
     """The units with the probe in their starts."""
+    yield from probed(site, lab)
+
+
+def probed(site: Site, lab: Lab) -> Iterator[Units]:
+    """Restart the units of BOX with the probe in their starts, then without it."""
     program = Path(__file__).with_name("hardening_probe.py").read_text()
     lab.host(BOX).ssh(
         f"cat > {PROBE} && mkdir -p {FOLDER} && chown llm {FOLDER} && touch /tmp/hardening-probe",

@@ -13,7 +13,6 @@ from llmrack_lab.shell import wait_until
 from tests.lab.site import STACK, UNSET, Run, Site
 from tests.lab.ways import (
     BOX,
-    COMMANDS,
     JUMP,
     LINES,
     NETWORK,
@@ -22,7 +21,6 @@ from tests.lab.ways import (
     awkward,
     by_doas_and_ipv6,
     by_su,
-    every_command,
     plain,
 )
 
@@ -76,10 +74,6 @@ def reached(module_site: Site, fresh: Callable[[str], None]) -> Iterator[Awkward
     made.note("deploy", site.deploy(*LOUD))
     yield made
     plain(site)
-
-
-def test_no_command_is_forgotten() -> None:
-    assert set(COMMANDS) == every_command()
 
 
 def test_a_deploy_is_proven_and_settles(reached: Awkward) -> None:

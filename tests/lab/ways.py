@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Iterator
 
 import click
 
 from llmrack.cli import main
+from llmrack_lab.base import host_architecture
+from llmrack_lab.shell import wait_until
 from tests.lab.site import UNSET, Site
 
 # It has what a shell would take apart.
@@ -21,6 +22,7 @@ JUMP, BOX = "box1", "box2"
 HERE = "this machine alone is asked"
 # What each command is given; a reason where it opens no connection.
 COMMANDS: dict[str, str | tuple[str, ...]] = {
+    "adopt": (BOX,),
     "bundle check": HERE,
     "bundle create": HERE,
     "chat": ("gpt-oss:20b-cloud", "--message", "Say hello."),
@@ -121,7 +123,7 @@ def awkward(site: Site) -> dict[str, object]:
     )
     site.lab.host(BOX).ssh("cat >/etc/ssh/sshd_config.d/ways.conf", input=allowed)
     site.on(BOX, "systemctl reload ssh || systemctl restart ssh")
-    time.sleep(1)
+    assert wait_until(lambda: f":{PORT} " in site.on(BOX, "ss -Hltn"), 30)
     config = site.folder / "ssh_config"
     key = site.lab.folder / "ssh" / "id_ed25519"
     config.write_text(
@@ -145,7 +147,7 @@ def by_su(site: Site) -> dict[str, object]:
     """Set up JUMP so that its login user becomes root by su, with root's password."""
     add_user(site, JUMP, OTHER_USER)
     site.lab.host(JUMP).ssh("chpasswd", input=f"root:{PASSWORD}\n")
-    (archive,) = (site.lab.folder / "mirror").glob("*/ollama-linux-*.tar.zst")
+    (archive,) = (site.lab.folder / "mirror").glob(f"*/ollama-linux-{host_architecture()}.tar.zst")
     return {
         "ssh_user": OTHER_USER,
         "_su_user": "root",

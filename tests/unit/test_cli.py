@@ -15,6 +15,7 @@ import yaml
 from llmrack import __version__
 from llmrack.stack.schema import Stack
 from tests import ROOT
+from tests.lab.ways import COMMANDS, every_command
 from tests.unit.declare import SHA, STACK
 
 CANARIES = {
@@ -229,3 +230,7 @@ def test_help_names_every_command() -> None:
 
 def test_version_is_that_of_the_code_also_where_it_was_installed_before(folder: Path) -> None:
     assert llmrack("--version").stdout == f"llmrack, version {__version__}\n"
+
+
+def test_every_command_is_tried_on_hosts_with_awkward_ways_in() -> None:
+    assert set(COMMANDS) == every_command()

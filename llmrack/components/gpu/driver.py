@@ -18,7 +18,7 @@ from llmrack.components.gpu.gpus import Gpus, gpus
 from llmrack.components.gpu.lines import LOOK
 from llmrack.components.gpu.states import Cure
 from llmrack.resources.change import Action, Change, Reboot, Shell
-from llmrack.resources.downloads import downloading
+from llmrack.resources.downloads import with_variables
 from llmrack.resources.files import File
 from llmrack.resources.look import Look, Seen
 from llmrack.resources.script import script_file
@@ -135,12 +135,12 @@ def _install(made: Recipe, downloads: Downloads | None) -> tuple[Action, ...]:
     files = [File(MODULES, "# Managed by llmrack.\nnvidia\nnvidia-uvm\n").write]
     if made.key_url:
         fetch = script_file("gpu/fetch-key.sh", KEYRING, made.key_url)
-        files.append(Shell(downloading(downloads, fetch), timeout=90, downloads=downloads))
+        files.append(Shell(with_variables(downloads, fetch), timeout=90, downloads=downloads))
     if made.sources:
         files.append(File(SOURCES, made.sources).write)
     groups = [" ".join(group) for group in made.packages if group]
     script = script_file("gpu/install-driver.sh", NOUVEAU, *groups)
-    install = downloading(downloads, script)
+    install = with_variables(downloads, script)
     return (*files, Shell(install, timeout=INSTALL_TIMEOUT, downloads=downloads))
 
 

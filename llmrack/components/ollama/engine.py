@@ -12,6 +12,7 @@ from llmrack.components.ollama import ollama
 from llmrack.components.ollama.engine_switch import EngineSwitch
 from llmrack.components.ollama.folders import home_of
 from llmrack.components.ollama.models_seen import models_part, seen_models
+from llmrack.components.ollama.old_models import left_aside
 from llmrack.components.ollama.pins import unpinned
 from llmrack.resources.absent import PathsGone, UnitsGone
 from llmrack.resources.change import Resource
@@ -19,7 +20,7 @@ from llmrack.resources.look import Look, Part, Seen
 from llmrack.resources.ownership import KEPT
 from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.instances import EngineModel
-from llmrack.stack.ollama.backends import rocm_digest
+from llmrack.stack.ollama.backends import needs_rocm, rocm_digest
 from llmrack.stack.ollama.instances import OLLAMA, instances, models_folder
 from llmrack.stack.ollama.names import normalised
 from llmrack.stack.ollama_models import engine_models
@@ -114,7 +115,12 @@ class Ollama(Engine):
         """A digest is missing, or the archive that is to be sent."""
         if arch not in host.settings.ollama_sha256:
             return f"ollama_sha256 has no digest for {arch}: add the one of that archive"
-        if host.rocm and host.settings.gpu_required and arch == "amd64" and not rocm_digest(host):
+        if (
+            needs_rocm(host)
+            and host.settings.gpu_required
+            and arch == "amd64"
+            and not rocm_digest(host)
+        ):
             return _without_rocm(host)
         archive = host.settings.ollama_archive
         if archive and not Path(archive).is_file():
@@ -159,21 +165,8 @@ class Ollama(Engine):
         )
 
     def notes(self, host: Host, seen: Seen) -> list[str]:
-        """Declared limits that the user managers of this host cannot enforce."""
-        settings = host.settings
-        limits = {
-            "ollama_memory_max": ("memory", settings.ollama_memory_max),
-            "ollama_tasks_max": ("pids", settings.ollama_tasks_max),
-        }
-        known = seen.fact("controllers").split()
-        if not seen.users or "controllers" not in seen.facts:
-            return []
-        return [
-            f"{setting} has no effect here: the {controller} controller is not delegated to user "
-            "managers (a unified cgroup hierarchy does that)"
-            for setting, (controller, limit) in limits.items()
-            if limit and controller not in known
-        ]
+        """Limits that have no effect, and models of an old Ollama that would not be used."""
+        return [*_without_effect(host, seen), *left_aside(host.settings, seen)]
 
     def batch(self, host: Host) -> int:
         """As the settings say."""
@@ -184,6 +177,24 @@ class Ollama(Engine):
         return next(
             (resource for resource in resources if isinstance(resource, EngineSwitch)), None
         )
+
+
+def _without_effect(host: Host, seen: Seen) -> list[str]:
+    """Declared limits that the user managers of this host cannot enforce."""
+    settings = host.settings
+    limits = {
+        "ollama_memory_max": ("memory", settings.ollama_memory_max),
+        "ollama_tasks_max": ("pids", settings.ollama_tasks_max),
+    }
+    known = seen.fact("controllers").split()
+    if "controllers" not in seen.facts:
+        return []
+    return [
+        f"{setting} has no effect here: user managers have no {controller} controller; boot "
+        f"with systemd.unified_cgroup_hierarchy=1, and without cgroup_disable={controller}"
+        for setting, (controller, limit) in limits.items()
+        if limit and controller not in known
+    ]
 
 
 def _without_rocm(host: Host) -> str:

@@ -53,9 +53,12 @@ def names(host: Host) -> tuple[str, ...]:
     return (*(f"EnvironmentFile {path}" for path in login_files(host)), *files)
 
 
-def login_gone(host: Host) -> list[Resource]:
-    """The removal of that file where none is declared, after no unit needs it any more."""
-    if login_files(host):
+def login_gone(host: Host, serves: bool = True) -> list[Resource]:
+    """The removal of that file where nothing needs it, after no unit has it any more.
+
+    + serves: whether the host has an instance
+    """
+    if serves and login_files(host):
         return []
     files = (host.home.proxy_login, f"{host.home.config}/serve-masked")
     return [PathsGone("Login of a proxy that nobody declares", files, host.home.user)]

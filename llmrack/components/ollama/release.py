@@ -48,7 +48,7 @@ def release(host: Host, arch: str) -> str:
     """The release's directory: a new pin is a new directory, even for the same version."""
     settings = host.settings
     digests = [settings.ollama_sha256[file][:8] for file in release_files(host, arch)]
-    # What follows the last hyphen is no part of the version.
+    # The version ends at the last hyphen, so there is none between the digests.
     return f"{home_of(host).releases}/{settings.ollama_version}-{'_rocm_'.join(digests)}"
 
 

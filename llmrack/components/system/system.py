@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from llmrack import __version__
 from llmrack.components.engines import engines_on, models_folder
 from llmrack.components.gpu.lines import LOOK
+from llmrack.components.old_services.services import old_services_part
 from llmrack.components.system.account import Linger, User
-from llmrack.components.system.authority import Authority, authority_gone
+from llmrack.components.system.authority import Authority, AuthorityGone
 from llmrack.components.system.clock import wrong_clock
 from llmrack.resources.change import Change, Resource
 from llmrack.resources.files import Directory, EnvironmentFile, File
@@ -51,7 +52,7 @@ def resources(site: Site, host: Host, nonce: str) -> list[Resource]:
     ]
     login = proxy_login(site, host, nonce) if engines_on(stack, host) else None
     return [
-        Authority(host.authority) if host.authority else authority_gone(),
+        Authority(host.authority) if host.authority else AuthorityGone(),
         Packages(tuple(sorted(packages)), bundle=host.bundle_folder, downloads=host.downloads),
         User(home.user, home.folder, settings.service_groups),
         Linger(home.user),
@@ -88,8 +89,8 @@ def refusals(host: Host, seen: Seen) -> list[str]:
         reasons.append("it has no apt-get: only Debian and its derivatives are supported")
     if seen.fact("uid") != "0":
         reasons.append(
-            "root is needed for packages, the user and linger: "
-            "log in as root, or give the login user sudo and pass --sudo"
+            "root is needed for packages, the user and linger: log in as root, or set another way "
+            "to become root (docs/hosts.md)"
         )
     python = tuple(int(part) for part in seen.fact("python").split(".") if part)
     if GATEWAY_GROUP in host.groups and python and python < OLDEST_PYTHON:
@@ -109,6 +110,8 @@ def look(stack: Stack, host: Host, look: Look) -> None:
     """Add to ``look`` what refusals and warnings need to see, beside the resources."""
     settings = host.settings
     look.disks |= {settings.service_home, models_folder(host), UPLOADS, PROGRAMS, NOTED}
+    if settings.replaces:
+        look.ask(old_services_part(settings, models_folder(host)))
     for engine in engines_on(stack, host):
         look.ask(LOOK)
         engine.look(host, look)

@@ -9,7 +9,7 @@ from llmrack.components.system.system import Need
 from llmrack.deploy.run.rack import Rack
 from llmrack.hosts.snapshot import ask_sizes, sizes_script
 from llmrack.resources.change import Build, Pull
-from llmrack.resources.downloads import downloading, given
+from llmrack.resources.downloads import variable_lines, with_variables
 from llmrack.resources.releases import Archive, Venv
 
 # An engine's archive unpacks to about four times its size (Ollama's: 1.1 GB, over 4 GiB).
@@ -72,7 +72,7 @@ def _ask(rack: Rack, pulls: list[Pull], archives: dict[str, tuple[str, ...]]) ->
     manifests = {pull.model: pull.manifest_url for pull in pulls if pull.model not in sizes}
     if manifests or archives:
         downloads = rack.host.downloads
-        script = downloading(downloads, sizes_script(manifests, archives))
-        variables = given(downloads, rack.run.declared.secrets)
+        script = with_variables(downloads, sizes_script(manifests, archives))
+        variables = variable_lines(downloads, rack.run.declared.secrets)
         sizes |= ask_sizes(rack.pyinfra_host, script, variables)
     return sizes

@@ -8,7 +8,7 @@ from llmrack.deploy.run.rack import Rack
 from llmrack.hosts.commands import ended_after, run, sh
 from llmrack.hosts.connection import is_lost
 from llmrack.resources.change import Shell
-from llmrack.resources.downloads import given
+from llmrack.resources.downloads import variable_lines
 from llmrack.secrets.value import redact
 
 LOST = (
@@ -28,7 +28,7 @@ def shell(rack: Rack, action: Shell) -> str:
     command = guarded(rack.lock, ended_after(action.timeout, sh(action.script)))
     stdin = action.stdin
     if action.downloads:
-        stdin = given(action.downloads, rack.run.declared.secrets) + (stdin or "")
+        stdin = variable_lines(action.downloads, rack.run.declared.secrets) + (stdin or "")
     answer = run(rack.pyinfra_host, command, stdin=stdin)
     if answer.succeeded:
         return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from textwrap import fill
 
@@ -12,10 +12,11 @@ from llmrack.hosts.asking import Gateways
 from llmrack.observe.providers.gateway_health import GatewayHealth, gateway_health
 from llmrack.observe.providers.trials import Tested, kept_tests
 from llmrack.secrets.sources import everything
-from llmrack.secrets.value import StoredSecret, preview
+from llmrack.secrets.value import MASK, StoredSecret, preview
 from llmrack.stack.litellm import secrets_of
 from llmrack.stack.model_lists import servers
 from llmrack.stack.providers import Provider
+from llmrack.stack.proxies import logins
 from llmrack.tables import WIDTH
 
 
@@ -63,10 +64,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Listing:
-    """All providers, the keys of LiteLLM's own settings, and the keys that nothing uses."""
+    """All providers, the keys of LiteLLM's own settings and of proxies, and those nothing uses."""
 
     providers: tuple[Row, ...]
     litellm: tuple[Key, ...]
+    proxies: tuple[Key, ...]
     others: tuple[Key, ...]
 
 
@@ -100,10 +102,13 @@ def listing(inventory: str, folder: Path) -> Listing:
             )
         )
     of_litellm = secrets_of(declared.stack.litellm)
-    used |= set(of_litellm)
-    others = (_key(name, trial) for name, trial in stored.items() if name not in used)
+    of_proxies = logins(declared.fleet)
+    used |= {*of_litellm, *of_proxies}
     return Listing(
-        tuple(rows), tuple(_key(name, stored.get(name)) for name in of_litellm), tuple(others)
+        tuple(rows),
+        tuple(_key(name, stored.get(name)) for name in of_litellm),
+        tuple(_login(name, stored.get(name)) for name in of_proxies),
+        tuple(_key(name, trial) for name, trial in stored.items() if name not in used),
     )
 
 
@@ -119,6 +124,11 @@ def _key(name: str, stored: StoredSecret | None) -> Key:
     if stored is None:
         return Key(name, None, None, None)
     return Key(name, stored.source, preview(stored.secret), stored.changed)
+
+
+def _login(name: str, stored: StoredSecret | None) -> Key:
+    """As ``_key``, but no part of a password is shown: a person may have chosen it."""
+    return replace(_key(name, stored), preview=MASK if stored else None)
 
 
 def _worst(tested: Sequence[Tested]) -> str | None:
@@ -140,6 +150,7 @@ def text(listed: Listing) -> str:
     blocks = [_block(row) for row in listed.providers]
     for title, keys in (
         ("used by LiteLLM's own settings", listed.litellm),
+        ("used by the hosts' proxies", listed.proxies),
         ("used by no provider", listed.others),
     ):
         if keys:

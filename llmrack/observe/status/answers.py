@@ -21,15 +21,19 @@ class HostAnswer:
     """The answer of a host.
 
     + seen: the output of ``shipped/host/status.py``; without units if the service user is missing.
-      ``listeners`` are the fields of each ListenerSeen, if a server does not answer
+      ``listeners`` are the fields of each ListenerSeen, if a server does not answer;
+      ``run_again`` the entries of ``replaces`` that run though llmrack has replaced them
     + checked: when it was asked, in UTC
     """
 
     seen: Mapping[str, Any] | Unreached
     checked: datetime
 
-    def port_taken(self, bind: str, port: int) -> str:
-        """The other program that listens where a server should, and the way out; or nothing."""
+    def port_taken(self, bind: str, port: int, setting: str) -> str:
+        """The other program that listens where a server should, and the way out; or nothing.
+
+        + setting: the one that declares the port
+        """
         if isinstance(self.seen, Unreached):
             return ""
         listeners = [ListenerSeen(*fields) for fields in self.seen.get("listeners", ())]
@@ -37,7 +41,28 @@ class HostAnswer:
         holder = holder_of(bind, port, listeners, socket_is_active)
         if holder is None:
             return ""
-        return f"port {port} is taken by {holder}: stop that, or set another port; "
+        return (
+            f"port {port} is taken by {holder}: stop that (a deploy does if `replaces` names it), "
+            f"or set {setting} to another port; "
+        )
+
+    def run_again(self, instance: str) -> str:
+        """The services that run though llmrack has replaced them, and the way out; or nothing.
+
+        + instance: the name of an instance; empty for the gateway. One server of a host says it:
+          its first instance, or else its gateway
+        """
+        if isinstance(self.seen, Unreached):
+            return ""
+        entries = self.seen.get("run_again", ())
+        first = next(iter(self.seen.get("instances", ())), "")
+        if not entries or instance != first:
+            return ""
+        verb = "run" if len(entries) > 1 else "runs"
+        return (
+            f"{', '.join(entries)} {verb} again, though llmrack serves in that place (`replaces`): "
+            "a deploy stops it"
+        )
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,7 @@ _RULES: tuple[Callable[[Declaration], Iterator[Problem]], ...] = (
     host_checks.addresses,
     host_checks.instance_names,
     host_checks.monitors,
+    host_checks.replaced,
     secret_checks.of_providers,
     _traps,
     *litellm_checks.RULES,
@@ -81,6 +82,7 @@ def warnings(declaration: Declaration) -> list[Problem]:
     """Warnings: declarations that are not wrong, and that a user should know of before a deploy."""
     return [
         *ollama_host_checks.warnings(declaration),
+        *host_checks.without_proxy(declaration),
         *key_checks.not_issued(declaration),
         *request_checks.relied_on(declaration),
     ]

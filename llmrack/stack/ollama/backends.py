@@ -22,6 +22,8 @@ ROCM_TARGETS = frozenset(
         *("gfx1150", "gfx1151", "gfx1200", "gfx1201"),
     )
 )
+# An AMD card's UUID (ROCR_VISIBLE_DEVICES); NVIDIA's are those of RFC 4122.
+_AMD_UUID = re.compile(r"GPU-[0-9a-f]{16}")
 # Integrated cards that ROCm uses unless it is told otherwise (Ryzen AI Max).
 _INTEGRATED_TARGETS = frozenset(("gfx1151",))
 
@@ -77,9 +79,30 @@ def card_rules(settings: Settings) -> CardRules:
     )
 
 
+def needs_rocm(host: Host) -> bool:
+    """Whether the host has a card that ROCm uses, and an instance that may have that card."""
+    return host.rocm and may_use_rocm(host)
+
+
+def may_use_rocm(host: Host) -> bool:
+    """Whether an instance may have a card of AMD's, as far as its cards are known."""
+    declared = host.settings.ollama_instances
+    cards: list[tuple[str, ...] | None]
+    if isinstance(declared, tuple):
+        cards = [instance.gpus for instance in declared]
+    else:
+        cards = [host.gpus if declared == "per-gpu" else None]
+    return any(gpus is None or any(map(is_amd, gpus)) for gpus in cards)
+
+
+def is_amd(uuid: str) -> bool:
+    """Whether a card is AMD's."""
+    return _AMD_UUID.fullmatch(uuid) is not None
+
+
 def rocm_digest(host: Host) -> str | None:
     """SHA-256 of the archive with ROCm's libraries, if the host gets it; else None."""
-    return host.settings.ollama_sha256.get(ROCM) if host.rocm else None
+    return host.settings.ollama_sha256.get(ROCM) if needs_rocm(host) else None
 
 
 def target_of(version: int) -> str:

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from llmrack.stack.fleet import Host
 from llmrack.stack.instances import ONLY, Instance
-from llmrack.stack.ollama.backends import rocm_digest
+from llmrack.stack.ollama.backends import is_amd, rocm_digest
 from llmrack.stack.settings import DeclaredInstance, Settings
 
 # The name of the engine, of its component and of its providers' kind.
 OLLAMA = "ollama"
 # The default of OLLAMA_NUM_PARALLEL (envconfig/config.go of v0.34.4).
 PARALLEL = 1
-# An AMD card's UUID (ROCR_VISIBLE_DEVICES); NVIDIA's are those of RFC 4122.
-_AMD_UUID = re.compile(r"GPU-[0-9a-f]{16}")
 # Variables that choose GPUs; one of them is set for an instance that has cards of its own.
 CUDA_SELECTOR, ROCM_SELECTOR = SELECTORS = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 # Vulkan uses cards that CUDA leaves alone. It is in Ollama's archive, and in use if the host has
 # libvulkan (ollama/ollama#17609, #16592). An index that no device has hides all devices: ggml gives
 # its Vulkan backend up (llama.cpp ggml/src/ggml-vulkan, ggml_vk_instance_init; Ollama's
 # docs/gpu.mdx). An empty value would do for ggml, but is the same as none to Ollama's envconfig.
-# It is not set for cards of AMD's that ROCm does not use: these have only Vulkan.
+# It is not set for cards of AMD's on a host without ROCm's libraries: these have only Vulkan.
 VULKAN_SELECTOR = "GGML_VK_VISIBLE_DEVICES"
 NO_DEVICE = "-1"
 
@@ -90,11 +87,6 @@ def _selection(host: Host, gpus: tuple[str, ...] | None) -> dict[str, str]:
     # CUDA's variable hides AMD's cards, too: HIP reads it (ml/device.go, updateVisibleDevicesEnv).
     chosen = {ROCM_SELECTOR: ",".join(gpus)}
     return chosen | {VULKAN_SELECTOR: NO_DEVICE} if has_rocm else chosen
-
-
-def is_amd(uuid: str) -> bool:
-    """Whether a card is AMD's, by its UUID."""
-    return _AMD_UUID.fullmatch(uuid) is not None
 
 
 def models_folder(settings: Settings) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from llmrack.resources.script import script_file
 from llmrack_lab.lab import Lab
 from tests.lab.faults.disks import Disk
 from tests.lab.faults.german_site import BOX, BOXES, HOME, MODELS, PROMPT, GermanSite
@@ -273,4 +275,39 @@ def test_a_filesystem_that_is_read_only_is_refused(site: GermanSite, mount: str)
         "one error names host, place and way out; nothing half applied; what serves goes on",
         "refused before anything was changed; the gateway and Ollama served on",
         seconds,
+    )
+
+
+# Another program, which has the lock for 6 s.
+HOLD = """
+import fcntl, os, sys, time
+if os.fork():
+    time.sleep(0.5)
+    sys.exit()
+os.setsid()
+os.closerange(0, 3)
+file = open(sys.argv[1], "w")
+fcntl.lockf(file, fcntl.LOCK_EX)
+time.sleep(6)
+"""
+
+
+@pytest.mark.parametrize(
+    "lock",
+    ["/var/lib/dpkg/lock-frontend", "/var/cache/apt/archives/lock", "/var/lib/apt/lists/lock"],
+)
+def test_packages_wait_while_another_program_uses_apt(site: Site, lock: str) -> None:
+    # Without lists nothing is known of the package, and they are fetched.
+    forget = "rm -r /var/lib/apt/lists/*; " if "lists" in lock else ""
+    hold = f"{forget}python3 -c {shlex.quote(HOLD)} {lock}"
+    install = script_file("resources/install-packages.sh", "bc")
+    said = site.on(BOX, f"{hold}\n{install} 2>&1\ncommand -v bc")
+    assert said.endswith("/usr/bin/bc")
+    assert f"Could not get lock {lock}" in said
+    site.on(BOX, script_file("resources/purge-packages.sh", "bc"))
+    assert site.on(BOX, "command -v bc", check=False) == ""
+    record(
+        f"apt: another program has {lock}",
+        "a run waits for up to five minutes",
+        "waited for 6 s, then installed",
     )

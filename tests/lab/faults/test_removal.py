@@ -140,8 +140,9 @@ def test_a_dry_removal_says_what_would_go_and_removes_nothing(course: Course) ->
         assert text in course.dry.output, course.dry.output
 
 
-def test_a_removal_leaves_the_models_their_note_and_the_user_of_a_package(course: Course) -> None:
-    found = differences(course.before, course.after)
+def assert_models_alone_stay(before: Host, after: Host) -> None:
+    """Nothing of a deploy is there but the models, their note, and the user of a package."""
+    found = differences(before, after)
     gone, come = found.pop("files")
     assert gone == []
     others = [line for line in come if MODELS not in line and MADE not in line]
@@ -153,6 +154,10 @@ def test_a_removal_leaves_the_models_their_note_and_the_user_of_a_package(course
     gone, come = found.pop("users")
     assert (gone, {line.partition(":")[0] for line in come}) == ([], {"prometheus"})
     assert found == {}
+
+
+def test_a_removal_leaves_the_models_their_note_and_the_user_of_a_package(course: Course) -> None:
+    assert_models_alone_stay(course.before, course.after)
     record(
         "removal of everything from a host",
         "it differs from before by what the removal has named",

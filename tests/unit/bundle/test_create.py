@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from llmrack.bundle.create import create, package_names
 from llmrack.bundle.fetch import BundleError, fetch
-from llmrack.bundle.ollama import get_model, release_files
+from llmrack.bundle.ollama import bundled_files, get_model
 from llmrack.bundle.targets import TARGETS, Target
 from llmrack.bundle.wheels import pins
 from llmrack.commands.bundle import bundle as command
@@ -294,4 +294,4 @@ def pinned(uuid: str) -> dict[str, object]:
     ],
 )
 def test_libraries_of_rocm_are_gathered_if_a_host_may_need_them(box, arches, files):
-    assert release_files(stack(), Fleet((box,)), arches) == files
+    assert bundled_files(stack(), Fleet((box,)), arches) == files

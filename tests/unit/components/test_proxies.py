@@ -13,10 +13,11 @@ import pytest
 from llmrack.components.gateway.gateway import variables
 from llmrack.components.plan import by_component, plan_text
 from llmrack.components.removal import removals
-from llmrack.components.system.authority import INSTALLED, PATH, Authority
+from llmrack.components.system.authority import INSTALLED, PATH, Authority, AuthorityGone
 from llmrack.resources import script
+from llmrack.resources.absent import PathsGone
 from llmrack.resources.change import Shell
-from llmrack.resources.downloads import given
+from llmrack.resources.downloads import variable_lines
 from llmrack.resources.files import EnvironmentFile, File
 from llmrack.resources.look import PathSeen, Seen
 from llmrack.resources.packages import Packages
@@ -77,6 +78,14 @@ def test_the_unit_of_ollama_starts_with_the_login_and_anew_with_another() -> Non
     )
 
 
+def test_the_login_leaves_a_host_without_ollama_although_the_gateway_has_one() -> None:
+    declared = behind()
+    (one, *_) = declared.fleet.hosts
+    gateway_alone = type(one)(**{**vars(one), "groups": frozenset({"gateway"})})
+    left = [r for r in resources(site(fleet=Fleet((gateway_alone,))), "ollama")]
+    assert any(f"{HOME}/proxy.env" in r.patterns for r in left if isinstance(r, PathsGone))
+
+
 def test_the_login_is_in_closed_files_alone() -> None:
     declared = behind()
     every = [r for part in by_component(declared, declared.fleet.hosts[0], "amd64").values()
@@ -110,7 +119,9 @@ def test_everything_that_a_host_downloads_goes_that_way() -> None:
     fetched += [each for each in declared_resources if isinstance(each, Packages | Venv)]
     assert {type(each) for each in fetched} == {Packages, Source, Venv}
     assert all(each.downloads == of_host for each in fetched)
-    assert f"https_proxy=http://{LOGIN}@proxy.corp:3128\n" in given(of_host, declared.secrets)
+    assert f"https_proxy=http://{LOGIN}@proxy.corp:3128\n" in variable_lines(
+        of_host, declared.secrets
+    )
 
 
 def test_the_gateway_asks_outside_through_the_proxy_and_the_lan_directly() -> None:
@@ -157,6 +168,51 @@ def test_a_company_s_authority_is_installed_once() -> None:
     assert "update-ca-certificates" in again[-1].script
     both = written | {INSTALLED: PathSeen("l", "root", 0o777, PATH)}
     assert authority(Seen(paths=both, hashes=digest)) == []
+
+
+def test_a_renewed_authority_is_installed_although_a_run_was_cut_off(tmp_path: Path) -> None:
+    both = {
+        PATH: PathSeen("f", "root", 0o644, ""),
+        INSTALLED: PathSeen("l", "root", 0o777, PATH),
+    }
+    older = {PATH: File(PATH, PEM + PEM).digest}
+    first, *_ = authority(Seen(paths=both, hashes=older))
+    # The link shows the next run that it has nothing to do, so it goes before anything else.
+    assert first.script.endswith(f"rm -f {INSTALLED}")
+
+
+@pytest.mark.parametrize("cut_off", [False, True])
+def test_a_withdrawn_authority_leaves_although_a_run_was_cut_off(
+    tmp_path: Path, cut_off: bool
+) -> None:
+    """The list of authorities is made before the file goes, and made again if that failed."""
+    (tmp_path / "llmrack.crt").write_text(PEM)
+    program = tmp_path / "update-ca-certificates"
+    program.write_text(
+        f"#!/bin/sh\nls {tmp_path}/*.crt >{tmp_path}/list 2>/dev/null; exit $FAILS\n"
+    )
+    program.chmod(0o755)
+
+    def run(fails: int) -> bool:
+        paths = {
+            str(Path(PATH).parent / file.name): PathSeen("f", "root", 0o644, "")
+            for file in tmp_path.iterdir()
+        }
+        change = AuthorityGone().change(Seen(paths=paths), ())
+        if change is None:
+            return False
+        (action,) = change.actions
+        assert isinstance(action, Shell)
+        script = action.script.replace(str(Path(PATH).parent), str(tmp_path))
+        environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "FAILS": str(fails)}
+        done = subprocess.run(["sh", "-c", script], env=environment, check=False)
+        return done.returncode == 0
+
+    if cut_off:
+        assert not run(fails=1)
+    assert run(fails=0)
+    assert (tmp_path / "list").read_text() == ""
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["list", "update-ca-certificates"]
 
 
 @pytest.mark.parametrize("path", [f"{HOME}/ollama/main.env"])

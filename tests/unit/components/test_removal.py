@@ -76,14 +76,14 @@ def here(*paths: str, made: tuple[str, ...] = (), **more: object) -> Seen:
 
 
 def test_packages_that_come_new_are_noted_before_they_come(tmp_path: Path) -> None:
-    assert sh(tmp_path, f"{APT_SH}get apt-get -y install new") == 0
+    assert sh(tmp_path, f"{APT_SH}get -y install new") == 0
     assert lines(tmp_path / "noted") == ["package libnew", "package new"]
     assert lines(tmp_path / "made") == ["package libnew", "package new"]
 
 
 def test_packages_that_did_not_come_are_forgotten(tmp_path: Path) -> None:
     (tmp_path / "fails").touch()
-    assert sh(tmp_path, f"{APT_SH}note 'user llm'; get apt-get -y install new") != 0
+    assert sh(tmp_path, f"{APT_SH}note 'user llm'; get -y install new") != 0
     assert lines(tmp_path / "made") == ["user llm"]
 
 

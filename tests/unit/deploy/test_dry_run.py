@@ -27,7 +27,7 @@ def test_a_dry_run_whose_host_is_refused_fails(tmp_path: Path) -> None:
         "service_user": "nobody",
         "service_home": "/home/nobody",
     }
-    (tmp_path / "inventory").write_text(f"gpu = [('@local', {data!r})]\n")
+    (tmp_path / "inventory").write_text(f"gpu = gateway = [('@local', {data!r})]\n")
     command = [
         Path(sys.executable).parent / "pyinfra",
         tmp_path / "inventory",

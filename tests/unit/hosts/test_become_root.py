@@ -203,11 +203,42 @@ def test_a_host_that_does_not_let_commands_become_root_is_told(error: str) -> No
         RunShellCommand(made)("true", _sudo=True)
 
 
-def test_what_fails_for_another_reason_is_an_answer() -> None:
-    made = fake_host(answers(False, "cat: /nowhere: No such file or directory"))
+@pytest.mark.parametrize(
+    "error",
+    [
+        "cat: /nowhere: No such file or directory",
+        "sudo: unable to resolve host box1: Name or service not known",
+        "curl: (22) The requested URL returned error: 401 Authentication failure",
+        "apt: not allowed to run as this user",
+    ],
+)
+def test_what_fails_for_another_reason_is_an_answer(error: str) -> None:
+    made = fake_host(answers(False, error))
     succeeded, output = RunShellCommand(made)("cat /nowhere", _sudo=True)
     assert not succeeded
-    assert output.stderr.startswith("cat: ")
+    assert output.stderr == error
+
+
+def test_a_wrong_password_is_tried_once_and_nothing_else_with_it() -> None:
+    """sudo would take what stands behind it for the next two passwords."""
+    inputs: list[list[str]] = []
+
+    def run(line: StringCommand, **arguments: Any) -> tuple[bool, CommandOutput]:
+        inputs.append(arguments["_stdin"])
+        return False, CommandOutput([OutputLine("stderr", "sudo: 1 incorrect password attempt")])
+
+    made = RunShellCommand(fake_host(run))
+    for _ in range(2):
+        with pytest.raises(Unreached, match="1 incorrect password attempt"):
+            made("cat", _sudo=True, _sudo_password=SECRET, _stdin="a login")
+    assert inputs == [[SECRET]]
+
+
+@pytest.mark.parametrize("way", ["sudo with a password", "su with a password"])
+def test_messages_that_are_looked_for_are_english(machine: Machine, way: str) -> None:
+    german = {"LC_ALL": "de_DE.UTF-8", "LANGUAGE": "de", "LANG": "de_DE.UTF-8"}
+    done = machine.run(WAYS[way], 'echo "$LC_MESSAGES ${LC_ALL-unset} $LANGUAGE $LANG"', **german)
+    assert done.stdout == "C unset C de_DE.UTF-8\n"
 
 
 def test_su_s_prompt_is_no_part_of_the_answer() -> None:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from llmrack.hosts.provider_requests import NotAnswered, Reach
-from llmrack.hosts.tunnel import Through, http_client
+from llmrack.hosts.tunnel import HttpProxy, http_client
 from llmrack.secrets.value import Secret
 from llmrack.stack.fleet import Fleet
 from llmrack.stack.model_lists import servers
@@ -50,11 +50,18 @@ def proxy() -> Iterator[ForwardProxy]:
 
 
 def test_a_request_goes_through_the_proxy_with_the_login(proxy: ForwardProxy, server: str) -> None:
-    way = Through(proxy.url, Secret("llm:p%40ss"))
+    way = HttpProxy(proxy.url, Secret("llm:p%40ss"))
     with http_client(LOCAL, server, proxy=way) as client:
         assert client.get(server).text == "ok"
     assert proxy.passed.hosts == {"llm.example"}
     assert "p%40ss" not in repr(way)
+
+
+def test_a_login_may_have_letters_of_any_alphabet(server: str) -> None:
+    with forward_proxy("127.0.0.1", "llm:p\u00e4ss", {"llm.example": "127.0.0.1"}) as proxy:
+        way = HttpProxy(proxy.url, Secret("llm:p%C3%A4ss"))
+        with http_client(LOCAL, server, proxy=way) as client:
+            assert client.get(server).text == "ok"
 
 
 def test_a_proxy_that_refuses_is_named(proxy: ForwardProxy) -> None:

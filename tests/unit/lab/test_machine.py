@@ -60,6 +60,12 @@ def test_without_a_source_of_the_suite_debians_own_mirror_is_used(apt: Path, tex
     assert debian_mirror("bookworm", apt) == "http://deb.debian.org/debian"
 
 
+def test_debians_own_mirror_has_security_updates(apt: Path) -> None:
+    text = apt_sources("trixie", apt)
+    assert "URIs: http://deb.debian.org/debian\nSuites: trixie trixie-updates\n" in text
+    assert "URIs: http://deb.debian.org/debian-security\nSuites: trixie-security\n" in text
+
+
 def test_a_disabled_source_is_left_out(apt: Path) -> None:
     stanza = "Enabled: no\nTypes: deb\nURIs: http://m.example/debian\nSuites: bookworm\n"
     (apt / "sources.list.d" / "x.sources").write_text(stanza)

@@ -1,4 +1,4 @@
-"""What a lab remembers: its identity and its subnet."""
+"""What a lab remembers: its identity, its subnet, its hosts' Debian."""
 
 from __future__ import annotations
 
@@ -30,6 +30,29 @@ def test_the_subnet_of_a_lab_cannot_change(tmp_path: Path) -> None:
     state.ensure(tmp_path / "mine", "10.80.0.0/24")
     with pytest.raises(LabError, match=r"exists with the subnet 10\.80\.0\.0/24; .*lab down"):
         state.ensure(tmp_path / "mine", "10.81.0.0/24")
+
+
+def test_hosts_have_debian_12_if_nothing_else_was_chosen(tmp_path: Path) -> None:
+    assert state.ensure(tmp_path / "demo", None).suite == "bookworm"
+
+
+def test_a_lab_of_an_earlier_version_has_debian_12(tmp_path: Path) -> None:
+    (tmp_path / "lab.json").write_text('{"id": "x", "subnet": "10.80.0.0/24", "release": null}')
+    assert state.ensure(tmp_path, None).suite == "bookworm"
+
+
+def test_a_lab_keeps_its_release_of_debian(tmp_path: Path) -> None:
+    made = state.ensure(tmp_path / "demo", None, "trixie")
+    assert made.suite == "trixie"
+    assert state.ensure(tmp_path / "demo", None) == made
+    assert state.ensure(tmp_path / "demo", None, "trixie") == made
+
+
+@pytest.mark.parametrize(("first", "then"), [(None, "trixie"), ("trixie", "bookworm")])
+def test_the_debian_of_a_lab_cannot_change(tmp_path: Path, first: str | None, then: str) -> None:
+    state.ensure(tmp_path / "demo", None, first)
+    with pytest.raises(LabError, match=rf"hosts of Debian .*; `llmrack lab down` first .*{then}"):
+        state.ensure(tmp_path / "demo", None, then)
 
 
 @pytest.mark.parametrize("subnet", ["10.80.0.0/25", "8.8.8.0/24", "10.80.0.1/24", "nonsense"])

@@ -12,14 +12,18 @@ from llmrack.resources.script import script_file
 SYSTEMCTL = """#!/bin/sh
 case "$4 $5" in
 "ActiveState failed") echo failed;;
-"ActiveState again") echo activating;;
+"ActiveState again" | "ActiveState tried" | "ActiveState first") echo activating;;
 "ActiveState ended") echo inactive;;
 "ActiveState runs" | "ActiveState flaps") echo active;;
 "SubState flaps") echo running;;
 "Result flaps") echo success;;
 "NRestarts flaps") echo 3;;
-"ActiveEnterTimestampMonotonic flaps") echo "$(cut -d. -f1 /proc/uptime)000000";;
-"SubState again") echo auto-restart;;
+"ActiveEnterTimestamp flaps") date "+%a %Y-%m-%d %H:%M:%S %Z";;
+"SubState again") echo auto-restart-queued;;
+"SubState tried" | "SubState first") echo start-pre;;
+"Result tried" | "Result first") echo success;;
+"NRestarts tried") echo 1;;
+"NRestarts first") echo 0;;
 "SubState failed") echo failed;;
 "Result failed") echo start-limit-hit;;
 "Result again") echo exit-code;;
@@ -38,7 +42,7 @@ def test_units_that_cannot_start_are_told(tmp_path: Path) -> None:
     for name, text in (("systemctl", SYSTEMCTL), ("journalctl", JOURNAL), ("setpriv", PASSES)):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
-    names = ("runs", "ended", "failed", "again", "flaps")
+    names = ("runs", "ended", "failed", "again", "flaps", "tried", "first")
     done = subprocess.run(
         ["sh", "-c", script_file("observe/broken-units.sh", "root", *names)],
         env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
@@ -48,8 +52,11 @@ def test_units_that_cannot_start_are_told(tmp_path: Path) -> None:
     )
     assert parsed("box1", done.stdout.splitlines()) == [
         BrokenUnit("box1", "failed", "failed (start-limit-hit)", 0, ("one", "two")),
-        BrokenUnit("box1", "again", "auto-restart (exit-code)", 12, ("bind: address in use",)),
+        BrokenUnit(
+            "box1", "again", "auto-restart-queued (exit-code)", 12, ("bind: address in use",)
+        ),
         BrokenUnit("box1", "flaps", "running (success)", 3, ("one", "two")),
+        BrokenUnit("box1", "tried", "start-pre (success)", 1, ("one", "two")),
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 
 from llmrack.resources.change import Shell
-from llmrack.resources.downloads import downloading, given
+from llmrack.resources.downloads import variable_lines, with_variables
 from llmrack.resources.look import Seen
 from llmrack.resources.packages import Packages
 from llmrack.resources.releases import Archive, Source, Venv
@@ -18,9 +18,9 @@ SECRETS = {"PROXY_LOGIN": Secret(LOGIN)}
 
 
 def test_the_environment_comes_on_standard_input_and_the_rest_stays_there() -> None:
-    script = downloading(DOWNLOADS, "printenv https_proxy NO_PROXY; cat")
+    script = with_variables(DOWNLOADS, "printenv https_proxy NO_PROXY; cat")
     done = subprocess.run(
-        ["sh", "-c", script], input=given(DOWNLOADS, SECRETS) + "the rest\n\nof it",
+        ["sh", "-c", script], input=variable_lines(DOWNLOADS, SECRETS) + "the rest\n\nof it",
         env={}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.splitlines() == [
@@ -32,7 +32,7 @@ def test_the_environment_comes_on_standard_input_and_the_rest_stays_there() -> N
 
 
 def test_without_a_proxy_scripts_are_as_they_were() -> None:
-    assert downloading(None, "true") == "true" and given(None, SECRETS) == ""
+    assert with_variables(None, "true") == "true" and variable_lines(None, SECRETS) == ""
 
 
 def test_everything_that_is_fetched_goes_that_way() -> None:

@@ -147,7 +147,7 @@ def test_driver_is_installed_where_it_is_missing_or_too_old(recorded: str) -> No
     text = script(change(on("debian12", recorded)))
     for part in (
         "3bf863cc.pub",
-        "apt-get -y",
+        "get -y --no-install-recommends install",
         "blacklist nouveau",
         "update-initramfs -u",
         "enable nvidia-persistenced",

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from llmrack.bundle.ollama import bundled_files
 from llmrack.components.engines import ENGINES, architectures
 from llmrack.components.ollama.release import OFFICIAL, release, sources
 from llmrack.stack.bundle import Bundle, Index
-from llmrack.stack.fleet import Host
-from tests.unit.declare import SHA, host
+from llmrack.stack.fleet import Fleet, Host
+from tests.unit.declare import SHA, host, stack
+
+NVIDIA = "GPU-aaaaaaaa-0000-0000-0000-000000000001"
 
 
 def amd(**changes: object) -> Host:
@@ -87,3 +90,18 @@ def test_a_digest_that_a_card_of_amd_needs_is_asked_for() -> None:
     # It may serve from its CPU, and there is no ROCm for arm64.
     assert engine.lacks_release(amd(ollama_sha256=pins, gpu_required=False), "amd64") is None
     assert engine.lacks_release(amd(ollama_sha256=pins), "arm64") is None
+
+
+@pytest.mark.parametrize("cards", [[], [NVIDIA]])
+def test_a_card_that_no_instance_may_have_needs_no_libraries(cards: list[str]) -> None:
+    box = amd(
+        ollama_sha256={"amd64": SHA["amd64"]}, ollama_instances=[{"name": "a", "gpus": cards}]
+    )
+    (engine,) = ENGINES.values()
+    assert engine.lacks_release(box, "amd64") is None
+    assert bundled_files(stack(), Fleet((box,)), {"amd64"}) == ["amd64"]
+
+
+def test_libraries_of_rocm_are_for_the_instance_that_may_have_the_card() -> None:
+    both = [{"name": "a", "gpus": [NVIDIA]}, {"name": "b", "gpus": ["GPU-00c0ffee00c0ffee"]}]
+    assert len(sources(amd(ollama_instances=both), "amd64")) == 2

@@ -217,3 +217,14 @@ def test_ollama_that_skips_digest_checks_is_warned_about():
     assert check(old) == []
     assert "can skip the digest check" in str(warnings(old)[0])
     assert warnings(declaration(fleet=Fleet((host(ollama_version="0.32.10"),)))) == []
+
+
+@pytest.mark.parametrize(
+    "setting", [{"proxy_login": "PROXY_LOGIN"}, {"no_proxy": ["corp.example"]}]
+)
+def test_settings_of_a_proxy_that_no_host_has_are_warned_of(setting):
+    (warned,) = warnings(declaration(fleet=Fleet((host(**setting),))))
+    assert str(warned).endswith("has no effect, as no host has a proxy; set proxy, or drop it")
+    assert not warnings(
+        declaration(fleet=Fleet((host(**setting, proxy="http://proxy.example:3128"),)))
+    )

@@ -79,8 +79,9 @@ def test_a_card_of_amd_that_only_vulkan_uses_keeps_vulkan(pins):
 
 
 def test_an_instance_with_cards_of_nvidia_finds_no_other_by_rocm():
-    (only,) = instances(box((ONE,), rocm=True, ollama_instances="per-gpu"))
-    variables = dict(only.environment)
+    cards = (ONE, "GPU-2ae088c172fd5d13")
+    both = instances(box(cards, rocm=True, ollama_instances="per-gpu"))
+    (variables,) = [dict(each.environment) for each in both if each.gpus == (ONE,)]
     assert variables["CUDA_VISIBLE_DEVICES"] == ONE
     assert variables["ROCR_VISIBLE_DEVICES"] == variables["GGML_VK_VISIBLE_DEVICES"] == "-1"
 
