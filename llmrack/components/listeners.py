@@ -87,15 +87,10 @@ def taken(stack: Stack, fleet: Fleet, host: Host, seen: Seen) -> list[str]:
     # What `replaces` names makes room.
     leaving = old_services(seen).values()
     staying = [
-        listener
-        for listener in seen.listeners
-        if not any(service.holds(listener) for service in leaving)
+        other for other in seen.listeners if not any(service.holds(other) for service in leaving)
     ]
-    return [
-        reason
-        for each in planned
-        for reason in _in_the_way(each, host, replace(seen, listeners=staying))
-    ]
+    after = replace(seen, listeners=staying)
+    return [reason for listener in planned for reason in _in_the_way(listener, host, after)]
 
 
 def _in_the_way(planned: Listener, host: Host, seen: Seen) -> Iterator[str]:

@@ -23,7 +23,7 @@ noted_of() {
 }
 
 # inspect ENTRY: sets what is to be known of a container; fails where there is none.
-#   program, container, id
+#   program, container, id, pid
 #   runs       running or stopped
 #   policy     the restart policy, as in on-failure:5; no, where nothing would start it again
 #   automatic  true: it is removed once it is stopped
@@ -32,25 +32,37 @@ noted_of() {
 inspect() {
   program=${1%%:*} container=${1#*:}
   command -v "$program" >/dev/null || return 1
-  what='{{.Id}}|{{.State.Running}}|{{.HostConfig.RestartPolicy.Name}}'
-  what=$what'|{{.HostConfig.RestartPolicy.MaximumRetryCount}}|{{.HostConfig.AutoRemove}}|'
-  what=$what'{{range .HostConfig.PortBindings}}{{range .}}{{.HostPort}} {{end}}{{end}}|'
-  what=$what'{{range .Mounts}}{{if eq .Destination "/root/.ollama"}}{{.Source}}/models{{end}}'
-  what=$what'{{if eq .Destination "/root/.ollama/models"}}{{.Source}}{{end}}{{end}}'
+  # Podman (4.3.1) prints no template with a range in it.
+  what='{{.Id}}|{{.State.Pid}}|{{.State.Running}}|{{.HostConfig.RestartPolicy.Name}}'
+  what=$what'|{{.HostConfig.RestartPolicy.MaximumRetryCount}}|{{.HostConfig.AutoRemove}}'
+  what=$what'|{{json .HostConfig.PortBindings}}|{{json .Mounts}}'
   answer=$("$program" inspect --type container -f "$what" "$container" 2>/dev/null) || return 1
   # Who calls this reads them.
   # shellcheck disable=SC2034
-  IFS='|' read -r id runs policy retries automatic ports folder <<END
+  IFS='|' read -r id pid runs policy retries automatic bindings mounts <<END
 $answer
 END
+  # shellcheck disable=SC2034
+  ports=$(printf '%s\n' "$bindings" | grep -o '"HostPort":"[0-9]*"' | tr -dc '0-9\n' | xargs)
+  # The keys of a mount come in any order.
+  source='s|.*"Source":"\([^"]*\)".*|\1'
+  # shellcheck disable=SC2034
+  folder=$(printf '%s\n' "$mounts" | tr '}' '\n' | sed -n \
+    -e '/"Destination":"\/root\/.ollama"/'"$source/models|p" \
+    -e '/"Destination":"\/root\/.ollama\/models"/'"$source|p")
   [ -n "$id" ] || return 1
   if [ "$runs" = true ]; then runs=running; else runs=stopped; fi
   case $policy in
     '' | no) policy=no ;;
     on-failure) [ "${retries:-0}" -le 0 ] || policy=$policy:$retries ;;
   esac
-  # Podman has no process of its own that would heed it: after a boot a unit does (podman-start(1)).
-  if [ "$program" = podman ] && ! systemctl -q is-enabled podman-restart.service 2>/dev/null; then
-    policy=no
-  fi
+  [ "$program" = podman ] || return 0
+  # Of one that was stopped nothing heeds it but a unit, after a boot, which is for these two
+  # (podman-start(1), podman-restart.service).
+  case $policy in
+    always | unless-stopped)
+      systemctl -q is-enabled podman-restart.service 2>/dev/null || policy=no
+      ;;
+    *) policy=no ;;
+  esac
 }

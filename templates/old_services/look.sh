@@ -2,16 +2,26 @@
 # look MODELS ENTRY...: prints how each service is that `replaces` names; nothing of one that the
 # host does not have (components/old_services/services.py reads it):
 #   old unit ENTRY UNIT running|stopped held|free noted|new PORTS
-#   old container ENTRY ID running|stopped held|free noted|new PORTS kept|removed
-#   old models ENTRY FOLDER BYTES USER HOME: of one that has another models directory than MODELS
+#   old container ENTRY ID running|stopped held|free noted|new PORTS kept|removed PID
+#   old models ENTRY FOLDER BYTES USER HOME: of one that has another models directory than MODELS,
+#     and models that MODELS has not
 # held: systemd, or the program of containers, does not start it again; removed: once it is stopped.
 . old_services/functions.sh
 models=$1
 shift
 
+# Whether MODELS has every model of a folder, as hard links or copies.
+has_all() {
+  # shellcheck disable=SC2016
+  lacking=$(cd "$1/manifests" && find . -type f -exec sh -c '
+    new=$0
+    for file; do [ -e "$new/manifests/$file" ] || echo "$file"; done' "$models" {} +)
+  [ -z "$lacking" ] && [ -n "$(find "$1/manifests" -type f)" ]
+}
 tell_models() {
   folder=$2
   [ -d "$folder/manifests" ] && [ "$(readlink -f "$folder")" != "$(readlink -f "$models")" ] || return
+  ! has_all "$folder" || return
   printf 'old\tmodels\t%s\t%s\t%s\t%s\t%s\n' "$1" "$folder" "$(du -sB1 "$folder" | cut -f1)" "$3" "$4"
 }
 # The variables of a unit: of its process, or as its files have them.
@@ -45,7 +55,8 @@ tell_container() {
   [ "$policy" = no ] || held=free
   removed=kept
   [ "$automatic" != true ] || removed=removed
-  printf 'old\tcontainer\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "$id" "$runs" "$held" "$2" "$ports" $removed
+  printf 'old\tcontainer\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' \
+    "$1" "$id" "$runs" "$held" "$2" "$ports" $removed "$pid"
   tell_models "$1" "$folder" '' ''
 }
 for entry; do

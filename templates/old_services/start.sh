@@ -34,10 +34,10 @@ back_unit() {
 back_container() {
   # Somebody may have removed it.
   inspect "$1" || return 0
-  if [ "${state#* }" != no ]; then
+  if [ "${state#* }" != no ] && [ "${state#* }" != "$policy" ]; then
     "$program" update --restart="${state#* }" "$container" >/dev/null || return 1
   fi
-  [ "${state% *}" = running ] || return 0
+  [ "${state% *}" = running ] && [ "$runs" = stopped ] || return 0
   "$program" start "$container" >/dev/null || return 1
   echo "$1 runs again"
 }

@@ -32,7 +32,8 @@ take_container() {
   if [ "$policy" != no ]; then
     "$program" update --restart=no "$container" >/dev/null || {
       echo "$program cannot take the restart policy $policy from $container (Podman can from 5.1 on):" \
-        "remove the container, or disable podman-restart.service"
+        "disable podman-restart.service, or let a unit start the container (podman generate systemd" \
+        "--new) and name that unit"
       return 1
     }
   fi

@@ -109,7 +109,7 @@ class Replacement:
         """Nothing: ``system.look`` asks for the services, ``listeners.look`` for the ports."""
 
     def change(self, seen: Seen, changed: Collection[str]) -> Change | None:
-        """Stop them; start llmrack's units in the same breath, unless one of them runs already."""
+        """Stop them; start llmrack's units by the same script, unless one of them runs."""
         due = self._due(seen)
         if not due:
             return None
@@ -129,7 +129,10 @@ class Replacement:
             *prepare,
             Shell(
                 self._instead(stop, scripts, due),
-                timeout=seconds + sum(each.timeout for each in scripts) + STARTS * len(due) + 60,
+                timeout=seconds
+                + sum(script.timeout for script in scripts)
+                + STARTS * len(due)
+                + 60,
             ),
         )
         includes = tuple(change.resource for change in started)

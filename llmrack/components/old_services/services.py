@@ -38,6 +38,7 @@ class OldService:
     + noted: whether llmrack has noted that it replaces it
     + ports: TCP ports of the host that it publishes (containers) or listens on (sockets)
     + vanishes: whether it is a container that is removed once it is stopped
+    + pid: of the first process of a container that runs; else empty or 0
     """
 
     unit: str
@@ -46,6 +47,7 @@ class OldService:
     noted: bool
     ports: frozenset[int] = frozenset()
     vanishes: bool = False
+    pid: str = ""
     models: OldModels | None = None
 
     @property
@@ -57,7 +59,8 @@ class OldService:
         """Whether the process that listens belongs to it."""
         port = int(listener.address.rpartition(":")[2])
         is_container = not self.unit.endswith((".service", ".socket"))
-        if is_container and self.unit in listener.unit:
+        is_first = bool(listener.pid) and listener.pid == self.pid
+        if is_container and (is_first or self.unit in listener.unit):
             return True
         # Docker's and Podman's helpers hold published ports, systemd those of its sockets.
         helpers = ("docker-proxy", "conmon", "rootlessport", "systemd")
@@ -85,14 +88,15 @@ def read(lines: list[list[str]]) -> Mapping[str, OldService]:
     services: dict[str, OldService] = {}
     for kind, entry, *fields in lines:
         match kind, fields:
-            case "unit" | "container", [unit, state, held, noted, ports, *removed]:
+            case "unit" | "container", [unit, state, held, noted, ports, *container]:
                 services[entry] = OldService(
                     unit,
                     state == "running",
                     held == "held",
                     noted == "noted",
                     frozenset(int(port) for port in ports.split()),
-                    removed == ["removed"],
+                    container[:1] == ["removed"],
+                    "".join(container[1:]),
                 )
             case "models", [folder, size, user, home] if entry in services:
                 models = OldModels(folder, int(size or 0), user, home)

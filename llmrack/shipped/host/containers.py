@@ -51,7 +51,7 @@ def inspected(run: Run, runtime: str, owner: str, way: list[str]) -> Iterator[di
 def described(entry: Mapping[str, Any]) -> dict[str, Any]:
     """What matters of a container, of the two forms of ``inspect``."""
     config, host = entry.get("Config") or {}, entry.get("HostConfig") or {}
-    network = entry.get("NetworkSettings") or {}
+    network, state = entry.get("NetworkSettings") or {}, entry.get("State") or {}
     labels = config.get("Labels") or {}
     variables = (str(line).partition("=") for line in config.get("Env") or ())
     joined = [network, *(network.get("Networks") or {}).values()]
@@ -59,7 +59,8 @@ def described(entry: Mapping[str, Any]) -> dict[str, Any]:
         "id": entry.get("Id", ""),
         "name": str(entry.get("Name", "")).lstrip("/"),
         "image": str(entry.get("ImageName") or config.get("Image") or ""),
-        "runs": bool((entry.get("State") or {}).get("Running")),
+        "pid": state.get("Pid") or 0,
+        "runs": bool(state.get("Running")),
         "restarts": (host.get("RestartPolicy") or {}).get("Name") or "",
         # Quadlet's and `podman generate systemd`'s.
         "unit": labels.get("PODMAN_SYSTEMD_UNIT", ""),

@@ -78,6 +78,22 @@ def placed(groups: str) -> tuple[str, str, str]:
     return unit, owner, container[1] if container else ""
 
 
+def in_containers_of(running: list[Process], first: dict[int, str]) -> list[Process]:
+    """The processes, with containers that no cgroup tells (podman run --cgroups=disabled).
+
+    + first: ids of containers by their first processes
+    """
+    parents = {process.pid: process.parent for process in running}
+    placed_processes = []
+    for process in running:
+        pid = process.pid
+        while pid not in first and pid in parents:
+            pid = parents[pid]
+        container = process.container or first.get(pid, "")
+        placed_processes.append(process._replace(container=container))
+    return placed_processes
+
+
 def user_of(number: int) -> str:
     """The name of a user; its number where it has none, as users inside of containers."""
     try:

@@ -27,6 +27,7 @@ from llmrack.shipped.host.processes import (
     callers,
     environment,
     holders,
+    in_containers_of,
     listening,
     processes,
 )
@@ -56,6 +57,7 @@ def look(question: dict[str, Any]) -> dict[str, Any]:
         if process.container and process.owner
     }
     boxed = list(containers(output, sorted(users)))
+    running = in_containers_of(running, {box["pid"]: box["id"] for box in boxed if box["pid"]})
     servers = [*in_units(running), *in_containers(boxed, running), *alone(running)]
     known = set(question["variables"])
     found = []

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,6 +18,7 @@ from llmrack.adopt.host import look
 from llmrack.adopt.host.seen import HostSeen
 from llmrack.commands.adopt import adopt
 from llmrack.hosts.connection import Unreached
+from tests import ROOT
 from tests.unit.adopt.host.looks import boxed, host, ollama
 
 
@@ -108,3 +115,28 @@ def test_a_word_that_fits_nothing_is_one_clear_error(
     done = run(monkeypatch, host(), *words)
     assert done.exit_code == 2
     assert said in done.stderr
+
+
+def test_a_server_that_speaks_no_ssh_is_told_in_one_line(tmp_path: Path) -> None:
+    def hang_up() -> None:
+        with suppress(OSError):
+            while True:
+                server.accept()[0].close()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=hang_up, daemon=True).start()
+        (tmp_path / ".ssh").mkdir()
+        (tmp_path / ".ssh/known_hosts").touch()
+        port = server.getsockname()[1]
+        (tmp_path / ".ssh/config").write_text(f"Host odd\n  HostName 127.0.0.1\n  Port {port}\n")
+        done = subprocess.run(
+            [sys.executable, "-m", "llmrack", "adopt", "root@odd"],
+            cwd=tmp_path,
+            env={**os.environ, "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+        )
+        server.shutdown(socket.SHUT_RDWR)
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: odd (it is no file, and in no inventory): no connection")
+    assert len(done.stderr.splitlines()) == 1, done.stderr

@@ -31,7 +31,8 @@ case "$*" in
     ;;
 esac
 """
-# Of a container there are the files id, running, policy (with its number), removed, ports, models.
+# Of a container there are the files id, running, policy (with its number), removed, and, as Podman
+# 4.3.1 and Docker print them, ports and mounts.
 DOCKER = """#!/bin/sh
 echo "${0##*/} $*" >>"$FOLDER/calls"
 for last; do :; done
@@ -41,7 +42,7 @@ case $1 in
     policy=$(cat policy)
     number=${policy#*:}
     [ "$number" != "$policy" ] || number=0
-    echo "$(cat id)|$(cat running)|${policy%:*}|$number|$(cat removed)|$(cat ports)|$(cat models)"
+    echo "$(cat id)|7|$(cat running)|${policy%:*}|$number|$(cat removed)|$(cat ports)|$(cat mounts)"
     ;;
   update)
     [ ! -e old ] || exit 125
@@ -86,7 +87,7 @@ class Pretended:
         place = self.folder / program / name
         place.mkdir(parents=True)
         state = {"id": "f0e1", "running": "true", "policy": policy, "removed": "false"}
-        for key, value in {**state, "ports": "", "models": "", **more}.items():
+        for key, value in {**state, "ports": "{}", "mounts": "[]", **more}.items():
             (place / key).write_text(f"{value}\n")
         return place
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,12 +96,13 @@ def test_a_socket_tells_its_ports(box: Pretended) -> None:
 
 
 def test_the_look_sees_containers(box: Pretended) -> None:
-    box.container("docker", "ollama", "unless-stopped", ports="11434 11435 ")
-    box.container("podman", "litellm", "always", removed="true")
+    ports = '{"4000/tcp":[{"HostIp":"","HostPort":"11434"},{"HostIp":"::1","HostPort":"11435"}]}'
+    box.container("docker", "ollama", "unless-stopped", ports=ports)
+    box.container("podman", "litellm", "always", removed="true", ports="null")
     box.unit("podman-restart.service", enabled="")
     assert look(box, "docker:ollama", "podman:litellm") == {
-        "docker:ollama": OldService("f0e1", True, False, False, frozenset({11434, 11435})),
-        "podman:litellm": OldService("f0e1", True, False, False, frozenset(), vanishes=True),
+        "docker:ollama": OldService("f0e1", True, False, False, frozenset({11434, 11435}), pid="7"),
+        "podman:litellm": OldService("f0e1", True, False, False, frozenset(), True, "7"),
     }
 
 
@@ -124,6 +126,19 @@ def test_the_models_of_a_unit_are_those_of_its_user(box: Pretended, tmp_path: Pa
     assert look(box, NAME, models=f"{home}/.ollama/models")[NAME].models is None
 
 
+def test_models_that_are_in_the_new_folder_already_are_not_left_aside(
+    box: Pretended, tmp_path: Path
+) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    for folder in (old, new):
+        (folder / "manifests/registry/library/llama").mkdir(parents=True)
+        (folder / "manifests/registry/library/llama/1b").touch()
+    box.unit(NAME, MainPID="0", Environment=f"OLLAMA_MODELS={old}")
+    assert look(box, NAME, models=str(new))[NAME].models is None
+    (old / "manifests/registry/library/llama/3b").touch()
+    assert look(box, NAME, models=str(new))[NAME].models
+
+
 def test_a_unit_s_variable_says_where_its_models_are(box: Pretended, tmp_path: Path) -> None:
     (tmp_path / "big" / "manifests").mkdir(parents=True)
     box.unit(NAME, MainPID="0", Environment=f'A=b "OLLAMA_MODELS={tmp_path}/big"')
@@ -131,13 +146,27 @@ def test_a_unit_s_variable_says_where_its_models_are(box: Pretended, tmp_path: P
     assert models and (models.folder, models.user) == (f"{tmp_path}/big", "root")
 
 
+@pytest.mark.parametrize(
+    ("source", "destination", "folder"),
+    [
+        ("volume", "/root/.ollama", "volume/models"),
+        ("volume/models", "/root/.ollama/models", "volume/models"),
+        ("volume", "/root/.ollama-of-others", None),
+    ],
+)
 def test_the_models_of_a_container_are_where_they_lie_on_the_host(
-    box: Pretended, tmp_path: Path
+    box: Pretended, tmp_path: Path, source: str, destination: str, folder: str | None
 ) -> None:
     (tmp_path / "volume" / "models" / "manifests").mkdir(parents=True)
-    box.container("docker", "ollama", models=f"{tmp_path}/volume/models")
-    models = look(box, "docker:ollama")["docker:ollama"].models
-    assert models and (models.folder, models.user) == (f"{tmp_path}/volume/models", "")
+    mounts = [
+        '{"Type":"bind","Source":"/etc/x","Destination":"/etc/x","RW":true}',
+        f'{{"Type":"bind","Source":"{tmp_path}/{source}","Destination":"{destination}","RW":true}}',
+        f'{{"Destination":"{destination}","RW":true,"Source":"{tmp_path}/{source}","Type":"bind"}}',
+    ]
+    for name, parts in {"podman": mounts[:2], "docker": mounts[::2]}.items():
+        box.container(name, "ollama", mounts=f"[{','.join(parts)}]")
+        models = look(box, f"{name}:ollama")[f"{name}:ollama"].models
+        assert (models and models.folder) == (folder and f"{tmp_path}/{folder}")
 
 
 def test_a_unit_is_stopped_kept_from_starting_and_noted(box: Pretended) -> None:
@@ -217,6 +246,7 @@ def test_an_older_podman_whose_unit_starts_containers_refuses(box: Pretended) ->
     printed = replaced(box, "podman:ollama")
     assert "podman cannot take the restart policy always from ollama" in printed
     assert "podman:ollama cannot be stopped" in printed
+    assert box.notes == []
     assert (place / "running").read_text() == "true\n"
 
 
@@ -276,6 +306,8 @@ def test_a_container_holds_what_it_publishes_and_what_runs_in_it() -> None:
     assert CONTAINER.holds(at("0.0.0.0:11434", "docker-proxy", "docker.service"))
     assert CONTAINER.holds(at("0.0.0.0:11434", "conmon", "libpod-conmon-f0e1d2.scope"))
     assert CONTAINER.holds(at("*:4000", "ollama", "docker-f0e1d2.scope"))
+    in_session = replace(CONTAINER, pid="7")
+    assert in_session.holds(at("*:4000", "ollama", "session-4.scope"))
     assert not CONTAINER.holds(at("0.0.0.0:4000", "docker-proxy", "docker.service"))
     assert not CONTAINER.holds(at("0.0.0.0:11434", "ollama", "session-4.scope"))
 

@@ -42,7 +42,7 @@ def test_of_services_that_are_replaced_those_are_named_that_run_again() -> None:
                 "old\tunit\tollama.service\tollama.service\trunning\tfree\tnoted\t",
                 "old\tunit\tb.service\tb.service\tstopped\theld\tnoted\t",
                 # It was not replaced yet.
-                "old\tcontainer\tdocker:c\tf0e1\trunning\tfree\tnew\t4000\tkept",
+                "old\tcontainer\tdocker:c\tf0e1\trunning\tfree\tnew\t4000\tkept\t7",
             ]
         elif "ss -Hltnp" in str(command):
             lines = []

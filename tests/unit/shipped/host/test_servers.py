@@ -17,7 +17,7 @@ from llmrack.shipped.host import containers as containers_of
 from llmrack.shipped.host import servers
 from llmrack.shipped.host.containers import containers, on_host
 from llmrack.shipped.host.model_files import model_files, place_of
-from llmrack.shipped.host.processes import Process, ends, placed
+from llmrack.shipped.host.processes import Process, ends, in_containers_of, placed
 from llmrack.shipped.host.programs import config_of, program_of, program_of_image
 from llmrack.shipped.host.servers import address_of, without_login
 from llmrack.shipped.host.units import about_unit
@@ -116,6 +116,18 @@ def test_unit_and_container_are_known_by_the_cgroup(
     assert placed(groups) == expected
 
 
+def test_a_container_without_a_cgroup_is_known_by_its_first_process() -> None:
+    running = [
+        Process(pid, parent, ["x"], "root", "", "", "")
+        for pid, parent in ((1, 0), (10, 1), (11, 10), (12, 11), (20, 1))
+    ]
+    placed_there = in_containers_of(running, {11: BOX})
+    assert [p.pid for p in placed_there if p.container == BOX] == [11, 12]
+    assert in_containers_of([running[0]._replace(container="other")], {1: BOX})[0].container == (
+        "other"
+    )
+
+
 def test_addresses_are_read_as_the_kernel_writes_them() -> None:
     assert ends("0100007F:2CAA") == ("127.0.0.1", 11434)
     assert ends("00000000000000000000000000000000:0FA0") == ("::", 4000)
@@ -180,7 +192,7 @@ def test_a_unit_of_which_systemd_knows_nothing_is_not_loaded() -> None:
 DOCKER = {
     "Id": BOX,
     "Name": "/ollama",
-    "State": {"Running": True},
+    "State": {"Running": True, "Pid": 4711},
     "Config": {
         "Image": "ollama/ollama",
         "Env": ["OLLAMA_HOST=0.0.0.0:11434", "OLLAMA_KEEP_ALIVE=24h"],
@@ -236,6 +248,7 @@ def test_containers_are_described_alike(
     assert program_of_image(box["image"]) == "ollama"
     if runtime == "docker":
         assert box["published"] == [(11434, "", 11435)]
+        assert box["pid"] == 4711
         assert box["addresses"] == ["172.18.0.2"]
         assert box["restarts"] == "unless-stopped"
         assert box["compose"] == "/opt/ai/compose.yaml"
