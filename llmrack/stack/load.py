@@ -110,7 +110,7 @@ def load_settings(host: str, data: Mapping[str, Any], name: str = "group_data") 
             if any(part.startswith(other_kind) for part in parts):
                 continue
             where = ".".join(part for part in parts if "[" not in part)
-            cause, way_out = _explained(detail)
+            cause, way_out = explained(detail)
             if detail["type"] == "extra_forbidden":
                 cause, way_out = unknown_setting(where)
             problems.append(Problem(name, f"{where} (host {host})", cause, way_out))
@@ -133,7 +133,7 @@ def _explain(
             for index, part in enumerate(detail["loc"])
             if part != "[key]" and not (index == 2 and detail["loc"][0] == "providers")
         )
-        cause, way_out = _explained(detail)
+        cause, way_out = explained(detail)
         if detail["type"] == "extra_forbidden":
             cause, way_out = unknown(path, "key", _valid_keys(data, path))
         if detail["type"] == "union_tag_invalid":
@@ -174,7 +174,7 @@ def _valid_keys(data: dict[str, Any], path: tuple[str, ...]) -> Iterable[str]:
     return KINDS[kind].model_fields
 
 
-def _explained(detail: ErrorDetails) -> tuple[str, str]:
+def explained(detail: ErrorDetails) -> tuple[str, str]:
     """Cause and way out of an error that pydantic found. They never repeat the value."""
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "too_short":
