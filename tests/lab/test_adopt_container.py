@@ -83,7 +83,7 @@ def state(site: Site) -> str:
 def test_a_container_is_seen_with_its_models_and_without_its_secrets(site: Site, look: Run) -> None:
     assert look.code == 0, look.output
     for line in (
-        f"{BOX}: podman:ollama: 1 models in {VOLUME}",
+        f"{BOX}: podman:ollama: 1 model in {VOLUME}",
         f"{BOX}: podman:ollama.OLLAMA_KEEP_ALIVE: OLLAMA_KEEP_ALIVE '24h' in ollama_environment",
         f"{BOX}: podman:ollama.models: ollama_models '{NEW}', by hard links",
         f"{BOX}: podman:ollama: left out: no setting of Ollama's server: HF_TOKEN",

@@ -246,7 +246,8 @@ def summary(name: str, host: HostSeen) -> Iterator[str]:
         yield f"{name}: {server.label}: {version}{_where(server)}, {state}"
         count, size = len(server.models.by_name), server.models.size / 1e9
         folder = server.models.folder or f"{server.models.inner_folder} of the container"
-        yield f"{name}: {server.label}: {count} models in {folder} ({size:.1f} GB)"
+        models = "1 model" if count == 1 else f"{count} models"
+        yield f"{name}: {server.label}: {models} in {folder} ({size:.1f} GB)"
         for caller in server.callers:
             yield f"{name}: {server.label}: used by {caller}"
     if not host.servers and not host.llmrack:
