@@ -114,7 +114,7 @@ def test_a_look_changes_nothing_and_says_what_runs(site: Site, look: Run) -> Non
         f"{BOX}: ollama.service.OLLAMA_KEEP_ALIVE: OLLAMA_KEEP_ALIVE '24h' in ollama_environment",
         f"{BOX}: ollama.service.OLLAMA_NUM_PARALLEL: OLLAMA_NUM_PARALLEL 2 in ollama_environment",
         f"{BOX}: ollama.service: left out: no setting of Ollama's server: OPENAI_API_KEY",
-        "new: 2 names of 1 providers, no mistakes",
+        "new: 2 names of 1 provider, no mistakes",
     ):
         assert line in look.output, look.output
 

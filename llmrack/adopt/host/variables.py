@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from llmrack.adopt.host.seen import Server
 from llmrack.adopt.notes import Notes
-from llmrack.problems import misspelt
+from llmrack.shipped.gateway.misspelt import misspelt
 from llmrack.stack.ollama_environment import ExtraName, OllamaEnvironment
 from llmrack.stack.proxy_types import Exemptions, ProxyAddress
 

@@ -56,7 +56,7 @@ def test_a_proposal_is_written_and_checked(folder: Path, monkeypatch: pytest.Mon
     done = run(monkeypatch, host(ollama()), "tower", "-o", "new")
     assert (done.exit_code, done.stderr) == (0, "")
     assert "new: wrote inventory and stack.yaml" in done.stdout
-    assert "new: 2 names of 1 providers, no mistakes" in done.stdout
+    assert "new: 2 names of 1 provider, no mistakes" in done.stdout
     again = run(monkeypatch, host(ollama()), "tower", "-o", "new")
     assert again.exit_code == 2
     assert "has stack.yaml, inventory already" in again.stderr
