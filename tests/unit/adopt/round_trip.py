@@ -94,7 +94,10 @@ def _resolved(params: dict[str, Any], values: dict[str, str]) -> dict[str, Any]:
 def _row_as_entry(row: dict[str, Any], table: dict[str, Any]) -> dict[str, Any]:
     """A rendered row with its share and its level, in LiteLLM's words for them."""
     deployment = table["deployments"][row["model_info"]["id"]]
-    entry = row["litellm_params"] | {"weight": deployment["weight"], "order": deployment["level"]}
+    entry: dict[str, Any] = row["litellm_params"] | {
+        "weight": deployment["weight"],
+        "order": deployment["level"],
+    }
     if deployment["rules"]["engine"] == "ollama":
         # llmrack asks it for embeddings in OpenAI's form, which it has, too.
         entry["model"] = f"ollama_chat/{deployment['upstream']}"
