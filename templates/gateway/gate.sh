@@ -16,8 +16,11 @@ if [ "$how" = again ]; then
 fi
 systemctl --user daemon-reload
 systemctl --user stop "$(unit_of "$new")" 2>/dev/null
+# The user's manager has the umask of logins, which on Debian 13 and Ubuntu lets the group write what
+# Python compiles.
 systemd-run --user --quiet --wait --pipe --collect --unit=llmrack-gateway-candidate \
   --property="$keys" --property=KillMode=control-group --property=RuntimeMaxSec=150 \
+  --property=UMask=0077 \
   --working-directory="$release" \
   "$release/venv/bin/python" -I "$release/gate.py" "$release/config.yaml" || {
   back

@@ -1,13 +1,13 @@
-"""Debian 13: deploy and proof, bounds of safety, removal, and the scenario of one box.
+"""Debian 13: deploy and proof, the bounds of safety, the scenario of one box, the removal.
 
 The tests are those of other modules. The lab is one of its own, whose hosts have Debian 13: box1
-and box2 are those of test_safety, box3 is a stranger to them, and then that of the scenario.
+and box2 are a fleet, box3 is a stranger to them. Then box1 alone is the box of the scenario.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from ipaddress import IPv4Network
 from types import ModuleType
 
@@ -16,21 +16,23 @@ import pytest
 from llmrack_lab.lab import Lab
 from llmrack_lab.state import SUBNETS
 from tests.lab import test_units
-from tests.lab.faults import test_host, test_removal, test_safety
+from tests.lab.faults import test_removal, test_safety
 from tests.lab.site import ROOT, Run, Site
 from tests.scenarios import test_one_box_gateway
 from tests.scenarios.test_one_box_gateway import without_ollama  # noqa: F401  (its tests ask for it)
 
-# Of the fleet's removal they are the box before and after.
 BOX = test_safety.BOX
 
 
-def with_tests_of(module: ModuleType, *names: str) -> Callable[[type], type]:
+def with_tests_of(
+    module: ModuleType, *names: str, without: Collection[str] = ()
+) -> Callable[[type], type]:
     """Let a class have tests of another module, all or those named, with fixtures of its own."""
 
     def add(tests: type) -> type:
         for name, test in vars(module).items():
-            if name.startswith("test_") and (name in names or not names):
+            chosen = name in names if names else name not in without
+            if name.startswith("test_") and chosen:
                 setattr(tests, name, staticmethod(test))
         return tests
 
@@ -52,7 +54,7 @@ def lab() -> Iterator[Lab]:
 
 @pytest.fixture(scope="module")
 def bare(module_site: Site) -> test_removal.Host:
-    """What can be seen of box1 before the first deploy."""
+    """What can be seen of BOX before the first deploy."""
     return test_removal.look(module_site)
 
 
@@ -71,7 +73,6 @@ def first(module_site: Site, bare: test_removal.Host) -> Run:
     "test_a_killed_server_comes_back_and_leaves_no_child_behind",
 )
 @with_tests_of(test_safety)
-@with_tests_of(test_host, "test_packages_wait_while_another_program_uses_apt")
 class TestFleet:
     """A gateway, two engines and a monitor."""
 
@@ -94,8 +95,42 @@ class TestFleet:
         site.settled()
 
 
+# Of the fleet, its guard and its node exporter stay on the box.
+NOT_ALONE = (
+    "test_nothing_of_it_can_be_reached_from_outside",
+    "test_the_box_listens_where_it_was_declared_and_nowhere_else",
+)
+# What takes long, and has nothing to do with the release.
+SLOW = (
+    "test_tokens_by_provider_and_the_last_hour_are_those_that_a_client_counted",
+    "test_what_somebody_edits_in_the_generated_file_is_undone",
+    "test_a_cloud_model_falls_back_to_the_default_chain",
+    "test_everything_is_back_without_a_login_after",
+)
+
+
+@with_tests_of(test_one_box_gateway, without=NOT_ALONE + SLOW)
+class TestOneBox:
+    """The scenario of one box, on the one that was the fleet's gateway."""
+
+    @pytest.fixture(scope="class")
+    def site(self, module_site: Site, first: Run) -> Iterator[Site]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(test_one_box_gateway, "BOX", BOX)
+            module_site.declare(
+                {BOX: ("gpu", "gateway")},
+                test_one_box_gateway.STACK,
+                **test_one_box_gateway.HOSTS["data"],
+            )
+            module_site.deployed()
+            yield module_site
+
+    def test_everything_is_back_without_a_login_after_a_reboot(self, site: Site, lab: Lab) -> None:
+        test_one_box_gateway.test_everything_is_back_without_a_login_after(site, lab, "reboot")
+
+
 class TestRemoval:
-    """The fleet, removed."""
+    """Of what was deployed, models alone stay."""
 
     def test_models_alone_stay(
         self, module_site: Site, first: Run, bare: test_removal.Host
@@ -103,16 +138,3 @@ class TestRemoval:
         run = module_site.run("pyinfra", module_site.inventory, "remove.py", "-y")
         assert run.code == 0, run.output
         test_removal.assert_models_alone_stay(bare, test_removal.look(module_site))
-
-
-@with_tests_of(test_one_box_gateway)
-class TestOneBox:
-    """The scenario of one box."""
-
-    @pytest.fixture(scope="class")
-    def site(self, lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Site:
-        declared = test_one_box_gateway.HOSTS
-        site = Site(lab, tmp_path_factory.mktemp("one-box"))
-        site.declare(declared["hosts"], test_one_box_gateway.STACK, **declared["data"])
-        site.deployed()
-        return site
