@@ -101,10 +101,10 @@ class Serving:
         return time.monotonic() - began
 
     def journal(self, since: float) -> str:
-        """What the unit has printed, and what systemd said of it."""
+        """What the unit and systemd said of it, from the full second of ``since`` on."""
         return self.site.on(
             HOST,
-            f"journalctl -q -o cat --since=@{since:.0f} _SYSTEMD_USER_UNIT={self.unit} "
+            f"journalctl -q -o cat --since=@{int(since)} _SYSTEMD_USER_UNIT={self.unit} "
             f"+ USER_UNIT={self.unit}",
         )
 

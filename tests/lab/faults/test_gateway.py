@@ -170,9 +170,12 @@ def test_a_gateway_that_hangs_while_it_starts_is_started_again(serving: Serving)
     with serving.drop_in("[Service]\nTimeoutStartSec=15\n"):
         serving.gateway.on("touch $XDG_RUNTIME_DIR/llmrack/hang")
         killed = serving.signal("KILL")
-        taken = serving.back_after(pid)
+        assert wait_until(
+            lambda: "start operation timed out" in serving.journal(killed.began), DEADLINE
+        )
+    # A good start may take longer than that on a busy machine.
+    taken = serving.back_after(pid)
     journal = serving.journal(killed.began)
-    assert "start operation timed out" in journal
     assert "Fatal Python error: Aborted" in journal
     record(
         "gateway: it hangs while it starts (TimeoutStartSec=15 instead of 120)",

@@ -61,7 +61,8 @@ def look(site: Site) -> Host:
             r"-type f ! -regex '/etc/\(g?shadow\|passwd\|group\)' -exec sha256sum {} +"
         ),
         lines("getent passwd; getent group; ls /var/lib/systemd/linger"),
-        lines("dpkg-query -W -f '${Package} ${Version} ${db:Status-Status}\n' | grep installed"),
+        # Without versions: apt brings one to another version if a new package needs that.
+        lines("dpkg-query -W -f '${Package} ${db:Status-Status}\n' | grep installed"),
         lines(
             "systemctl list-unit-files --plain --no-legend | grep -v ' transient ' | "
             "awk '{print $1, $2}'; "
