@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from getpass import getpass
 from typing import Any
 
-from pyinfra.api import StringCommand
+from pyinfra.api import QuoteString, StringCommand
 from pyinfra.api.arguments import pop_global_arguments
 from pyinfra.api.hiddenvalue import HiddenValue
 from pyinfra.api.host import Host
@@ -43,6 +43,13 @@ _REFUSED = re.compile(
     r"|no password was provided|Authentication failure|does not exist)"
     r"|^(doas|dzdo): |^\S+ is not in the sudoers file"
     r"|^Sorry, user \S+ (is not allowed to|may not) (run|execute)"
+)
+# sudo takes the lines behind a wrong password for two more, and hands them to PAM, which may lock
+# the account. So it is given the password alone first. No command line has it: printf is the
+# shell's own. $0 is the user to become, the rest the command.
+ALONE = (
+    "IFS= read -r p && printf '%s\\n' \"$p\" | sudo -k -S -p '' -u \"$0\" sh -c : && unset p && "
+    'exec "$@"'
 )
 # Messages of sudo and su are known in English; all else stays in the host's language.
 ENGLISH = ("env", "-u", "LC_ALL", "LC_MESSAGES=C", "LANGUAGE=C")
@@ -76,7 +83,8 @@ def prepare(
     of_sudo, of_su = sudo_password(host, arguments), arguments.pop("_su_password", None)
     arguments.pop("_sudo_password", None)
     uses_sudo, uses_su = bool(arguments.get("_sudo")), bool(arguments.get("_su_user"))
-    passwords = [of_sudo] if uses_sudo and of_sudo else []
+    # Twice: see ALONE.
+    passwords = [of_sudo, of_sudo] if of_sudo else []
     passwords += [of_su] if uses_su and of_su else []
     before = [SKIP] if passwords else []
     if passwords and passwords[-1] == of_su:
@@ -88,8 +96,10 @@ def prepare(
     if uses_sudo and arguments.get("_use_sudo_login"):
         whole = _without_special_characters(whole)
     line = make_unix_command(whole, **arguments)
-    if uses_sudo and of_sudo:
+    if of_sudo:
+        user = str(arguments.get("_sudo_user") or "root")
         line = _with_password_from_stdin(line)
+        line = StringCommand("sh", "-c", QuoteString(ALONE), QuoteString(user), line)
     if uses_sudo or uses_su:
         line = StringCommand(*ENGLISH, line)
     return line, [*passwords, MARK] if passwords else []
@@ -125,8 +135,6 @@ class RunShellCommand:
         self._host = host
         self._original: Callable[..., tuple[bool, CommandOutput]]
         self._original = host.connector.run_shell_command
-        # What sudo said of the password that it was given alone: the cause, or that it is right.
-        self._tried: dict[str, Unreached | None] = {}
 
     def __call__(
         self,
@@ -141,7 +149,6 @@ class RunShellCommand:
         stdin = control.pop("_stdin", None)
 
         def execute() -> tuple[bool, CommandOutput]:
-            self._try_password(arguments)
             line, first_lines = prepare(self._host, command, arguments)
             if first_lines:
                 # A terminal would show them.
@@ -160,33 +167,6 @@ class RunShellCommand:
             # pyinfra has asked a person, and could not know where the password goes.
             succeeded, output = execute()
         return succeeded, _checked(succeeded, output, arguments)
-
-    def _try_password(self, arguments: dict[str, Any]) -> None:
-        """Give sudo a new password alone, once for a connection. Raises Unreached if it is wrong.
-
-        sudo would take the lines behind a wrong one for two more passwords, and hand these to PAM,
-        which may lock the account.
-        """
-        password = sudo_password(self._host, arguments)
-        if not password:
-            return
-        if password not in self._tried:
-            user = {name: arguments.get(name) for name in ("_sudo_user", "_sudo_password")}
-            line, _ = prepare(self._host, "true", {"_sudo": True} | user)
-            succeeded, output = self._original(
-                line,
-                print_output=False,
-                print_input=False,
-                _shell_executable=None,
-                _stdin=[password],
-            )
-            try:
-                _checked(succeeded, output, {"_sudo": True})
-                self._tried[password] = None
-            except Unreached as error:
-                self._tried[password] = error
-        if refusal := self._tried[password]:
-            raise Unreached(str(refusal))
 
 
 def use_stdin_for_passwords(host: Host) -> None:
