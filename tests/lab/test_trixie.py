@@ -55,6 +55,7 @@ def lab() -> Iterator[Lab]:
 @pytest.fixture(scope="module")
 def bare(module_site: Site) -> test_removal.Host:
     """What can be seen of BOX before the first deploy."""
+    test_removal.upgrade(module_site)
     return test_removal.look(module_site)
 
 

@@ -75,6 +75,15 @@ def look(site: Site) -> Host:
     )
 
 
+def upgrade(site: Site) -> None:
+    """Bring all packages up to date: what a deploy installs may need a newer one of another."""
+    site.on(
+        HOST,
+        "export DEBIAN_FRONTEND=noninteractive; apt-get -qq update && "
+        "apt-get -qq -y upgrade >/dev/null 2>&1",
+    )
+
+
 def differences(before: Host, after: Host) -> dict[str, tuple[list[str], list[str]]]:
     """By kind: what is gone, and what has come."""
     kinds = before.__dataclass_fields__
@@ -113,8 +122,9 @@ class Course:
 def course(module_site: Site, fresh: Callable[[str], None]) -> Course:
     site = module_site
     fresh(HOST)
+    upgrade(site)
     # So that a deploy has something to install.
-    site.on(HOST, "apt-get -qq update && apt-get -qq -y purge zstd >/dev/null")
+    site.on(HOST, "apt-get -qq -y purge zstd >/dev/null")
     before = look(site)
     site.declare(EVERYTHING)
     site.deployed()
