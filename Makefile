@@ -30,7 +30,7 @@ AUDIT := $(BIN)/uv tool run --from pip-audit==2.10.1 pip-audit --disable-pip --r
 CHROMIUM := chromium fonts-dejavu-core
 
 .PHONY: demo demo-down test test-quick test-commands test-rest test-page test-hosts faults soak lint lock \
-	litellm-names gateway-contract bench audit
+	gateway-contract bench audit
 
 # A lab of two hosts, deployed and proven.
 demo: .venv/installed
@@ -91,13 +91,10 @@ bench: .venv/installed
 # Upgrade what is pinned: edit pyproject.toml or templates/gateway/requirements.in, then `make lock`.
 # `make gateway-contract LITELLM=VERSION` says before what another LiteLLM breaks. A release that is too
 # young, yanked, or has a known vulnerability is refused (tools/lock.py). What the new LiteLLM knows of
-# providers is noted, too (tools/providers.py).
+# providers and settings is noted, too, for llmrack check (tools/providers.py, tools/litellm_names.py).
 lock: .venv/installed
 	$(BIN)/python -m tools.lock $(AUDIT)
 	$(BIN)/python -m tools.providers
-
-# The settings that the locked LiteLLM knows, for llmrack check.
-litellm-names: .venv/installed
 	$(BIN)/python -m tools.litellm_names
 
 # What the gateway expects of LiteLLM (docs/litellm.md); LITELLM=VERSION tries another release.

@@ -32,6 +32,11 @@ keep_edits = ()
 # remove_models=true. docs/remove.md
 remove_models = False
 
+# Services of somebody else whose place llmrack takes: units of systemd ("ollama.service"), and
+# root's containers ("docker:NAME", "podman:NAME"). A deploy stops them just before llmrack's own
+# start; without their entry, and after a removal, they are back. docs/adopt.md
+replaces = ()
+
 # The unprivileged user that the services run as, its home (releases and models live there: choose
 # a filesystem with room), and groups it joins where they exist (AMD cards need render and video).
 service_user = "llm"

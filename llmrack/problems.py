@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from difflib import SequenceMatcher
 
-# Letters of a name in which one wrong letter makes another name (rpm, tpm).
-_SHORT = 3
-_ROUNDING = 1e-6
+from llmrack.shipped.gateway.misspelt import misspelt
+
+# Why a declaration is wrong, and what to do.
+CauseAndWayOut = tuple[str, str]
 
 
 @dataclass(frozen=True, order=True)
@@ -65,31 +65,3 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     if meant := misspelt(name, names):
         return f"did you mean {meant!r}?"
     return f"valid: {', '.join(names)}" if names else "none is declared"
-
-
-def misspelt(name: str, valid: Iterable[str]) -> str:
-    """The valid name that differs from ``name`` by a slip of the hand; else empty.
-
-    A slip is one letter that is added, missing, wrong or swapped with its neighbour, or other
-    signs between words. Names that share most of their letters often mean different things
-    (OLLAMA_VULKAN and OLLAMA_ORIGINS, rpm and tpm, glm-4.6 and glm-4.7), so nothing more counts:
-    not a wrong digit, and in a name of three letters no wrong letter.
-    """
-    wanted, digits = _letters(name)
-    for candidate in sorted(valid):
-        other, other_digits = _letters(candidate)
-        longer = max(len(wanted), len(other), 1)
-        # So much stays alike after such a slip.
-        alike = SequenceMatcher(None, wanted, other, autojunk=False).ratio()
-        is_short = longer <= _SHORT and len(wanted) == len(other)
-        if is_short and sorted(wanted) != sorted(other):
-            continue
-        if digits == other_digits and alike * longer > longer - 1 - _ROUNDING:
-            return candidate
-    return ""
-
-
-def _letters(name: str) -> tuple[str, str]:
-    """A name without the signs between its words, and the digits in it."""
-    letters = "".join(filter(str.isalnum, name)).upper()
-    return letters, "".join(filter(str.isdigit, letters))

@@ -1,4 +1,4 @@
-"""Writes down which settings the locked LiteLLM knows: `make litellm-names`, after `make lock`.
+"""Writes down which settings the locked LiteLLM knows; a part of `make lock`.
 
 `llmrack check` compares the section `litellm` of stack.yaml with them, without LiteLLM.
 """

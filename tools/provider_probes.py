@@ -11,9 +11,10 @@ import contextlib
 import json
 import logging
 import os
+import re
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ KEY = "key-of-the-probe"
 BASE = "http://base.invalid"
 # Values that are part of some addresses; such an address is no default of all users.
 REGION, LOCATION, PROJECT = "eu-central-1", "europe-west1", "project-of-the-probe"
-HERE = ("us-east-1", "localhost", "127.0.0.1", BASE)
+LOCAL = ("us-east-1", "localhost", "127.0.0.1", BASE)
 SECONDS = 10
 CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "chat": ("acompletion", {"messages": [{"role": "user", "content": "x"}]}),
@@ -53,8 +54,15 @@ CREDENTIALS: dict[str, dict[str, str]] = {
 }
 # Fields of LiteLLM's page for a new provider that hold a secret.
 HIDDEN = ("password", "upload", "textarea")
+# Names of variables that may have an address, and one that no provider has.
+ADDRESS = re.compile(r"(_BASE|_URL|_ENDPOINT)$|_ENDPOINT_URL_")
+ELSEWHERE = "elsewhere.invalid"
+# It has tokenizers; LiteLLM also asks it beside other providers.
+TOKENIZERS = "huggingface.co"
 
 sent: list[Any] = []
+# Hosts that LiteLLM would have connected to by a client of its own.
+refused_hosts: list[str] = []
 
 
 def _answer(request: Any) -> Any:  # noqa: ANN401  (httpx)
@@ -62,7 +70,8 @@ def _answer(request: Any) -> Any:  # noqa: ANN401  (httpx)
     return httpx.Response(401, json={"error": {"message": "no"}})
 
 
-def _refused(*_: object, **__: object) -> None:
+def _refused(*args: object, **_: object) -> None:
+    refused_hosts.append(str(args[0]))
     raise ConnectionRefusedError("this program asks nobody")
 
 
@@ -94,22 +103,14 @@ def clients(prefix: str) -> Iterator[tuple[str, Any]]:
 
 async def asked(prefix: str, kind: str) -> dict[str, Any] | None:
     """How LiteLLM asks for an answer of a kind; None if this provider has none."""
-    call, parameters = CALLS[kind]
-    model = f"{prefix}/{MODELS.get((prefix, kind), 'm')}"
     reached = False
+    refused_hosts.clear()
     for base in (None, BASE):
         for name, client in clients(prefix):
             sent.clear()
-            given: dict[str, Any] = {**parameters, "model": model, "client": client}
-            for word, values in CREDENTIALS.items():
-                given |= values if word in prefix else {}
-            given |= {"api_key": KEY, "max_retries": 0, "num_retries": 0, "timeout": 3}
-            try:
-                await asyncio.wait_for(
-                    getattr(litellm, call)(**given, **({"api_base": base} if base else {})), SECONDS
-                )
-            except Exception as error:
-                reached = reached or "Unmapped LLM provider" not in str(error)
+            given = {"client": client, **({"api_base": base} if base else {})}
+            error = await ask(prefix, kind, given)
+            reached = reached or "Unmapped LLM provider" not in error
             if sent:
                 url = urlsplit(str(sent[0].url))
                 in_openai_form = url.path.endswith(("/chat/completions", "/embeddings"))
@@ -122,7 +123,59 @@ async def asked(prefix: str, kind: str) -> dict[str, Any] | None:
                     "at": at if base is None and name == "http" else None,
                     "header": header_of(sent[0].headers),
                 }
-    return {"client": "own", "openai": False, "at": None, "header": None} if reached else None
+    if not reached:
+        return None
+    tried = any(host != TOKENIZERS for host in refused_hosts)
+    return {"client": "own", "openai": False, "at": None, "header": None, "tried": tried}
+
+
+async def ask(prefix: str, kind: str, given: dict[str, Any]) -> str:
+    """Ask for an answer of a kind. Returns what the error says."""
+    call, parameters = CALLS[kind]
+    model = f"{prefix}/{MODELS.get((prefix, kind), 'm')}"
+    for word, values in CREDENTIALS.items():
+        given = given | (values if word in prefix else {})
+    given |= {"api_key": KEY, "max_retries": 0, "num_retries": 0, "timeout": 3}
+    try:
+        await asyncio.wait_for(getattr(litellm, call)(**parameters, **given, model=model), SECONDS)
+    except Exception as error:
+        return str(error)
+    return ""
+
+
+async def address_variables(prefix: str, kinds: Iterable[str]) -> list[str]:
+    """The variables that lead requests elsewhere, in the order in which LiteLLM reads them."""
+    leading: list[str] = []
+    for kind in kinds:
+        with noted_variables() as names:
+            await ask(prefix, kind, {})
+        for name in names:
+            refused_hosts.clear()
+            os.environ[name] = f"http://{ELSEWHERE}"
+            await ask(prefix, kind, {})
+            del os.environ[name]
+            if any(ELSEWHERE in host for host in refused_hosts):
+                leading.append(name)
+    return list(dict.fromkeys(leading))
+
+
+@contextlib.contextmanager
+def noted_variables() -> Iterator[list[str]]:
+    """The variables of addresses that are looked up meanwhile, and are not set."""
+    names: list[str] = []
+    environment = type(os.environ)
+    look_up = environment.__getitem__
+
+    def noting(self: Any, name: Any) -> Any:  # noqa: ANN401
+        if isinstance(name, str) and ADDRESS.search(name) and name not in names:
+            names.append(name)
+        return look_up(self, name)
+
+    environment.__getitem__ = noting  # type: ignore[method-assign]
+    try:
+        yield names
+    finally:
+        environment.__getitem__ = look_up  # type: ignore[method-assign]
 
 
 def header_of(headers: Any) -> str | None:  # noqa: ANN401  (httpx)
@@ -139,7 +192,7 @@ def base_of(prefix: str, at: str | None) -> str | None:
     """The address that LiteLLM asks by itself; None if there is none for all users."""
     with contextlib.suppress(Exception):
         at = at or litellm.get_llm_provider(f"{prefix}/m")[3]
-    if at is None or any(word in at for word in (REGION, LOCATION, PROJECT, *HERE)):
+    if at is None or any(word in at for word in (REGION, LOCATION, PROJECT, *LOCAL)):
         return None
     return at.rstrip("/")
 
@@ -160,8 +213,8 @@ def model_list(prefix: str) -> dict[str, str] | None:
     with_key = [name for name, value in headers.items() if KEY in value]
     if len(with_key) != 1 or sent[0].url.query:
         return None
-    own = ("host", "accept", "accept-encoding", "connection", "user-agent", "content-type")
-    others = {n: v for n, v in headers.items() if n not in (*own, *with_key)}
+    usual = ("host", "accept", "accept-encoding", "connection", "user-agent", "content-type")
+    others = {n: v for n, v in headers.items() if n not in (*usual, *with_key)}
     path = str(sent[0].url).removeprefix(BASE)
     return {"path": path, "header": with_key[0], "headers": others}
 
@@ -171,7 +224,7 @@ def needs(prefix: str, settings: set[str]) -> dict[str, str]:
     variables: list[str] = []
     with contextlib.suppress(Exception):
         variables = litellm.validate_environment(f"{prefix}/m")["missing_keys"]
-    found: dict[str, str] = {}
+    needed: dict[str, str] = {}
     for variable in variables:
         parameter = variable.lower().replace("vertexai_", "vertex_")
         if parameter not in settings:
@@ -179,8 +232,8 @@ def needs(prefix: str, settings: set[str]) -> dict[str, str]:
             short = next((end for end in ending if parameter.endswith(end)), None)
             parameter = "api_key" if short in ("token", "auth_token") else short or ""
         if parameter:
-            found.setdefault(parameter, variable)
-    return found
+            needed.setdefault(parameter, variable)
+    return needed
 
 
 def form(prefix: str, page: list[dict[str, Any]]) -> dict[str, Any]:
@@ -199,19 +252,19 @@ async def main() -> None:
     prefixes: dict[str, Any] = {}
     for prefix in sorted(provider.value for provider in LlmProviders):
         kinds = {kind: how for kind in CALLS if (how := await asked(prefix, kind))}
-        # Where LiteLLM has its own client, its own list says whether it can be asked at all.
+        # Where LiteLLM has its own client, it asks a host, or its own list says that it can.
         endpoints = supported.get(prefix, {}).get("endpoints", {})
         kinds = {
             kind: how
             for kind, how in kinds.items()
-            if how["client"] != "own" or endpoints.get(ENDPOINTS[kind])
+            if how["client"] != "own" or how["tried"] or endpoints.get(ENDPOINTS[kind])
         }
         if not kinds:
             continue
         fields = form(prefix, page)
-        own = set(fields) - {"api_key", "api_base", "base_model"}
+        parameters = set(fields) - {"api_key", "api_base", "base_model"}
         required = {name for name, field in fields.items() if field["required"]}
-        needed = needs(prefix, own | credentials)
+        needed = needs(prefix, parameters | credentials)
         chat = kinds.get("chat") or kinds["embedding"]
         base = base_of(prefix, chat["at"])
         entry: dict[str, Any] = {
@@ -219,10 +272,11 @@ async def main() -> None:
             "openai": chat["openai"],
             "header": chat["header"],
             "base": base,
+            "addresses": await address_variables(prefix, kinds),
             "list": model_list(prefix),
             "needs": dict.fromkeys(sorted(required), "") | needed,
-            "settings": sorted(own - credentials),
-            "secrets": sorted(n for n in own if fields[n]["field_type"] in HIDDEN),
+            "settings": sorted(parameters - credentials),
+            "secrets": sorted(n for n in parameters if fields[n]["field_type"] in HIDDEN),
         }
         # A default means that LiteLLM can do without.
         for name, field in fields.items():

@@ -15,7 +15,7 @@ from llmrack.files import replace_file
 from llmrack.stack.litellm_facts import FILE
 
 PROBES = Path(__file__).with_name("provider_probes.py")
-# It takes half a minute on two cores.
+# It takes a minute on two cores.
 SECONDS = 600
 
 

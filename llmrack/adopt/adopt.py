@@ -20,6 +20,7 @@ from llmrack.problems import unusable
 from llmrack.secrets.places import MASTER_KEY
 from llmrack.secrets.value import Secret
 from llmrack.stack.litellm import values
+from llmrack.stack.load import explained
 from llmrack.stack.schema import Stack
 from llmrack.stack.yaml_lines import Lines
 
@@ -54,6 +55,9 @@ class Adopted:
 def adopt(source: Source) -> Adopted:
     """Translate a configuration. Raises NothingServed and DeclarationError."""
     notes = Notes(source.name, source.lines)
+    for problem in source.unreadable:
+        way_out = "name another one, with --env or --compose"
+        notes.left_out((), f"{problem.file} beside it {problem.cause}", way_out)
     keys = Keys(source.environment, _referred_to(source))
     for problem in source.repeated:
         path = tuple(problem.where.split("."))
@@ -62,6 +66,7 @@ def adopt(source: Source) -> Adopted:
     if not entries:
         raise NothingServed(source.name, notes)
     parts = grouped(entries, notes)
+    keys.forget(keys.names - parts.secrets)
     for name, value in deadlines(source.data, notes).items():
         for provider in parts.providers.values():
             provider.setdefault(name, value)
@@ -69,8 +74,8 @@ def adopt(source: Source) -> Adopted:
     capabilities.agree(parts, routes, notes)
     stack = _stack(parts, routes)
     _master_key(source, keys, notes)
-    own = OwnSettings(source, notes, keys)
-    if sections := own.sections(_checked(source, stack)):
+    litellm = OwnSettings(source, notes, keys)
+    if sections := litellm.sections(_checked(source, stack)):
         stack["litellm"] = sections
     _note_the_rest(source, notes)
     # The vault takes no value of several lines; `llmrack check` names the secret.
@@ -93,7 +98,7 @@ def _checked(source: Source, stack: dict[str, Any]) -> Stack:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        cause = f"gives {where} a value that llmrack refuses ({first['msg'].lower()})"
+        cause = f"gives {where} a value that llmrack refuses ({explained(first)[0]})"
         raise unusable(source.name, cause, "correct it there") from None
 
 
@@ -104,19 +109,27 @@ def _referred_to(source: Source) -> list[str]:
 def _master_key(source: Source, keys: Keys, notes: Notes) -> None:
     """Keep the master key, so that clients keep theirs."""
     general = source.data.get("general_settings")
-    given = general.get("master_key") if isinstance(general, dict) else None
-    path = ("general_settings", "master_key")
-    variable = referred(given) if given else MASTER_KEY
-    value = source.environment.value(variable) if variable else Secret(str(given))
-    if value is None or value.is_placeholder:
-        if given:
-            cause = f"{variable} has no value in any file" if variable else "is a placeholder"
-            notes.left_out(path, cause, "the first deploy makes a key")
-    elif value.reveal() == _WEAK or not value.reveal().isprintable():
-        notes.left_out(path, "LiteLLM refuses such a key", "the first deploy makes a key")
+    declared = general.get("master_key") if isinstance(general, dict) else None
+    path = ("general_settings", "master_key") if declared else ()
+    variable = referred(declared) if declared else MASTER_KEY
+    value = source.environment.value(variable) if variable else Secret(str(declared))
+    if value is None and not declared:
+        cause = "has no master_key, so that it may have been open to all, and llmrack asks for keys"
+        notes.lost(
+            path,
+            cause,
+            "give clients the key that the first deploy makes, or keys of their own (docs/keys.md)",
+        )
+    elif value is None:
+        cause = f"{variable} has no value in any file, and the first deploy would make another key"
+        notes.lost(path, cause, f"put its value into the vault: llmrack secrets set {MASTER_KEY}")
+    elif value.is_placeholder or value.reveal() == _WEAK or not value.reveal().isprintable():
+        cause = "LiteLLM refuses such a key, and the first deploy makes another one"
+        notes.lost(path, cause, "give that one to the clients")
     else:
         keys.values[MASTER_KEY] = value
-        notes.taken(path, f"the secret {MASTER_KEY}")
+        if declared:
+            notes.taken(path, f"the secret {MASTER_KEY}")
 
 
 def _settings(source: Source) -> dict[str, Any]:
@@ -130,7 +143,8 @@ def _settings(source: Source) -> dict[str, Any]:
 def _note_the_rest(source: Source, notes: Notes) -> None:
     """Note each value of the file that nothing was noted of."""
     for path in _leaves(source.lines):
-        if not notes.has(path):
+        # The values of a merge key stand where they are merged.
+        if "<<" not in path and not notes.has(path):
             notes.left_out(path, "has no place in llmrack", "")
 
 

@@ -66,18 +66,18 @@ def read_compose(path: Path, value: Callable[[str], str | None]) -> Compose:
     services = data.get("services") if isinstance(data, dict) else None
     if not isinstance(services, dict):
         raise unusable(path, "has no services", "name a compose file with --compose")
-    known = {
+    filled = {
         str(name): _filled(service, value)
         for name, service in services.items()
         if isinstance(service, dict)
     }
     containers = {
         called: _ports(service)
-        for name, service in known.items()
+        for name, service in filled.items()
         for called in (name, str(service.get("container_name") or name))
     }
     none: dict[str, Any] = {}
-    litellm = next((service for service in known.values() if _is_litellm(service)), none)
+    litellm = next((service for service in filled.values() if _is_litellm(service)), none)
     return Compose(
         path.name,
         _environment(litellm, value),
@@ -100,9 +100,9 @@ def _filled(node: Any, value: Callable[[str], str | None]) -> Any:  # noqa: ANN4
         name = match[1] or match[4]
         if not name:
             return "$"
-        given = value(name)
+        text = value(name)
         default = match[3] or "" if match[2] in ("-", ":-") else ""
-        return default if given is None or (given == "" and match[2] == ":-") else given
+        return default if text is None or (text == "" and match[2] == ":-") else text
 
     return _REFERENCE.sub(fill, node)
 
@@ -136,7 +136,7 @@ def _env_files(service: dict[str, Any], folder: Path) -> Iterator[Path]:
 
 def _ports(service: dict[str, Any]) -> dict[int, Published]:
     """The published ports of a container, by its own."""
-    found = {}
+    ports = {}
     for item in service.get("ports") or []:
         if isinstance(item, dict):
             target, published = item.get("target"), item.get("published")
@@ -147,8 +147,8 @@ def _ports(service: dict[str, Any]) -> dict[int, Published]:
                 continue
             address, published, target = match[1] or _OPEN, match[2], match[3]
         if str(target).isdigit() and str(published).isdigit():
-            found[int(str(target))] = Published(address.strip("[]"), int(str(published)))
-    return found
+            ports[int(str(target))] = Published(address.strip("[]"), int(str(published)))
+    return ports
 
 
 def _listens(litellm: dict[str, Any]) -> Published | None:

@@ -1,8 +1,7 @@
-"""The variables that an adopted configuration refers to, and where their values were found."""
+"""The variables that an adopted configuration refers to, and the files with their values."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,17 +9,24 @@ from dotenv import dotenv_values
 
 from llmrack.problems import unusable
 from llmrack.secrets.value import Secret
+from llmrack.stack.litellm import REFERENCE
 
-REFERENCE = "os.environ/"
 ENV_FILE = ".env"
 
 
 class Environment:
-    """Variables by name, each with the place of its value. The first place of a value counts."""
+    """Variables by name, each with the place of its value. The first place of a value counts.
+
+    They are those of files only: the environment of this command is somebody's shell, and its keys
+    belong to something else.
+
+    + addresses: variables whose values are addresses of providers, which declare them themselves
+    """
 
     def __init__(self) -> None:
         self._values: dict[str, tuple[Secret, str]] = {}
         self._used: set[str] = set()
+        self.addresses: set[str] = set()
 
     def add(self, place: str, values: Mapping[str, str]) -> None:
         """Add the values of one place; those of earlier ones stay."""
@@ -28,20 +34,27 @@ class Environment:
             self._values.setdefault(name, (Secret(value), place))
 
     def value(self, name: str) -> Secret | None:
-        """The value of a variable, also of this process; None if it has none.
-
-        It counts as used from now on.
-        """
+        """The value of a variable; None if it has none. It counts as used from now on."""
         self._used.add(name)
-        if name in self._values:
-            return self._values[name][0]
-        given = os.environ.get(name)
-        return None if given is None else Secret(given)
+        return self._values[name][0] if name in self._values else None
 
     def revealed(self, name: str) -> str | None:
         """The value itself: for an address or another setting that is no secret."""
         value = self.value(name)
         return value.reveal() if value else None
+
+    def place(self, name: str) -> str:
+        """The file with the value of a variable; empty if there is none."""
+        return self._values[name][1] if name in self._values else ""
+
+    @property
+    def used(self) -> frozenset[str]:
+        """The variables that something has asked for."""
+        return frozenset(self._used)
+
+    def forget_uses(self, used: frozenset[str]) -> None:
+        """Forget the uses of other variables than ``used``: what asked for them is left out."""
+        self._used &= used
 
     def names(self) -> list[str]:
         """Every variable of a file, sorted."""
@@ -70,7 +83,7 @@ def read_variables(path: Path) -> dict[str, str]:
 
 
 def referred(value: object) -> str | None:
-    """The name of the variable that a value refers to; None if it refers to none."""
+    """The name of the variable that a whole value refers to; None if it refers to none."""
     if isinstance(value, str) and value.startswith(REFERENCE):
         return value.removeprefix(REFERENCE)
     return None

@@ -41,16 +41,37 @@ class Parts:
         """Every public name."""
         return {*self.models, *self.tiers, *self.mixes}
 
+    @property
+    def secrets(self) -> set[str]:
+        """The secrets that providers name."""
+        return {
+            secret
+            for provider in self.providers.values()
+            for secret in (
+                provider.get("api_key"),
+                *provider.get("secret_headers", {}).values(),
+                *provider.get("secret_settings", {}).values(),
+            )
+            if secret
+        }
 
-def _with_shares(group: list[Entry]) -> list[Entry]:
-    """The entries with weights; LiteLLM shares by rpm or tpm where none is declared."""
-    if any(entry.weight for entry in group):
-        return group
+
+def _with_shares(group: list[Entry], notes: Notes) -> list[Entry]:
+    """The entries with weights; LiteLLM shares by rpm or tpm where none is declared.
+
+    It asks an entry without a share only if it can ask no other (simple_shuffle of 1.106.12).
+    """
+    shares = [entry.weight for entry in group]
     for limit in ("rpm", "tpm"):
-        shares = [entry.limits.get(limit) for entry in group]
-        if all(shares) and len(set(shares)) > 1:
-            return [replace(entry, weight=entry.limits[limit]) for entry in group]
-    return group
+        if not any(shares):
+            shares = [entry.limits.get(limit) for entry in group]
+    if not any(shares) or len(set(shares)) == 1:
+        return group
+    for entry, share in zip(group, shares, strict=True):
+        if not share:
+            cause = "has no share, so that LiteLLM asks it last, and llmrack gives it one"
+            notes.lost(entry.path, cause, "give each entry of the name a weight or an order")
+    return [replace(entry, weight=share) for entry, share in zip(group, shares, strict=True)]
 
 
 def grouped(entries: Sequence[Entry], notes: Notes) -> Parts:
@@ -58,23 +79,69 @@ def grouped(entries: Sequence[Entry], notes: Notes) -> Parts:
     by_name: dict[str, list[Entry]] = {}
     for entry in entries:
         by_name.setdefault(entry.name, []).append(entry)
-    groups = {name: _with_shares(_distinct(group, notes)) for name, group in by_name.items()}
     parts = Parts()
+    servers = _Servers(parts)
+    groups: dict[str, list[Entry]] = {}
+    for name, group in by_name.items():
+        wanted = _one_of_all(name, group, notes)
+        groups[name] = _distinct(_with_shares(wanted, notes), servers, notes)
     # A server is one provider, which has one priority and one weight for all of its models.
-    ranks = _ranks(groups.values())
+    ranks = _ranks(groups.values(), servers)
     taken = set(groups)
     for name, group in groups.items():
-        if is_wildcard(name) and not _is_one_model(group):
-            for entry in group[1:]:
-                cause = "a name with * has one name at its providers"
-                notes.lost(entry.path, cause, "give each provider a name of its own")
-            group = group[:1]
-        if _is_one_model(group) and all(len(ranks[_text(e.provider)]) < 2 for e in group):
-            parts.models[name] = _model(parts, name, group, ranks)
+        at = [servers.name(entry) for entry in group]
+        if _is_one_model(group) and all(len(ranks[provider]) < 2 for provider in at):
+            parts.models[name] = _model(name, group, at)
+            for provider in at:
+                for priority, weight in ranks[provider]:
+                    more = {"priority": priority, "weight": weight}
+                    parts.providers[provider] |= {n: v for n, v in more.items() if v != 1}
+            for entry in group:
+                notes.taken((*entry.path, "model_name"), f"models.{name}")
         else:
-            _choice(parts, name, group, taken)
+            _choice(parts, name, {_free(name, taken): e for e in group}, servers)
             _note_choice(parts, name, group, notes)
     return parts
+
+
+def _one_of_all(name: str, group: list[Entry], notes: Notes) -> list[Entry]:
+    """The entries of a name; only the first one if the name stands for several models."""
+    if not is_wildcard(name) or _is_one_model(group):
+        return group
+    for entry in group[1:]:
+        cause = "a name with * has one name at its providers"
+        notes.lost(entry.path, cause, "give each provider a name of its own")
+        notes.lost_as_a_whole(entry.path)
+    return group[:1]
+
+
+class _Servers:
+    """The providers of a stack: one for each server, however its entries name it."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._providers = parts.providers
+        self._names: dict[str, str] = {}
+
+    def name(self, entry: Entry) -> str:
+        """The name of the entry's provider, which is added unless it is there."""
+        text = _text(entry.provider)
+        if text not in self._names:
+            self._names[text] = self._known(entry.provider) or self._added(entry)
+        return self._names[text]
+
+    def _known(self, provider: dict[str, Any]) -> str | None:
+        for name, known in self._providers.items():
+            if known == provider or _is_same_server(known, provider):
+                return name
+        return None
+
+    def _added(self, entry: Entry) -> str:
+        number, name = 1, entry.label
+        while name in self._providers:
+            number += 1
+            name = f"{entry.label}-{number}"
+        self._providers[name] = dict(entry.provider)
+        return name
 
 
 def _is_one_model(group: Sequence[Entry]) -> bool:
@@ -82,14 +149,14 @@ def _is_one_model(group: Sequence[Entry]) -> bool:
     return len({_text([entry.upstream, entry.model, entry.limits]) for entry in group}) == 1
 
 
-def _ranks(groups: Iterable[list[Entry]]) -> dict[str, set[Rank]]:
-    """By server, the priorities and weights that it would need."""
+def _ranks(groups: Iterable[list[Entry]], servers: _Servers) -> dict[str, set[Rank]]:
+    """By provider, the priorities and weights that it would need."""
     ranks: dict[str, set[Rank]] = {}
     for group in groups:
         orders = sorted({entry.order or 1 for entry in group})
         shared = len(group) > 1 and _is_one_model(group)
         for entry in group:
-            needed = ranks.setdefault(_text(entry.provider), set())
+            needed = ranks.setdefault(servers.name(entry), set())
             if shared:
                 priority = min(orders.index(entry.order or 1) + 1, _MOST_PRIORITIES)
                 needed.add((priority, _weight(entry)))
@@ -107,23 +174,28 @@ def _note_choice(parts: Parts, name: str, group: list[Entry], notes: Notes) -> N
         notes.lost(group[0].path, cause, "declare a mix of them if they shall share the requests")
 
 
-def _distinct(group: list[Entry], notes: Notes) -> list[Entry]:
+def _distinct(group: list[Entry], servers: _Servers, notes: Notes) -> list[Entry]:
+    """The entries, without those that ask a server twice for the same model; shares add up."""
     seen: dict[str, Entry] = {}
     for entry in group:
-        key = _text([entry.upstream, entry.provider, entry.model])
-        if key in seen:
+        key = _text([entry.upstream, servers.name(entry), entry.model])
+        if first := seen.get(key):
             cause = "asks the same server for the same model as the entry before"
             notes.left_out(entry.path, cause, "")
-        seen.setdefault(key, entry)
+            seen[key] = replace(first, weight=_weight(first) + _weight(entry))
+        else:
+            seen[key] = entry
     return list(seen.values())
 
 
-def _choice(parts: Parts, name: str, group: list[Entry], taken: set[str]) -> None:
-    """A tier or a mix of the models of one name."""
-    called = {_free(name, taken): entry for entry in group}
+def _choice(parts: Parts, name: str, called: dict[str, Entry], servers: _Servers) -> None:
+    """A tier or a mix of the models of one name.
+
+    + called: by the names of these models, their entries
+    """
     for member, entry in called.items():
-        parts.models[member] = _model(parts, member, [entry], {})
-    if len({entry.order or 1 for entry in group}) > 1:
+        parts.models[member] = _model(member, [entry], [servers.name(entry)])
+    if len({entry.order or 1 for entry in called.values()}) > 1:
         parts.tiers[name] = sorted(called, key=lambda member: called[member].order or 1)
     else:
         parts.mixes[name] = {member: _weight(entry) for member, entry in called.items()}
@@ -142,19 +214,13 @@ def _free(name: str, taken: set[str]) -> str:
     return f"{name}-{number}"
 
 
-def _model(
-    parts: Parts, name: str, group: list[Entry], ranks: dict[str, set[Rank]]
-) -> dict[str, Any]:
-    """The model that these entries are, with their providers added to the stack."""
-    at: list[str] = []
-    for entry in group:
-        provider = _provider(parts, entry.provider, entry.label)
-        at.append(provider)
-        for priority, weight in ranks.get(_text(entry.provider), ()):
-            more = {"priority": priority, "weight": weight}
-            parts.providers[provider] |= {n: value for n, value in more.items() if value != 1}
+def _model(name: str, group: list[Entry], at: Sequence[str]) -> dict[str, Any]:
+    """The model that these entries are.
+
+    + at: the names of their providers
+    """
     first = group[0]
-    model: dict[str, Any] = {"provider": at[0] if len(at) == 1 else at}
+    model: dict[str, Any] = {"provider": at[0] if len(at) == 1 else list(at)}
     if first.upstream != _default_upstream(name, first.provider):
         model["model"] = first.upstream
     return model | first.model | first.limits
@@ -165,20 +231,6 @@ def _default_upstream(name: str, provider: dict[str, Any]) -> str:
     declared: Any = KINDS[provider["kind"]].model_validate(provider)
     upstream: str = declared.upstream(name, Model(provider=("any",)))
     return upstream
-
-
-def _provider(parts: Parts, provider: dict[str, Any], label: str) -> str:
-    """The name of a provider, which is added unless it is there."""
-    for name, known in parts.providers.items():
-        plain = {n: value for n, value in known.items() if n not in ("priority", "weight")}
-        if plain == provider or _is_same_server(plain, provider):
-            return name
-    number, name = 1, label
-    while name in parts.providers:
-        number += 1
-        name = f"{label}-{number}"
-    parts.providers[name] = dict(provider)
-    return name
 
 
 def _is_same_server(one: dict[str, Any], other: dict[str, Any]) -> bool:

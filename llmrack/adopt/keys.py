@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable, Set
 
 from llmrack.adopt.environment import Environment, referred
+from llmrack.secrets.places import MASTER_KEY
 from llmrack.secrets.value import Secret
-from llmrack.stack.remote_provider import SECRET_NAME
+from llmrack.stack.types import SECRET_NAME
 
 # Words that people write where a server needs no key, but a client insists on one.
 _NO_KEY = re.compile(
@@ -27,8 +28,9 @@ class Keys:
 
     def __init__(self, environment: Environment, referred_to: Iterable[str] = ()) -> None:
         self._environment = environment
-        # No secret in plain text gets the name of a variable.
-        self._reserved = {_as_name(name) for name in (*referred_to, *environment.names())}
+        # The name of each variable's secret. Variables that differ only in case or in signs are
+        # two secrets, and the gateway's own key is no secret of a provider.
+        self._names = _names_of({*referred_to, *environment.names()}, {MASTER_KEY})
         self._plain: set[str] = set()
         self.values: dict[str, Secret] = {}
         self.lacking: set[str] = set()
@@ -40,29 +42,36 @@ class Keys:
         """
         variable = referred(value)
         if variable is None:
-            secret = Secret(value)
-            return None if is_no_key(value) else self._kept_plain(_as_name(name), secret)
-        found = self._environment.value(variable)
-        if found and is_no_key(found.reveal()) and not found.is_placeholder:
+            return None if is_no_key(value) else self._kept_plain(_as_name(name), Secret(value))
+        secret = self._environment.value(variable)
+        if secret and is_no_key(secret.reveal()) and not secret.is_placeholder:
             return None
         return self.named(variable)
 
     def named(self, variable: str) -> str:
         """The name of the secret with the value of a variable."""
-        found = self._environment.value(variable)
-        name = _as_name(variable)
-        name = _free(name, self._plain)
-        if found is None or found.is_placeholder:
+        value = self._environment.value(variable)
+        if variable not in self._names:
+            taken = {*self._names.values(), *self._plain, MASTER_KEY}
+            self._names[variable] = _free(_as_name(variable), taken)
+        name = self._names[variable]
+        if value is None or value.is_placeholder:
             self.lacking.add(name)
         else:
-            self.values[name] = found
+            self.values[name] = value
         return name
 
+    def has(self, variable: str) -> bool:
+        """Whether a secret with the variable's own name has the value of the variable."""
+        return self._names.get(variable) == variable and variable in self.names
+
     def _kept_plain(self, name: str, value: Secret) -> str:
-        for known in self._plain:
-            if self.values[known] == value:
-                return known
-        name = _free(name, self._reserved | self.lacking | self.values.keys())
+        for plain in self._plain:
+            if self.values[plain] == value:
+                return plain
+        # No secret in plain text gets the name of a variable.
+        taken = {*self._names.values(), *self.names, MASTER_KEY}
+        name = _free(name, taken)
         self._plain.add(name)
         self.values[name] = value
         return name
@@ -78,6 +87,16 @@ class Keys:
     def names(self) -> set[str]:
         """Every secret, with a value or without."""
         return {*self.values, *self.lacking}
+
+
+def _names_of(variables: Set[str], taken: Set[str]) -> dict[str, str]:
+    """The name of the secret of each variable: its own name where that is one."""
+    names: dict[str, str] = {}
+    for variable in sorted(
+        variables, key=lambda variable: (_as_name(variable) != variable, variable)
+    ):
+        names[variable] = _free(_as_name(variable), {*names.values(), *taken})
+    return names
 
 
 def _free(name: str, taken: Set[str]) -> str:

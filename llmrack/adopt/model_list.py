@@ -14,11 +14,21 @@ from llmrack.adopt.notes import Fields, Notes, Path
 from llmrack.adopt.providers import Providers, label_of
 from llmrack.adopt.source import Source
 from llmrack.stack.kinds import kind_of
+from llmrack.stack.load import explained
 from llmrack.stack.models import Model
 from llmrack.stack.providers import KINDS
 from llmrack.stack.types import PublicName, is_wildcard
 
 _NAMES: TypeAdapter[str] = TypeAdapter(PublicName)
+
+
+def wrong_name(name: str) -> tuple[str, str] | None:
+    """Why no client can ask for a public name, with the way out; None if clients can."""
+    try:
+        _NAMES.validate_python(name)
+    except ValidationError:
+        return _why_no_name(name)
+    return None
 
 
 class ModelList:
@@ -31,32 +41,35 @@ class ModelList:
 
     def entries(self) -> Iterator[Entry]:
         """The entries that can be taken over, in the order of the file."""
-        for index, given in enumerate(self._source.data["model_list"]):
+        for index, row in enumerate(self._source.data["model_list"]):
             path: Path = ("model_list", str(index))
-            name = given.get("model_name") if isinstance(given, dict) else None
-            params = given.get("litellm_params") if isinstance(given, dict) else None
+            name = row.get("model_name") if isinstance(row, dict) else None
+            params = row.get("litellm_params") if isinstance(row, dict) else None
             if not isinstance(name, str) or not isinstance(params, dict):
                 cause = "has no model_name, or no litellm_params"
                 self._notes.lost(path, cause, "write it as LiteLLM's docs have it")
                 continue
-            entry = self._entry(path, name, params, given.get("model_info"))
+            used = self._source.environment.used
+            entry = self._entry(path, name, params, row.get("model_info"))
             if entry:
                 yield entry
-            for other in given.keys() - {"model_name", "litellm_params", "model_info"}:
+            else:
+                self._notes.lost_as_a_whole(path)
+                self._source.environment.forget_uses(used)
+                continue
+            for other in row.keys() - {"model_name", "litellm_params", "model_info"}:
                 self._notes.left_out((*path, str(other)), "is not read by LiteLLM", "remove it")
 
     def _entry(
         self, path: Path, name: str, params: dict[str, Any], model_info: object
     ) -> Entry | None:
-        try:
-            _NAMES.validate_python(name)
-        except ValidationError:
-            self._lost(path, "model_name", _why_no_name(name))
+        if reason := wrong_name(name):
+            self._notes.lost((*path, "model_name"), *reason)
             return None
         fields = Fields(self._with_credential(params, path), (*path, "litellm_params"))
         info = model_info if isinstance(model_info, dict) else {}
         described_by = Fields(info, (*path, "model_info"))
-        asked = self._providers.asked(fields)
+        asked = self._providers.read(fields)
         if asked is None:
             return None
         provider = self._providers.declared(fields, asked)
@@ -70,7 +83,6 @@ class ModelList:
         self._drop_wrong(fields, model, limits)
         if not self._gives(fields, provider, model):
             return None
-        self._notes.taken((*path, "model_name"), f"models.{name}")
         label = label_of(asked, provider["kind"])
         return Entry(path, name, upstream, label, provider, model, limits, weight, order)
 
@@ -83,8 +95,8 @@ class ModelList:
                 where = (*path, "litellm_params", "litellm_credential_name")
                 self._notes.taken(where, "the values of the credential")
                 self._notes.taken(("credential_list", str(index)), "by the models that name it")
-                known = credential.get("credential_values")
-                params = {**(known if isinstance(known, dict) else {}), **params}
+                values = credential.get("credential_values")
+                params = {**(values if isinstance(values, dict) else {}), **params}
                 return {k: v for k, v in params.items() if k != "litellm_credential_name"}
         return params
 
@@ -108,7 +120,7 @@ class ModelList:
             except ValidationError as error:
                 first = error.errors()[0]
             place = [str(part) for part in first["loc"]]
-            cause = f"has a value that llmrack refuses ({first['msg'].lower()})"
+            cause = f"has a value that llmrack refuses ({explained(first)[0]})"
             if place[0] == "defaults" and len(place) > 1:
                 del model["defaults"][place[1]]
                 self._notes.lost(fields.at(place[1]), cause, "correct it")
@@ -121,14 +133,11 @@ class ModelList:
         """Whether llmrack asks such a provider for this kind of answers."""
         kind = kind_of(Model.model_validate({"provider": "x", **model}))
         declared: Any = KINDS[provider["kind"]].model_validate(provider)
-        if declared.gives(kind) if hasattr(declared, "gives") else kind in declared.kinds:
+        if declared.gives(kind):
             return True
         cause = f"llmrack has no {kind} of a provider of kind {provider['kind']}"
         self._notes.lost(fields.at("model"), cause, "use the service's own API in OpenAI's form")
         return False
-
-    def _lost(self, path: Path, name: str, reason: tuple[str, str]) -> None:
-        self._notes.lost((*path, name), *reason)
 
 
 def _why_no_name(name: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from llmrack.adopt.notes import Fields, Notes
@@ -39,30 +40,41 @@ _BLIND = (
     "claude-instant",
     "gemini-embed",
 )
-# Parameters that have no place, with the cause and the way out.
+_BY_INSTANCES = ("the gateway asks the next instance, then the chain", "see docs/routing.md")
+_COST = re.compile(r"_cost(_|$)")
+# Parameters without which answers stay the same, with the cause and the way out.
 _LEFT_OUT = {
-    "drop_params": ("the gateway leaves out what a server does not know", ""),
-    "num_retries": ("the gateway asks the next instance, then the chain", "see docs/routing.md"),
-    "max_retries": ("the gateway asks the next instance, then the chain", "see docs/routing.md"),
+    "allowed_fails": _BY_INSTANCES,
+    "api_version": ("a server of this kind has no versions", ""),
     "cooldown_time": ("the gateway decides who rests", "see gateway_cooldown"),
+    "drop_params": ("the gateway leaves out what a server does not know", ""),
+    "keep_alive": ("the server decides how long a model stays", "set OLLAMA_KEEP_ALIVE there"),
+    "max_retries": _BY_INSTANCES,
+    "num_retries": _BY_INSTANCES,
     "tags": ("requests are not chosen by tags", "declare a name for each choice"),
     "use_chat_completions_api": ("the gateway sets it itself", ""),
-    "keep_alive": ("the server decides how long a model stays", "set OLLAMA_KEEP_ALIVE there"),
+}
+# Parameters without which clients get other answers.
+_LOST = {
     "num_ctx": (
         "a server of somebody else's decides its context",
         "set OLLAMA_CONTEXT_LENGTH there, or declare the host and context_length (docs/models.md)",
     ),
+    "mock_response": ("the gateway has no invented answers", "leave it out"),
 }
-_INFO_LEFT_OUT = ("it only describes the model", "")
 _NO_PLACE = (
     "the gateway sends what clients ask for, and this parameter has no place",
     "let clients send it",
 )
+_INFO_LEFT_OUT = ("it only describes the model", "")
+# What model_info says of who may ask for the model.
+_FOR_SOME = ("access_groups", "team_id", "team_public_model_name")
+_INFO_LOST = ("everybody with a key may ask for the model", "name models in keys (docs/keys.md)")
 
 
 def limits(fields: Fields, notes: Notes) -> dict[str, Any]:
     """Take limits and deadlines out of ``litellm_params``."""
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name in _LIMITS:
         value = fields.pop(name)
         if value is None:
@@ -72,9 +84,9 @@ def limits(fields: Fields, notes: Notes) -> dict[str, Any]:
         except (TypeError, ValueError):
             notes.lost(fields.at(name), "is no number", "write a number")
             continue
-        found[name] = int(number) if name in _WHOLE or number.is_integer() else number
-        notes.taken(fields.at(name), f"{name} {found[name]}")
-    return found
+        values[name] = int(number) if name in _WHOLE or number.is_integer() else number
+        notes.taken(fields.at(name), f"{name} {values[name]}")
+    return values
 
 
 def described(fields: Fields, info: Fields, upstream: str, notes: Notes) -> dict[str, Any]:
@@ -92,17 +104,29 @@ def described(fields: Fields, info: Fields, upstream: str, notes: Notes) -> dict
             model["thinking"] = {"default": level}
             notes.taken(fields.at("reasoning_effort"), f"thinking: default {level}")
         else:
-            notes.left_out(fields.at("reasoning_effort"), "is no level", "declare thinking")
+            notes.lost(fields.at("reasoning_effort"), "is no level", "declare thinking")
     model |= _requests(fields, notes)
     if price := _price(fields, info, notes):
         model["price"] = price
+    _note_the_rest(fields, info, notes)
+    return model
+
+
+def _note_the_rest(fields: Fields, info: Fields, notes: Notes) -> None:
     for name in fields.rest():
         fields.pop(name)
-        notes.left_out(fields.at(name), *_LEFT_OUT.get(name, _NO_PLACE))
+        if name in _LEFT_OUT:
+            notes.left_out(fields.at(name), *_LEFT_OUT[name])
+        elif _COST.search(name):
+            notes.left_out(fields.at(name), *_INFO_LEFT_OUT)
+        else:
+            notes.lost(fields.at(name), *_LOST.get(name, _NO_PLACE))
     for name in info.rest():
         info.pop(name)
-        notes.left_out(info.at(name), *_INFO_LEFT_OUT)
-    return model
+        if name in _FOR_SOME:
+            notes.lost(info.at(name), *_INFO_LOST)
+        else:
+            notes.left_out(info.at(name), *_INFO_LEFT_OUT)
 
 
 def _capabilities(fields: Fields, info: Fields, upstream: str, notes: Notes) -> list[str]:
@@ -114,16 +138,15 @@ def _capabilities(fields: Fields, info: Fields, upstream: str, notes: Notes) -> 
     words = (kind for word, kind in KINDS.items() if word in plain)
     kind = modes.get(str(mode)) if mode else next(words, "chat")
     if mode:
-        known = kind or "chat"
-        notes.taken(info.at("mode"), f"capabilities: {known}")
+        notes.taken(info.at("mode"), f"capabilities: {kind or 'chat'}")
         if kind is None:
             cause = f"the gateway has no answers of the kind {mode!r}"
             notes.lost(info.at("mode"), cause, "see docs/declare.md for those that it has")
     elif kind != "chat":
         notes.taken(fields.at("model"), f"capabilities: {kind}, by its name")
     if kind not in (None, "chat"):
-        for flag, given in flags.items():
-            if given is not None:
+        for flag, value in flags.items():
+            if value is not None:
                 notes.left_out(info.at(flag), "belongs to chats", "")
         return [str(kind)]
     abilities = ["chat"]
@@ -142,17 +165,17 @@ def _capabilities(fields: Fields, info: Fields, upstream: str, notes: Notes) -> 
 
 def _requests(fields: Fields, notes: Notes) -> dict[str, Any]:
     """Parameters for requests that do not give them, and those that are left out."""
-    found: dict[str, Any] = {}
+    model: dict[str, Any] = {}
     defaults: dict[str, Any] = {}
     for name in (*Defaults.model_fields, "max_completion_tokens"):
         value = fields.pop(name)
         if value is None:
             continue
-        known = "max_tokens" if name == "max_completion_tokens" else name
-        defaults[known] = [value] if known == "stop" and isinstance(value, str) else value
-        notes.taken(fields.at(name), f"defaults: {known}")
+        word = "max_tokens" if name == "max_completion_tokens" else name
+        defaults[word] = [value] if word == "stop" and isinstance(value, str) else value
+        notes.taken(fields.at(name), f"defaults: {word}")
     if defaults:
-        found["defaults"] = defaults
+        model["defaults"] = defaults
     dropped: list[str] = []
     for name in ("additional_drop_params", "drop_params"):
         value = fields.pop(name)
@@ -162,19 +185,19 @@ def _requests(fields: Fields, notes: Notes) -> dict[str, Any]:
         elif value is not None:
             notes.left_out(fields.at(name), *_LEFT_OUT["drop_params"])
     if dropped:
-        found["drop"] = list(dict.fromkeys(dropped))
-    return found
+        model["drop"] = list(dict.fromkeys(dropped))
+    return model
 
 
 def _price(fields: Fields, info: Fields, notes: Notes) -> dict[str, float]:
     """US dollars for a million tokens."""
     price: dict[str, float] = {}
     for name, side in _COSTS.items():
-        for given in (info, fields):
-            value = given.pop(name)
+        for place in (info, fields):
+            value = place.pop(name)
             if isinstance(value, int | float | str) and _is_number(value):
                 price[side] = round(float(value) * _TOKENS, 6)
-                notes.taken(given.at(name), f"price: {side} {price[side]:g} for a million tokens")
+                notes.taken(place.at(name), f"price: {side} {price[side]:g} for a million tokens")
     return {"input": 0.0, "output": 0.0} | price if price else {}
 
 

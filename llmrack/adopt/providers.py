@@ -10,14 +10,20 @@ from pydantic import ValidationError
 
 from llmrack.adopt import addresses, services
 from llmrack.adopt.environment import referred
-from llmrack.adopt.keys import Keys
-from llmrack.adopt.notes import Fields, Notes
+from llmrack.adopt.keys import Keys, is_no_key
+from llmrack.adopt.notes import Fields, Notes, Path
 from llmrack.adopt.services import Asked
 from llmrack.adopt.source import Source
+from llmrack.adopt.variables import key_variables
 from llmrack.stack.litellm_facts import ProviderFacts, litellm_version
+from llmrack.stack.litellm_secrets import is_secret
+from llmrack.stack.load import explained
 from llmrack.stack.providers import KINDS
 
-_SECRET_HEADER = re.compile(r"(?i)(key|token|secret|authorization|password|cookie)")
+# Headers whose values are no secrets, by how their names end. Of any other, nobody knows.
+_PLAIN_HEADER = re.compile(
+    r"(?i)(^|-)(accept|beta|language|organization|project|referer|region|title|user-agent|version)$"
+)
 # Headers that every request has; RemoteProvider refuses some of them.
 _USUAL_HEADERS = ("content-type", "accept", "content-length", "host", "connection")
 
@@ -30,23 +36,34 @@ class Providers:
         self._notes = notes
         self._keys = keys
 
-    def asked(self, fields: Fields) -> Asked | None:
+    def read(self, fields: Fields) -> Asked | None:
         """How LiteLLM asks for the model; None, with a note, if that is not known."""
         model = self._plain(fields, "model")
         url, label = self._address(fields)
         prefix = self._plain(fields, "custom_llm_provider")
         if model is None or url == "":
             return None
-        asked = services.asked(model, prefix, url)
+        asked = services.parse_model(model, prefix, url)
         if asked is None:
             cause = "names no provider, and none is known for it"
             self._notes.lost(fields.at("model"), cause, "write PROVIDER/MODEL")
             return None
-        if asked.url is None and (default := services.default_address(asked.prefix)):
-            variable, usual = default
-            given = self._source.environment.revealed(variable) or usual
-            return replace(asked, url=given or None)
+        if asked.url is None:
+            return self._at_default_address(fields, asked)
         return replace(asked, label=label)
+
+    def _at_default_address(self, fields: Fields, asked: Asked) -> Asked | None:
+        """The same at the address that LiteLLM takes where the configuration has none."""
+        environment = self._source.environment
+        variable = next(
+            filter(environment.revealed, services.address_variables(asked.prefix)), None
+        )
+        if variable is None:
+            return replace(asked, url=services.usual_address(asked.prefix))
+        environment.addresses.add(variable)
+        address = environment.revealed(variable) or ""
+        url, label = self._reached(address, fields.at("model"), f", the value of {variable}")
+        return replace(asked, url=url, label=label) if url else None
 
     def _plain(self, fields: Fields, name: str) -> str | None:
         """A text that is no secret; the value of a variable if it refers to one."""
@@ -56,12 +73,12 @@ class Providers:
             if name == "model" and not isinstance(value, str):
                 self._notes.lost(fields.at(name), "is no text", "name the model")
             return value if isinstance(value, str) and value else None
-        found = self._source.environment.revealed(variable)
-        if not found:
+        text = self._source.environment.revealed(variable)
+        if not text:
             cause = f"refers to {variable}, which has no value in any file"
             self._notes.lost(fields.at(name), cause, "name the file that has it with --env")
             return "" if name != "model" else None
-        return found
+        return text
 
     def _address(self, fields: Fields) -> tuple[str | None, str]:
         """The address, and the name of its host.
@@ -69,25 +86,34 @@ class Providers:
         The address is None if there is none, and empty if it is not known.
         """
         name = "api_base" if "api_base" in fields.rest() else "base_url"
-        given = self._plain(fields, name)
-        if not given:
-            return given, ""
-        compose = self._source.compose
-        url, remark, way_out = addresses.reached(given.rstrip("/"), compose)
-        if remark:
-            self._notes.taken(fields.at(name), f"url {url}, {remark}")
-        else:
-            self._notes.taken(fields.at(name), f"url {url}")
+        variable = referred(fields.rest().get(name))
+        address = self._plain(fields, name)
+        if not address:
+            return address, ""
+        if variable:
+            self._source.environment.addresses.add(variable)
+        return self._reached(address, fields.at(name))
+
+    def _reached(self, address: str, path: Path, source: str = "") -> tuple[str, str]:
+        """An address as the gateway reaches it, and the name of its host; see _address.
+
+        + path: the part of the file that gives it
+        + source: for the note, what else gives it
+        """
+        if addresses.has_login(address):
+            cause = "the address has a login in it, which llmrack does not send"
+            self._notes.lost(path, cause, "leave it out, and let the server ask for a key")
+            return "", ""
+        url, remark, way_out = addresses.reached(address.rstrip("/"), self._source.compose)
+        remark = f", {remark}" if remark else ""
+        self._notes.taken(path, f"url {addresses.shown(url)}{source}{remark}")
         if way_out:
-            cause = "nothing outside of the containers reaches it"
-            self._notes.lost(fields.at(name), cause, way_out)
+            self._notes.lost(path, "nothing outside of the containers reaches it", way_out)
         elif addresses.is_name_of_a_container(url):
-            self._notes.left_out(
-                fields.at(name),
-                "the name looks like a container's, and the gateway runs in none",
-                "name the compose file with --compose, or make the name known to the host",
-            )
-        return url, addresses.label(given)
+            remark = "the name looks like a container's, and the gateway runs in none"
+            way_out = "name the compose file with --compose, or make the name known to the host"
+            self._notes.taken(path, f"{remark}; {way_out}")
+        return url, addresses.label(address)
 
     def declared(self, fields: Fields, asked: Asked) -> dict[str, Any] | None:
         """The provider in the words of ``stack.yaml``; None, with a note, if there is none."""
@@ -116,10 +142,8 @@ class Providers:
             KINDS[provider["kind"]].model_validate(provider)
         except ValidationError as error:
             first = error.errors()[0]
-            text = str(first.get("ctx", {}).get("error", first["msg"]))
-            cause, _, way_out = text.partition("; ")
             where = "api_base" if first["loc"][:1] == ("url",) else "model"
-            self._notes.lost(fields.at(where), cause, way_out or "correct it")
+            self._notes.lost(fields.at(where), *explained(first))
             return False
         return True
 
@@ -129,58 +153,68 @@ class Providers:
         secret: dict[str, str] = {}
         variables = services.variables_of(asked.prefix, facts)
         environment = self._source.environment
+        needed = [name for name in facts.needs if name in facts.secrets]
+        # Without any of its credentials, a service of a cloud takes the role of the machine.
+        has_credentials = any(
+            name in fields.rest() or any(map(environment.value, variables.get(name, ())))
+            for name in needed
+        )
+        if needed and not has_credentials:
+            remark = "without keys, LiteLLM takes the role that the cloud gives the machine"
+            self._notes.taken(fields.at("model"), f"{remark}; give it to the gateway's host, too")
         for name in facts.settings:
-            given = self._plain_or_secret(fields, name, name in facts.secrets)
-            if given is None:
-                candidates = variables.get(name, ())
-                found = next((n for n in candidates if environment.value(n)), None)
-                if found is None and name in facts.needs and name in facts.secrets:
-                    found = facts.needs[name] or None
-                if found and name in facts.secrets:
-                    secret[name] = self._keys.named(found)
-                elif found and (value := environment.revealed(found)):
-                    plain[name] = value
-                elif name in facts.needs and (asked.prefix, name) in services.DEFAULTS:
-                    plain[name] = services.DEFAULTS[asked.prefix, name]
-                else:
-                    continue
-                text = "as LiteLLM takes it where the file does not say it"
-                self._notes.taken(fields.at("model"), f"{name}, {text}")
-            elif name in facts.secrets:
-                secret[name] = given
+            if name in fields.rest():
+                if name in facts.secrets or self._looks_secret(fields.rest()[name]):
+                    if key := self._keys.of(str(fields.pop(name)), name):
+                        secret[name] = key
+                        self._notes.taken(fields.at(name), f"secret_settings: the secret {key}")
+                elif text := self._setting(fields, name):
+                    plain[name] = text
+                continue
+            variable = next(filter(environment.value, variables.get(name, ())), None)
+            if variable is None and name in needed and has_credentials:
+                variable = facts.needs[name] or None
+            if variable and name in facts.secrets:
+                secret[name] = self._keys.named(variable)
+            elif variable and (value := environment.revealed(variable)):
+                plain[name] = value
+            elif name in facts.needs and (asked.prefix, name) in services.DEFAULTS:
+                plain[name] = services.DEFAULTS[asked.prefix, name]
             else:
-                plain[name] = given
-        found_settings = {"settings": plain, "secret_settings": secret}
-        return {name: values for name, values in found_settings.items() if values}
+                continue
+            text = "as LiteLLM takes it where the file does not say it"
+            self._notes.taken(fields.at("model"), f"{name}, {text}")
+        settings = {"settings": plain, "secret_settings": secret}
+        return {name: values for name, values in settings.items() if values}
 
-    def _plain_or_secret(self, fields: Fields, name: str, is_secret: bool) -> str | None:
-        """A setting: the name of its secret if it is one, else its value; None if it is absent."""
-        if name not in fields.rest():
-            return None
-        if is_secret:
-            key = self._keys.of(str(fields.pop(name)), name)
-            self._notes.taken(fields.at(name), f"secret_settings: the secret {key}")
-            return key
+    def _setting(self, fields: Fields, name: str) -> str | None:
+        """A setting that is no secret; None, with a note, if it has no value."""
         value = fields.rest()[name]
-        if not isinstance(value, str):
+        if isinstance(value, dict | list):
             fields.pop(name)
+            self._notes.lost(fields.at(name), "is no text", "write one value")
+            return None
+        text = self._plain(fields, name) if isinstance(value, str) else str(fields.pop(name))
+        if text:
             self._notes.taken(fields.at(name), f"settings: {name}")
-            return str(value)
-        plain = self._plain(fields, name)
-        if plain:
-            self._notes.taken(fields.at(name), f"settings: {name}")
-        return plain or None
+        return text or None
+
+    def _looks_secret(self, value: object) -> bool:
+        """Whether a value, or that of the variable that it refers to, has the form of a secret."""
+        variable = referred(value)
+        text = self._source.environment.revealed(variable) if variable else value
+        return is_secret(("settings", "value"), text)
 
     def _key(self, fields: Fields, asked: Asked) -> str | None:
-        given = fields.pop("api_key")
-        if given is None or given == "":
+        declared = fields.pop("api_key")
+        if declared is None or declared == "":
             variable = self._default_key(asked)
             if variable is None:
                 return None
             self._notes.taken(fields.at("model"), f"the secret {variable}, which LiteLLM sends")
             return self._keys.named(variable)
         label = asked.label or asked.prefix
-        name = self._keys.of(str(given), f"{label}_API_KEY")
+        name = self._keys.of(str(declared), f"{label}_API_KEY")
         if name is None:
             cause = "it only fills the place of a key"
             self._notes.left_out(fields.at("api_key"), cause, "")
@@ -190,40 +224,50 @@ class Providers:
 
     def _default_key(self, asked: Asked) -> str | None:
         """The variable with the key that LiteLLM sends where the configuration names none."""
+        environment = self._source.environment
         facts = services.facts_of(asked.prefix)
+        named = services.variables_of(asked.prefix, facts).get("api_key", ()) if facts else ()
+        for variable in (*named, *key_variables(asked.prefix)):
+            value = environment.value(variable)
+            if value and not is_no_key(value.reveal()):
+                return variable
         if facts is None:
-            usual = services.default_address(asked.prefix)
-            return services.default_key(asked.prefix) if usual and asked.url == usual[1] else None
-        names = services.variables_of(asked.prefix, facts).get("api_key", ())
-        found = next((name for name in names if self._source.environment.value(name)), None)
-        if found or not names:
-            return found
+            # Without a value, only a service needs one, and no server of one's own.
+            usual = services.usual_address(asked.prefix) or ""
+            is_service = usual.startswith("https://") and asked.url == usual
+            return key_variables(asked.prefix)[0] if is_service else None
         # A service that needs one, and no other credentials.
-        return names[0] if "api_key" in facts.needs and not asked.url else None
+        return named[0] if named and "api_key" in facts.needs and not asked.url else None
 
     def _headers(self, fields: Fields, prefix: str) -> dict[str, Any]:
         plain: dict[str, str] = {}
         secret: dict[str, str] = {}
-        if organization := self._plain(fields, "organization"):
+        is_plain = not self._looks_secret(fields.rest().get("organization"))
+        if is_plain and (organization := self._plain(fields, "organization")):
             plain["OpenAI-Organization"] = organization
             self._notes.taken(fields.at("organization"), "headers: OpenAI-Organization")
         for field in ("headers", "extra_headers"):
-            given = fields.pop(field)
-            for name, value in given.items() if isinstance(given, dict) else ():
+            declared = fields.pop(field)
+            for name, value in declared.items() if isinstance(declared, dict) else ():
                 where = (*fields.at(field), str(name))
                 if str(name).lower() in _USUAL_HEADERS:
-                    cause = "every request has it already"
-                    self._notes.left_out(where, cause, "")
-                elif referred(value) or _SECRET_HEADER.search(str(name)):
-                    key = self._keys.of(str(value), f"{prefix}_{name}")
-                    if key:
-                        secret[str(name)] = key
-                        self._notes.taken(where, f"secret_headers: the secret {key}")
-                else:
+                    self._notes.left_out(where, "every request has it already")
+                elif _is_plain(str(name), value):
                     plain[str(name)] = str(value)
                     self._notes.taken(where, f"headers: {name}")
-        found = {"headers": plain, "secret_headers": secret}
-        return {name: headers for name, headers in found.items() if headers}
+                elif key := self._keys.of(str(value), f"{prefix}_{name}"):
+                    secret[str(name)] = key
+                    self._notes.taken(where, f"secret_headers: the secret {key}")
+                else:
+                    self._notes.left_out(where, "it only fills the place of a key")
+        headers = {"headers": plain, "secret_headers": secret}
+        return {name: values for name, values in headers.items() if values}
+
+
+def _is_plain(header: str, value: object) -> bool:
+    """Whether the value of a header is no secret."""
+    is_known = _PLAIN_HEADER.search(header) is not None
+    return is_known and referred(value) is None and not is_secret(("headers", "value"), value)
 
 
 def label_of(asked: Asked, kind: str) -> str:

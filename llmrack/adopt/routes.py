@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from llmrack.adopt.grouping import Parts
+from llmrack.adopt.model_list import wrong_name
 from llmrack.adopt.notes import Notes, Path
 from llmrack.stack.types import is_wildcard
 
@@ -60,28 +61,35 @@ class Routing:
         return settings.get(name) if isinstance(settings, dict) else None
 
     def _strategy(self) -> str | None:
-        given = self._setting("router_settings", "routing_strategy")
-        if given is None:
+        declared = self._setting("router_settings", "routing_strategy")
+        if declared is None:
             return None
         path = ("router_settings", "routing_strategy")
-        if isinstance(given, str) and given in _STRATEGIES:
-            self._notes.taken(path, f"strategy: {_STRATEGIES[given]}")
-            return None if given == "simple-shuffle" else _STRATEGIES[given]
-        cause = f"the gateway has no strategy like {given}"
-        self._notes.left_out(path, cause, "choose among those of docs/routing.md; it is weighted")
+        if isinstance(declared, str) and declared in _STRATEGIES:
+            self._notes.taken(path, f"strategy: {_STRATEGIES[declared]}")
+            return None if declared == "simple-shuffle" else _STRATEGIES[declared]
+        cause = "the gateway has no such strategy, and shares requests by weight"
+        self._notes.lost(path, cause, "choose one of docs/routing.md, and declare it as strategy")
         return None
 
     def _read_aliases(self) -> None:
         for section, setting in _ALIAS_SETTINGS:
-            given = self._setting(section, setting)
-            for alias, target in given.items() if isinstance(given, dict) else ():
+            declared = self._setting(section, setting)
+            for alias, target in declared.items() if isinstance(declared, dict) else ():
                 path = (section, setting, str(alias))
                 name = target.get("model") if isinstance(target, dict) else target
+                if isinstance(target, dict) and target.get("hidden"):
+                    cause = "clients that list the names see this one, too"
+                    self._notes.left_out((*path, "hidden"), cause)
                 self._alias(path, str(alias), str(name))
 
     def _alias(self, path: Path, alias: str, target: str) -> None:
         parts = self._parts
-        if alias in parts.names:
+        if reason := wrong_name(alias):
+            self._notes.lost(path, *reason)
+        elif is_wildcard(alias):
+            self._notes.lost(path, "an alias is one name", "declare an alias for each name")
+        elif alias in parts.names:
             cause = f"{alias} is a model of model_list, too"
             self._notes.lost(path, cause, "give one of them another name")
         elif target in parts.mixes:
@@ -98,8 +106,8 @@ class Routing:
             self._notes.lost(path, cause, "declare the model, then the alias")
 
     def _chains(self, section: str, setting: str) -> Iterator[tuple[str, list[str]]]:
-        given = self._setting(section, setting)
-        for index, item in enumerate(given if isinstance(given, list) else []):
+        declared = self._setting(section, setting)
+        for index, item in enumerate(declared if isinstance(declared, list) else []):
             if not isinstance(item, dict) and not (
                 isinstance(item, str) and setting == "fallbacks"
             ):
@@ -129,9 +137,13 @@ class Routing:
 
     def _default(self, section: str, setting: str) -> list[str]:
         """The models that stand in for any other; LiteLLM takes plain names as such, too."""
-        given = self._setting(section, setting)
+        declared = self._setting(section, setting)
         path = (section, setting)
-        names = [item for item in given if isinstance(item, str)] if isinstance(given, list) else []
+        names = (
+            [item for item in declared if isinstance(item, str)]
+            if isinstance(declared, list)
+            else []
+        )
         chain = self._members(path, "*", names)
         if chain:
             self._notes.taken(path, f"default_chain: {', '.join(chain)}")

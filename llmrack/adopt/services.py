@@ -21,14 +21,11 @@ _KNOWN_NAMES = {
     "anthropic": ("claude-",),
 }
 _OLLAMA_CLOUD = ("ollama.com", "www.ollama.com", "api.ollama.com")
-# The variable with the address of a server, and the address without it.
-_ADDRESSES = {
-    "openai": ("OPENAI_BASE_URL", "https://api.openai.com/v1"),
-    "ollama": ("OLLAMA_API_BASE", "http://127.0.0.1:11434"),
-    "ollama_chat": ("OLLAMA_API_BASE", "http://127.0.0.1:11434"),
-    "hosted_vllm": ("HOSTED_VLLM_API_BASE", ""),
-    "lm_studio": ("LM_STUDIO_API_BASE", ""),
-    "litellm_proxy": ("LITELLM_PROXY_API_BASE", ""),
+# The address of a server that is asked without any.
+_USUAL_ADDRESSES = {
+    "openai": "https://api.openai.com/v1",
+    "ollama": "http://127.0.0.1:11434",
+    "ollama_chat": "http://127.0.0.1:11434",
 }
 # Variables that LiteLLM reads for a setting, beside the one that its list names; and what it takes
 # without any (AZURE_DEFAULT_API_VERSION of 1.106.12).
@@ -59,7 +56,7 @@ class Asked:
     label: str = ""
 
 
-def asked(model: str, prefix: str | None, url: str | None) -> Asked | None:
+def parse_model(model: str, prefix: str | None, url: str | None) -> Asked | None:
     """How LiteLLM asks for ``model``; None if it would not know either.
 
     + prefix: ``custom_llm_provider``
@@ -69,20 +66,21 @@ def asked(model: str, prefix: str | None, url: str | None) -> Asked | None:
     first, slash, rest = model.partition("/")
     if slash and rest:
         return Asked(first, rest, url)
-    for known, beginnings in _KNOWN_NAMES.items():
+    for known_prefix, beginnings in _KNOWN_NAMES.items():
         if model.startswith(beginnings):
-            return Asked(known, model, url)
+            return Asked(known_prefix, model, url)
     return None
 
 
-def default_address(prefix: str) -> tuple[str, str] | None:
-    """The variable with the address of a server, and the address without it; None if unknown."""
-    return _ADDRESSES.get(prefix)
+def address_variables(prefix: str) -> tuple[str, ...]:
+    """The variables with the address of a server; the first one that is set counts."""
+    facts = provider_facts().get(prefix)
+    return facts.addresses if facts else ()
 
 
-def default_key(prefix: str) -> str | None:
-    """The variable with the key of a server in OpenAI's form that LiteLLM reads by itself."""
-    return {"openai": "OPENAI_API_KEY"}.get(prefix)
+def usual_address(prefix: str) -> str | None:
+    """The address of a server that is asked without any; None if LiteLLM or nobody knows it."""
+    return _USUAL_ADDRESSES.get(prefix)
 
 
 def kind_of(prefix: str, url: str | None) -> dict[str, Any] | None:
@@ -92,11 +90,11 @@ def kind_of(prefix: str, url: str | None) -> dict[str, Any] | None:
     except ValueError:
         # The check of the provider says what is wrong with it.
         host = ""
-    known = KIND_OF_PREFIX.get(prefix, "openai-compatible" if prefix in _OPENAI_FORM else "")
-    if known == "ollama-remote" and host in _OLLAMA_CLOUD:
+    kind = KIND_OF_PREFIX.get(prefix, "openai-compatible" if prefix in _OPENAI_FORM else "")
+    if kind == "ollama-remote" and host in _OLLAMA_CLOUD:
         return {"kind": "ollama-cloud"}
-    if known:
-        return {"kind": known, "url": url} if url else None
+    if kind:
+        return {"kind": kind, "url": url} if url else None
     if prefix not in provider_facts():
         return None
     return {"kind": "litellm", "prefix": prefix, **({"url": url} if url else {})}
@@ -122,5 +120,5 @@ def facts_of(prefix: str) -> ProviderFacts | None:
 def variables_of(prefix: str, facts: ProviderFacts) -> dict[str, tuple[str, ...]]:
     """By setting, the variables that LiteLLM reads where the configuration does not give it."""
     needed = {name: (variable,) for name, variable in facts.needs.items() if variable}
-    own = {name: names for (of, name), names in _VARIABLES.items() if of == prefix}
-    return needed | own
+    others = {name: names for (service, name), names in _VARIABLES.items() if service == prefix}
+    return needed | others

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from llmrack.components.engines import engine_of
 from llmrack.components.gateway.service import SOCKET
+from llmrack.components.old_services.services import old_services
 from llmrack.resources.look import ListenerSeen, Look, Seen
 from llmrack.stack.engines import instances
 from llmrack.stack.fleet import EXPORTER_PORT, GATEWAY_GROUP, MONITOR_GROUP, Fleet, Host, bracketed
@@ -83,10 +84,16 @@ def holder_of(
 def taken(stack: Stack, fleet: Fleet, host: Host, seen: Seen) -> list[str]:
     """For each port that another program has taken: that program, and the way out."""
     planned = [listener for listener in listeners(stack, fleet, host) if listener.setting]
-    return [reason for listener in planned for reason in _in_the_way(listener, seen)]
+    # What `replaces` names makes room.
+    leaving = old_services(seen).values()
+    staying = [
+        other for other in seen.listeners if not any(service.holds(other) for service in leaving)
+    ]
+    after = replace(seen, listeners=staying)
+    return [reason for listener in planned for reason in _in_the_way(listener, host, after)]
 
 
-def _in_the_way(planned: Listener, seen: Seen) -> Iterator[str]:
+def _in_the_way(planned: Listener, host: Host, seen: Seen) -> Iterator[str]:
     socket = seen.units.get(SOCKET)
     is_active = socket is not None and socket.active == "active"
     holder = holder_of(planned.bind, planned.port, seen.listeners, is_active)
@@ -94,8 +101,8 @@ def _in_the_way(planned: Listener, seen: Seen) -> Iterator[str]:
         return
     yield (
         f"port {planned.port}, which is for {planned.server}, is taken: {holder} listens at "
-        f"{holder.address}; stop that, and see that it stays so after a reboot, or set "
-        f"{planned.setting} to another port"
+        f"{holder.address}; `llmrack adopt {host.name}` shows how to take it over, `replaces` lets "
+        f"a deploy stop it for good, or set {planned.setting} to another port"
     )
 
 

@@ -11,6 +11,7 @@ from llmrack.components.gpu import gpu
 from llmrack.components.listeners import listeners
 from llmrack.components.monitor import monitor
 from llmrack.components.monitor.prometheus import PrometheusConfiguration
+from llmrack.components.old_services.replacement import NoLongerReplaced, kept_replaced
 from llmrack.components.system import system
 from llmrack.resources.change import Resource
 from llmrack.resources.files import EnvironmentFile, File
@@ -38,7 +39,11 @@ def by_component(
         system.resources(site, host, nonce),
         gpu.resources(host) if is_engine(stack, host) else [],
         *(engine.resources(stack, fleet, host, arch) for engine in ENGINES.values()),
-        gateway.resources(site, host, nonce, credentials),
+        # The gateway has its port by then, and the engine has left another's.
+        [
+            *gateway.resources(site, host, nonce, credentials),
+            NoLongerReplaced(kept_replaced(stack, host)),
+        ],
         monitor.resources(site, host, nonce),
     )
     return dict(zip(COMPONENTS, resources, strict=True))
@@ -54,6 +59,8 @@ def plan_text(site: Site, host: Host, files: bool) -> str:
         )
     listening = ", ".join(map(str, listeners(site.stack, site.fleet, host)))
     lines.append(f"  listens on {listening}" if listening else "  listens on nothing")
+    if replaced := kept_replaced(site.stack, host):
+        lines.append(f"  replaces {', '.join(replaced)}")
     if site.stack.litellm and GATEWAY_GROUP in host.groups:
         lines.append(f"  LiteLLM's own settings: {_own_settings(site.stack.litellm)}")
     if host.proxy:

@@ -8,6 +8,7 @@ from llmrack.components.gpu import gpu
 from llmrack.components.gpu.driver import GpuDriverFilesGone
 from llmrack.components.monitor import monitor
 from llmrack.components.monitor.prometheus import SERVICE
+from llmrack.components.old_services.replacement import NoLongerReplaced
 from llmrack.components.system.account_removal import AccountGone
 from llmrack.components.system.authority import AuthorityGone
 from llmrack.components.system.system import VERSION
@@ -96,6 +97,7 @@ def _system(host: Host, home: Home) -> list[Resource]:
     folders = [f"{home.folder}/{part}" for part in parts]
     folders += [folder for engine in ENGINES.values() for folder in engine.home_folders(host)]
     return [
+        NoLongerReplaced(),
         PathsGone(
             "Files of the service user",
             (home.config, home.cache),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 
 import gevent
@@ -17,6 +18,9 @@ from llmrack.hosts.connection import (
     reason,
     transport,
 )
+
+# Paramiko would print what it raises, too, with a traceback.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
 def connect(host: Host) -> None:

@@ -113,6 +113,7 @@ class Change:
     + secrets: names of the secrets that it brings to the host
     + edited: paths of files in which it undoes an edit
     + installs: whether it installs Debian packages, which write to /usr
+    + includes: names of resources that follow, which it changes as well
     """
 
     resource: str
@@ -121,6 +122,7 @@ class Change:
     secrets: tuple[str, ...] = ()
     edited: tuple[str, ...] = ()
     installs: bool = False
+    includes: tuple[str, ...] = ()
 
 
 class Resource(Protocol):
@@ -140,10 +142,12 @@ class Resource(Protocol):
 def plan(resources: Collection[Resource], seen: Seen) -> list[Change]:
     """The changes that make a host as declared, in the order of ``resources``."""
     changes: list[Change] = []
+    changed: list[str] = []
     for resource in resources:
-        change = resource.change(seen, [done.resource for done in changes])
+        change = None if resource.name in changed else resource.change(seen, changed)
         if change:
             changes.append(change)
+            changed += [change.resource, *change.includes]
     return changes
 
 

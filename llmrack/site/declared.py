@@ -13,6 +13,7 @@ from pyinfra.connectors.sshuserclient.client import get_ssh_config
 from pyinfra.context import ctx_state
 from pyinfra_cli.exceptions import UnexpectedExternalError
 from pyinfra_cli.inventory import make_inventory
+from pyinfra_cli.util import PYTHON_CODES
 
 from llmrack.problems import DeclarationError, Problem, unusable
 from llmrack.secrets.places import Places
@@ -57,6 +58,8 @@ def open_inventory(inventory: str, folder: Path) -> Inventory:
         raise FileNotFoundError(f"there is no inventory {inventory!r}: name it with --inventory")
     state = State()
     state.cwd = str(folder)
+    # pyinfra keeps files by their names, and another folder may have had one of the same name.
+    PYTHON_CODES.clear()
     with ctx_state.use(state):
         try:
             hosts: Inventory = make_inventory(inventory, cwd=str(folder))

@@ -1,13 +1,13 @@
 """Names in the section ``litellm`` of a stack that the pinned LiteLLM does not know.
 
 The gateway's gate finds them, too (shipped/gateway/strict_check.py); this check needs no host, and
-knows the lines. ``make litellm-names`` writes the list.
+knows the lines. `make lock` writes the list (tools/litellm_names.py).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from llmrack.problems import Problem, nearest
 from llmrack.resources.script import TEMPLATES
@@ -40,19 +40,32 @@ def unknown_names(d: Declaration, bundle: Bundle | None) -> list[Problem]:
         settings = sections.get(section)
         for name in settings if isinstance(settings, dict) else {}:
             wrong.append(((section, name), name, known[section]))
-    settings = sections.get("litellm_settings")
-    own = sections.get("callback_settings")
-    callbacks = {*known["callbacks"], *(own if isinstance(own, dict) else {})}
-    for kind in CALLBACKS:
-        named = settings.get(kind) if isinstance(settings, dict) else None
-        for index, name in enumerate(named if isinstance(named, list) else []):
-            if isinstance(name, str) and "." not in name:
-                wrong.append((("litellm_settings", kind, str(index)), name, callbacks))
-    return [
+    problems = [
         _problem(d, path, f"{name!r} is not known to LiteLLM {version}", _hint(name, valid))
         for path, name, valid in wrong
         if name not in valid
     ]
+    return [*problems, *_unknown_callbacks(d, known)]
+
+
+def _unknown_callbacks(d: Declaration, known: Mapping[str, Collection[str]]) -> Iterator[Problem]:
+    """The callbacks that a setting does not take, with the settings that do."""
+    settings = d.stack.litellm.get("litellm_settings")
+    chosen = d.stack.litellm.get("callback_settings")
+    for kind in CALLBACKS:
+        valid = {*known[kind], *(chosen if isinstance(chosen, dict) else {})}
+        named = settings.get(kind) if isinstance(settings, dict) else None
+        for index, name in enumerate(named if isinstance(named, list) else []):
+            if not isinstance(name, str) or "." in name or name in valid:
+                continue
+            others = [other for other in CALLBACKS if name in known[other]]
+            if others:
+                cause = f"LiteLLM {known['version']} does not take {name!r} here"
+                way_out = f"write it in {' or '.join(others)}"
+            else:
+                cause = f"{name!r} is not known to LiteLLM {known['version']}"
+                way_out = _hint(name, valid)
+            yield _problem(d, ("litellm_settings", kind, str(index)), cause, way_out)
 
 
 def _hint(name: str, valid: Iterable[str]) -> str:

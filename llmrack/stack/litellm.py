@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from llmrack.problems import CauseAndWayOut
+
 Sections = dict[str, Any]
 # A key path in ``stack.yaml``, as Declaration.lines has it.
 Path = tuple[str, ...]
-CauseAndWayOut = tuple[str, str]
 
 REFERENCE = "os.environ/"
 _NAME = re.compile(re.escape(REFERENCE) + r"(.*)", re.DOTALL)
@@ -34,6 +35,8 @@ CALLBACKS = (
     "service_callback",
     "audit_log_callbacks",
 )
+# The list of pass-through endpoints.
+ENDPOINTS = ("general_settings", "pass_through_endpoints")
 
 _KEYS = "would change who may ask the gateway", "declare clients under 'keys'"
 _DATABASE = (
@@ -58,10 +61,13 @@ _PROXY = (
     "use the settings proxy and no_proxy in group_data",
 )
 _LOGGED = "would print what clients say", "leave it out"
+# Every setting that leads to LiteLLM's get_instance_fn, or to importlib or exec; the probe
+# python_modules_come_from_known_settings of tests/contract counts the places.
 MODULE = (
     "names a Python module, and a gateway has only its own programs",
     "use one of LiteLLM's own integrations",
 )
+PROGRAM = "has a program in it, and a gateway has only its own programs", MODULE[1]
 _SET = "is set by llmrack itself", "leave it out"
 
 
@@ -94,6 +100,10 @@ REFUSED: Mapping[str, Mapping[str, CauseAndWayOut]] = {
         ),
         "config_path": ("would read settings from another file", "write them here"),
         **_same(MODULE, "custom_provider_map pre_call_rules post_call_rules"),
+        "guardrails": (
+            "has an old form, which may name Python modules",
+            "use the section guardrails",
+        ),
     },
     "general_settings": {
         "master_key": (
@@ -171,6 +181,10 @@ REFUSED_SECTIONS: Mapping[str, CauseAndWayOut] = {
         "declare them under 'providers' and 'models'",
     ),
     "include": ("would read settings from another file", "write them here"),
+    "mcp_tools": (
+        "names Python modules, and a gateway has only its own programs",
+        "run the tools as an MCP server, and declare that under mcp_servers",
+    ),
 }
 # Variables that a stack cannot set; names are compared in capitals.
 _VARIABLES: Mapping[str, CauseAndWayOut] = {
@@ -179,18 +193,30 @@ _VARIABLES: Mapping[str, CauseAndWayOut] = {
         "LITELLM_MASTER_KEY LITELLM_MODE LITELLM_OFFLINE_MODE LITELLM_LOCAL_MODEL_COST_MAP "
         "OLLAMA_API_BASE OLLAMA_API_KEY GRACEFUL_SHUTDOWN_TIMEOUT SSL_CERT_FILE CONFIG_FILE_PATH "
         "REQUESTS_CA_BUNDLE "
-        "NUM_WORKERS LITELLM_SALT_KEY CREDENTIALS_DIRECTORY NOTIFY_SOCKET",
+        "NUM_WORKERS LITELLM_SALT_KEY CREDENTIALS_DIRECTORY NOTIFY_SOCKET JSON_LOGS "
+        "LITELLM_USE_CHAT_COMPLETIONS_URL_FOR_ANTHROPIC_MESSAGES",
     ),
-    **_same(_DATABASE, "DATABASE_URL DIRECT_URL DATABASE_URL_READ_REPLICA STORE_MODEL_IN_DB"),
-    **_same(_UPSTREAM, "SSL_VERIFY"),
+    **_same(
+        _DATABASE,
+        "DATABASE_URL DIRECT_URL DATABASE_URL_READ_REPLICA STORE_MODEL_IN_DB "
+        "STORE_PROMPTS_IN_SPEND_LOGS",
+    ),
+    **_same(_ROUTES, "USE_LITELLM_PROXY DISABLE_AIOHTTP_TRANSPORT REQUEST_TIMEOUT"),
+    # OpenAI's SDK sends its variables to every server that is asked in OpenAI's form.
+    **_same(
+        _UPSTREAM,
+        "SSL_VERIFY SSL_CERTIFICATE SSL_SECURITY_LEVEL OPENAI_CUSTOM_HEADERS OPENAI_ORG_ID "
+        "OPENAI_ORGANIZATION OPENAI_PROJECT_ID",
+    ),
     **_same(_PROXY, "HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY"),
     **_same(_LOGGED, "LITELLM_LOG LITELLM_DISABLE_REDACT_SECRETS DETAILED_DEBUG"),
     # LiteLLM ignores these in its configuration (_BLOCKED_ENV_KEYS, 1.106.12).
     **_same(
         ("is ignored by LiteLLM", "leave it out"),
-        "PATH LD_PRELOAD LD_LIBRARY_PATH PYTHONPATH PYTHONSTARTUP PYTHONHOME HOME USER SHELL "
-        "LOGNAME",
+        "PATH LD_PRELOAD LD_LIBRARY_PATH DYLD_LIBRARY_PATH DYLD_INSERT_LIBRARIES PYTHONPATH "
+        "PYTHONSTARTUP PYTHONHOME HOME USER SHELL LOGNAME LITELLM_ENABLE_MCP_STDIO",
     ),
+    "LITELLM_WORKER_STARTUP_HOOKS": MODULE,
 }
 _PREFIXES: Mapping[str, CauseAndWayOut] = {
     "LLMRACK_": _SET,
@@ -198,17 +224,6 @@ _PREFIXES: Mapping[str, CauseAndWayOut] = {
     "WATCHDOG_": _SET,
     "LITELLM_CONFIG_BUCKET_": ("would read settings from elsewhere", "write them here"),
 }
-# By custom, a setting whose name ends like this holds a secret.
-_SECRET_NAME = re.compile(
-    r"(?i)(^|[_-])(api_?key|access_?key|secret_?key|private_?key|auth_?key|key|token|secret"
-    r"|password|passwd|credentials?|authorization|auth_value|cookie|webhook_url|dsn)$"
-)
-# Of a number, only this is a secret.
-_PASSWORD_NAME = re.compile(r"(?i)(password|passwd|secret)$")
-# No secret, for all its name.
-_PUBLIC_NAME = re.compile(r"(?i)public_?key$")
-# A value that is a secret wherever it stands: of an HTTP header, of an API, in an address.
-_SECRET_VALUE = re.compile(r"(?i)^(bearer|basic) \S|\bsk-[\w-]{8}|://[^/\s:@]*:[^/\s@]+@")
 
 
 def refused_variable(name: str) -> CauseAndWayOut | None:
@@ -232,7 +247,7 @@ def values(sections: object, path: Path = ()) -> Iterator[tuple[Path, object]]:
         yield from values(value, (*path, str(key)))
 
 
-def referred(value: object) -> str | None:
+def named_secret(value: object) -> str | None:
     """The name of the secret that LiteLLM puts in place of a value, or of its end; else None."""
     match = _NAME.search(value) if isinstance(value, str) else None
     return match[1] if match else None
@@ -240,15 +255,4 @@ def referred(value: object) -> str | None:
 
 def secrets_of(sections: Sections) -> list[str]:
     """Names of the secrets that ``sections`` refers to, sorted."""
-    return sorted({name for _, value in values(sections) if (name := referred(value))})
-
-
-def is_secret(path: Path, value: object) -> bool:
-    """Whether a value is a secret by the name of its setting, or by its form."""
-    name = next((part for part in reversed(path) if not part.isdigit()), "")
-    if isinstance(value, int) and not isinstance(value, bool):
-        return _PASSWORD_NAME.search(name) is not None
-    if not isinstance(value, str) or not value or REFERENCE in value:
-        return False
-    by_name = _SECRET_NAME.search(name) and not _PUBLIC_NAME.search(name)
-    return bool(by_name or _SECRET_VALUE.search(value))
+    return sorted({name for _, value in values(sections) if (name := named_secret(value))})

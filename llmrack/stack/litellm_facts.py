@@ -35,6 +35,7 @@ class ProviderFacts:
     + openai: whether it is asked for chats in OpenAI's form
     + header: the header that LiteLLM sends the key in, ``bearer`` for a bearer token, or None
     + base: the address that LiteLLM asks by itself; None if there is none for all users
+    + addresses: the variables that LiteLLM reads for an address, the first one that is set counts
     + list: None if LiteLLM knows no list of models
     + needs: LiteLLM's parameters that it cannot do without, with the names of their variables
     + settings, secrets: the provider's own parameters, and those whose values are secrets
@@ -44,6 +45,7 @@ class ProviderFacts:
     openai: bool
     header: str | None
     base: str | None
+    addresses: tuple[str, ...]
     list: ModelList | None
     needs: Mapping[str, str]
     settings: tuple[str, ...]
@@ -69,6 +71,7 @@ def _facts(entry: dict[str, Any]) -> ProviderFacts:
         openai=entry["openai"],
         header=entry["header"],
         base=entry["base"],
+        addresses=tuple(entry["addresses"]),
         list=ModelList(**listed) if listed else None,
         needs=entry["needs"],
         settings=(*shared["settings"], *entry["settings"]),

@@ -8,18 +8,19 @@ from urllib.parse import parse_qsl
 
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
-from llmrack.problems import misspelt, nearest
+from llmrack.problems import CauseAndWayOut, nearest
+from llmrack.shipped.gateway.misspelt import misspelt
 from llmrack.stack.kinds import Kind
 from llmrack.stack.litellm_facts import ProviderFacts, litellm_version, provider_facts
-from llmrack.stack.provider import CauseAndWayOut
-from llmrack.stack.remote_provider import PaidProvider, SecretName
-from llmrack.stack.types import no_reference
+from llmrack.stack.remote_provider import PaidProvider
+from llmrack.stack.types import SecretName, no_reference
 
 # Prefixes of servers that have a kind of their own, which knows more of them.
 KIND_OF_PREFIX = {
     "openai": "openai-compatible",
     "openai_like": "openai-compatible",
     "custom_openai": "openai-compatible",
+    "aiohttp_openai": "openai-compatible",
     "text-completion-openai": "openai-compatible",
     "hosted_vllm": "vllm",
     "vllm": "vllm",
@@ -135,9 +136,21 @@ class LiteLLMProvider(PaidProvider):
         return super().base or None
 
     @property
+    def address_variables(self) -> tuple[str, ...]:
+        """Those that LiteLLM reads; it reads none beside a declared address."""
+        return () if self.url else self.facts.addresses
+
+    @property
     def keyless(self) -> str | None:
-        """The word ``none`` at an address of its own; nothing beside other credentials."""
-        return "none" if self.url and not self.secret_settings else None
+        """The word ``none`` at an address of its own; nothing beside other credentials or a role.
+
+        AWS's services take a key for a token, and nothing for the role of the machine.
+        """
+        return "none" if self.url and not self.secret_settings and not self._is_of_aws else None
+
+    @property
+    def _is_of_aws(self) -> bool:
+        return "aws_access_key_id" in self.facts.needs
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -218,9 +231,13 @@ class LiteLLMProvider(PaidProvider):
         credentials = {"api_key", *self.facts.secrets}
         roles = [name for name in self.settings if name.endswith(("_role_name", "_profile_name"))]
         others = [name for name in given & credentials if name not in self.facts.needs]
+        # Without any credentials, LiteLLM takes the role that AWS gives the gateway's machine.
+        has_machines_role = self._is_of_aws and not given & credentials
         for name, variable in lacking.items():
             # A key may also be a role, a token, or nothing at an address of one's own.
-            if name in credentials and (roles or others or (name == "api_key" and self.url)):
+            if name in credentials and (
+                roles or others or has_machines_role or (name == "api_key" and self.url)
+            ):
                 continue
             called = f" ({variable})" if variable else ""
             field = {"api_key": "api_key", "api_base": "url"}.get(name)

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from llmrack.problems import DeclarationError, Problem, nearest
+from llmrack.problems import DeclarationError, Problem, nearest, unusable
 from llmrack.stack.keys import Key
 from llmrack.stack.litellm_facts import provider_facts
 from llmrack.stack.models import Adapter, Create, Model
@@ -41,16 +41,16 @@ def load_stack(path: Path, name: str | None = None) -> tuple[Stack, Lines]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise _whole(name, "there is no such file", "copy stack.yaml from the project") from None
+        raise unusable(name, "there is no such file", "copy stack.yaml from the project") from None
     except (OSError, ValueError) as error:
-        raise _whole(name, f"cannot be read ({error})", "make it a readable text file") from None
+        raise unusable(name, f"cannot be read ({error})", "make it a readable text file") from None
     data, lines, repeated = parse_yaml(name, text)
     if data is None:
-        raise _whole(name, "is empty", "start with 'providers:' and 'models:'")
+        raise unusable(name, "is empty", "start with 'providers:' and 'models:'")
     if repeated:
         raise DeclarationError(repeated)
     if not isinstance(data, dict):
-        raise _whole(name, "is not a mapping", "start with 'providers:' and 'models:'")
+        raise unusable(name, "is not a mapping", "start with 'providers:' and 'models:'")
     try:
         return _with_authorities(name, path.parent, Stack.model_validate(data), lines), lines
     except ValidationError as error:
@@ -110,15 +110,11 @@ def load_settings(host: str, data: Mapping[str, Any], name: str = "group_data") 
             if any(part.startswith(other_kind) for part in parts):
                 continue
             where = ".".join(part for part in parts if "[" not in part)
-            cause, way_out = _explained(detail)
+            cause, way_out = explained(detail)
             if detail["type"] == "extra_forbidden":
                 cause, way_out = unknown_setting(where)
             problems.append(Problem(name, f"{where} (host {host})", cause, way_out))
         raise DeclarationError(problems) from None
-
-
-def _whole(name: str, cause: str, way_out: str) -> DeclarationError:
-    return DeclarationError([Problem(name, "", cause, way_out)])
 
 
 def _explain(
@@ -137,7 +133,7 @@ def _explain(
             for index, part in enumerate(detail["loc"])
             if part != "[key]" and not (index == 2 and detail["loc"][0] == "providers")
         )
-        cause, way_out = _explained(detail)
+        cause, way_out = explained(detail)
         if detail["type"] == "extra_forbidden":
             cause, way_out = unknown(path, "key", _valid_keys(data, path))
         if detail["type"] == "union_tag_invalid":
@@ -178,7 +174,7 @@ def _valid_keys(data: dict[str, Any], path: tuple[str, ...]) -> Iterable[str]:
     return KINDS[kind].model_fields
 
 
-def _explained(detail: ErrorDetails) -> tuple[str, str]:
+def explained(detail: ErrorDetails) -> tuple[str, str]:
     """Cause and way out of an error that pydantic found. They never repeat the value."""
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "too_short":

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from llmrack.problems import misspelt
+from llmrack.shipped.gateway.misspelt import misspelt
 
 # Go's duration, bare seconds, or a negative number for "for ever".
 Duration = Annotated[

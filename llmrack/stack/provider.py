@@ -13,14 +13,13 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from llmrack.problems import CauseAndWayOut
 from llmrack.stack.fleet import Host
 from llmrack.stack.instances import Instance
 from llmrack.stack.kinds import Kind
 from llmrack.stack.models import Model
 from llmrack.stack.types import Closed, Seconds, is_wildcard
 
-# Why a declaration is wrong, and what to do.
-CauseAndWayOut = tuple[str, str]
 # The levels of thinking that a model is asked by unless it is declared otherwise.
 USUAL_LEVELS = ("low", "medium", "high")
 
@@ -159,6 +158,11 @@ class BaseProvider(Closed, ABC):
     def parameters(self) -> Mapping[str, str]:
         """More of LiteLLM's parameters, with references to secrets."""
         return {}
+
+    @property
+    def address_variables(self) -> tuple[str, ...]:
+        """Environment variables that would lead LiteLLM's requests for it elsewhere."""
+        return ()
 
     @property
     def lists_models(self) -> bool:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field
 
+from llmrack.problems import CauseAndWayOut
 from llmrack.stack.kinds import MODES, Kind
 from llmrack.stack.litellm_provider import LiteLLMProvider
 from llmrack.stack.ollama.providers import (
@@ -15,7 +16,6 @@ from llmrack.stack.ollama.providers import (
     OllamaProvider,
     OllamaRemoteProvider,
 )
-from llmrack.stack.provider import CauseAndWayOut
 from llmrack.stack.remote_provider import PaidProvider, RemoteProvider
 
 # Hosts of services, and the base addresses below which they answer (from their own pages on the

@@ -10,10 +10,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
-from llmrack.stack.provider import BaseProvider, CauseAndWayOut
-from llmrack.stack.types import Seconds, no_reference
+from llmrack.problems import CauseAndWayOut
+from llmrack.stack.provider import BaseProvider
+from llmrack.stack.types import SECRET_NAME, Seconds, SecretName, no_reference
 
-SECRET_NAME = re.compile(r"^[A-Z][A-Z0-9_]{0,99}$")
 # A field name of HTTP (RFC 9110, 5.1), and a value without what could end its line.
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
 HeaderValue = Annotated[
@@ -21,7 +21,6 @@ HeaderValue = Annotated[
     StringConstraints(pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$"),
     AfterValidator(no_reference),
 ]
-SecretName = Annotated[str, StringConstraints(pattern=SECRET_NAME.pattern)]
 UrlPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._~/-]*$")]
 # Names of parameters in an address whose values are keys.
 _SECRET_PARAMETER = re.compile(

@@ -17,10 +17,11 @@ from pydantic import (
 )
 
 from llmrack.problems import nearest
+from llmrack.stack.old_services import OldServices
 from llmrack.stack.ollama_environment import ExtraName, OllamaEnvironment, Text, unknown_variable
 from llmrack.stack.proxy_types import Exemptions, ProxyAddress
 from llmrack.stack.removed import unknown
-from llmrack.stack.types import Sha256
+from llmrack.stack.types import SecretName, Sha256
 
 
 def _address(value: str) -> str:
@@ -43,8 +44,6 @@ AbsolutePath = Annotated[
 UnixName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
 # Files of the machine that deploys may be called anything that stands on one line.
 LocalPath = Annotated[str, StringConstraints(pattern=r"^[^\p{C}\p{Zl}\p{Zp}]+$")]
-# As stack.yaml has them.
-SecretName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,99}$")]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9._~:/@%+\[\]-]+$")]
 
 # systemd's MemoryMax=: bytes with a suffix, or a share of the host's memory.
@@ -68,7 +67,7 @@ OWN_PREFIXES = ("service_", "gpu_", "ollama_", "gateway_", "monitor_")
 OWN_NAMES = (
     *("stack_file", "env_file", "secrets_file", "address", "bundle"),
     *("proxy", "proxy_login", "no_proxy", "ca_file"),
-    *("keep_edits", "remove_models"),
+    *("keep_edits", "remove_models", "replaces"),
 )
 
 
@@ -115,6 +114,7 @@ class Settings(BaseModel):
     ca_file: LocalPath | None = None
     keep_edits: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
     remove_models: bool = False
+    replaces: OldServices = ()
 
     service_user: UnixName = "llm"
     service_home: AbsolutePath = "/home/llm"

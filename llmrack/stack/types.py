@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
@@ -17,6 +18,8 @@ def no_reference(value: str) -> str:
     return value
 
 
+SECRET_NAME = re.compile(r"^[A-Z][A-Z0-9_]{0,99}$")
+SecretName = Annotated[str, StringConstraints(pattern=SECRET_NAME.pattern)]
 # A public model name may have a tag ("llama3.1:8b") or a namespace ("org/name"), but no character
 # that a shell, YAML, Jinja or systemd would interpret.
 ModelName = Annotated[

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from llmrack.problems import DeclarationError, Problem
+from llmrack.problems import DeclarationError, Problem, unusable
 
 Lines = Mapping[tuple[str, ...], int]
 # Far more than the largest stack has; references to references make more of a few lines.
@@ -21,8 +21,8 @@ def parse_yaml(name: str, text: str) -> tuple[Any, Lines, list[Problem]]:
 
     + name: the file's name in messages
 
-    The data is None for an empty text. Of a key that stands twice, YAML silently takes the last
-    one. Raises DeclarationError for what is no YAML, for a key that is no text, for references that
+    The data is None for an empty text. If a key stands twice, YAML silently takes the last one.
+    Raises DeclarationError for what is no YAML, for a key that is no text, for references that
     repeat too much, and for too deep a nesting.
     """
     try:
@@ -37,10 +37,10 @@ def parse_yaml(name: str, text: str) -> tuple[Any, Lines, list[Problem]]:
             raise DeclarationError(reader.wrong)
         return loader.construct_document(node), reader.lines, reader.repeated
     except RecursionError:
-        raise _whole(name, "is nested too deeply", "write it with fewer levels") from None
+        raise unusable(name, "is nested too deeply", "write it with fewer levels") from None
     except ValueError as error:
         # PyYAML reads what looks like a date as one.
-        raise _whole(name, f"has a date that is in no calendar ({error})", "correct it") from None
+        raise unusable(name, f"has a date that is in no calendar ({error})", "correct it") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         cause = f"is not YAML ({getattr(error, 'problem', None) or 'cannot be parsed'})"
@@ -68,7 +68,7 @@ class _Reader:
         self.lines.setdefault(path, node.start_mark.line + 1)
         if len(self.lines) > _MOST_ENTRIES:
             cause = f"has more than {_MOST_ENTRIES:,} entries"
-            raise _whole(self._name, cause, "repeat less by YAML's references (&name, *name)")
+            raise unusable(self._name, cause, "repeat less by YAML's references (&name, *name)")
         if isinstance(node, yaml.MappingNode):
             self._walk_mapping(node, path)
         elif isinstance(node, yaml.SequenceNode):
@@ -91,7 +91,3 @@ class _Reader:
             seen.add(str(key.value))
             self.lines[inner] = line
             self.walk(value, inner)
-
-
-def _whole(name: str, cause: str, way_out: str) -> DeclarationError:
-    return DeclarationError([Problem(name, "", cause, way_out)])

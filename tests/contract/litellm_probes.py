@@ -14,6 +14,7 @@ import importlib
 import inspect
 import json
 import os
+import re
 import sys
 import traceback
 from collections.abc import Awaitable, Callable
@@ -253,11 +254,39 @@ def settings_are_known() -> None:
     assert {"master_key", "custom_auth"} <= set(known["general_settings"])
     assert {"guardrails", "mcp_servers", "callback_settings"} <= set(known["sections"])
     assert {"cache", "callbacks", "turn_off_message_logging"} <= set(known["litellm_settings"])
-    assert {"langfuse", "langfuse_otel", "otel", "datadog"} <= set(known["callbacks"])
+    assert {"langfuse", "langfuse_otel", "otel", "presidio"} <= set(known["callbacks"])
+    assert {"langfuse", "sentry", "s3"} <= set(known["success_callback"])
+    assert known["success_callback"] == known["failure_callback"]
+    assert {"prometheus_system", "datadog", "otel"} == set(known["service_callback"])
+    assert "s3_v2" in known["audit_log_callbacks"]
     text = (RELEASE / "config.yaml").read_text()
     wrong = RELEASE / "wrong.yaml"
     wrong.write_text(text.replace("drop_params:", "drop_paramz:"))
     assert any("drop_paramz" in line for line in mistakes_in(wrong)), "a wrong key is not found"
+
+
+def python_modules_come_from_known_settings() -> None:
+    """Settings that name Python modules are those that a stack cannot have, in these files."""
+    from gateway.litellm_parts import PACKAGE
+
+    # callbacks, handlers of mcp_tools, guardrails, litellm_jwtauth, targets of endpoints; in the
+    # server: plugins, rules, custom_provider_map, callbacks, custom_auth and the like.
+    expected = {
+        "proxy/common_utils/callback_utils.py": 2,
+        "proxy/_experimental/mcp_server/tool_registry.py": 1,
+        "proxy/guardrails/guardrail_registry.py": 1,
+        "proxy/_types.py": 1,
+        "proxy/pass_through_endpoints/pass_through_endpoints.py": 1,
+        "proxy/proxy_server.py": 14,
+    }
+    calls: dict[str, int] = {}
+    for file in PACKAGE.rglob("*.py"):
+        count = len(re.findall(r"(?<!def )\bget_instance_fn\(", file.read_text(errors="replace")))
+        calls |= {str(file.relative_to(PACKAGE)): count} if count else {}
+    assert calls == expected, calls
+    server = (PACKAGE / "proxy/proxy_server.py").read_text()
+    imported = re.findall(r"importlib\.import_module\((\w+)\)", server)
+    assert imported == ["_module_path"], f"other than LITELLM_WORKER_STARTUP_HOOKS: {imported}"
 
 
 def refusals_end_a_request() -> None:
@@ -277,6 +306,7 @@ PROBES: tuple[Callable[[], Awaitable[None] | None], ...] = (
     log_hears_of_a_request_before_the_flush_ends,
     chunks_become_an_answer,
     settings_are_known,
+    python_modules_come_from_known_settings,
     refusals_end_a_request,
     # It wraps LiteLLM's calls, so it comes last.
     hooks_take_what_is_passed,

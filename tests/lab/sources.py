@@ -5,6 +5,8 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
+import httpx
+
 from llmrack_lab.lab import Lab
 
 
@@ -24,3 +26,10 @@ def trusted(lab: Lab, folder: Path) -> str:
     file = folder / "trusted.pem"
     file.write_text(f"{own.read_text()}\n{lab.authority.read_text()}")
     return str(file)
+
+
+def bytes_sent(lab: Lab) -> int:
+    """What the registry has sent so far."""
+    context = ssl.create_default_context(cafile=str(lab.authority))
+    answer = httpx.get(f"{lab.control('registry')}/bytes", verify=context, trust_env=False)
+    return int(answer.json()["bytes_sent"])

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from llmrack_lab.base import host_architecture
@@ -15,7 +13,7 @@ from llmrack_lab.lab import Lab
 from llmrack_lab.standins.ollama import STANDIN_VERSION
 from tests.lab.older_release import archive_of
 from tests.lab.site import Run, Site
-from tests.lab.sources import mirror_of, registry_of, trusted
+from tests.lab.sources import bytes_sent, mirror_of, registry_of, trusted
 
 BOXES = {"box2": ("gpu", "gateway"), "box3": ("gpu",)}
 STACK = {
@@ -28,13 +26,6 @@ STACK = {
 # Not the version that the settings of the lab's hosts name.
 VERSION = "0.99.0-standin"
 SHIPPED = ("curl", "zstd", "nftables", "python3-venv", "python3.11-venv", "python3-pip-whl")
-
-
-def bytes_sent(lab: Lab) -> int:
-    """What the registry has sent so far."""
-    context = ssl.create_default_context(cafile=str(lab.authority))
-    answer = httpx.get(f"{lab.control('registry')}/bytes", verify=context, trust_env=False)
-    return int(answer.json()["bytes_sent"])
 
 
 def create(site: Site, folder: Path) -> Run:

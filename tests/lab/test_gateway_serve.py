@@ -217,7 +217,7 @@ def test_a_request_that_runs_at_sigterm_is_answered_as_the_last_of_its_connectio
 def test_a_mistake_in_the_configuration_is_found_before_a_candidate_starts(
     gateway_python: Path, config: Path
 ) -> None:
-    config.write_text(config.read_text() + "router_settings: {num_retrys: 3}\n")
+    config.write_text(config.read_text() + "router_settings: {num_retires: 3}\n")
     command = [
         gateway_python,
         "-I",
@@ -230,5 +230,5 @@ def test_a_mistake_in_the_configuration_is_found_before_a_candidate_starts(
         command, env=environment(config), capture_output=True, text=True, check=False
     )
     assert result.returncode == 4
-    assert "num_retrys: is not known" in result.stdout
+    assert "num_retires: is not known" in result.stdout
     assert "did you mean num_retries?" in result.stdout

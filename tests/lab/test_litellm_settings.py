@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from bench.breakable import Breakable
-from llmrack.components.render import render
+from llmrack.components.gateway.gateway import variables
 from llmrack.site.client_keys import client_keys
 from llmrack.stack.fleet import Fleet, Host
 from llmrack.stack.schema import Stack
@@ -275,20 +275,17 @@ def test_the_log_holds_nothing_that_was_said(front: Front) -> None:
 
 def gated(python: Path, folder: Path, litellm: dict[str, Any], up: Breakable) -> tuple[int, str]:
     """What the gate says of a release with these settings, and its exit status."""
-    stack = {
-        "providers": {"good": provider("openai-compatible", up)},
-        "models": {"m": {"provider": "good"}},
-        "litellm": litellm,
-    }
-    gateway = GatewayProcess(
-        python,
-        folder,
-        Stack.model_validate(stack),
-        Fleet((Host("gateway", frozenset({"gateway"}), "127.0.0.1", Settings()),)),
-        SECRETS,
+    stack = Stack.model_validate(
+        {
+            "providers": {"good": provider("openai-compatible", up)},
+            "models": {"m": {"provider": "good"}},
+            "litellm": litellm,
+        }
     )
+    host = Host("gateway", frozenset({"gateway"}), "127.0.0.1", Settings())
+    gateway = GatewayProcess(python, folder, stack, Fleet((host,)), SECRETS)
     gateway.client.close()
-    (folder / "litellm.env").write_text(render("gateway/litellm.env.j2", drain=10))
+    (folder / "litellm.env").write_text(variables(stack, host))
     done = subprocess.run(
         [python, "-I", folder / "gate.py", folder / "config.yaml"],
         env={**os.environ, "LITELLM_MASTER_KEY": KEY, **SECRETS},
@@ -347,6 +344,11 @@ def test_the_gate_lets_good_settings_pass(
                 "did you mean langfuse_otel?",
             ],
         ),
+        # LiteLLM would install its package by pip.
+        (
+            {"litellm_settings": {"success_callback": ["sentry"]}},
+            ["success_callback[0]: 'sentry' needs the Python package sentry_sdk"],
+        ),
         (
             {"litellm_settings": {"cach": True}},
             ["litellm_settings.cach: is not known to LiteLLM", "did you mean cache?"],
@@ -356,7 +358,7 @@ def test_the_gate_lets_good_settings_pass(
             ["guardrail: is not known to LiteLLM", "did you mean guardrails?"],
         ),
     ],
-    ids=["settings", "package", "guardrail", "callback", "setting", "section"],
+    ids=["settings", "package", "guardrail", "callback", "pip", "setting", "section"],
 )
 def test_the_gate_names_what_would_be_left_out(
     gateway_python: Path,

@@ -110,6 +110,8 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, text.encode(), "text/event-stream")
         elif ":generateContent" in self.path:
             self.answer(200, GEMINI)
+        elif ":batchEmbedContents" in self.path:
+            self.answer(200, {"embeddings": [{"values": [0.25, 0.5]}]})
         elif "/chat/completions" in self.path:
             self.answer(200, OPENAI)
         else:
@@ -176,6 +178,11 @@ def world(gateway_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
             "first_token_timeout": 5,
         },
         "flash": {"provider": "gemini", "model": "gemini-2.5-flash"},
+        "vectors": {
+            "provider": "gemini",
+            "model": "gemini-embedding-001",
+            "capabilities": ["embedding"],
+        },
         "azure-gpt": {"provider": "azure", "model": "my-deployment"},
         "titan": {"provider": "bedrock", "model": "converse/anthropic.claude-x"},
     }
@@ -256,6 +263,16 @@ def test_gemini_is_asked_in_its_own_form(world: World) -> None:
     assert "gemini-2.5-flash:generateContent" in path
     assert KEY in (headers.get("x-goog-api-key", ""), path.partition("key=")[2])
     assert "authorization" not in headers
+
+
+def test_gemini_is_asked_for_embeddings(world: World) -> None:
+    body = {"model": "vectors", "input": ["one"]}
+    answer = world.front.process.client.post("/v1/embeddings", json=body)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["data"][0]["embedding"] == [0.25, 0.5]
+    path, headers, _ = world.service.sent()
+    assert "gemini-embedding-001:batchEmbedContents" in path
+    assert KEY in (headers.get("x-goog-api-key", ""), path.partition("key=")[2])
 
 
 def test_azure_is_asked_by_the_name_of_the_deployment(world: World) -> None:

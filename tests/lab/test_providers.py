@@ -177,7 +177,7 @@ def test_a_wrong_key_is_never_ok(deployed: Site, provider: str, secret: str) -> 
 
 
 def test_a_near_miss_is_suggested(deployed: Site) -> None:
-    declare(deployed, models={"gpt-oss:21b": {"provider": "cloud"}})
+    declare(deployed, models={"gpt-os:20b": {"provider": "cloud"}})
     run = ask(deployed, "secrets", "test", "cloud")
     assert run.code == 1
     output = " ".join(run.output.split())

@@ -52,7 +52,7 @@ router_settings:
   fallbacks: [{llama3.2: [qwen-vllm, qwen-cloud]}, {"*": [qwen-cloud]}]
   default_fallbacks: [llama]
 litellm_settings:
-  callbacks: [probe, request_log, prometheus]
+  callbacks: [langfuse_otel, prometheus]
   drop_params: true
   json_logs: true
   turn_off_message_logging: true
@@ -71,7 +71,8 @@ WRONG = {
     "entry": (["model_list", 0, "modelname"], "x", "model_list[0].modelname", "model_name?"),
     "parameter": ([*FIRST, "stream_timout"], 1, "stream_timout", "did you mean stream_timeout?"),
     "model info": (["model_list", 0, "model_info", "mod"], 1, "model_info.mod", "mean mode?"),
-    "router": (["router_settings", "num_retry"], 3, "router_settings.num_retry", "num_retries?"),
+    "router": (["router_settings", "num_retrie"], 3, "router_settings.num_retrie", "num_retries?"),
+    "other": (["router_settings", "num_retry"], 3, "router_settings.num_retry", "; remove it"),
     "litellm": (["litellm_settings", "drop_parms"], True, "litellm_settings", "drop_params?"),
     "general": (["general_settings", "mastr_key"], SECRET, "mastr_key", "master_key?"),
     "unset": ([*FIRST, "api_key"], "os.environ/NOT_SET", "model_list[0]", "NOT_SET"),
@@ -88,6 +89,8 @@ WRONG = {
     "from": (["router_settings", "fallbacks"], [{"lama": ["qwen-vllm"]}], "fallbacks[0]", "'lama'"),
     "to": (["router_settings", "fallbacks"], [{"llama": ["qwn-vllm"]}], "llama", "mean qwen-vllm?"),
     "default": (["router_settings", "default_fallbacks"], ["gpt"], "default_fallbacks", "'gpt'"),
+    "kind": (["litellm_settings", "callbacks", 1], "prometheus_system", "callbacks[1]", "remove"),
+    "package": (["litellm_settings", "success_callback"], ["sentry"], "[0]", "package sentry_sdk"),
     "section": (["router_settings"], ["timeout"], "router_settings", "not a mapping"),
 }
 TEXTS = {

@@ -22,8 +22,8 @@ JUMP, BOX = "box1", "box2"
 HERE = "this machine alone is asked"
 # What each command is given; a reason where it opens no connection.
 COMMANDS: dict[str, str | tuple[str, ...]] = {
+    "adopt": (BOX,),
     "bundle check": HERE,
-    "adopt": HERE,
     "bundle create": HERE,
     "chat": ("gpt-oss:20b-cloud", "--message", "Say hello."),
     "check": HERE,

@@ -138,7 +138,7 @@ def test_plan_shows_the_resources_of_each_host(folder: Path) -> None:
     assert first.startswith("box1 (10.0.0.1; gateway, gpu")
     assert "    Unit llmrack-gateway.socket\n" in first
     assert "    OllamaModel llama3.1:latest\n" in first and "OllamaModel llama3.1:latest" in second
-    assert "  gateway: nothing\n" in second
+    assert "llmrack-gateway" not in second and "  monitor: nothing\n" in second
 
 
 def test_plan_shows_one_host_alone(folder: Path) -> None:

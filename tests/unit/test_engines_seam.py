@@ -20,6 +20,14 @@ ALLOWED = {
     "components/engines.py": "the list of engines",
     "verify/engines.py": "the list of their proofs",
     "stack/providers.py": "the list of kinds of provider",
+    **dict.fromkeys(
+        (
+            *("commands/adopt.py", "shipped/host/programs.py", "shipped/host/servers.py"),
+            *(f"adopt/host/{name}.py" for name in ("addresses", "proposal", "seen", "takeover")),
+            "adopt/host/variables.py",
+        ),
+        "looks for an Ollama of somebody else's, and proposes to take it over",
+    ),
     "adopt/services.py": "LiteLLM's prefixes, and their kinds of provider",
     "stack/litellm_provider.py": "LiteLLM's prefixes that have a kind of their own",
     "stack/checks/checks.py": "the list of checks",

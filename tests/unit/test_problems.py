@@ -20,6 +20,10 @@ KEYS = sorted({name for kind in KINDS.values() for name in kind.model_fields})
         ("prm", KEYS, "rpm"),
         ("OLLAMA_VULCAN", OllamaEnvironment.model_fields, "OLLAMA_VULKAN"),
         ("glm4.6", ["glm-4.6", "glm-4.7"], "glm-4.6"),
+        ("straßen", ["straßem", "strassen", "strasen"], "strasen"),
+        ("guardrail", ["guardrails", "policies"], "guardrails"),
+        ("lama3.2", ["llama3.2"], "llama3.2"),
+        ("qwen2.5-codr", ["qwen2.5-coder"], "qwen2.5-coder"),
     ],
 )
 def test_a_slip_of_the_hand_is_shown_the_right_name(written, valid, meant):
@@ -38,6 +42,17 @@ def test_a_slip_of_the_hand_is_shown_the_right_name(written, valid, meant):
         ("glm-4.7", ["glm-4.6"]),
         ("qwen3:4b", ["qwen3:14b"]),
         ("gpt-4o-mini", ["gpt-4o"]),
+        ("gpt-4o", ["gpt-4"]),
+        ("gpt-4", ["gpt-4o"]),
+        ("glm-4.6v", ["glm-4.6"]),
+        ("qwen3:14b", ["qwen3:14"]),
+        ("llama3:q4_k_m", ["llama3:q4_k_s"]),
+        ("prod-a", ["prod-b"]),
+        ("prod", ["prod-b"]),
+        ("boxa", ["boxb"]),
+        ("claude-sonnet-4-5", ["claude-sonnet-4-6"]),
+        ("prometheus_system", ["prometheus"]),
+        ("langfuse_prompt", ["langfuse_otel"]),
     ],
 )
 def test_a_name_of_another_meaning_is_not_suggested(written, valid):

@@ -8,7 +8,14 @@ from typing import Any
 
 from llmrack.components.gateway.laid_over import LaidOver
 from llmrack.components.gateway.routing import authorities, routing
-from llmrack.components.gateway.service import SOCKET, GatewayService, gateway_releases
+from llmrack.components.gateway.service import (
+    COLOURS,
+    SOCKET,
+    GatewayService,
+    gateway_releases,
+    service,
+)
+from llmrack.components.old_services.replacement import Successor, replacement
 from llmrack.components.render import record, render
 from llmrack.resources.change import Resource
 from llmrack.resources.files import Directory, EnvironmentFile, File, Line
@@ -147,6 +154,19 @@ def resources(site: Site, host: Host, nonce: str, credentials: bool) -> list[Res
     setting = "LoadCredential=gateway.env:" if credentials else "EnvironmentFile="
     keys = f"{setting}{environment.path}"
     units = _units(host, home, environment.path, keys)
+    socket = Unit(SOCKET, home.user, depends=(units[0].name,))
+    gateway = GatewayService(
+        home.user,
+        home.gateway,
+        directory,
+        keys,
+        environment.path,
+        tuple(environment.values),
+        units[1].path,
+        settings.gateway_drain,
+        depends=(release.name, environment.name, units[1].name),
+    )
+    started = (SOCKET, *map(service, COLOURS))
     return [
         venv,
         release,
@@ -154,18 +174,9 @@ def resources(site: Site, host: Host, nonce: str, credentials: bool) -> list[Res
         *([key_line(home)] if OLLAMA_KEY in environment.values else ()),
         *units,
         Directory(home.requests, home.user, 0o700),
-        Unit(SOCKET, home.user, depends=(units[0].name,)),
-        GatewayService(
-            home.user,
-            home.gateway,
-            directory,
-            keys,
-            environment.path,
-            tuple(environment.values),
-            units[1].path,
-            settings.gateway_drain,
-            depends=(release.name, environment.name, units[1].name),
-        ),
+        *replacement(stack, host, Successor("the gateway", False, started, (socket, gateway))),
+        socket,
+        gateway,
         *gateway_releases(settings, home, release, venv),
     ]
 

@@ -12,6 +12,7 @@ from llmrack.components.ollama import ollama
 from llmrack.components.ollama.engine_switch import EngineSwitch
 from llmrack.components.ollama.folders import home_of
 from llmrack.components.ollama.models_seen import models_part, seen_models
+from llmrack.components.ollama.old_models import left_aside
 from llmrack.components.ollama.pins import unpinned
 from llmrack.resources.absent import PathsGone, UnitsGone
 from llmrack.resources.change import Resource
@@ -164,22 +165,8 @@ class Ollama(Engine):
         )
 
     def notes(self, host: Host, seen: Seen) -> list[str]:
-        """Declared limits that the user managers of this host cannot enforce."""
-        settings = host.settings
-        limits = {
-            "ollama_memory_max": ("memory", settings.ollama_memory_max),
-            "ollama_tasks_max": ("pids", settings.ollama_tasks_max),
-        }
-        known = seen.fact("controllers").split()
-        if "controllers" not in seen.facts:
-            return []
-        return [
-            f"{setting} has no effect here: user managers have no {controller} controller; boot "
-            "with systemd.unified_cgroup_hierarchy=1, and without "
-            f"cgroup_disable={controller}"
-            for setting, (controller, limit) in limits.items()
-            if limit and controller not in known
-        ]
+        """Limits that have no effect, and models of an old Ollama that would not be used."""
+        return [*_without_effect(host, seen), *left_aside(host.settings, seen)]
 
     def batch(self, host: Host) -> int:
         """As the settings say."""
@@ -190,6 +177,24 @@ class Ollama(Engine):
         return next(
             (resource for resource in resources if isinstance(resource, EngineSwitch)), None
         )
+
+
+def _without_effect(host: Host, seen: Seen) -> list[str]:
+    """Declared limits that the user managers of this host cannot enforce."""
+    settings = host.settings
+    limits = {
+        "ollama_memory_max": ("memory", settings.ollama_memory_max),
+        "ollama_tasks_max": ("pids", settings.ollama_tasks_max),
+    }
+    known = seen.fact("controllers").split()
+    if "controllers" not in seen.facts:
+        return []
+    return [
+        f"{setting} has no effect here: user managers have no {controller} controller; boot "
+        f"with systemd.unified_cgroup_hierarchy=1, and without cgroup_disable={controller}"
+        for setting, (controller, limit) in limits.items()
+        if limit and controller not in known
+    ]
 
 
 def _without_rocm(host: Host) -> str:

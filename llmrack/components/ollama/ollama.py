@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from llmrack.components.gpu.gpu import WAIT
+from llmrack.components.old_services.replacement import Successor, replacement
 from llmrack.components.ollama import internet
 from llmrack.components.ollama.engine_switch import EngineSwitch, engine_releases
 from llmrack.components.ollama.folders import OllamaHome, home_of
@@ -61,12 +62,26 @@ def resources(stack: Stack, fleet: Fleet, host: Host, arch: str) -> list[Resourc
     kept = ModelsKept(
         units[0].name, models_folder(settings), instance_url(host, declared_instances[0], host)
     )
-    parts = [current, *_files(stack, host, home, declared_instances), undeclared, *units, kept]
+    before = [current, *_files(stack, host, home, declared_instances), undeclared]
+    guard = _guard(fleet, host, declared_instances)
+    # It would shut out the clients of an old service: it starts when that has stopped.
+    early, late = (guard[:-1], guard[-1:]) if settings.replaces else (guard, [])
+    successor = Successor(
+        "Ollama",
+        True,
+        tuple(one.unit for one in units),
+        (*late, *units),
+        (GUARD,) if late else (),
+    )
     return [
-        *_guard(fleet, host, declared_instances),
+        *early,
         Archive(directory, sources(host, arch), home.user, home.cache),
         *_folders(host, home, declared_instances),
-        *parts,
+        *before,
+        *replacement(stack, host, successor),
+        *late,
+        *units,
+        kept,
         EngineSwitch(
             home.user,
             f"{home.config}/ollama.before",
@@ -74,7 +89,7 @@ def resources(stack: Stack, fleet: Fleet, host: Host, arch: str) -> list[Resourc
             f"{home.units}/{TEMPLATE}",
             home.environments,
             bracketed(own_address(settings.ollama_bind)),
-            parts=tuple(part.name for part in parts),
+            parts=tuple(part.name for part in [*before, *units, kept]),
             instances={started.name: started.unit for started in units},
             undeclared=undeclared,
         ),

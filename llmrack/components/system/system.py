@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from llmrack import __version__
 from llmrack.components.engines import engines_on, models_folder
 from llmrack.components.gpu.lines import LOOK
+from llmrack.components.old_services.services import old_services_part
 from llmrack.components.system.account import Linger, User
 from llmrack.components.system.authority import Authority, AuthorityGone
 from llmrack.components.system.clock import wrong_clock
@@ -109,6 +110,8 @@ def look(stack: Stack, host: Host, look: Look) -> None:
     """Add to ``look`` what refusals and warnings need to see, beside the resources."""
     settings = host.settings
     look.disks |= {settings.service_home, models_folder(host), UPLOADS, PROGRAMS, NOTED}
+    if settings.replaces:
+        look.ask(old_services_part(settings, models_folder(host)))
     for engine in engines_on(stack, host):
         look.ask(LOOK)
         engine.look(host, look)

@@ -7,6 +7,7 @@ from llmrack.components.engines import ENGINES, engines_on
 from llmrack.components.gateway import gateway
 from llmrack.components.gpu import gpu
 from llmrack.components.gpu.gpus import line
+from llmrack.components.old_services import services as old_services
 from llmrack.components.system import sandbox, system
 from llmrack.deploy.before.disk_space import unfit_disks
 from llmrack.deploy.before.local_files import wrong_files
@@ -35,7 +36,8 @@ def refusals(rack: Rack) -> list[str]:
         if wrong := engine.unusable(host, seen):
             return [wrong]
     return (
-        listeners.taken(stack, run.fleet, host, seen)
+        old_services.refusals(host.settings, seen)
+        or listeners.taken(stack, run.fleet, host, seen)
         or wrong_files(run.folder, rack.all_changes, run.local_files)
         or unfit_disks(rack)
     )
@@ -52,7 +54,7 @@ def notes(rack: Rack) -> list[str]:
         texts += sandbox.notes(rack.seen)
     if GATEWAY_GROUP in rack.host.groups:
         texts.append(gateway.way_of_keys(rack.systemd))
-    return texts
+    return [*texts, *old_services.notes(rack.host.settings, rack.seen)]
 
 
 def _has_units(rack: Rack) -> bool:

@@ -21,7 +21,8 @@ class HostAnswer:
     """The answer of a host.
 
     + seen: the output of ``shipped/host/status.py``; without units if the service user is missing.
-      ``listeners`` are the fields of each ListenerSeen, if a server does not answer
+      ``listeners`` are the fields of each ListenerSeen, if a server does not answer;
+      ``run_again`` the entries of ``replaces`` that run though llmrack has replaced them
     + checked: when it was asked, in UTC
     """
 
@@ -40,7 +41,28 @@ class HostAnswer:
         holder = holder_of(bind, port, listeners, socket_is_active)
         if holder is None:
             return ""
-        return f"port {port} is taken by {holder}: stop that, or set {setting} to another port; "
+        return (
+            f"port {port} is taken by {holder}: stop that (a deploy does if `replaces` names it), "
+            f"or set {setting} to another port; "
+        )
+
+    def run_again(self, instance: str) -> str:
+        """The services that run though llmrack has replaced them, and the way out; or nothing.
+
+        + instance: the name of an instance; empty for the gateway. One server of a host says it:
+          its first instance, or else its gateway
+        """
+        if isinstance(self.seen, Unreached):
+            return ""
+        entries = self.seen.get("run_again", ())
+        first = next(iter(self.seen.get("instances", ())), "")
+        if not entries or instance != first:
+            return ""
+        verb = "run" if len(entries) > 1 else "runs"
+        return (
+            f"{', '.join(entries)} {verb} again, though llmrack serves in that place (`replaces`): "
+            "a deploy stops it"
+        )
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from typing import Any
 import gevent
 from pyinfra.api.host import Host as PyinfraHost
 
-from llmrack.components.engines import unit_of
+from llmrack.components.engines import models_folder, unit_of
 from llmrack.components.gateway.service import COLOURS, SOCKET, service
+from llmrack.components.old_services.services import old_services_part
 from llmrack.hosts.asking import Gateways
 from llmrack.hosts.commands import run, sh
 from llmrack.hosts.connection import FAILURES, Unreached, reason
@@ -138,7 +139,17 @@ def _look(stack: Stack, host: Host, connected: PyinfraHost, models: bool) -> Map
             ports.add(host.settings.gateway_port)
         lines = run(connected, sh(script_file("resources/look/ports.sh", *sorted(ports)))).lines
         seen["listeners"] = [line.split("\t")[1:] for line in lines]
+    if host.settings.replaces:
+        seen["run_again"] = _run_again(host, connected)
     return seen
+
+
+def _run_again(host: Host, connected: PyinfraHost) -> list[str]:
+    """The entries of ``replaces`` that run though llmrack has replaced them."""
+    part = old_services_part(host.settings, models_folder(host))
+    lines = run(connected, sh(script_file(part.script, *part.arguments))).lines
+    services = part.read([line.split("\t")[1:] for line in lines])
+    return [entry for entry, service in services.items() if service.runs and service.noted]
 
 
 def _is_troubled(seen: Mapping[str, Any]) -> bool:

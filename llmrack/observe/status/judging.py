@@ -44,6 +44,8 @@ def gateway_status(host: Host, answer: HostAnswer) -> ServerStatus:
         state, why = _gateway_state(gateway, answer.seen["units"])
     if state == "trouble":
         why = answer.port_taken(settings.gateway_bind, settings.gateway_port, "gateway_port") + why
+    if again := answer.run_again(""):
+        state, why = "trouble", "; ".join(filter(None, [again, why]))
     return ServerStatus(
         *(host.name, KIND_GATEWAY, host.name, url, True, None, state, why),
         version=dig(gateway, "version"),
@@ -95,6 +97,8 @@ def instance_status(
     if state == "trouble":
         setting = engine_of(instance).port_setting
         why = answer.port_taken(instance.bind, instance.port, setting) + why
+    if again := answer.run_again(name):
+        state, why = "trouble", "; ".join(filter(None, [again, why]))
     return ServerStatus(
         name,
         providers[0].kind,

@@ -103,7 +103,8 @@ def _prove(server: subprocess.Popen[bytes], url: str, config: Path) -> str:
 
 def _not_started(client: httpx.Client, key: dict[str, str], configured: dict[str, Any]) -> str:
     """What LiteLLM has left out with only a line in its log, or an empty text."""
-    # A callback that works is an object there; one that failed is still a name.
+    # A callback that works is an object there; one that failed is still a name. LiteLLM starts the
+    # callbacks of other settings, such as success_callback, only with a request.
     active = client.get("/active/callbacks", headers=key).json()["litellm.callbacks"]
     declared = configured["litellm_settings"]["callbacks"]
     if failed := [name for name in declared if name in active]:

@@ -21,13 +21,13 @@ PROXY = PACKAGE / "proxy/proxy_server.py"
 
 
 def known_settings() -> dict[str, list[str]]:
-    """Return the names of sections, of the settings in each, and of callbacks, sorted."""
+    """Return the names of sections, of settings and of callbacks, by what takes them, sorted."""
     names = {
         "sections": top_level_keys(),
         "router_settings": set(Router.get_valid_args()),
         "litellm_settings": litellm_settings_keys(),
         "general_settings": general_settings_keys(),
-        "callbacks": callback_names(),
+        **callback_names(),
     }
     return {kind: sorted(of_kind) for kind, of_kind in names.items()}
 
@@ -68,13 +68,23 @@ def general_settings_keys() -> set[str]:
     return read | set(ConfigGeneralSettings.model_fields)
 
 
-def callback_names() -> set[str]:
-    """Return the names of LiteLLM's own callbacks."""
-    sources = ("proxy/common_utils/callback_utils.py", "litellm_core_utils/litellm_logging.py")
-    named = looked_up(r'\bcallback == "(\w+)"', (PACKAGE / source for source in sources))
+def callback_names() -> dict[str, set[str]]:
+    """Return the names of LiteLLM's own callbacks, by the setting that takes them."""
+    compared = r'\bcallback == "(\w+)"'
     generic = PACKAGE / "integrations/generic_api/generic_api_compatible_callbacks.json"
-    named |= set(json.loads(generic.read_text()))
-    return named | set(litellm._known_custom_logger_compatible_callbacks)
+    # Classes that several settings take.
+    loggers = set(litellm._known_custom_logger_compatible_callbacks)
+    loggers |= set(json.loads(generic.read_text()))
+    of_proxy = looked_up(compared, [PACKAGE / "proxy/common_utils/callback_utils.py"])
+    of_requests = looked_up(compared, [PACKAGE / "litellm_core_utils/litellm_logging.py"])
+    of_services = looked_up(compared, [PACKAGE / "_service_logger.py"])
+    return {
+        "callbacks": loggers | of_proxy,
+        "success_callback": loggers | of_requests,
+        "failure_callback": loggers | of_requests,
+        "service_callback": of_services,
+        "audit_log_callbacks": loggers,
+    }
 
 
 def looked_up(pattern: str, files: Iterable[Path]) -> set[str]:

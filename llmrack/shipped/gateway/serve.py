@@ -31,7 +31,7 @@ from uvicorn.protocols.http.flow_control import CLOSE_HEADER
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from .dialect import worded
-from .garbage import collect_between_steps
+from .garbage import collect_between_steps, collect_nothing
 from .load_keys import load_keys
 from .log_file import flush_all
 from .release import read_json
@@ -65,6 +65,7 @@ def main() -> None:
     parser.add_argument("--listen", metavar="ADDR:PORT", help="bind this, take no passed socket")
     parser.add_argument("--strict", action="store_true", help="check the configuration first")
     args = parser.parse_args()
+    collect_nothing()
     # When systemd's watchdog sends SIGABRT, print where the process was stuck.
     faulthandler.enable()
     require_config()

@@ -7,15 +7,15 @@ The known settings are those of the installed version (known_settings.py).
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import yaml
 
-from .known_settings import known_settings, litellm_params_keys
+from .known_settings import callback_names, known_settings, litellm_params_keys
 from .litellm_parts import (
     BadRequestError,
     ConfiguredDeployment,
@@ -23,16 +23,17 @@ from .litellm_parts import (
     ModelInfo,
     litellm,
 )
+from .misspelt import misspelt
 from .routing.check import Config, Problem, callbacks
 
 REFERENCE = "os.environ/"
 # Providers that LiteLLM would show another one's key, from its environment.
 SHOWN_OTHERS_KEYS = ("ollama", "ollama_chat", "openai", "hosted_vllm", None)
-# How alike a name and a hint are at least; less alike names often mean different things.
-SLIP = 0.9
+# Callbacks whose packages LiteLLM would fetch by itself, while it serves (litellm_logging.py and
+# integrations/supabase.py of 1.106.12).
+FETCHED = {"sentry": "sentry_sdk", "slack": "slack_bolt", "supabase": "supabase"}
 VERSION = version("litellm")
 SECONDS = {"timeout", "stream_timeout", "request_timeout", "cooldown_time"}
-CALLBACKS = ("callbacks", "success_callback", "failure_callback")
 FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
 
 
@@ -80,23 +81,29 @@ def check(file: Path) -> Iterator[Problem]:
         yield from unknown_keys(settings, section, set(known[section]))
         yield from seconds_that_are_none(settings, section)
         yield from dangling_fallbacks(settings, section, names)
-    yield from unknown_callbacks(config, set(known["callbacks"]))
+    yield from unknown_callbacks(config)
     yield from callbacks(config, file.parent)
 
 
-def unknown_callbacks(config: Config, known: set[str]) -> Iterator[Problem]:
+def unknown_callbacks(config: Config) -> Iterator[Problem]:
     """Yield the callbacks that LiteLLM does not have; it would not start, or would ignore them."""
     settings = config.get("litellm_settings")
     # With `callback_type: generic_api` a callback has a name of the user's choice.
-    known = known | set(config.get("callback_settings") or {})
-    for kind in CALLBACKS:
+    chosen = set(config.get("callback_settings") or {})
+    for kind, known in callback_names().items():
         named = settings.get(kind) if isinstance(settings, dict) else None
         for i, name in enumerate(named if isinstance(named, list) else []):
-            if "." not in str(name) and name not in known:
-                near = difflib.get_close_matches(str(name), known, 1)
-                hint = f"did you mean {near[0]}?" if near else "remove it"
-                path = f"litellm_settings.{kind}[{i}]"
-                yield path, f"{name!r} is no callback of LiteLLM {VERSION}; {hint}"
+            path = f"litellm_settings.{kind}[{i}]"
+            if "." not in str(name) and name not in known | chosen:
+                near = misspelt(str(name), known)
+                hint = f"did you mean {near}?" if near else "remove it"
+                yield path, f"{name!r} is no callback of LiteLLM {VERSION} in {kind}; {hint}"
+            elif name in FETCHED and find_spec(FETCHED[name]) is None:
+                yield (
+                    path,
+                    f"{name!r} needs the Python package {FETCHED[name]}, which is not installed;"
+                    " add it to templates/gateway/requirements.in, or remove the callback",
+                )
 
 
 def check_deployment(deployment: object, path: str) -> Iterator[Problem]:
@@ -175,8 +182,8 @@ def unknown_keys(settings: Config, path: str, known: set[str]) -> Iterator[Probl
     """Yield the keys that the installed LiteLLM would ignore, with the nearest known one."""
     for key in settings:
         if key not in known:
-            near = difflib.get_close_matches(str(key), known, 1, SLIP)
-            hint = f"did you mean {near[0]}?" if near else "remove it"
+            near = misspelt(str(key), known)
+            hint = f"did you mean {near}?" if near else "remove it"
             yield join(path, key), f"is not known to LiteLLM {VERSION}, it would be ignored; {hint}"
 
 
@@ -221,8 +228,8 @@ def dangling_fallbacks(settings: Config, path: str, names: set[str]) -> Iterator
         for model in models if isinstance(models, list) else [models]:
             name = model.get("model") if isinstance(model, dict) else model
             if name not in names:
-                near = difflib.get_close_matches(str(name), names, 1, SLIP)
-                hint = f"did you mean {near[0]}?" if near else "add it there, or remove it here"
+                near = misspelt(str(name), names)
+                hint = f"did you mean {near}?" if near else "add it there, or remove it here"
                 yield place, f"{name!r} is no model of model_list; {hint}"
 
 

@@ -69,6 +69,7 @@ _RULES: tuple[Callable[[Declaration], Iterator[Problem]], ...] = (
     host_checks.addresses,
     host_checks.instance_names,
     host_checks.monitors,
+    host_checks.replaced,
     secret_checks.of_providers,
     _traps,
     *litellm_checks.RULES,

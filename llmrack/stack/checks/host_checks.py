@@ -15,6 +15,9 @@ from llmrack.stack.settings import is_loopback
 # Also pyinfra's own names, as in @docker/box; no character that a shell or a rule would interpret.
 _NAME = re.compile(r"[A-Za-z0-9@:][A-Za-z0-9._:/@-]{0,199}")
 
+# Units of Debian's packages, to which monitoring adds a drop-in.
+_PROMETHEUS, _EXPORTER = "prometheus.service", "prometheus-node-exporter.service"
+
 
 def names(d: Declaration) -> Iterator[Problem]:
     """Names and addresses of hosts have only characters that are safe everywhere."""
@@ -127,6 +130,20 @@ def monitors(d: Declaration) -> Iterator[Problem]:
                     "set gateway_bind to the host's LAN address or 0.0.0.0 (its keys guard it), or "
                     f"put {gateway.name} into the group 'monitor' instead",
                 )
+
+
+def replaced(d: Declaration) -> Iterator[Problem]:
+    """No host replaces a service that llmrack itself needs."""
+    for host in d.fleet.hosts:
+        needed = {_EXPORTER} if d.fleet.monitors else set()
+        needed |= {_PROMETHEUS} if MONITOR_GROUP in host.groups else set()
+        for unit in sorted(needed & set(host.settings.replaces)):
+            yield Problem(
+                "group_data",
+                f"replaces (host {host.name})",
+                f"names {unit}, which llmrack's monitoring runs",
+                "leave it out",
+            )
 
 
 def is_address(text: str) -> bool:

@@ -6,29 +6,31 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
 
-from llmrack.problems import Problem, misspelt
+from llmrack.problems import CauseAndWayOut, Problem
+from llmrack.shipped.gateway.misspelt import misspelt
 from llmrack.stack.checks.secret_checks import missing_secret
 from llmrack.stack.declaration import Declaration
 from llmrack.stack.litellm import (
     CALLBACKS,
+    ENDPOINTS,
     MAPPINGS,
     MODULE,
     NOT_OF_ROUTER,
+    PROGRAM,
     REFERENCE,
     REFUSED,
     REFUSED_SECTIONS,
     ROUTER_SETTINGS,
-    CauseAndWayOut,
     Path,
-    is_secret,
-    referred,
+    named_secret,
     refused_variable,
     values,
 )
-from llmrack.stack.remote_provider import SECRET_NAME
+from llmrack.stack.litellm_secrets import plain_secrets
+from llmrack.stack.types import SECRET_NAME
 
-# Where LiteLLM replaces the end of a text, such as "Bearer os.environ/NAME", and not only a whole.
-_ENDS = ("general_settings", "pass_through_endpoints")
+# A list in which LiteLLM replaces references (process_slack_alerting_variables of 1.106.12).
+_WEBHOOKS = ("general_settings", "alert_to_webhook_url")
 
 
 def _problem(d: Declaration, path: Path, reason: CauseAndWayOut) -> Problem:
@@ -62,11 +64,20 @@ def variables(d: Declaration) -> Iterator[Problem]:
     of_providers = {
         secret: name for name, provider in d.stack.providers.items() for secret in provider.secrets
     }
+    of_addresses = {
+        variable: provider
+        for provider, declared in d.stack.providers.items()
+        for variable in declared.address_variables
+    }
     for name, value in _settings(d, "environment_variables").items():
         path = ("environment_variables", name)
         if reason := refused_variable(name):
             yield _problem(d, path, reason)
-        elif name in of_providers and referred(value) != name:
+        elif name in of_addresses:
+            provider = of_addresses[name]
+            cause = f"would send the requests for the provider {provider} to another address"
+            yield _problem(d, path, (cause, "use url of the provider"))
+        elif name in of_providers and named_secret(value) != name:
             cause = f"would replace the key of the provider {of_providers[name]}"
             yield _problem(d, path, (cause, f"leave it out, or write {REFERENCE}{name}"))
         elif isinstance(value, bool) or not isinstance(value, str | int | float):
@@ -75,20 +86,20 @@ def variables(d: Declaration) -> Iterator[Problem]:
 
 def secrets(d: Declaration) -> Iterator[Problem]:
     """Secrets in plain text, and references to secrets that are not set, or not read."""
+    for path in plain_secrets(d.stack.litellm):
+        way_out = (
+            f"write {REFERENCE}NAME in its place, and put the value where the other secrets "
+            "are: llmrack secrets set NAME"
+        )
+        yield _problem(d, path, ("is a secret in plain text", way_out))
     for path, value in values(d.stack.litellm):
-        if is_secret(path, value):
-            way_out = (
-                f"write {REFERENCE}NAME in its place, and put the value where the other secrets "
-                "are: llmrack secrets set NAME"
-            )
-            yield _problem(d, path, ("is a secret in plain text", way_out))
-        name = referred(value)
+        name = named_secret(value)
         if name is None:
             continue
         if not SECRET_NAME.match(name):
             cause = "does not end in the name of a secret"
             yield _problem(d, path, (cause, f"it must match {SECRET_NAME.pattern}"))
-        elif path[-1].isdigit() or not (str(value).startswith(REFERENCE) or path[:2] == _ENDS):
+        elif not _is_read(path, str(value)):
             cause = "has a secret where LiteLLM reads none"
             way_out = "give the reference as the whole value of a key, or leave it out"
             yield _problem(d, path, (cause, way_out))
@@ -97,6 +108,14 @@ def secrets(d: Declaration) -> Iterator[Problem]:
             yield _problem(d, path, (cause, "declare a secret of its own for this"))
         elif reason := missing_secret(d, name):
             yield _problem(d, path, reason)
+
+
+def _is_read(path: Path, value: str) -> bool:
+    """Whether LiteLLM replaces the reference in a value."""
+    if path[:2] == ENDPOINTS and path[3:4] == ("headers",):
+        # Here also at the end of a text, such as "Bearer os.environ/NAME".
+        return True
+    return value.startswith(REFERENCE) and (not path[-1].isdigit() or path[:2] == _WEBHOOKS)
 
 
 def unwritable(d: Declaration) -> Iterator[Problem]:
@@ -137,15 +156,29 @@ def guardrails(d: Declaration) -> Iterator[Problem]:
         if name in seen:
             yield _problem(d, path, (f"has the name {name!r}, too", "choose another one"))
         seen.add(name)
-        if "." in str(params["guardrail"]):
-            where = (*path, "litellm_params", "guardrail")
+        where = (*path, "litellm_params", "guardrail")
+        if params["guardrail"] == "custom_code":
+            yield _problem(d, where, PROGRAM)
+        elif "." in str(params["guardrail"]):
             yield _problem(d, where, MODULE)
+
+
+def programs(d: Declaration) -> Iterator[Problem]:
+    """MCP servers that LiteLLM would have to start as programs."""
+    for name, server in _settings(d, "mcp_servers").items():
+        if not isinstance(server, dict):
+            continue
+        if server.get("transport") == "stdio" or "command" in server:
+            setting = "command" if "command" in server else "transport"
+            cause = "is a program on the gateway's host, which LiteLLM does not start"
+            way_out = "run it as a server with HTTP, and give its url"
+            yield _problem(d, ("mcp_servers", name, setting), (cause, way_out))
 
 
 def pass_through(d: Declaration) -> Iterator[Problem]:
     """Pass-through endpoints that are open to everybody, or lead to a Python module."""
-    for index, endpoint in enumerate(_entries(d, *_ENDS)):
-        path = (*_ENDS, str(index))
+    for index, endpoint in enumerate(_entries(d, *ENDPOINTS)):
+        path = (*ENDPOINTS, str(index))
         if not isinstance(endpoint, dict) or not isinstance(endpoint.get("path"), str):
             yield _problem(d, path, ("is no endpoint", "give it path, target and auth: true"))
             continue
@@ -179,5 +212,6 @@ RULES: tuple[Callable[[Declaration], Iterator[Problem]], ...] = (
     unwritable,
     modules,
     guardrails,
+    programs,
     pass_through,
 )

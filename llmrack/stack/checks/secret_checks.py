@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from llmrack.problems import Problem
+from llmrack.problems import CauseAndWayOut, Problem
 from llmrack.stack.declaration import Declaration
-from llmrack.stack.provider import CauseAndWayOut
 
 
 def of_providers(d: Declaration) -> Iterator[Problem]:

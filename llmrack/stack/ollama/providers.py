@@ -8,17 +8,14 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
+from llmrack.problems import CauseAndWayOut
 from llmrack.stack.fleet import Host
 from llmrack.stack.instances import Instance
 from llmrack.stack.kinds import Kind
 from llmrack.stack.models import Model
 from llmrack.stack.ollama.instances import instances
 from llmrack.stack.ollama.names import normalised, without_cloud
-from llmrack.stack.provider import (
-    USUAL_LEVELS,
-    BaseProvider,
-    CauseAndWayOut,
-)
+from llmrack.stack.provider import USUAL_LEVELS, BaseProvider
 from llmrack.stack.remote_provider import PaidProvider, RemoteProvider, UrlPath
 from llmrack.stack.types import Closed
 

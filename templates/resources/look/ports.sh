@@ -10,14 +10,19 @@ ss -Hltnp "( $filter )" 2>/dev/null | while read -r _ _ _ address _ processes; d
   while [ "$processes" != "${processes#*pid=}" ]; do
     processes=${processes#*pid=}
     pid=${processes%%,*}
-    program='' unit='' user=''
+    program='' unit='' user='' path=''
     {
       # A program may give itself any name.
       program=$(tr '\t\n' '  ' <"/proc/$pid/comm")
       program=${program% }
       while read -r line; do
-        case $line in 0::* | *:name=systemd:*) unit=${line##*/} ;; esac
+        case $line in 0::* | *:name=systemd:*) path=${line#*:*:} ;; esac
       done <"/proc/$pid/cgroup"
+      unit=${path##*/}
+      # Podman runs a container in groups below that of its unit.
+      while [ -n "$path" ]; do
+        case $path in *.service | *.scope) unit=${path##*/} path='' ;; *) path=${path%/*} ;; esac
+      done
       user=$(stat -c %U "/proc/$pid")
     } 2>/dev/null
     printf 'listener\t%s\t%s\t%s\t%s\t%s\n' "$address" "$pid" "$program" "$unit" "$user"

@@ -20,8 +20,13 @@ from llmrack.site.site import Site
 
 LIMITS = ("timeout", "stream_timeout", "rpm", "tpm", "max_parallel_requests")
 FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
+MASTER_KEY = "LITELLM_MASTER_KEY=sk-canary-of-master\n"
 # Addresses that LiteLLM, or llmrack in its place, knows by itself.
-KNOWN = {"https://api.openai.com/v1", "https://ollama.com", "http://127.0.0.1:11434"}
+KNOWN = {"openai": "https://api.openai.com/v1", "ollama_chat": "http://127.0.0.1:11434"}
+# Prefixes by which LiteLLM asks in the same form.
+SAME_FORM = {"ollama": "ollama_chat", "openrouter": "openai"}
+# The form of requests, the address, the server's name of the model, and the key.
+Server = tuple[str, str, str, str]
 
 
 def taken_over(folder: Path, config: str, env: str = "", compose: str = "") -> Adopted:
@@ -29,9 +34,10 @@ def taken_over(folder: Path, config: str, env: str = "", compose: str = "") -> A
     old = folder / "old"
     old.mkdir(exist_ok=True)
     (old / "config.yaml").write_text(config)
-    for name, text in ((".env", env), ("compose.yaml", compose)):
-        if text:
-            (old / name).write_text(text)
+    # Without the gateway's key, the notes say that clients need another one.
+    (old / ".env").write_text(env if "LITELLM_MASTER_KEY" in env else env + MASTER_KEY)
+    if compose:
+        (old / "compose.yaml").write_text(compose)
     adopted = adopt(read_source(old / "config.yaml", None, None))
     write(adopted, folder / "new", "config.yaml")
     return adopted
@@ -53,67 +59,89 @@ def rendered(site: Site) -> tuple[dict[str, Any], dict[str, Any]]:
 def differences(original: dict[str, Any], site: Site, values: dict[str, str]) -> Iterator[str]:
     """What clients would notice, a line each.
 
-    + values: the variables that the original refers to
+    + values: the variables that LiteLLM has
     """
     config, table = rendered(site)
     rows: dict[str, list[dict[str, Any]]] = {}
     for row in config["model_list"]:
         rows.setdefault(row["model_name"], []).append(row)
     aliases = config["router_settings"].get("model_group_alias", {})
-    for entry in original["model_list"]:
-        name, params = entry["model_name"], _resolved(entry["litellm_params"], values)
-        candidates = [row["litellm_params"] for row in rows.get(name, [])]
-        if not any(_is_same(params, candidate) for candidate in candidates):
-            yield f"{name}: {params} is none of {candidates}"
     for name in {entry["model_name"] for entry in original["model_list"]}:
-        yield from _shares(name, original, rows.get(name, []), table)
+        entries = [e["litellm_params"] for e in original["model_list"] if e["model_name"] == name]
+        before = servers([_resolved(entry, values) for entry in entries])
+        now = servers([_row_as_entry(row, table) for row in rows.get(name, [])])
+        if before != now:
+            yield f"{name}: {before} is {now}"
+        yield from _limits(name, entries, rows.get(name, []))
     yield from _routes(original, site, config, aliases)
 
 
 def _resolved(params: dict[str, Any], values: dict[str, str]) -> dict[str, Any]:
-    """Parameters with the values of variables in place of references, but for the key."""
-    found = {}
+    """Parameters as LiteLLM takes them: with the values of variables, but for the key."""
+    resolved = {}
     for name, value in params.items():
         is_reference = isinstance(value, str) and value.startswith("os.environ/")
         if is_reference and name in ("model", "api_base", "api_version"):
             value = values[value.removeprefix("os.environ/")]
-        found[name] = value
-    return found
+        resolved[name] = value
+    prefix = resolved["model"].partition("/")[0] if "/" in resolved["model"] else "openai"
+    usual = f"{prefix.removesuffix('_chat').upper()}_API_KEY"
+    if usual in values:
+        resolved.setdefault("api_key", f"os.environ/{usual}")
+    return resolved
 
 
-def _is_same(params: dict[str, Any], row: dict[str, Any]) -> bool:
-    model = params["model"]
-    upstream = model.partition("/")[2] or model
-    url = params.get("api_base", "").rstrip("/")
-    asked = (row.get("api_base") or "").rstrip("/")
-    same_place = url.removesuffix("/v1") == asked.removesuffix("/v1") or (
-        not url and (not asked or asked in KNOWN)
-    )
-    key = params.get("api_key", "")
-    same_key = not key.startswith("os.environ/") or row["api_key"] == key
-    limits = all(float(params[name]) == float(row[name]) for name in LIMITS if name in params)
-    return row["model"].partition("/")[2] == upstream and same_place and same_key and limits
+def _row_as_entry(row: dict[str, Any], table: dict[str, Any]) -> dict[str, Any]:
+    """A rendered row with its share and its level, in LiteLLM's words for them."""
+    deployment = table["deployments"][row["model_info"]["id"]]
+    entry = row["litellm_params"] | {"weight": deployment["weight"], "order": deployment["level"]}
+    if deployment["rules"]["engine"] == "ollama":
+        # llmrack asks it for embeddings in OpenAI's form, which it has, too.
+        entry["model"] = f"ollama_chat/{deployment['upstream']}"
+    return entry
 
 
-def _shares(
-    name: str, original: dict[str, Any], rows: list[dict[str, Any]], table: dict[str, Any]
-) -> Iterator[str]:
-    """The shares of the servers of a name, and their order."""
-    entries = [e["litellm_params"] for e in original["model_list"] if e["model_name"] == name]
-    distinct = {json.dumps(entry, sort_keys=True) for entry in entries}
-    if len(distinct) != len(rows):
-        yield f"{name}: {len(distinct)} servers are {len(rows)}"
-    weights = sorted(entry.get("weight", 1) for entry in entries)
-    now = sorted(table["deployments"][row["model_info"]["id"]]["weight"] for row in rows)
-    if any("weight" in entry for entry in entries):
-        before = [weight / sum(weights) for weight in weights]
-        after = [weight / sum(now) for weight in now]
-        if any(abs(one - other) > 0.001 for one, other in zip(before, after, strict=True)):
-            yield f"{name}: the shares {before} are {after}"
-    orders = [entry.get("order", 1) for entry in entries]
-    levels = [table["deployments"][row["model_info"]["id"]]["level"] for row in rows]
-    if len(set(orders)) != len(set(levels)):
-        yield f"{name}: the order {orders} is {levels}"
+def servers(entries: list[dict[str, Any]]) -> dict[Server, tuple[float, int]]:
+    """By server, its share among those of its level, and the number of the level."""
+    orders = sorted({entry.get("order", 1) for entry in entries})
+    weights: list[float] = []
+    for metric in ("weight", "rpm", "tpm"):
+        if not any(weights):
+            weights = [entry.get(metric, 0) for entry in entries]
+    if not any(weights):
+        weights = [1 for _ in entries]
+    levels: dict[float, float] = {}
+    for entry, weight in zip(entries, weights, strict=True):
+        order = entry.get("order", 1)
+        levels[order] = levels.get(order, 0) + weight
+    shares: dict[Server, tuple[float, int]] = {}
+    for entry, weight in zip(entries, weights, strict=True):
+        order = entry.get("order", 1)
+        shares[_server(entry)] = round(weight / levels[order], 4), orders.index(order)
+    return shares
+
+
+def _limits(name: str, entries: list[dict[str, Any]], rows: list[dict[str, Any]]) -> Iterator[str]:
+    """The limits and deadlines of entries that no row has."""
+    rendered_limits = [_numbers(row["litellm_params"]) for row in rows]
+    for entry in entries:
+        wanted = _numbers(entry)
+        if not any(wanted.items() <= limits.items() for limits in rendered_limits):
+            yield f"{name}: {wanted} is among none of {rendered_limits}"
+
+
+def _numbers(params: dict[str, Any]) -> dict[str, float]:
+    return {name: float(params[name]) for name in LIMITS if params.get(name) is not None}
+
+
+def _server(params: dict[str, Any]) -> Server:
+    """What LiteLLM asks: the form, the address, the model, and the key."""
+    prefix, slash, upstream = params["model"].partition("/")
+    prefix, upstream = (prefix, upstream) if slash else ("openai", prefix)
+    form = SAME_FORM.get(prefix, prefix)
+    url = (params.get("api_base") or KNOWN.get(form, "")).rstrip("/").removesuffix("/v1")
+    key = params.get("api_key") or "none"
+    return form, url, upstream, key
 
 
 def _routes(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from llmrack.adopt.compose import Published, read_compose
+from llmrack.adopt.source import read_source
+from llmrack.problems import DeclarationError
 from tests.unit.adopt.round_trip import site_of, taken_over
 
 COMPOSE = """\
@@ -119,3 +121,37 @@ def test_the_gateway_alone_is_on_this_machine(tmp_path, identity):
     taken_over(tmp_path, CONFIG, "OPENAI_API_KEY=value-of-openai\n")
     (host,) = site_of(tmp_path).fleet.hosts
     assert (host.name, host.groups & {"gpu", "gateway"}) == ("@local", {"gateway"})
+
+
+@pytest.mark.parametrize("text", ["services: !reset []\n", "x: 1\n", "services: [\n"])
+def test_a_compose_file_that_nobody_named_may_be_unreadable(tmp_path, identity, text):
+    adopted = taken_over(tmp_path, CONFIG, "OPENAI_API_KEY=value-of-openai\n", text)
+    (line,) = [line for line in adopted.notes.printed() if "compose.yaml beside it" in line]
+    assert "left out: " in line and line.endswith("name another one, with --env or --compose")
+    assert set(site_of(tmp_path).stack.models) == {"llama", "gpt", "host"}
+
+
+def test_a_file_that_the_compose_file_names_is_read_once(tmp_path):
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    (tmp_path / ".env").write_text("OPENAI_API_KEY=value-of-openai\n")
+    text = "services: {proxy: {image: berriai/litellm, env_file: [.env]}}\n"
+    (tmp_path / "compose.yaml").write_text(text)
+    source = read_source(tmp_path / "config.yaml", None, None)
+    assert [name.rpartition("/")[2] for name in source.read] == [".env", "compose.yaml"]
+
+
+def test_a_compose_file_that_was_named_must_be_readable(tmp_path):
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    (tmp_path / "other.yaml").write_text("x: 1\n")
+    with pytest.raises(DeclarationError, match="has no services"):
+        read_source(tmp_path / "config.yaml", None, tmp_path / "other.yaml")
+
+
+def test_the_containers_keep_their_logins(tmp_path, identity):
+    config = "model_list: [{model_name: q, litellm_params: {model: ollama/q, "
+    config += "api_base: 'http://user:canary@ollama:11434'}}, "
+    config += "{model_name: r, litellm_params: {model: ollama/r, api_base: 'http://ollama:11434'}}]"
+    adopted = taken_over(tmp_path, config, compose=COMPOSE)
+    text = "".join(adopted.notes.printed())
+    assert "has a login in it" in text and "canary" not in text
+    assert set(site_of(tmp_path).stack.models) == {"r"}

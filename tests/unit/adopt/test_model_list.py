@@ -71,12 +71,28 @@ def test_the_price_is_for_a_million_tokens(tmp_path, identity, place):
 
 
 def test_headers_with_secrets_are_kept_apart(tmp_path, identity):
-    headers = {"X-Title": "mine", "X-API-Key": "canary-1", "Content-Type": "application/json"}
+    headers = {
+        "X-Title": "mine",
+        "X-API-Key": "canary-1",
+        "Content-Type": "application/json",
+        "X-Auth": "canary-2",
+        "Ocp-Apim-Subscription": "canary-3",
+        "X-Beta": "Bearer canary-4",
+        "X-Org-Tag": "canary-5",
+        "anthropic-version": "2023-06-01",
+    }
     adopted(
         tmp_path, SERVER | {"extra_headers": headers, "headers": {"X-B": "os.environ/B"}}, "B=2\n"
     )
-    assert provider(tmp_path).headers == {"X-Title": "mine"}
-    assert provider(tmp_path).secret_headers == {"X-B": "B", "X-API-Key": "OPENAI_X_API_KEY"}
+    assert provider(tmp_path).headers == {"X-Title": "mine", "anthropic-version": "2023-06-01"}
+    assert provider(tmp_path).secret_headers == {
+        "X-B": "B",
+        "X-API-Key": "OPENAI_X_API_KEY",
+        "X-Auth": "OPENAI_X_AUTH",
+        "Ocp-Apim-Subscription": "OPENAI_OCP_APIM_SUBSCRIPTION",
+        "X-Beta": "OPENAI_X_BETA",
+        "X-Org-Tag": "OPENAI_X_ORG_TAG",
+    }
     assert "canary" not in (tmp_path / "new/stack.yaml").read_text()
 
 
@@ -142,6 +158,171 @@ def test_what_a_service_needs(tmp_path, identity, params, env, settings, secret_
     assert "canary" not in (tmp_path / "new/stack.yaml").read_text()
 
 
+def test_the_environment_of_the_command_is_not_read(tmp_path, identity, monkeypatch):
+    """It is somebody's shell, and its keys belong to something else."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "OPENAI_BASE_URL"):
+        monkeypatch.setenv(name, "canary-of-the-shell")
+    entries = [
+        {"model_name": "a", "litellm_params": {"model": "bedrock/org.m-v1:0"}},
+        {"model_name": "b", "litellm_params": {"model": "openai/gpt-4o", "api_key": "x-1"}},
+    ]
+    done = taken_over(tmp_path, yaml.safe_dump({"model_list": entries}))
+    assert "canary" not in (tmp_path / "new/stack.yaml").read_text()
+    assert {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}.isdisjoint(done.secrets)
+
+
+def test_a_service_of_a_cloud_without_keys_takes_the_role_of_the_machine(tmp_path, identity):
+    done = adopted(tmp_path, {"model": "bedrock/org.m-v1:0", "aws_region_name": "eu-west-1"})
+    assert not provider(tmp_path).secret_settings
+    assert "role that the cloud gives the machine" in "".join(done.notes.printed())
+
+
+def test_half_of_the_keys_of_a_service_names_the_other_half(tmp_path, identity):
+    params = {"model": "bedrock/org.m-v1:0", "aws_access_key_id": "os.environ/KEY"}
+    done = adopted(tmp_path, params, "KEY=canary\n")
+    (declared,) = done.stack["providers"].values()
+    assert declared["secret_settings"]["aws_secret_access_key"] == "AWS_SECRET_ACCESS_KEY"
+
+
+ADDRESS = "http://192.0.2.8/v1"
+
+
+@pytest.mark.parametrize(
+    ("params", "env", "url", "key"),
+    [
+        ({"model": "gpt-4o"}, f"OPENAI_API_BASE={ADDRESS}\nOPENAI_API_KEY=k-1\n", ADDRESS, True),
+        ({"model": "gpt-4o", "api_key": "k-1"}, f"OPENAI_BASE_URL={ADDRESS}\n", ADDRESS, True),
+        (
+            {"model": "gpt-4o", "api_key": "k-1"},
+            f"OPENAI_API_BASE=http://192.0.2.9\nOPENAI_BASE_URL={ADDRESS}\n",
+            ADDRESS,
+            True,
+        ),
+        (
+            {"model": "anthropic/claude-x"},
+            "ANTHROPIC_API_BASE=https://x.example\nANTHROPIC_API_KEY=k-1\n",
+            "https://x.example",
+            True,
+        ),
+        (
+            {"model": "azure/d", "api_key": "k-1"},
+            "AZURE_API_BASE=https://x.example\n",
+            "https://x.example",
+            True,
+        ),
+        ({"model": "hosted_vllm/m"}, f"HOSTED_VLLM_API_BASE={ADDRESS}\n", ADDRESS, False),
+        (
+            {"model": "hosted_vllm/m", "api_base": ADDRESS},
+            "HOSTED_VLLM_API_KEY=k-1\n",
+            ADDRESS,
+            True,
+        ),
+        ({"model": "openai/a", "api_base": ADDRESS}, "OPENAI_API_KEY=k-1\n", ADDRESS, True),
+        ({"model": "openai/a", "api_base": ADDRESS}, "OPENAI_API_KEY=dummy\n", ADDRESS, False),
+        ({"model": "lm_studio/a", "api_base": ADDRESS}, "LM_STUDIO_API_KEY=k-1\n", ADDRESS, True),
+        (
+            {"model": "ollama_chat/c", "api_base": "https://ollama.com"},
+            "OLLAMA_API_KEY=k-1\n",
+            "https://ollama.com",
+            True,
+        ),
+        ({"model": "ollama/c"}, "OLLAMA_API_BASE=http://192.0.2.8:11434\n", "", False),
+    ],
+)
+def test_addresses_and_keys_that_litellm_takes_from_variables(
+    tmp_path, identity, params, env, url, key
+):
+    done = adopted(tmp_path, params, env)
+    site = site_of(tmp_path)
+    declared = provider(tmp_path)
+    assert done.notes.is_whole
+    assert declared.base == (url or "http://192.0.2.8:11434")
+    assert [site.secrets[name].reveal() for name in declared.secrets] == (["k-1"] if key else [])
+
+
+def test_an_address_among_the_variables_of_the_configuration_is_the_providers(tmp_path, identity):
+    variables = {"ANTHROPIC_API_BASE": "https://x.example"}
+    params = {"model": "anthropic/claude-x", "api_key": "k-1"}
+    done = adopted(tmp_path, params, environment_variables=variables)
+    assert provider(tmp_path).url == "https://x.example"
+    assert "litellm" not in done.stack
+    (line,) = [line for line in done.notes.printed() if "environment_variables." in line]
+    assert "the url of the providers" in line
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://user:canary@192.0.2.8/v1",
+        "https://x.example/v1?key=canary",
+        "https://x.example/v1?signature=canary",
+        "user:canary@192.0.2.8/v1",
+        "os.environ/BASE",
+    ],
+)
+def test_no_key_in_an_address_is_printed(tmp_path, identity, url):
+    other = {"model_name": "other", "litellm_params": SERVER}
+    entry = {"model_name": "m", "litellm_params": SERVER | {"api_base": url}}
+    text = yaml.safe_dump({"model_list": [entry, other]})
+    done = taken_over(tmp_path, text, "BASE=http://user:canary@192.0.2.8/v1\n")
+    lines = [line for line in done.notes.printed() if "model_list.0" in line]
+    assert len(lines) == 1 and "not taken over" in lines[0]
+    assert "canary" not in "".join(done.notes.printed()) + (tmp_path / "new/stack.yaml").read_text()
+
+
+def test_variables_that_differ_in_case_or_signs_are_two_secrets(tmp_path, identity):
+    entries = [
+        {"model_name": name, "litellm_params": SERVER | {"api_base": base, "api_key": key}}
+        for name, base, key in (
+            ("a", "http://192.0.2.8/v1", "os.environ/my-key"),
+            ("b", "http://192.0.2.9/v1", "os.environ/MY_KEY"),
+            ("c", "http://192.0.2.10/v1", "os.environ/MY_KEY_2"),
+        )
+    ]
+    env = "my-key=one\nMY_KEY=two\nMY_KEY_2=three\n"
+    taken_over(tmp_path, yaml.safe_dump({"model_list": entries}), env)
+    site = site_of(tmp_path)
+    sent = {p.url: site.secrets[p.api_key].reveal() for p in site.stack.providers.values()}
+    assert sent == {
+        "http://192.0.2.8/v1": "one",
+        "http://192.0.2.9/v1": "two",
+        "http://192.0.2.10/v1": "three",
+    }
+
+
+def test_the_gateways_own_key_is_no_providers(tmp_path, identity):
+    """A variable of that name may be the key of another proxy."""
+    params = SERVER | {"api_key": "os.environ/LITELLM_MASTER_KEY"}
+    general = {"master_key": "sk-canary-of-this-proxy"}
+    adopted(tmp_path, params, "LITELLM_MASTER_KEY=sk-other\n", general_settings=general)
+    site = site_of(tmp_path)
+    assert site.secrets["LITELLM_MASTER_KEY"].reveal() == "sk-canary-of-this-proxy"
+    assert site.secrets[provider(tmp_path).api_key].reveal() == "sk-other"
+
+
+@pytest.mark.parametrize(
+    ("variables", "env", "value"),
+    [
+        ({"A": "os.environ/REAL"}, "REAL=real\n", "real"),
+        ({"A": "from-config"}, "A=from-env\n", "from-config"),
+        ({"REAL": "from-config", "A": "os.environ/REAL"}, "REAL=real\n", "from-config"),
+        ({"A": "os.environ/REAL", "REAL": "from-config"}, "REAL=real\n", "real"),
+        ({"A": "os.environ/NONE"}, "A=from-env\n", "from-env"),
+    ],
+)
+def test_variables_of_the_configuration_come_first(tmp_path, identity, variables, env, value):
+    params = SERVER | {"api_key": "os.environ/A"}
+    text = yaml.safe_dump(
+        {
+            "model_list": [{"model_name": "m", "litellm_params": params}],
+            "environment_variables": variables,
+        },
+        sort_keys=False,
+    )
+    done = taken_over(tmp_path, text, env)
+    assert done.secrets["A"].reveal() == value
+
+
 def test_a_named_credential(tmp_path, identity):
     credential = {
         "credential_name": "azure",
@@ -182,6 +363,29 @@ def test_what_cannot_be_taken_over_is_told_with_the_way_out(tmp_path, identity, 
     assert list(site_of(tmp_path).stack.models) == ["other"]
 
 
+@pytest.mark.parametrize(
+    ("place", "name", "value"),
+    [
+        ("params", "num_retries", 2),
+        ("params", "cache_read_input_token_cost", 1e-8),
+        ("params", "api_version", "2024-10-21"),
+        ("info", "description", "x"),
+    ],
+)
+def test_what_changes_no_answer_is_left_out(tmp_path, identity, place, name, value):
+    params = SERVER | {name: value} if place == "params" else SERVER
+    done = adopted(tmp_path, params, info={name: value} if place == "info" else None)
+    (line,) = [line for line in done.notes.printed() if f".{name}: " in line]
+    assert "left out: " in line and done.notes.is_whole
+
+
+@pytest.mark.parametrize("name", ["access_groups", "team_id"])
+def test_who_may_ask_for_a_model_is_not_taken_over(tmp_path, identity, name):
+    done = adopted(tmp_path, SERVER, info={name: "x"})
+    (line,) = [line for line in done.notes.printed() if "not taken over" in line]
+    assert f"model_info.{name}" in line and "docs/keys.md" in line
+
+
 def test_a_model_keeps_its_vision_before_a_chain_of_models_without(tmp_path, identity):
     entries = [
         {"model_name": "gpt", "litellm_params": {"model": "openai/gpt-4o", "api_key": "x-1"}},
@@ -198,7 +402,7 @@ def test_a_model_keeps_its_vision_before_a_chain_of_models_without(tmp_path, ide
 def test_nothing_of_the_file_is_passed_over_in_silence(tmp_path, identity):
     done = adopted(tmp_path, SERVER | {"mystery": {"deep": [1]}}, unknown_section={"a": 1})
     text = "".join(done.notes.printed())
-    assert "litellm_params.mystery: left out" in text
+    assert "litellm_params.mystery: not taken over" in text
     assert "unknown_section: left out" in text
 
 
@@ -213,6 +417,11 @@ def test_nothing_of_the_file_is_passed_over_in_silence(tmp_path, identity):
         ("weight", "much"),
         ("order", 0),
         ("additional_drop_params", ["Not-A-Name"]),
+        ("extra_body", {"chat_template_kwargs": {"enable_thinking": False}}),
+        ("mock_response", "hello"),
+        ("num_ctx", 8192),
+        ("region_name", "eu"),
+        ("reasoning_effort", "some"),
     ],
 )
 def test_a_wrong_value_is_told_and_the_rest_is_served(tmp_path, identity, name, value):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from tests.unit.adopt.round_trip import differences, site_of, taken_over
+from llmrack.adopt.adopt import adopt
+from llmrack.adopt.source import read_source
+from tests.unit.adopt.round_trip import differences, servers, site_of, taken_over
 
 # Each is a configuration, and the variables that it refers to.
 ENTRY = "{model_name: %s, litellm_params: {%s}}"
@@ -55,6 +57,17 @@ CASES = {
     "one name of two models in order": [
         ENTRY % ("m", f"model: openai/gpt-4o, {OPENAI}, order: 2"),
         ENTRY % ("m", "model: ollama_chat/m, api_base: 'http://192.0.2.1:11434', order: 1"),
+    ],
+    "shares of rpm of one model": [
+        ENTRY % ("m", "model: openai/m, api_base: 'http://192.0.2.8/v1', rpm: 30"),
+        ENTRY % ("m", "model: openai/m, api_base: 'http://192.0.2.9/v1', rpm: 10"),
+    ],
+    "one server by two prefixes, with two shares": [
+        ENTRY % ("m", f"model: openai/m, api_base: 'https://x.example/v1', {OPENAI}, weight: 3"),
+        ENTRY % ("m", "model: openai/m, api_base: 'http://192.0.2.8/v1', weight: 1"),
+        ENTRY
+        % ("n", f"model: openrouter/m, api_base: 'https://x.example/v1', {OPENAI}, weight: 7"),
+        ENTRY % ("n", "model: openai/m, api_base: 'http://192.0.2.8/v1', weight: 1"),
     ],
     "one server with two keys": [
         ENTRY % ("m", "model: openai/gpt-4o, api_key: os.environ/KEY_ONE, rpm: 10"),
@@ -131,12 +144,122 @@ def test_the_same_servers_answer(tmp_path, identity, entries):
     assert list(differences(yaml.safe_load(config), site_of(tmp_path), VALUES)) == []
 
 
+def weighted(*weights, prefix="openai"):
+    servers = ("http://192.0.2.1/v1", "http://192.0.2.2/v1")
+    return [
+        {"model": f"{prefix}/m", "api_base": server, "weight": weight}
+        for server, weight in zip(servers, weights, strict=True)
+    ]
+
+
+def test_the_comparison_sees_shares_orders_and_forms():
+    """A test that finds no difference is worth as much as what it can find."""
+    entries = weighted(3, 1)
+    assert servers(entries) == servers(weighted(6, 2)) == servers(entries[::-1])
+    assert servers(entries) != servers(weighted(1, 3))
+    assert servers(entries) != servers(weighted(3, 1, prefix="anthropic"))
+    first, second = entries
+    assert servers([first | {"order": 1}, second | {"order": 2}]) != servers(
+        [first | {"order": 2}, second | {"order": 1}]
+    )
+
+
+def test_an_entry_that_litellm_asks_last_is_noticed(tmp_path, identity):
+    entries = [
+        ENTRY % ("m", "model: openai/m, api_base: 'http://192.0.2.8/v1', weight: 3"),
+        ENTRY % ("m", "model: openai/m, api_base: 'http://192.0.2.9/v1'"),
+    ]
+    adopted = taken_over(tmp_path, config_of(entries))
+    (line,) = [line for line in adopted.notes.printed() if "not taken over" in line]
+    assert "model_list.1: " in line and "has no share" in line
+
+
+def test_shares_of_entries_for_the_same_server_add_up(tmp_path, identity):
+    same = "model: openai/m, api_base: 'http://192.0.2.8/v1', weight: 2"
+    entries = [
+        ENTRY % ("m", same),
+        ENTRY % ("m", same),
+        ENTRY % ("m", "model: openai/m, api_base: 'http://192.0.2.9/v1', weight: 1"),
+    ]
+    taken_over(tmp_path, config_of(entries))
+    shares = {p.url: p.weight for p in site_of(tmp_path).stack.providers.values()}
+    assert shares == {"http://192.0.2.8/v1": 4, "http://192.0.2.9/v1": 1}
+
+
+@pytest.mark.parametrize("alias", ["gpt 4", "", "all*", "*", "bad/../na me"])
+def test_an_alias_that_cannot_be_is_told_and_the_rest_is_served(tmp_path, identity, alias):
+    settings = {"model_group_alias": {alias: "a", "fine": "a"}}
+    adopted = taken_over(tmp_path, config_of(LOCAL, router_settings=settings))
+    (line,) = [line for line in adopted.notes.printed() if "not taken over" in line]
+    assert "router_settings.model_group_alias." in line and "[A-Z" not in line
+    assert site_of(tmp_path).stack.aliases == {"fine": "a"}
+
+
+def test_a_deadline_that_cannot_be_is_told_and_the_rest_is_served(tmp_path, identity):
+    settings = {"request_timeout": 10**9}
+    adopted = taken_over(tmp_path, config_of(LOCAL, litellm_settings=settings))
+    (line,) = [line for line in adopted.notes.printed() if "not taken over" in line]
+    assert "litellm_settings.request_timeout: " in line
+    assert "a" in site_of(tmp_path).stack.models
+
+
+def test_a_hidden_alias_is_told(tmp_path, identity):
+    alias = {"model": "a", "hidden": True}
+    settings = {"model_group_alias": {"y": alias}}
+    adopted = taken_over(tmp_path, config_of(LOCAL, router_settings=settings))
+    assert "alias.y.hidden: left out: clients that list" in "".join(adopted.notes.printed())
+
+
+MERGED = """\
+x-defaults: &defaults {api_base: 'http://192.0.2.8/v1', api_key: os.environ/KEY}
+model_list:
+- {model_name: m, litellm_params: {<<: *defaults, model: openai/m}}
+"""
+
+
+def test_merged_parameters_are_told_once(tmp_path, identity):
+    adopted = taken_over(tmp_path, MERGED, ENV)
+    text = "".join(adopted.notes.printed())
+    assert "<<" not in text and "litellm_params.api_key: the secret KEY" in text
+
+
+def test_a_lost_entry_leaves_nothing_behind(tmp_path, identity):
+    lost = "model: no_such/x, api_base: 'http://192.0.2.8/v1', api_key: os.environ/KEY_ONE"
+    plain = "model: no_such/y, api_base: 'http://192.0.2.8/v1', api_key: canary"
+    entries = [ENTRY % ("x", lost), ENTRY % ("y", plain), *LOCAL]
+    done = taken_over(tmp_path, config_of(entries), ENV)
+    for index in range(2):
+        (line,) = [line for line in done.notes.printed() if f"model_list.{index}" in line]
+        assert "not taken over" in line
+    assert not {"KEY_ONE", "NO_SUCH_API_KEY"} & done.secrets.keys()
+
+
+def test_a_variable_of_a_lost_entry_is_left_out(tmp_path, identity):
+    lost = "model: no_such/x, api_base: 'http://192.0.2.8/v1', api_key: os.environ/KEY_ONE"
+    taken_over(tmp_path, config_of([ENTRY % ("x", lost), *LOCAL]), ENV)
+    source = read_source(tmp_path / "old/config.yaml", None, None)
+    adopt(source)
+    (names,) = source.environment.unused().values()
+    assert "KEY_ONE" in names
+
+
+@pytest.mark.parametrize("order", ["", ", order: 2"])
+def test_a_name_of_two_models_is_told_as_what_it_is(tmp_path, identity, order):
+    entries = [
+        ENTRY % ("m", f"model: openai/x, api_base: 'http://192.0.2.8/v1'{order}"),
+        ENTRY % ("m", "model: openai/y, api_base: 'http://192.0.2.9/v1'"),
+    ]
+    text = "".join(taken_over(tmp_path, config_of(entries)).notes.printed())
+    assert "models.m" not in text
+    assert (f"{'tiers' if order else 'mixes'}.m, of m-") in text
+
+
 @pytest.mark.parametrize("sections", ROUTES.values(), ids=ROUTES)
 def test_the_same_models_stand_in(tmp_path, identity, sections):
     config = config_of((*LOCAL, *TWO), **sections)
     adopted = taken_over(tmp_path, config)
     assert adopted.notes.is_whole, adopted.notes.printed()
-    assert list(differences(yaml.safe_load(config), site_of(tmp_path), VALUES)) == []
+    assert list(differences(yaml.safe_load(config), site_of(tmp_path), {})) == []
 
 
 def test_the_default_fallbacks_are_the_default_chain(tmp_path, identity):

@@ -29,7 +29,6 @@ litellm_settings:
   num_retries: 3
 general_settings:
   master_key: os.environ/LITELLM_MASTER_KEY
-  database_url: postgresql://litellm:canary-of-database@db/litellm
 """
 ENV = "OPENAI_API_KEY=canary-of-openai\nLITELLM_MASTER_KEY=sk-canary-of-master\nPOSTGRES_DB=x\n"
 
@@ -53,7 +52,11 @@ def llmrack(folder, *args):
         text=True,
         check=False,
         env={k: v for k, v in os.environ.items() if k not in hidden}
-        | {"HOME": str(folder / "home"), "PYTHONPATH": str(ROOT)},
+        | {
+            "OPENAI_BASE_URL": "http://198.51.100.9",
+            "HOME": str(folder / "home"),
+            "PYTHONPATH": str(ROOT),
+        },
     )
 
 
@@ -74,9 +77,15 @@ def test_each_line_is_told_what_became_of_it(old):
     ):
         assert line in done.stdout.splitlines(), done.stdout
     assert "14: litellm_settings.num_retries: left out: would change who answers" in done.stdout
-    assert (
-        "17: general_settings.database_url: left out: would make LiteLLM use a data" in done.stdout
-    )
+
+
+def test_keys_in_a_database_are_not_taken_over(old):
+    with (old / "old/config.yaml").open("a") as config:
+        config.write("  database_url: postgresql://litellm:canary-of-database@db/litellm\n")
+    done = llmrack(old, "adopt", "old/config.yaml", "-o", "new")
+    assert done.returncode == 1
+    line = "17: general_settings.database_url: not taken over: the gateway has no database"
+    assert line in done.stdout and "canary" not in done.stdout
 
 
 def test_no_value_of_a_secret_is_printed_or_written_in_clear(old):
@@ -123,7 +132,7 @@ def test_names_that_are_lost_are_told_and_the_others_are_served(old):
     assert done.returncode == 1
     assert "7: model_list.1.model_name: not taken over: is no name that llmrack can" in done.stdout
     assert "13: litellm_settings.fallbacks.0.x: not taken over: nobody can ask for x" in done.stdout
-    assert "new: 1 names of 1 providers, no mistakes" in done.stdout
+    assert "new: 1 name of 1 provider, no mistakes" in done.stdout
 
 
 def test_a_secret_without_a_value_is_told_by_the_check(old):
@@ -161,6 +170,14 @@ def test_a_file_that_cannot_be_used_is_one_error(old, text, cause):
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1 and cause in done.stderr
     assert not (old / "new").exists()
+
+
+def test_an_env_file_that_others_can_read_is_told_in_its_own_folder(old):
+    """There, llmrack takes the file for one of its own."""
+    (old / "old/.env").chmod(0o644)
+    done = llmrack(old / "old", "adopt", "config.yaml")
+    assert done.returncode == 1 and ".env: can be read by other users" in done.stdout
+    assert llmrack(old, "adopt", "old/config.yaml", "-o", "new").returncode == 0
 
 
 def test_an_env_file_of_another_name(old):

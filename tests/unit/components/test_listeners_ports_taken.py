@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from llmrack.components import listeners
+from llmrack.components.old_services.services import OldService
 from llmrack.resources.look import ListenerSeen, Look, Seen, UnitSeen, parse
 from llmrack.resources.look_script import script
+from llmrack.resources.script import script_file
 from tests.unit.declare import stack, two_boxes
 
 OURS = UnitSeen("active", "enabled", True)
@@ -30,8 +32,8 @@ def test_a_program_in_the_way_is_named_with_its_process_and_the_way_out() -> Non
     other = ListenerSeen("127.0.0.1:11434", "812", "ollama", "ollama.service", "ollama")
     assert taken(other) == [
         "port 11434, which is for Ollama main, is taken: ollama (process 812, ollama.service, "
-        "user ollama) listens at 127.0.0.1:11434; stop that, and see that it stays so after a "
-        "reboot, or set ollama_port to another port"
+        "user ollama) listens at 127.0.0.1:11434; `llmrack adopt box1` shows how to take it over, "
+        "`replaces` lets a deploy stop it for good, or set ollama_port to another port"
     ]
 
 
@@ -65,6 +67,45 @@ def test_another_address_is_in_nobodys_way() -> None:
 
 def test_another_port_is_in_nobodys_way() -> None:
     assert taken(ListenerSeen("0.0.0.0:4001", "9", "python3", "session-4.scope")) == []
+
+
+def test_what_is_declared_to_be_replaced_makes_room() -> None:
+    fleet = two_boxes()
+    old = ListenerSeen("127.0.0.1:11434", "812", "ollama", "ollama.service", "ollama")
+    runs = OldService("ollama.service", runs=True, held=False, noted=False)
+    seen = Seen(listeners=[old], parts={"old": {"ollama.service": runs}})
+    assert listeners.taken(stack(), fleet, fleet.hosts[0], seen) == []
+    # Another program at the same port is none of it.
+    other = ListenerSeen("[::1]:11434", "9", "python3", "session-4.scope", "ops")
+    seen = Seen(listeners=[old, other], parts={"old": {"ollama.service": runs}})
+    (message,) = listeners.taken(stack(), fleet, fleet.hosts[0], seen)
+    assert "python3 (process 9, user ops)" in message
+
+
+@pytest.mark.parametrize(
+    ("group", "unit"),
+    [
+        ("/system.slice/ollama.service", "ollama.service"),
+        ("/system.slice/ollama.service/libpod-payload-f0e1", "ollama.service"),
+        ("/machine.slice/libpod-f0e1.scope/container", "libpod-f0e1.scope"),
+        ("/user.slice/user-1000.slice/user@1000.service/app.slice/a.service", "a.service"),
+        ("/docker/f0e1", "f0e1"),
+    ],
+)
+def test_a_process_in_a_group_below_its_unit_belongs_to_the_unit(
+    tmp_path: Path, group: str, unit: str
+) -> None:
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "comm").write_text("ollama\n")
+    (tmp_path / "7" / "cgroup").write_text(f"0::{group}\n")
+    (tmp_path / "ss").write_text(
+        "#!/bin/sh\necho 'LISTEN 0 9 *:11434 *:* users:((\"ollama\",pid=7,fd=3))'\n"
+    )
+    (tmp_path / "ss").chmod(0o755)
+    text = script_file("resources/look/ports.sh", 11434).replace("/proc/", f"{tmp_path}/")
+    path = f"{tmp_path}:/usr/bin:/bin"
+    done = subprocess.run(["sh", "-c", text], capture_output=True, text=True, env={"PATH": path})
+    assert done.stdout.split("\t")[1:5] == ["*:11434", "7", "ollama", unit]
 
 
 def test_every_port_that_a_setting_declares_is_looked_at() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from llmrack.components.gateway.service import GatewayService, service
 from llmrack.components.system.account import Linger, User
-from llmrack.resources.change import Shell, Upload, plan
+from llmrack.resources.change import Change, Shell, Upload, plan
 from llmrack.resources.files import Directory, EnvironmentFile, File, Line, Link, quote_value
 from llmrack.resources.look import Look, PathSeen, Seen, UnitSeen, parse
 from llmrack.resources.look_script import script
@@ -383,3 +383,24 @@ def test_half_of_the_archives_is_no_release(tmp_path, root, packed):
     done = carry_out(replace(change, actions=(change.actions[0], change.actions[-1])))
     assert done.returncode and "is damaged or not the pinned file" in done.stdout
     assert not (tmp_path / "release").exists()
+
+
+class _Noted:
+    """A resource that notes which ones it is told are changed."""
+
+    def __init__(self, name, includes=()):
+        self.name, self.includes, self.changed = name, includes, None
+
+    def look(self, look):
+        """Nothing."""
+
+    def change(self, seen, changed):
+        """Always due."""
+        self.changed = list(changed)
+        return Change(self.name, "due", (), includes=self.includes)
+
+
+def test_what_a_change_includes_is_changed_once_and_counts_as_changed():
+    first, second, third = _Noted("a", ("b",)), _Noted("b"), _Noted("c")
+    assert [change.resource for change in plan([first, second, third], Seen())] == ["a", "c"]
+    assert (second.changed, third.changed) == (None, ["a", "b"])

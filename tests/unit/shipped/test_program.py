@@ -10,7 +10,7 @@ import pytest
 
 from llmrack.shipped import program
 
-PROGRAMS = ("logs", "metrics", "status", "tail", "usage")
+PROGRAMS = ("logs", "metrics", "servers", "status", "tail", "usage")
 
 
 @pytest.fixture(params=PROGRAMS)

@@ -72,3 +72,13 @@ def test_nothing_is_looked_up_for_a_host_with_an_address(tmp_path: Path) -> None
     (host,) = fleet_of(open_inventory(str(tmp_path / "inventory"), tmp_path), tmp_path).hosts
     assert host.address == "192.0.2.7"
     assert not (tmp_path / "ran").exists()
+
+
+def test_inventories_of_one_name_in_two_folders_are_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "inventory").write_text(f"gpu = [{name!r}]\n")
+        monkeypatch.chdir(tmp_path / name)
+        assert list(open_inventory("inventory", tmp_path / name).hosts) == [name]

@@ -68,6 +68,39 @@ def test_a_typing_error_is_found(tmp_path, text, message) -> None:
     assert str(problem) == message.replace("VERSION", KNOWN["version"])
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("service_callback", "prometheus_system"),
+        ("service_callback", "datadog"),
+        ("success_callback", "sentry"),
+        ("failure_callback", "langfuse"),
+        ("callbacks", "presidio"),
+        ("audit_log_callbacks", "s3_v2"),
+    ],
+)
+def test_a_callback_is_known_where_litellm_takes_it(tmp_path, kind, name) -> None:
+    assert unknown(tmp_path, f"  litellm_settings: {{{kind}: [{name}]}}\n") == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "message"),
+    [
+        (
+            "callbacks",
+            "prometheus_system",
+            "take 'prometheus_system' here; write it in service_callback",
+        ),
+        ("callbacks", "sentry", "here; write it in success_callback or failure_callback"),
+        ("service_callback", "presidio", "here; write it in callbacks"),
+        ("callbacks", "langfuse_prompt", "VERSION; correct it, or leave it out"),
+    ],
+)
+def test_a_callback_is_shown_the_setting_that_takes_it(tmp_path, kind, name, message) -> None:
+    (problem,) = unknown(tmp_path, f"  litellm_settings: {{{kind}: [{name}]}}\n")
+    assert message.replace("VERSION", KNOWN["version"]) in str(problem)
+
+
 def test_a_callback_may_have_a_name_of_its_own(tmp_path) -> None:
     text = (
         "  litellm_settings: {callbacks: [audit]}\n"
@@ -81,7 +114,7 @@ def test_a_function_of_litellm_is_no_setting(tmp_path) -> None:
 
 
 def test_the_list_is_of_the_locked_release() -> None:
-    """After `make lock` has another LiteLLM: `make litellm-names`."""
+    """`make lock` writes it anew."""
     assert KNOWN["version"] == litellm_version(locks(None)[0])
 
 
@@ -90,3 +123,4 @@ def test_what_a_stack_cannot_have_is_what_litellm_has() -> None:
         assert not names.keys() - set(KNOWN[section])
     assert not set(ROUTER_SETTINGS) - set(KNOWN["router_settings"])
     assert not set(CALLBACKS) - set(KNOWN["litellm_settings"])
+    assert set(CALLBACKS) < set(KNOWN)

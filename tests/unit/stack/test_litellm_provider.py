@@ -51,8 +51,8 @@ def problems(folder: Path, **service: object) -> list[str]:
 
 def row(stack: Stack) -> dict[str, Any]:
     text = configuration(stack, Fleet((GATEWAY,)), GATEWAY)
-    found: dict[str, Any] = yaml.safe_load(text)["model_list"][0]["litellm_params"]
-    return found
+    params: dict[str, Any] = yaml.safe_load(text)["model_list"][0]["litellm_params"]
+    return params
 
 
 def test_the_facts_are_those_of_the_locked_release():
@@ -73,6 +73,9 @@ def test_the_facts_are_those_of_the_locked_release():
         {"prefix": "bedrock", "settings": {"aws_region_name": "x"}, "secret_settings": AWS},
         {"prefix": "bedrock", "settings": {"aws_region_name": "x"}, "api_key": "BEDROCK_TOKEN"},
         {"prefix": "bedrock", "settings": {"aws_region_name": "x", "aws_profile_name": "p"}},
+        # With the role of the machine.
+        {"prefix": "bedrock", "settings": {"aws_region_name": "x"}},
+        {"prefix": "sagemaker", "settings": {"aws_region_name": "x"}},
         {
             "prefix": "azure",
             "url": "https://x.openai.azure.com?api-version=2024-10-21",
@@ -99,7 +102,14 @@ def test_a_service_is_declared_with_what_it_needs(tmp_path, service):
     ("service", "cause", "way_out"),
     [
         ({"prefix": "anthropic"}, "needs api_key (ANTHROPIC_API_KEY)", "api_key: ANTHROPIC_"),
-        ({"prefix": "bedrock"}, "aws_access_key_id (AWS_ACCESS_KEY_ID)", "secret_settings.aws_"),
+        (
+            {
+                "prefix": "bedrock",
+                "secret_settings": {"aws_secret_access_key": "AWS_SECRET_ACCESS_KEY"},
+            },
+            "needs aws_access_key_id (AWS_ACCESS_KEY_ID)",
+            "secret_settings.aws_access_key_id: AWS_ACCESS_KEY_ID",
+        ),
         (
             {"prefix": "bedrock", "secret_settings": {"aws_access_key_id": "AWS_ACCESS_KEY_ID"}},
             "needs aws_secret_access_key",
@@ -121,6 +131,7 @@ def test_what_a_service_lacks_is_named_with_its_variable(tmp_path, service, caus
         ({"prefix": "antropic"}, "did you mean 'anthropic'?"),
         ({"prefix": "openai"}, "write kind: openai-compatible, and no prefix"),
         ({"prefix": "ollama_chat"}, "write kind: ollama-remote, and no prefix"),
+        ({"prefix": "aiohttp_openai"}, "write kind: openai-compatible, and no prefix"),
         ({"prefix": "gemini", "settings": {"location": "x"}}, "knows no setting 'location'"),
         ({"prefix": "bedrock", "settings": {"aws_secret_access_key": "x"}}, "'secret_settings'"),
         ({"prefix": "azure", "settings": {"api_base": "x"}}, "use 'url'"),
@@ -157,6 +168,36 @@ def test_azures_version_may_stand_in_the_address(tmp_path):
 
 def test_an_address_of_ones_own_without_a_key_is_shown_none(tmp_path):
     assert row(load(tmp_path, prefix="anthropic", url="http://192.0.2.7"))["api_key"] == "none"
+
+
+def test_no_key_stands_in_the_way_of_a_role(tmp_path):
+    # LiteLLM would send the word as a token of Bedrock.
+    service = {"prefix": "bedrock", "settings": {"aws_region_name": "x"}}
+    assert "api_key" not in row(load(tmp_path, url="https://vpce.example", **service))
+    assert "api_key" not in row(load(tmp_path, **service))
+
+
+def test_gemini_has_embeddings(tmp_path):
+    """LiteLLM's own table of endpoints lacks them; LiteLLM asks for them."""
+    data = {
+        "providers": {"paid": {"kind": "litellm", "prefix": "gemini", "api_key": "KEY"}},
+        "models": {
+            "m": {
+                "provider": "paid",
+                "model": "gemini-embedding-001",
+                "capabilities": ["embedding"],
+            }
+        },
+    }
+    declared = Declaration(Stack.model_validate(data), Fleet((GATEWAY,)), ("KEY",), {})
+    assert check(declared) == []
+
+
+def test_the_variables_of_an_address_are_known_in_litellms_order():
+    facts = provider_facts()
+    assert facts["anthropic"].addresses == ("ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL")
+    assert facts["openai"].addresses == ("OPENAI_BASE_URL", "OPENAI_API_BASE")
+    assert "AWS_BEDROCK_RUNTIME_ENDPOINT" in facts["bedrock"].addresses
 
 
 @pytest.mark.parametrize(

@@ -314,8 +314,8 @@ def test_programs_get_the_exit_code_and_every_field() -> None:
 
 FOREIGN = ["*:11434", "812", "ollama", "ollama.service", "ollama"]
 TAKEN = (
-    "port 11434 is taken by ollama (process 812, ollama.service, user ollama): stop that, or set "
-    "ollama_port to another port; "
+    "port 11434 is taken by ollama (process 812, ollama.service, user ollama): stop that (a deploy "
+    "does if `replaces` names it), or set ollama_port to another port; "
 )
 
 
@@ -341,6 +341,21 @@ def test_another_program_on_the_gateway_s_port_is_named() -> None:
     foreign = ["127.0.0.1:4000", "9", "python3", "session-4.scope", "ops"]
     row = gateway_status(BOX, with_listeners(states, foreign))
     assert row.why.startswith("port 4000 is taken by python3 (process 9, user ops): stop that")
+
+
+def test_a_service_that_runs_again_though_it_was_replaced_is_named_once() -> None:
+    states = seen()
+    assert not isinstance(states.seen, Unreached)
+    again = HostAnswer({**states.seen, "run_again": ["docker:ollama"]}, NOW)
+    row = instance(again)
+    assert (row.state, row.why) == (
+        "trouble",
+        "docker:ollama runs again, though llmrack serves in that place (`replaces`): a deploy "
+        "stops it",
+    )
+    assert "runs again" not in gateway_status(BOX, again).why
+    alone = HostAnswer({**states.seen, "instances": {}, "run_again": ["a.service", "b"]}, NOW)
+    assert gateway_status(BOX, alone).why.startswith("a.service, b run again, though ")
 
 
 def test_the_services_of_llmrack_are_no_other_programs() -> None:

@@ -36,7 +36,13 @@ def _as_before() -> Iterator[None]:
     gc.unfreeze()
 
 
+def test_nothing_is_collected_while_modules_are_imported() -> None:
+    garbage.collect_nothing()
+    assert not gc.isenabled()
+
+
 async def _makes_garbage() -> None:
+    garbage.collect_nothing()
     garbage.collect_between_steps(asyncio.get_running_loop())
     for _ in range(3):
         Cycle.stepping = True
@@ -54,6 +60,6 @@ def test_garbage_is_collected_between_steps() -> None:
 
 
 @pytest.mark.skipif(OLD, reason="this Python collects where it allocates")
-def test_a_python_that_is_safe_is_left_alone() -> None:
+def test_a_python_that_is_safe_collects_by_itself() -> None:
     asyncio.run(_makes_garbage())
     assert gc.isenabled()

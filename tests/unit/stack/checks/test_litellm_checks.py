@@ -41,6 +41,7 @@ def settings(name: str, value: object, section: str = "litellm_settings") -> dic
         {"mcp_servers": {"files": {"url": "https://mcp.example/mcp", "auth_type": "api_key"}}},
         {"guardrails": [{"guardrail_name": "mail", "litellm_params": {
             "guardrail": "litellm_content_filter", "mode": "pre_call"}}]},
+        {"callback_settings": {"otel": {"attributes": [{"key": "env", "value": "prod"}]}}},
         settings("pass_through_endpoints", [
             {"path": "/rerank", "target": "https://api.example/rerank", "auth": True}
         ], "general_settings"),
@@ -74,6 +75,12 @@ def test_what_leaves_the_promises_alone_is_taken(litellm) -> None:
         ("environment_variables", "LLMRACK_LOG_DAYS", "is set by llmrack itself", "leave it out"),
         ("environment_variables", "DATABASE_URL", "use a database", "in this file"),
         ("environment_variables", "PATH", "is ignored by LiteLLM", "leave it out"),
+        ("environment_variables", "LITELLM_ENABLE_MCP_STDIO", "is ignored by LiteLLM", "leave it"),
+        ("environment_variables", "LITELLM_WORKER_STARTUP_HOOKS", "a Python module", "own integ"),
+        ("environment_variables", "USE_LITELLM_PROXY", "who answers", "docs/routing.md"),
+        ("environment_variables", "OPENAI_CUSTOM_HEADERS", "all providers are sent", "provider"),
+        ("environment_variables", "OPENAI_ORG_ID", "all providers are sent", "provider"),
+        ("litellm_settings", "guardrails", "may name Python modules", "use the section guardrails"),
     ],
 )
 def test_what_would_undo_a_promise_is_refused(section, name, cause, way_out) -> None:
@@ -85,7 +92,11 @@ def test_what_would_undo_a_promise_is_refused(section, name, cause, way_out) -> 
 
 @pytest.mark.parametrize(
     ("section", "cause"),
-    [("model_list", "serve models that nothing else knows of"), ("include", "another file")],
+    [
+        ("model_list", "serve models that nothing else knows of"),
+        ("include", "another file"),
+        ("mcp_tools", "names Python modules"),
+    ],
 )
 def test_sections_of_llmracks_own_are_refused(section, cause) -> None:
     (problem,) = problems({section: []})
@@ -111,6 +122,9 @@ def test_a_section_that_is_no_mapping() -> None:
             "guardrail": "lakera_v2", "api_key": "hunter2"}}]},
          "guardrails.0.litellm_params.api_key"),
         ({"callback_settings": {"otel": {"headers": {"x": "Bearer hunter2"}}}}, "otel.headers.x"),
+        (settings("OTEL_HEADERS", "x-team=hunter2", "environment_variables"), "OTEL_HEADERS"),
+        (settings("alert_to_webhook_url", {"spend": "hunter2"}, "general_settings"),
+         "alert_to_webhook_url.spend"),
     ],
 )  # fmt: skip
 def test_a_secret_in_plain_text_is_refused_and_not_shown(litellm, place) -> None:
@@ -131,6 +145,19 @@ def test_a_secret_that_is_named_must_be_set() -> None:
     assert "LANGFUSE_SECRET_KEY" in secret_names(stack(litellm=litellm))
 
 
+@pytest.mark.parametrize(
+    "general",
+    [
+        {"alert_to_webhook_url": {"spend": ["os.environ/NAME"], "budget": "os.environ/NAME"}},
+        {"pass_through_endpoints": [{
+            "path": "/x", "target": "https://x.example", "auth": True,
+            "headers": {"Authorization": "Bearer os.environ/NAME"}}]},
+    ],
+)  # fmt: skip
+def test_a_reference_is_taken_where_litellm_reads_one(general) -> None:
+    assert problems({"general_settings": general}, "NAME") == []
+
+
 def test_a_placeholder_of_a_secret_is_named() -> None:
     whole = declaration(stack(litellm=settings("redis_url", "os.environ/URL", "router_settings")))
     placed = replace(whole, placeholders={"URL": ".env"})
@@ -143,6 +170,9 @@ def test_a_placeholder_of_a_secret_is_named() -> None:
     [
         (settings("langfuse_default_tags", ["os.environ/NAME"]), "where LiteLLM reads none"),
         (settings("cache_params", {"url": "redis://os.environ/NAME"}), "where LiteLLM reads none"),
+        (settings("pass_through_endpoints", [
+            {"path": "/x", "target": "https://x.example/os.environ/NAME", "auth": True}
+        ], "general_settings"), "where LiteLLM reads none"),
         (settings("cache_params", {"url": "os.environ/some name"}), "the name of a secret"),
         (settings("cache_params", {"url": "os.environ/LITELLM_MASTER_KEY"}),
          "the gateway's own key"),
@@ -165,6 +195,34 @@ def test_a_key_of_a_provider_is_not_replaced() -> None:
     assert any("would replace the key of the provider a; leave it out" in text for text in texts)
 
 
+def paid(**changes: object) -> list[str]:
+    """The problems of a stack with a service whose address only LiteLLM knows."""
+    service = {"kind": "litellm", "api_key": "KEY"} | changes
+    names = "ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL", "GEMINI_API_BASE", "OPENAI_BASE_URL"
+    variables = dict.fromkeys(names, "http://192.0.2.66")
+    whole = stack(
+        providers={"a": service},
+        models={"m": {"provider": "a"}},
+        chains={},
+        default_chain=[],
+        litellm={"environment_variables": variables},
+    )
+    return [str(p) for p in check(declaration(whole, secrets=["KEY"]))]
+
+
+def test_a_variable_does_not_lead_a_service_elsewhere() -> None:
+    first, second = paid(prefix="anthropic")
+    assert "environment_variables.ANTHROPIC_API_BASE: would send the requests for" in first
+    assert "for the provider a to another address; use url of the provider" in first
+    assert "environment_variables.ANTHROPIC_BASE_URL: " in second
+    (problem,) = paid(prefix="gemini")
+    assert "environment_variables.GEMINI_API_BASE: " in problem
+
+
+def test_a_declared_address_comes_before_a_variable() -> None:
+    assert paid(prefix="anthropic", url="http://192.0.2.7") == []
+
+
 @pytest.mark.parametrize("value", [True, None, ["a"]])
 def test_a_variable_is_a_text(value) -> None:
     (problem,) = problems(settings("OTEL_SDK_DISABLED", value, "environment_variables"))
@@ -183,6 +241,30 @@ def test_modules_are_refused() -> None:
     guardrail = {"guardrail_name": "a", "litellm_params": {"guardrail": "mine.Check"}}
     (problem,) = problems({"guardrails": [guardrail]})
     assert "guardrails.0.litellm_params.guardrail: names a Python module" in problem
+
+
+def test_a_program_in_a_guardrail_is_refused() -> None:
+    code = "def apply_guardrail(inputs, request_data, input_type):\n    return allow()"
+    params = {"guardrail": "custom_code", "mode": "pre_call", "custom_code": code}
+    (problem,) = problems({"guardrails": [{"guardrail_name": "a", "litellm_params": params}]})
+    assert "guardrails.0.litellm_params.guardrail: has a program in it" in problem
+    assert "use one of LiteLLM's own integrations" in problem
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        {"transport": "stdio", "command": "npx", "args": ["-y", "some-server"]},
+        {"transport": "stdio"},
+        {"command": "npx"},
+    ],
+)
+def test_an_mcp_server_that_is_a_program_is_refused(server) -> None:
+    """LiteLLM 1.106.12 does not start it, and says so only in its log."""
+    (problem,) = problems({"mcp_servers": {"files": server}})
+    assert "litellm.mcp_servers.files." in problem
+    assert "is a program on the gateway's host, which LiteLLM does not start" in problem
+    assert "run it as a server with HTTP, and give its url" in problem
 
 
 def test_callbacks_are_a_list_of_names() -> None:

@@ -1,0 +1,1 @@
+"""Services of somebody else on a host, whose place llmrack takes."""
