@@ -32,7 +32,10 @@ model_list:
 litellm_settings:
   num_retries: 3
   fallbacks: [{coder: [gpt-4o]}]
+general_settings:
+  master_key: os.environ/LITELLM_MASTER_KEY
 """
+KEYS = "OPENAI_API_KEY=sk-of-the-time-before\nLITELLM_MASTER_KEY=sk-that-clients-have\n"
 # Their commands take minutes: they restart the gateway for each key, build bundles and labs.
 LONG = [f"docs/{name}.md" for name in ("keys", "lab", "offline", "operate", "secrets")]
 # What a person would end with Ctrl-C, and what shows that it has begun.
@@ -72,7 +75,7 @@ class Clone:
         # Of the time before llmrack.
         (folder / "litellm").mkdir()
         (folder / "litellm/config.yaml").write_text(LITELLM)
-        write_private(folder / "litellm/.env", "OPENAI_API_KEY=sk-of-the-time-before\n")
+        write_private(folder / "litellm/.env", KEYS)
 
     def start(self, command: str) -> subprocess.Popen[str]:
         """A line of a page as a shell runs it, in a process group of its own."""

@@ -15,12 +15,12 @@ from tests.lab.ways import (
     BOX,
     JUMP,
     LINES,
-    NETWORK,
     PASSWORD,
     asking,
     awkward,
     by_doas_and_ipv6,
     by_su,
+    ipv6,
     plain,
 )
 
@@ -157,12 +157,12 @@ def test_doas_and_an_address_of_ipv6(reached: Awkward) -> None:
     site = reached.site
     site.own[JUMP] = by_doas_and_ipv6(site)
     # The firewall of an instance lets a gateway in from the gateway's address.
-    site.own[BOX]["address"] = f"{NETWORK}3"
+    site.own[BOX]["address"] = ipv6(site, 3)
     reached.declare(TWO)
     reached.note("a deploy by doas", site.deploy())
     shown = site.run("llmrack", "status", "--inventory", site.inventory)
     assert shown.code == 0, shown.output
-    assert "http://[fd94::2]:11434" in shown.output
+    assert f"http://[{ipv6(site, 2)}]:11434" in shown.output
     site.settled()
 
 

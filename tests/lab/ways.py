@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from ipaddress import ip_address
 
 import click
 
@@ -15,7 +16,6 @@ from tests.lab.site import UNSET, Site
 # It has what a shell would take apart.
 PASSWORD = 'corr3ct $HOME "horse" \'n\\b'
 USER, OTHER_USER = "ops", "clerk"
-NETWORK = "fd94::"
 PORT = 2222
 SHELL, LINES = "/usr/local/bin/shell-that-logs", "/usr/local/lines"
 JUMP, BOX = "box1", "box2"
@@ -157,6 +157,12 @@ def by_su(site: Site) -> dict[str, object]:
     }
 
 
+def ipv6(site: Site, number: int) -> str:
+    """An address of IPv6 in a network of the lab's own, since another lab may have one, too."""
+    first, second, third, _ = site.lab.host(JUMP).address.split(".")
+    return str(ip_address(f"fd94:{first}:{second}:{third}::{number}"))
+
+
 def by_doas_and_ipv6(site: Site) -> dict[str, object]:
     """Set up JUMP so that its login user becomes root by doas; its address is one of IPv6."""
     add_user(site, JUMP, OTHER_USER)
@@ -164,14 +170,14 @@ def by_doas_and_ipv6(site: Site) -> dict[str, object]:
     rule = f"permit nopass {OTHER_USER}\n"
     site.lab.host(JUMP).ssh("cat >/etc/doas.conf && chmod 600 /etc/doas.conf", input=rule)
     for number, host in enumerate((JUMP, BOX), start=2):
-        site.on(host, f"ip -6 addr replace {NETWORK}{number}/64 dev eth0 nodad")
+        site.on(host, f"ip -6 addr replace {ipv6(site, number)}/64 dev eth0 nodad")
     route = shell("ip", "-o", "route", "get", site.lab.host(JUMP).address).split()
     bridge = route[route.index("dev") + 1]
     # It goes with the lab's bridge.
-    shell("ip", "-6", "addr", "replace", f"{NETWORK}1/64", "dev", bridge, "nodad")
+    shell("ip", "-6", "addr", "replace", f"{ipv6(site, 1)}/64", "dev", bridge, "nodad")
     return {
         "ssh_user": OTHER_USER,
-        "ssh_hostname": f"{NETWORK}2",
+        "ssh_hostname": ipv6(site, 2),
         "ssh_known_hosts_file": str(site.folder / "known_hosts"),
         "ssh_strict_host_key_checking": "accept-new",
         "ollama_bind": "::",
