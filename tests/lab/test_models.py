@@ -52,9 +52,10 @@ def declare(site: Site, prune: object = False, **models: dict[str, Any]) -> None
 
 
 def ask(site: Site, path: str, **body: object) -> dict[str, Any]:
-    """What Ollama answers."""
+    """What Ollama answers, waited for while it starts."""
     data = f"-d '{json.dumps(body)}'" if body else ""
-    found: dict[str, Any] = json.loads(site.on(BOX, f"curl -s 127.0.0.1:11434{path} {data}"))
+    curl = f"curl -s --retry {DEADLINE} --retry-delay 1 --retry-connrefused"
+    found: dict[str, Any] = json.loads(site.on(BOX, f"{curl} 127.0.0.1:11434{path} {data}"))
     return found
 
 
@@ -214,10 +215,7 @@ def test_preloaded_models_are_there_after_each_start(site: Site) -> None:
     assert wait_until(lambda: "llama3.2:1b" in loaded(), DEADLINE)
     # A crash, too: the warm-up goes with the server.
     site.as_service(BOX, "systemctl --user kill -s KILL llmrack-ollama@main.service")
-    assert wait_until(
-        lambda: site.on(BOX, "curl -s 127.0.0.1:11434/api/ps", check=False).find("llama3.2:1b") > 0,
-        30,
-    )
+    assert wait_until(lambda: "llama3.2:1b" in loaded(), DEADLINE)
     site.settled()
     declare(site, **{"llama3.2:1b": {}})
     site.deployed()
