@@ -15,6 +15,7 @@ from llmrack.files import replace_file
 from llmrack.problems import unusable
 from llmrack.secrets import audit, identities, store
 from llmrack.secrets.places import Places
+from llmrack.stack.yaml_text import WithoutReferences
 
 STACK, INVENTORY, VAULT = "stack.yaml", "inventory", "secrets.age"
 _AUDIT = "secrets.audit.jsonl"
@@ -82,7 +83,7 @@ def stack_text(stack: Mapping[str, Any], name: str) -> str:
         parts.append(
             yaml.dump(
                 {key: value},
-                Dumper=_Dumper,
+                Dumper=WithoutReferences,
                 sort_keys=False,
                 default_flow_style=flow,
                 allow_unicode=True,
@@ -90,13 +91,6 @@ def stack_text(stack: Mapping[str, Any], name: str) -> str:
             )
         )
     return "\n".join(parts).replace("\n\n\n", "\n\n")
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes what stands in several places at each of them."""
-
-    def ignore_aliases(self, data: object) -> bool:
-        return True
 
 
 def _on_one_line(name: str) -> str:

@@ -9,22 +9,14 @@ from dataclasses import dataclass
 from textwrap import indent
 
 import yaml
-from typing_extensions import override
 
 from llmrack.stack.litellm import Sections
+from llmrack.stack.yaml_text import WithoutReferences
 
 # Sections that llmrack has settings in; callbacks have a place of their own.
 SHARED = ("router_settings", "litellm_settings", "general_settings")
 _CALLBACKS = ("litellm_settings", "callbacks")
 _HEADING = "# From 'litellm' in stack.yaml.\n"
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes what is declared by a reference (&name, *name) at each place."""
-
-    @override
-    def ignore_aliases(self, data: object) -> bool:
-        return True
 
 
 @dataclass(frozen=True)
@@ -66,6 +58,10 @@ def _text(value: object, flow: bool = False) -> str:
     + flow: on one line, in brackets
     """
     text: str = yaml.dump(
-        value, Dumper=_Dumper, sort_keys=False, default_flow_style=flow, width=float("inf")
+        value,
+        Dumper=WithoutReferences,
+        sort_keys=False,
+        default_flow_style=flow,
+        width=float("inf"),
     )
     return text.rstrip("\n")
