@@ -9,13 +9,19 @@ given. Needs nothing but Python.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
+import os
 import select
 import stat
 import sys
+import time
 from pathlib import Path
 
 PAUSE_S = 0.01
+# A process has its last command line soon after its start. Older ones are looked at less often.
+YOUNG_S = 1.0
+ROUNDS = 20
 
 
 def main() -> None:
@@ -25,11 +31,20 @@ def main() -> None:
     shown: set[tuple[str, str]] = set()
     files: set[tuple[str, int, int]] = set()
     known: dict[str, bytes] = {}
-    while not select.select([sys.stdin], [], [], PAUSE_S)[0]:
-        for process in Path("/proc").glob("[0-9]*"):
+    born: dict[str, float] = {}
+    for turn in itertools.count():
+        if select.select([sys.stdin], [], [], PAUSE_S)[0]:
+            break
+        now = time.monotonic()
+        there = [each.name for each in os.scandir("/proc") if each.name.isdigit()]
+        born = {name: born.get(name, now) for name in there}
+        for name in there:
+            if turn % ROUNDS and now - born[name] > YOUNG_S:
+                continue
+            process = Path("/proc", name)
             with contextlib.suppress(OSError):
                 raw = (process / "cmdline").read_bytes()
-                if known.get(process.name) == raw:
+                if known.get(name) == raw:
                     # Its environment as /proc shows it is that of its start.
                     continue
                 line = raw.replace(b"\0", b" ").decode()
@@ -37,7 +52,7 @@ def main() -> None:
                 environment = (process / "environ").read_bytes().decode(errors="replace")
                 environments.add(hash(environment))
                 shown.update((word, line) for word in words if word in environment)
-                known[process.name] = raw
+                known[name] = raw
         for folder in map(Path, sys.argv[1:]):
             with contextlib.suppress(OSError):
                 for path in (folder, *folder.iterdir()):
