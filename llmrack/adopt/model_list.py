@@ -79,7 +79,7 @@ class ModelList:
         weight = self._number(fields, "weight", "weight")
         order = self._number(fields, "order", "priority")
         upstream = asked.upstream
-        model = parameters.described(fields, described_by, upstream, self._notes)
+        model = parameters.described(fields, described_by, upstream, provider["kind"], self._notes)
         self._drop_wrong(fields, model, limits)
         if not self._gives(fields, provider, model):
             return None

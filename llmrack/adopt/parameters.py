@@ -7,6 +7,7 @@ from typing import Any
 
 from llmrack.adopt.notes import Fields, Notes
 from llmrack.observe.providers.discovery import KINDS
+from llmrack.stack.extra_body import mistake
 from llmrack.stack.kinds import MODES, Kind
 from llmrack.stack.parameters import Defaults
 
@@ -56,15 +57,16 @@ _LEFT_OUT = {
 }
 # Parameters without which clients get other answers.
 _LOST = {
-    "num_ctx": (
-        "a server of somebody else's decides its context",
-        "set OLLAMA_CONTEXT_LENGTH there, or declare the host and context_length (docs/models.md)",
-    ),
+    "num_ctx": ("only Ollama takes it", "leave it out"),
     "mock_response": ("the gateway has no invented answers", "leave it out"),
+    "thinking": (
+        "the gateway asks for levels of thinking, and not in one service's words",
+        "declare the capability thinking, and thinking: {default: high} or another level",
+    ),
 }
 _NO_PLACE = (
     "the gateway sends what clients ask for, and this parameter has no place",
-    "let clients send it",
+    "let clients send it, or try it as extra_body of the model (docs/requests.md)",
 )
 _INFO_LEFT_OUT = ("it only describes the model", "")
 # What model_info says of who may ask for the model.
@@ -89,11 +91,14 @@ def limits(fields: Fields, notes: Notes) -> dict[str, Any]:
     return values
 
 
-def described(fields: Fields, info: Fields, upstream: str, notes: Notes) -> dict[str, Any]:
+def described(
+    fields: Fields, info: Fields, upstream: str, kind: str, notes: Notes
+) -> dict[str, Any]:
     """Take out what a model is, what it costs and how it is asked.
 
     + fields: ``litellm_params``
     + info: ``model_info``
+    + kind: of its provider
     """
     model: dict[str, Any] = {}
     if abilities := _capabilities(fields, info, upstream, notes):
@@ -106,6 +111,8 @@ def described(fields: Fields, info: Fields, upstream: str, notes: Notes) -> dict
         else:
             notes.lost(fields.at("reasoning_effort"), "is no level", "declare thinking")
     model |= _requests(fields, notes)
+    if set(abilities or ["chat"]) & {"chat", "embedding"} and (body := _body(fields, kind, notes)):
+        model["extra_body"] = body
     if price := _price(fields, info, notes):
         model["price"] = price
     _note_the_rest(fields, info, notes)
@@ -187,6 +194,26 @@ def _requests(fields: Fields, notes: Notes) -> dict[str, Any]:
     if dropped:
         model["drop"] = list(dict.fromkeys(dropped))
     return model
+
+
+def _body(fields: Fields, kind: str, notes: Notes) -> dict[str, Any]:
+    """Fields of the server's own."""
+    declared = fields.pop("extra_body")
+    if declared is not None and not isinstance(declared, dict):
+        notes.lost(fields.at("extra_body"), "is no mapping", "give fields with their values")
+    body: dict[str, Any] = {}
+    for name, value in declared.items() if isinstance(declared, dict) else ():
+        if reason := mistake(str(name), value):
+            cause, _, way_out = reason.partition("; ")
+            notes.lost((*fields.at("extra_body"), str(name)), cause, way_out)
+        else:
+            body[name] = value
+            notes.taken((*fields.at("extra_body"), name), f"extra_body: {name}")
+    if kind == "ollama-remote" and (length := fields.pop("num_ctx")):
+        options = body.get("options")
+        body["options"] = {"num_ctx": length} | (options if isinstance(options, dict) else {})
+        notes.taken(fields.at("num_ctx"), "extra_body: options")
+    return body
 
 
 def _price(fields: Fields, info: Fields, notes: Notes) -> dict[str, float]:

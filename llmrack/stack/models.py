@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from llmrack.stack.extra_body import ExtraBody
 from llmrack.stack.parameters import Defaults, ParameterName, Parameters, Thinking
 from llmrack.stack.types import Closed, ModelName, Name, Seconds, Sha256, UpstreamName
 
@@ -177,6 +178,12 @@ class Model(Closed):
         description="What clients may set of the server that runs it, for everybody: num_ctx, "
         "keep_alive and the like. Otherwise these are left out.",
         examples=[["keep_alive"]],
+    )
+    extra_body: ExtraBody = Field(
+        default_factory=dict,
+        description="Fields that its provider gets with each request, as OpenAI's SDK has them: "
+        "those of the server that no other key is for. A client's field of that name stays.",
+        examples=[{"chat_template_kwargs": {"preserve_thinking": True}}],
     )
     context_length: int | None = Field(
         None,

@@ -175,6 +175,7 @@ def world(gateway_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
             "provider": "anthropic",
             "model": "claude-sonnet-4-5",
             "defaults": {"temperature": 0.25},
+            "extra_body": {"context_management": {"edits": []}, "service_note": "x"},
             "first_token_timeout": 5,
         },
         "flash": {"provider": "gemini", "model": "gemini-2.5-flash"},
@@ -183,7 +184,11 @@ def world(gateway_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
             "model": "gemini-embedding-001",
             "capabilities": ["embedding"],
         },
-        "azure-gpt": {"provider": "azure", "model": "my-deployment"},
+        "azure-gpt": {
+            "provider": "azure",
+            "model": "my-deployment",
+            "extra_body": {"data_sources": [{"type": "azure_search"}]},
+        },
         "titan": {"provider": "bedrock", "model": "converse/anthropic.claude-x"},
     }
     folder = tmp_path_factory.mktemp("services")
@@ -220,6 +225,14 @@ def test_anthropic_is_asked_in_its_own_form_with_its_own_header(world: World) ->
     assert headers["x-api-key"] == KEY
     assert KEY not in headers.get("authorization", "")
     assert (body["model"], body["temperature"]) == ("claude-sonnet-4-5", 0.25)
+
+
+def test_fields_that_are_declared_reach_the_service(world: World) -> None:
+    said(world.chat("first-claude"))
+    body = world.service.sent()[2]
+    assert (body["context_management"], body["service_note"]) == ({"edits": []}, "x")
+    said(world.chat("azure-gpt"))
+    assert world.service.sent()[2]["data_sources"] == [{"type": "azure_search"}]
 
 
 def test_anthropic_streams(world: World) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from llmrack_lab.shell import wait_until
+from tests.lab.fleet import FLEET
 from tests.lab.site import Run, Site
 
 BOX = "box1"
@@ -20,11 +21,10 @@ HOLDER = "python3 (process {pid}, ollama.service, user nobody)"
 
 
 @pytest.fixture(scope="module")
-def site(module_site: Site, fresh: Callable[[str], None]) -> Iterator[Site]:
+def site(fleet_deployed: None, module_site: Site) -> Iterator[Site]:
     """A deployed host on which a foreign unit has taken the port of Ollama."""
-    fresh(BOX)
-    module_site.declare({BOX: ("gpu", "gateway")})
-    module_site.deployed()
+    module_site.declare(FLEET)
+    module_site.only = BOX
     module_site.as_service(BOX, f"systemctl --user stop {UNIT}")
     module_site.lab.host(BOX).ssh("cat >/etc/systemd/system/ollama.service", input=FOREIGN)
     module_site.on(BOX, "systemctl daemon-reload; systemctl start ollama")

@@ -329,9 +329,10 @@ def test_what_no_answer_depends_on_is_left_out_and_named(world: World) -> None:
 
 def test_defaults_bounds_and_what_is_dropped_are_as_declared(world: World) -> None:
     options = world.sent(world.chat(SECOND))["options"]
-    assert options == {"temperature": 0.25, "stop": ["END"], "num_predict": 40}
+    declared = {"num_batch": 64, "stop": ["END"]}
+    assert options == {"temperature": 0.25, "num_predict": 40, **declared}
     answer = world.chat(SECOND, temperature=1, max_tokens=500, seed=3, tool_choice="required")
-    assert world.sent(answer)["options"] == {"temperature": 1, "stop": ["END"], "num_predict": 50}
+    assert world.sent(answer)["options"] == {"temperature": 1, "num_predict": 50, **declared}
     assert answer.headers["x-llmrack-left-out"] == "tool_choice, seed"
 
 
@@ -339,7 +340,9 @@ def test_thinking_at_other_servers(world: World) -> None:
     assert served(world.chat("fast", reasoning_effort="xhigh")) == "outside"
     assert world.passed_on("vllm")["reasoning_effort"] == "high"
     assert served(world.chat("switched", reasoning_effort="none")) == "outside"
-    assert world.passed_on("vllm")["chat_template_kwargs"] == {"enable_thinking": False}
+    sent = world.passed_on("vllm")
+    assert sent["chat_template_kwargs"] == {"preserve_thinking": True, "enable_thinking": False}
+    assert sent["cache_salt"] == "s"
     assert served(world.chat("any/m", reasoning_effort="xhigh")) == "outside"
     assert world.passed_on("paid")["reasoning_effort"] == "xhigh"
     assert served(world.chat("paid", reasoning_effort="high")) == "outside"

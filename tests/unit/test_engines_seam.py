@@ -29,6 +29,7 @@ ALLOWED = {
         "looks for an Ollama of somebody else's, and proposes to take it over",
     ),
     "adopt/services.py": "LiteLLM's prefixes, and their kinds of provider",
+    "adopt/parameters.py": "LiteLLM's num_ctx, which no other server takes",
     "stack/litellm_provider.py": "LiteLLM's prefixes that have a kind of their own",
     "stack/checks/checks.py": "the list of checks",
     "stack/settings.py": "its settings",

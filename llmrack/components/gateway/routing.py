@@ -153,6 +153,7 @@ def _rules(stack: Stack, deployment: Deployment, provider: Provider) -> dict[str
         "drop": model.drop,
         "max_tokens": model.max_tokens,
         "client_options": model.client_options,
+        "extra_body": model.extra_body,
     }
 
 

@@ -62,6 +62,7 @@ _RULES: tuple[Callable[[Declaration], Iterator[Problem]], ...] = (
     kind_checks.one_kind,
     kind_checks.providers,
     request_checks.levels,
+    request_checks.extra_bodies,
     key_checks.names,
     key_checks.models,
     host_checks.names,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from llmrack.problems import Problem
 from llmrack.stack.declaration import Declaration
+from llmrack.stack.kinds import kind_of
 
 # Families of models that think, by the beginning of their names.
 _THINKERS = re.compile(
@@ -25,6 +26,22 @@ def levels(d: Declaration) -> Iterator[Problem]:
             wrong = provider.wrong_levels(at, model.thinking.levels) if provider else None
             if wrong:
                 yield d.problem(f"models.{name}.thinking.levels", *wrong, *path)
+
+
+def extra_bodies(d: Declaration) -> Iterator[Problem]:
+    """Fields are added to chats and embeddings, and decide no context that is declared."""
+    for name, model in d.stack.models.items():
+        path = f"models.{name}.extra_body", ("models", name, "extra_body")
+        if model.extra_body and kind_of(model) not in ("chat", "embedding"):
+            reason = "is for models with chats or embeddings", "leave it out"
+            yield d.problem(path[0], *reason, *path[1])
+        options = model.extra_body.get("options")
+        ours = any(
+            d.stack.providers[at].runs_on for at in model.provider if at in d.stack.providers
+        )
+        if ours and isinstance(options, dict) and "num_ctx" in options:
+            reason = "changes the context that the model is loaded with", "use context_length"
+            yield d.problem(path[0], *reason, *path[1])
 
 
 def relied_on(d: Declaration) -> Iterator[Problem]:

@@ -56,6 +56,21 @@ def test_parameters_of_requests(tmp_path, identity):
     assert model(tmp_path).drop == ("x",)
 
 
+def test_fields_of_the_server_s_own(tmp_path, identity):
+    fields = {"chat_template_kwargs": {"preserve_thinking": True}, "temperature": 0.1}
+    done = adopted(tmp_path, SERVER | {"extra_body": fields})
+    assert model(tmp_path).extra_body == {"chat_template_kwargs": {"preserve_thinking": True}}
+    text = "\n".join(done.notes.printed())
+    assert "extra_body.chat_template_kwargs: extra_body: chat_template_kwargs" in text
+    assert "extra_body.temperature: not taken over: 'temperature' has a place of its own" in text
+
+
+def test_the_context_of_somebody_s_ollama(tmp_path, identity):
+    there = {"model": "ollama_chat/m", "api_base": "http://192.0.2.8:11434", "num_ctx": 8192}
+    adopted(tmp_path, there | {"extra_body": {"options": {"num_gpu": 1}}})
+    assert model(tmp_path).extra_body == {"options": {"num_ctx": 8192, "num_gpu": 1}}
+
+
 def test_the_level_of_thinking(tmp_path, identity):
     adopted(tmp_path, SERVER | {"reasoning_effort": "low"})
     assert model(tmp_path).capabilities == ("chat", "thinking")
@@ -417,7 +432,9 @@ def test_nothing_of_the_file_is_passed_over_in_silence(tmp_path, identity):
         ("weight", "much"),
         ("order", 0),
         ("additional_drop_params", ["Not-A-Name"]),
-        ("extra_body", {"chat_template_kwargs": {"enable_thinking": False}}),
+        ("extra_body", {"api_key": "sk-00000000"}),
+        ("extra_body", ["x"]),
+        ("thinking", {"type": "enabled", "budget_tokens": 4024}),
         ("mock_response", "hello"),
         ("num_ctx", 8192),
         ("region_name", "eu"),

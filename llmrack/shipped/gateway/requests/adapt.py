@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from ..litellm_parts import OPENAI_CHAT_COMPLETION_PARAMS, supported_parameters
 from . import ollama, thinking, types
+from .extra_body import add_fields, add_parameters
 from .refusals import Refusal
 from .rules import Rules
 
@@ -103,9 +104,12 @@ def chat(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list
         _tokens(kwargs, "max_tokens")
         ollama.tools(kwargs)
         kwargs["extra_body"] = ollama.body(rules, kwargs, level)
+        add_fields(rules.extra_body, kwargs)
         return left_out
     if rules.engine == "litellm":
-        return left_out + _translated(rules, declared, kwargs, level)
+        left_out += _translated(rules, declared, kwargs, level)
+        add_parameters(rules.extra_body, kwargs)
+        return left_out
     if rules.engine == "vllm":
         left_out += _taken(kwargs, ("store", "service_tier", "prediction", "verbosity"))
     if level is not None and rules.levels:
@@ -113,6 +117,7 @@ def chat(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) -> list
     elif level is not None:
         # vLLM's switch of models such as Qwen3.
         kwargs["extra_body"] = {"chat_template_kwargs": {"enable_thinking": level != "none"}}
+    add_fields(rules.extra_body, kwargs)
     # LiteLLM silently drops parameters that it thinks a server does not know (drop_params).
     known = set(OPENAI_CHAT_COMPLETION_PARAMS) - {"metadata"}
     kwargs["allowed_openai_params"] = sorted(known & kwargs.keys())
@@ -144,6 +149,7 @@ def embedding(rules: Rules, declared: dict[str, Any], kwargs: dict[str, Any]) ->
     if (wanted := kwargs.pop("dimensions", None)) is not None:
         # LiteLLM sends them for OpenAI's own models only.
         kwargs["extra_body"] = {"dimensions": int(wanted)}
+    add_fields(rules.extra_body, kwargs)
     return left_out
 
 

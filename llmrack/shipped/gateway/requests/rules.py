@@ -21,7 +21,7 @@ class Rules:
     + next: whether a request that it refuses goes on to the next model
     + context_chain, content_chain: whether a chain is declared for prompts that are too long, or
       that are refused because of their content
-    + defaults, drop, max_tokens, client_options: as declared of the model
+    + defaults, drop, max_tokens, client_options, extra_body: as declared of the model
     """
 
     engine: str
@@ -37,6 +37,7 @@ class Rules:
     drop: tuple[str, ...] = ()
     max_tokens: int | None = None
     client_options: tuple[str, ...] = ()
+    extra_body: dict[str, Any] = field(default_factory=dict)
 
     @property
     def place(self) -> str:

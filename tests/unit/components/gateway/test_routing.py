@@ -266,6 +266,7 @@ def test_a_models_rules_for_requests_are_as_declared():
         "drop": ["tool_choice"],
         "max_tokens": 100,
         "client_options": ["num_ctx"],
+        "extra_body": {"keep_alive": "1h"},
     }
     rules_ = rules(stack(models=STACK["models"] | {"x": model}), "x")
     assert rules_ == {
@@ -282,6 +283,7 @@ def test_a_models_rules_for_requests_are_as_declared():
         "drop": ["tool_choice"],
         "max_tokens": 100,
         "client_options": ["num_ctx"],
+        "extra_body": {"keep_alive": "1h"},
     }
 
 

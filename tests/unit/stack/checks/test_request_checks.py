@@ -99,3 +99,55 @@ def test_a_model_that_thinks_by_its_name_is_warned_of(name: str) -> None:
 def test_one_that_does_not_is_not(name: str) -> None:
     warned = warnings(declaration(with_model("x", provider="vllm", model=name)))
     assert not [problem for problem in warned if "models.x." in str(problem)]
+
+
+@pytest.mark.parametrize(
+    ("provider", "fields"),
+    [
+        ("local", {"options": {"num_batch": 64}}),
+        ("local", {"keep_alive": "1h"}),
+        ("vllm", {"chat_template_kwargs": {"preserve_thinking": True}, "max_num_seqs": None}),
+        ("vllm", {"options": {"num_ctx": 4096}}),
+    ],
+)
+def test_fields_of_the_servers_own_are_taken(provider: str, fields: dict[str, Any]) -> None:
+    assert check(declaration(with_model("x", provider=provider, extra_body=fields))) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "cause"),
+    [
+        ({"temperature": 0.1}, "'temperature' has a place of its own; use 'defaults'"),
+        ({"think": True}, "use 'thinking'"),
+        ({"model": "other"}, "use the key 'model'"),
+        ({"extra_headers": {"x": "y"}}, "use the keys of the provider"),
+        ({"messages": []}, "'messages' is what clients ask for"),
+        ({"stream": True}, "'stream' is what clients ask for"),
+        ({"plugins": [{"token": "sk-00000000"}]}, "'plugins' has a secret in plain text"),
+        ({"plugins": {"url": "os.environ/X"}}, "'plugins' names a secret"),
+        ({"not a name": 1}, ""),
+    ],
+)
+def test_fields_that_have_another_place_are_refused(fields: dict[str, Any], cause: str) -> None:
+    with pytest.raises(ValidationError) as raised:
+        with_model("x", provider="vllm", extra_body=fields)
+    assert cause in str(raised.value)
+    assert "00000000" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "way_out"),
+    [
+        ({"provider": "local", "extra_body": {"options": {"num_ctx": 4096}}}, "context_length"),
+        (
+            {"provider": "vllm", "capabilities": ["rerank"], "extra_body": {"top_n": 1}},
+            "leave it out",
+        ),
+    ],
+)
+def test_fields_that_would_do_harm_or_nothing_are_refused(
+    model: dict[str, Any], way_out: str
+) -> None:
+    (problem,) = check(declaration(with_model("x", **model)))
+    assert "models.x.extra_body" in str(problem)
+    assert way_out in str(problem)
