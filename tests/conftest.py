@@ -127,6 +127,20 @@ def fresh(lab: Lab) -> Callable[[str], None]:
 
 
 @pytest.fixture(scope="module")
+def borrowed(fresh: Callable[[str], None]) -> Iterator[Callable[[str], None]]:
+    """Make a host as new, and again after the module, which leaves services of others there."""
+    names: list[str] = []
+
+    def borrow(name: str) -> None:
+        fresh(name)
+        names.append(name)
+
+    yield borrow
+    for name in names:
+        fresh(name)
+
+
+@pytest.fixture(scope="module")
 def fleet_deployed(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Begin with hosts on which a gateway and two engines are deployed; see `tests.lab.fleet`."""
     bring_back_fleet(lab, tmp_path_factory.mktemp("fleet"))

@@ -49,9 +49,9 @@ podman exec ollama ollama pull {model} >/dev/null
 
 
 @pytest.fixture(scope="module")
-def site(module_site: Site, fresh: Callable[[str], None]) -> Site:
+def site(module_site: Site, borrowed: Callable[[str], None]) -> Site:
     """A host with an Ollama in a container, which has a model in a volume."""
-    fresh(BOX)
+    borrowed(BOX)
     settings = json.loads((module_site.lab.folder / "settings.json").read_text())
     archive = f"ollama-linux-{host_architecture()}.tar.zst"
     url = f"{settings['ollama_mirror']}/v{settings['ollama_version']}/{archive}"

@@ -60,9 +60,9 @@ time.sleep(600)'
 
 
 @pytest.fixture(scope="module")
-def site(module_site: Site, fresh: Callable[[str], None]) -> Iterator[Site]:
+def site(module_site: Site, borrowed: Callable[[str], None]) -> Iterator[Site]:
     """A host with an Ollama of somebody else's, which has models and a client."""
-    fresh(BOX)
+    borrowed(BOX)
     settings = json.loads((module_site.lab.folder / "settings.json").read_text())
     archive = f"ollama-linux-{host_architecture()}.tar.zst"
     url = f"{settings['ollama_mirror']}/v{settings['ollama_version']}/{archive}"
