@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 from pathlib import Path
 
 import httpx
 
+from llmrack_lab.base import host_architecture
 from llmrack_lab.lab import Lab
 
 
@@ -18,6 +20,23 @@ def registry_of(lab: Lab) -> str:
 def mirror_of(lab: Lab) -> str:
     """The URL of the mirror, which is at the same address."""
     return registry_of(lab).replace("https://", "http://")
+
+
+def archive_path(lab: Lab) -> Path:
+    """The archive of the release that the lab's hosts get; the mirror may have others."""
+    version = str(_settings(lab)["ollama_version"])
+    return lab.folder / "mirror" / f"v{version}" / f"ollama-linux-{host_architecture()}.tar.zst"
+
+
+def archive_url(lab: Lab) -> str:
+    """The same file, as hosts fetch it."""
+    path = archive_path(lab)
+    return f"{_settings(lab)['ollama_mirror']}/{path.parent.name}/{path.name}"
+
+
+def _settings(lab: Lab) -> dict[str, object]:
+    settings: dict[str, object] = json.loads((lab.folder / "settings.json").read_text())
+    return settings
 
 
 def trusted(lab: Lab, folder: Path) -> str:

@@ -10,10 +10,9 @@ from collections.abc import Callable
 import pytest
 import yaml
 
-from llmrack_lab.base import host_architecture
 from llmrack_lab.shell import wait_until
 from tests.lab.site import Run, Site
-from tests.lab.sources import bytes_sent
+from tests.lab.sources import archive_url, bytes_sent
 
 BOX, OTHER = "box1", "box2"
 MODEL = "llama3.2:1b"
@@ -52,9 +51,7 @@ podman exec ollama ollama pull {model} >/dev/null
 def site(module_site: Site, borrowed: Callable[[str], None]) -> Site:
     """A host with an Ollama in a container, which has a model in a volume."""
     borrowed(BOX)
-    settings = json.loads((module_site.lab.folder / "settings.json").read_text())
-    archive = f"ollama-linux-{host_architecture()}.tar.zst"
-    url = f"{settings['ollama_mirror']}/v{settings['ollama_version']}/{archive}"
+    url = archive_url(module_site.lab)
     module_site.on(BOX, INSTALL.format(url=url, model=MODEL))
     module_site.only = BOX
     module_site.declare({BOX: ("gpu",), OTHER: ("gateway",)})

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import runpy
 from collections.abc import Callable, Iterator
 
 import pytest
 import yaml
 
-from llmrack_lab.base import host_architecture
 from llmrack_lab.shell import wait_until
 from tests.lab.site import Run, Site
-from tests.lab.sources import bytes_sent
+from tests.lab.sources import archive_url, bytes_sent
 
 BOX = "box1"
 MODELS = ("llama3.2:1b", "nomic-embed-text")
@@ -63,9 +61,7 @@ time.sleep(600)'
 def site(module_site: Site, borrowed: Callable[[str], None]) -> Iterator[Site]:
     """A host with an Ollama of somebody else's, which has models and a client."""
     borrowed(BOX)
-    settings = json.loads((module_site.lab.folder / "settings.json").read_text())
-    archive = f"ollama-linux-{host_architecture()}.tar.zst"
-    url = f"{settings['ollama_mirror']}/v{settings['ollama_version']}/{archive}"
+    url = archive_url(module_site.lab)
     module_site.on(BOX, INSTALL.format(url=url))
     for model in MODELS:
         module_site.on(BOX, f"HOME=/root ollama pull {model}")

@@ -15,6 +15,7 @@ import pytest
 
 from llmrack_lab.shell import wait_until
 from tests.lab.site import Run, Site
+from tests.lab.sources import archive_url
 
 BOX = "box1"
 UNIT, LITELLM = "ollama.service", "litellm.service"
@@ -72,7 +73,7 @@ def site(module_site: Site, borrowed: Callable[[str], None]) -> Site:
     module_site.on(
         BOX,
         "groupadd -f render; groupadd -f video; cd /usr/local && "
-        f"curl -fsS {_archive(module_site)} | zstd -dc | tar -x",
+        f"curl -fsS {archive_url(module_site.lab)} | zstd -dc | tar -x",
     )
     module_site.on(BOX, INSTALLER)
     module_site.lab.host(BOX).ssh(f"cat >/etc/systemd/system/{LITELLM}", input=OTHER)
@@ -83,13 +84,6 @@ def site(module_site: Site, borrowed: Callable[[str], None]) -> Site:
     assert _listed(module_site) == {"llama3.2:1b"}
     _declare(module_site)
     return module_site
-
-
-def _archive(site: Site) -> str:
-    """Where the lab's mirror has the release."""
-    mirror = site.lab.folder / "mirror"
-    (path,) = mirror.rglob("ollama-linux-amd64.tar.zst")
-    return f"http://mirror.lab/{path.relative_to(mirror)}"
 
 
 def _declare(site: Site, replaces: list[str] = REPLACES, **data: object) -> None:

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from llmrack_lab.base import host_architecture
 from tests.lab.site import Site
+from tests.lab.sources import archive_path
 
 ENGINE = {"box1": ("gpu", "gateway"), "box2": ("gpu",)}
 RELEASES = "/home/llm/.local/opt/ollama"
 
 
-def archive(site: Site) -> str:
-    (found,) = (site.lab.folder / "mirror").rglob(f"ollama-linux-{host_architecture()}.tar.zst")
-    return str(found)
-
-
 @pytest.mark.parametrize("user", ["root", "admin"])
 def test_a_local_archive_is_sent_and_nothing_is_fetched(site: Site, user: str) -> None:
-    site.declare(ENGINE, ollama_archive=archive(site), ollama_mirror="http://nowhere.lab",
+    site.declare(ENGINE, ollama_archive=str(archive_path(site.lab)), ollama_mirror="http://nowhere.lab",
                  ssh_user=user)  # fmt: skip
     site.on("box2", f"rm -rf {RELEASES}", check=False)
     run = site.deployed()

@@ -9,9 +9,9 @@ from ipaddress import ip_address
 import click
 
 from llmrack.cli import main
-from llmrack_lab.base import host_architecture
 from llmrack_lab.shell import wait_until
 from tests.lab.site import UNSET, Site
+from tests.lab.sources import archive_path
 
 # It has what a shell would take apart.
 PASSWORD = 'corr3ct $HOME "horse" \'n\\b'
@@ -147,13 +147,12 @@ def by_su(site: Site) -> dict[str, object]:
     """Set up JUMP so that its login user becomes root by su, with root's password."""
     add_user(site, JUMP, OTHER_USER)
     site.lab.host(JUMP).ssh("chpasswd", input=f"root:{PASSWORD}\n")
-    (archive,) = (site.lab.folder / "mirror").glob(f"*/ollama-linux-{host_architecture()}.tar.zst")
     return {
         "ssh_user": OTHER_USER,
         "_su_user": "root",
         "_su_password": PASSWORD,
         # It is sent from this machine, below a password on the same standard input.
-        "ollama_archive": str(archive),
+        "ollama_archive": str(archive_path(site.lab)),
     }
 
 

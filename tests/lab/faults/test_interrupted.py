@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from llmrack_lab.base import host_architecture
 from llmrack_lab.shell import wait_until
-from llmrack_lab.standins.ollama import STANDIN_VERSION
 from tests.lab.faults.killed import killed, timed_deploy, where
 from tests.lab.faults.table import record
 from tests.lab.site import STACK, Site
+from tests.lab.sources import archive_path
 
 OTHER, THIRD = "box2", "box3"
 ENGINES = {OTHER: ("gpu",), THIRD: ("gpu",), "box4": ("gateway",)}
@@ -110,8 +109,7 @@ def test_an_archive_that_was_sent_in_half_is_sent_anew(
 ) -> None:
     fresh(OTHER)
     engines.only = OTHER
-    arch = host_architecture()
-    archive = engines.lab.folder / "mirror" / f"v{STANDIN_VERSION}" / f"ollama-linux-{arch}.tar.zst"
+    archive = archive_path(engines.lab)
     engines.declare(ENGINES, LOCAL, ollama_archive=str(archive))
     assert where(killed(engines, "upload")) == "in an upload"
     there = int(engines.on(OTHER, "cat /var/tmp/llmrack-* | wc -c"))
