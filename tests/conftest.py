@@ -98,6 +98,29 @@ def _cards_are_well(request: pytest.FixtureRequest) -> Iterator[None]:
             host.set_gpus(len(usual.cards))
 
 
+# What others cannot begin from: a service user that lives elsewhere, a port of somebody else's.
+STRANGE = r"""
+home=$(getent passwd llm | cut -d: -f6)
+[ "${home:-/home/llm}" = /home/llm ] || echo "llm lives in $home"
+ss -Hltnp '( sport = :11434 or sport = :4000 )' | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -u |
+  while read -r pid; do
+    user=$(stat -c %U "/proc/$pid")
+    [ "$user" = llm ] || echo "$user has a port"
+  done
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _hosts_are_usable(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A host that a module leaves as others cannot use it is made as new."""
+    yield
+    if request.node.path.parent not in FOLDERS or not _labs:
+        return
+    for host in _labs[0].hosts():
+        if host.ssh(STRANGE, check=False).stdout:
+            host.reset()
+
+
 @pytest.fixture(autouse=True)
 def _providers_are_well(request: pytest.FixtureRequest) -> Iterator[None]:
     """No fault outlives the test that caused it."""
@@ -124,20 +147,6 @@ def site(lab: Lab, tmp_path: Path) -> Site:
 def fresh(lab: Lab) -> Callable[[str], None]:
     """Make a host as new: its disk is wiped."""
     return lambda name: lab.host(name).reset()
-
-
-@pytest.fixture(scope="module")
-def borrowed(fresh: Callable[[str], None]) -> Iterator[Callable[[str], None]]:
-    """Make a host as new, and again after the module, which leaves services of others there."""
-    names: list[str] = []
-
-    def borrow(name: str) -> None:
-        fresh(name)
-        names.append(name)
-
-    yield borrow
-    for name in names:
-        fresh(name)
 
 
 @pytest.fixture(scope="module")

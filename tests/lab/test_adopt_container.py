@@ -48,9 +48,9 @@ podman exec ollama ollama pull {model} >/dev/null
 
 
 @pytest.fixture(scope="module")
-def site(module_site: Site, borrowed: Callable[[str], None]) -> Site:
+def site(module_site: Site, fresh: Callable[[str], None]) -> Site:
     """A host with an Ollama in a container, which has a model in a volume."""
-    borrowed(BOX)
+    fresh(BOX)
     url = archive_url(module_site.lab)
     module_site.on(BOX, INSTALL.format(url=url, model=MODEL))
     module_site.only = BOX

@@ -58,9 +58,9 @@ time.sleep(600)'
 
 
 @pytest.fixture(scope="module")
-def site(module_site: Site, borrowed: Callable[[str], None]) -> Iterator[Site]:
+def site(module_site: Site, fresh: Callable[[str], None]) -> Iterator[Site]:
     """A host with an Ollama of somebody else's, which has models and a client."""
-    borrowed(BOX)
+    fresh(BOX)
     url = archive_url(module_site.lab)
     module_site.on(BOX, INSTALL.format(url=url))
     for model in MODELS:

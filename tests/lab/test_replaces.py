@@ -67,9 +67,9 @@ ASKER = (
 
 
 @pytest.fixture(scope="module")
-def site(module_site: Site, borrowed: Callable[[str], None]) -> Site:
+def site(module_site: Site, fresh: Callable[[str], None]) -> Site:
     """A host with the old services, and a declaration that replaces them."""
-    borrowed(BOX)
+    fresh(BOX)
     module_site.on(
         BOX,
         "groupadd -f render; groupadd -f video; cd /usr/local && "

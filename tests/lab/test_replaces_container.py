@@ -39,8 +39,8 @@ podman run -d --name ollama --network host --restart always -v /srv/old:/root/.o
 
 
 @pytest.fixture(scope="module")
-def site(module_site: Site, borrowed: Callable[[str], None]) -> Site:
-    borrowed(BOX)
+def site(module_site: Site, fresh: Callable[[str], None]) -> Site:
+    fresh(BOX)
     host = module_site.lab.host(BOX)
     module_site.on(BOX, "mkdir -p /etc/containers")
     host.ssh("cat >/etc/containers/storage.conf", input=STORAGE)

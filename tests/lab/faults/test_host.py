@@ -34,9 +34,7 @@ LATIN = {"PYTHONUTF8": "0", "PYTHONIOENCODING": "iso-8859-1:strict"}
 
 
 @pytest.fixture(scope="module")
-def bare(
-    lab: Lab, fresh: Callable[[str], None], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Site]:
+def bare(lab: Lab, fresh: Callable[[str], None], tmp_path_factory: pytest.TempPathFactory) -> Site:
     fresh(BOX)
     folder = tmp_path_factory.mktemp("site") / "my rack for it"
     folder.mkdir()
@@ -52,9 +50,7 @@ def bare(
     assert site.on(BOX, "locale charmap") == "ISO-8859-1"
     for mount in ("/srv/home", "/srv/disk"):
         Disk(site, BOX, mount)
-    yield site
-    # Another module would find a user that lives elsewhere, and be refused.
-    fresh(BOX)
+    return site
 
 
 @pytest.fixture(scope="module")
