@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
-from typing import IO, Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import gevent
-from paramiko import SFTPClient
 
 from llmrack.deploy import operations
 
 # Before its functions are replaced: the proof is no step of a change.
 from llmrack.deploy.proof import requests as ask
 from llmrack.deploy.run.scripts import shell
+from llmrack.deploy.transfer import bundled
+from llmrack.hosts.progress import transfer
 from llmrack.resources.change import Shell
 
 AT = os.environ["KILLED_AT"]
@@ -56,15 +58,20 @@ def _at_the_proof(rack: Any) -> list[Any]:
     return []
 
 
-def _putfo(self: SFTPClient, file: IO[bytes], path: str) -> None:
-    size = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    _put(self, file, path, callback=lambda sent, _: sent < size // 2 or _die("in an upload"))
+@contextmanager
+def _half_sent(host: Any, name: str) -> Iterator[Callable[[int, int], None]]:
+    with transfer(host, name) as meter:
+
+        def met(sent: int, size: int) -> None:
+            meter(sent, size)
+            if sent >= size // 2:
+                _die("in an upload")
+
+        yield met
 
 
-_put = SFTPClient.putfo
 if AT == "upload":
-    SFTPClient.putfo = _putfo  # type: ignore[method-assign, assignment]
+    bundled.transfer = _half_sent  # type: ignore[attr-defined, assignment]
 else:
     operations.shell = _counted(shell, lambda action: True)  # type: ignore[attr-defined]
     operations._do = _counted(operations._do, lambda action: not isinstance(action, Shell))

@@ -232,7 +232,8 @@ def test_a_port_that_another_program_holds_is_named_with_the_program(serving: Se
     for port, setting in PORTS.items():
         assert re.search(
             rf"\[box1\] refused, nothing was changed: port {port}, which is for [\w ]+, is taken: "
-            rf"python3 \(process \d+, squatter-{port}.service\) listens at 0.0.0.0:{port}; "
+            rf"python3 \(process \d+, squatter-{port}.service, user root\) listens at "
+            rf"0.0.0.0:{port}; "
             rf"[^;]* set {setting} to another port",
             said,
         ), run.output
