@@ -98,8 +98,9 @@ def _cards_are_well(request: pytest.FixtureRequest) -> Iterator[None]:
             host.set_gpus(len(usual.cards))
 
 
-# What others cannot begin from: a service user that lives elsewhere, a port of somebody else's.
-STRANGE = r"""
+# Prints why other modules cannot deploy to a host: its service user has another home, or a program
+# of another user has a port of llmrack's.
+UNUSABLE = r"""
 home=$(getent passwd llm | cut -d: -f6)
 [ "${home:-/home/llm}" = /home/llm ] || echo "llm lives in $home"
 ss -Hltnp '( sport = :11434 or sport = :4000 )' | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -u |
@@ -112,12 +113,12 @@ ss -Hltnp '( sport = :11434 or sport = :4000 )' | grep -o 'pid=[0-9]*' | cut -d=
 
 @pytest.fixture(scope="module", autouse=True)
 def _hosts_are_usable(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A host that a module leaves as others cannot use it is made as new."""
+    """Make a host as new if other modules cannot deploy to it any more."""
     yield
     if request.node.path.parent not in FOLDERS or not _labs:
         return
     for host in _labs[0].hosts():
-        if host.ssh(STRANGE, check=False).stdout:
+        if host.ssh(UNUSABLE, check=False).stdout:
             host.reset()
 
 

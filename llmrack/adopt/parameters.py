@@ -197,12 +197,13 @@ def _requests(fields: Fields, notes: Notes) -> dict[str, Any]:
 
 
 def _body(fields: Fields, kind: str, notes: Notes) -> dict[str, Any]:
-    """Fields of the server's own."""
-    declared = fields.pop("extra_body")
-    if declared is not None and not isinstance(declared, dict):
+    """Take out fields that only the server knows."""
+    declared = fields.pop("extra_body") or {}
+    if not isinstance(declared, dict):
         notes.lost(fields.at("extra_body"), "is no mapping", "give fields with their values")
+        declared = {}
     body: dict[str, Any] = {}
-    for name, value in declared.items() if isinstance(declared, dict) else ():
+    for name, value in declared.items():
         if reason := mistake(str(name), value):
             cause, _, way_out = reason.partition("; ")
             notes.lost((*fields.at("extra_body"), str(name)), cause, way_out)

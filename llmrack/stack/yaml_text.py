@@ -7,7 +7,7 @@ from typing_extensions import override
 
 
 class WithoutReferences(yaml.SafeDumper):
-    """Writes what stands in several places at each of them, never ``&name`` and ``*name``."""
+    """Writes a value at each of its places, and never ``&name`` or ``*name``."""
 
     @override
     def ignore_aliases(self, data: object) -> bool:

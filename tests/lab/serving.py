@@ -101,7 +101,7 @@ class Serving:
         return time.monotonic() - began
 
     def journal(self, since: float) -> str:
-        """What the unit printed and systemd logged of it, from the second of ``since`` on."""
+        """The journal of the unit, from the second of ``since`` on."""
         return self.site.on(
             HOST,
             f"journalctl -q -o cat --since=@{int(since)} _SYSTEMD_USER_UNIT={self.unit} "

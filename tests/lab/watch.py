@@ -36,9 +36,9 @@ def main() -> None:
         if select.select([sys.stdin], [], [], PAUSE_S)[0]:
             break
         now = time.monotonic()
-        there = [each.name for each in os.scandir("/proc") if each.name.isdigit()]
-        born = {name: born.get(name, now) for name in there}
-        for name in there:
+        processes = [entry.name for entry in os.scandir("/proc") if entry.name.isdigit()]
+        born = {name: born.get(name, now) for name in processes}
+        for name in processes:
             if turn % ROUNDS and now - born[name] > YOUNG_S:
                 continue
             process = Path("/proc", name)

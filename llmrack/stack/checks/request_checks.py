@@ -29,19 +29,19 @@ def levels(d: Declaration) -> Iterator[Problem]:
 
 
 def extra_bodies(d: Declaration) -> Iterator[Problem]:
-    """Fields are added to chats and embeddings, and decide no context that is declared."""
+    """Fields are for chats and embeddings, and leave the context of our own models alone."""
     for name, model in d.stack.models.items():
-        path = f"models.{name}.extra_body", ("models", name, "extra_body")
+        where, path = f"models.{name}.extra_body", ("models", name, "extra_body")
         if model.extra_body and kind_of(model) not in ("chat", "embedding"):
-            reason = "is for models with chats or embeddings", "leave it out"
-            yield d.problem(path[0], *reason, *path[1])
+            cause = "is for models with chats or embeddings"
+            yield d.problem(where, cause, "leave it out", *path)
+        providers = [d.stack.providers[at] for at in model.provider if at in d.stack.providers]
         options = model.extra_body.get("options")
-        ours = any(
-            d.stack.providers[at].runs_on for at in model.provider if at in d.stack.providers
-        )
-        if ours and isinstance(options, dict) and "num_ctx" in options:
-            reason = "changes the context that the model is loaded with", "use context_length"
-            yield d.problem(path[0], *reason, *path[1])
+        if not isinstance(options, dict) or "num_ctx" not in options:
+            continue
+        if any(provider.runs_on for provider in providers):
+            cause = "changes the context that the model is loaded with"
+            yield d.problem(where, cause, "use context_length", *path)
 
 
 def relied_on(d: Declaration) -> Iterator[Problem]:

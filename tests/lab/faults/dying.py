@@ -62,12 +62,12 @@ def _at_the_proof(rack: Any) -> list[Any]:
 def _half_sent(host: Any, name: str) -> Iterator[Callable[[int, int], None]]:
     with transfer(host, name) as meter:
 
-        def met(sent: int, size: int) -> None:
+        def die_at_half(sent: int, size: int) -> None:
             meter(sent, size)
             if sent >= size // 2:
                 _die("in an upload")
 
-        yield met
+        yield die_at_half
 
 
 if AT == "upload":

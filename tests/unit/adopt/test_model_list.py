@@ -66,8 +66,8 @@ def test_fields_of_the_server_s_own(tmp_path, identity):
 
 
 def test_the_context_of_somebody_s_ollama(tmp_path, identity):
-    there = {"model": "ollama_chat/m", "api_base": "http://192.0.2.8:11434", "num_ctx": 8192}
-    adopted(tmp_path, there | {"extra_body": {"options": {"num_gpu": 1}}})
+    ollama = {"model": "ollama_chat/m", "api_base": "http://192.0.2.8:11434", "num_ctx": 8192}
+    adopted(tmp_path, ollama | {"extra_body": {"options": {"num_gpu": 1}}})
     assert model(tmp_path).extra_body == {"options": {"num_ctx": 8192, "num_gpu": 1}}
 
 

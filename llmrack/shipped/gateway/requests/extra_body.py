@@ -13,7 +13,7 @@ def add_fields(extra_body: dict[str, Any], kwargs: dict[str, Any]) -> None:
     """
     if extra_body:
         given = {name: kwargs.pop(name) for name in extra_body if name in kwargs}
-        kwargs["extra_body"] = _laid_over(given | (kwargs.get("extra_body") or {}), extra_body)
+        kwargs["extra_body"] = _merged(given | (kwargs.get("extra_body") or {}), extra_body)
 
 
 def add_parameters(extra_body: dict[str, Any], kwargs: dict[str, Any]) -> None:
@@ -23,12 +23,12 @@ def add_parameters(extra_body: dict[str, Any], kwargs: dict[str, Any]) -> None:
             kwargs[name] = copy.deepcopy(value)
 
 
-def _laid_over(fields: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
-    """``fields``, and what ``others`` has beside them, also inside mappings."""
-    made = copy.deepcopy(others)
+def _merged(fields: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """``fields``, with what only ``defaults`` has, also inside mappings."""
+    merged = copy.deepcopy(defaults)
     for name, value in fields.items():
-        below = made.get(name)
-        if isinstance(value, dict) and isinstance(below, dict):
-            value = _laid_over(value, below)
-        made[name] = value
-    return made
+        default = merged.get(name)
+        if isinstance(value, dict) and isinstance(default, dict):
+            value = _merged(value, default)
+        merged[name] = value
+    return merged

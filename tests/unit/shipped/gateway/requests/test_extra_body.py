@@ -1,4 +1,4 @@
-"""What is declared as extra_body is added to requests, and changes nothing that they have."""
+"""A model's extra_body is added to requests, and changes none of their own fields."""
 
 from __future__ import annotations
 
