@@ -24,10 +24,11 @@ fail() {
 # A dead connection is noticed by ssh itself, a source that sends nothing here. It also ends the copy
 # when the machine that deploys has gone, as nobody reads its dots any more; that must not end the
 # script before it has cleaned up, so PIPE is ignored. Its sleep outlives it by a moment, so it gets
-# no hold on the output.
+# no hold on the output. It ends with its copy even if the signal to end is lost, as one is that comes
+# before a new subshell has put back its traps: later the number may be another process's.
 watch() {
   before=-1 still=0
-  while sleep 1 >/dev/null 2>&1; do
+  while sleep 1 >/dev/null 2>&1 && kill -0 "$1" 2>/dev/null; do
     now=$(size_of "$part")
     if [ "$now" = "$before" ]; then still=$((still + 1)); else before=$now still=0; fi
     if [ $still -ge "$stall" ]; then

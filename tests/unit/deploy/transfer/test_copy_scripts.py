@@ -130,11 +130,13 @@ def target(tmp_path, models):
     return made
 
 
-def fetched(target, digest=DIGEST, manifest=MANIFEST):
+def fetched(target, digest=DIGEST, manifest=MANIFEST, without="", stall=60):
     content = base64.b64encode(b"{}").decode() if manifest else ""
     folder = target.parent
+    script = fetch("llm@source", 22, str(target), manifest, stall)
+    assert without in script
     return subprocess.run(
-        ["sh", "-c", fetch("llm@source", 22, str(target), manifest, 60)],
+        ["sh", "-c", script.replace(without, ":") if without else script],
         env={"PATH": f"{folder}/bin:/usr/bin:/bin", "XDG_RUNTIME_DIR": str(folder)},
         input=f"known host\n{content}\n{digest} {len(CONTENT)}\n",
         capture_output=True,
@@ -170,6 +172,12 @@ def test_a_blob_that_is_not_what_it_is_called_is_no_fault_of_the_way(target, mod
     assert done.returncode == 1 and "about content" in done.stdout.splitlines()
     assert done.stderr.splitlines()[-1] == f"its blob {DIGEST} is damaged there"
     assert files(target) == {}
+
+
+def test_who_watches_a_copy_ends_with_it_though_the_signal_is_lost(target, models):
+    (models / "blobs" / f"sha256-{DIGEST}").write_bytes(b"x" * len(CONTENT))
+    done = fetched(target, without="kill $watcher", stall=3)
+    assert done.stderr.splitlines() == [f"its blob {DIGEST} is damaged there"]
 
 
 def test_a_way_that_breaks_is_no_fault_of_the_blob(target):
