@@ -31,6 +31,12 @@ def noted(front: Front, **wanted: object) -> list[dict[str, Any]]:
     return [line for line in lines if wanted.items() <= line.items()]
 
 
+def settle(front: Front) -> None:
+    """Wait until the lines of all requests before are there: a line comes after its answer."""
+    its = {"id": ask(front, "aliased", model="short").headers["x-litellm-call-id"]}
+    assert wait_until(lambda: noted(front, **its), DEADLINE)
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_line_is_noted_of_a_request(front: Front, stream: bool) -> None:
     answer = ask(front, "aliased", model="short", stream=stream)
@@ -55,6 +61,7 @@ def test_a_line_is_noted_of_a_request(front: Front, stream: bool) -> None:
 def test_one_line_is_noted_of_every_kind_of_request(
     front: Front, name: str, path: str, body: dict[str, Any]
 ) -> None:
+    settle(front)
     before = noted(front, key=name, model=body["model"])
     assert ask(front, name, path, **body).status_code == 200
     # A line that is one too many would come before that of the next request.
@@ -187,6 +194,7 @@ def test_refusals_are_noted_where_the_name_is_known(front: Front) -> None:
             noted(front, key="late", status=401)
         )
 
+    settle(front)
     before = counts()
     ask(front, "chatty", model="other")
     ask(front, "late", model="chat")
@@ -228,6 +236,7 @@ def test_all_but_the_request_in_flight_are_noted_when_the_gateway_is_killed(
     front: Front,
 ) -> None:
     """The last test of the module: nothing serves after it."""
+    settle(front)
     before = len(noted(front, key="everything", model="chat"))
     for _ in range(20):
         assert ask(front, "everything", model="chat").status_code == 200
