@@ -5,9 +5,10 @@ that one fails, the router calls again without it (``enable_weighted_failover``)
 the chain (``fallbacks``). The declaration is in routing.json beside config.yaml. The parts: choice
 (the next instance), health (which ones rest), watch (signs of life), attempt (deadlines), outcome
 (puts instances aside), proof (requests that show one is back), blame (causes of failures), refusal
-(malformed requests), clients (connections), drain (instances about to be restarted), redact (errors
-without keys), health_file (the state as a file), metrics (the state for Prometheus);
-requests.adapt and requests.media put a request into an engine's form.
+(malformed requests), clients (connections), drain (instances about to be restarted),
+presence (those that come and go), redact (errors without keys), health_file (the state as a file),
+metrics (the state for Prometheus); requests.adapt and requests.media put a request into an engine's
+form.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from .clients import Clients
 from .drain import Drains
 from .health import LOG, Deployment, Instance
 from .health_file import HealthFile
+from .presence import Presence
 from .trail import Trail, trails
 from .watch import Watch
 
@@ -70,6 +72,7 @@ class Routing(CustomLogger):
         _log_events(instances)
         self._health_file = HealthFile(instances, os.environ.get("RUNTIME_DIRECTORY"))
         self._drains = Drains(instances, os.environ.get("RUNTIME_DIRECTORY"))
+        self._presence = Presence(instances, declared.get("hosts", {}))
         self._deployments = {
             key: Deployment(
                 key, instances[spec.pop("instance")], rules=rules(spec.pop("rules")), **spec
@@ -138,8 +141,11 @@ class Routing(CustomLogger):
     ) -> list[dict[str, Any]]:
         """The one deployment to ask; none, if one along the chain is better off."""
         if not self._tasks:
-            for coroutine in (*(watch.run() for watch in self._watches), self._drains.run()):
+            watches = [watch.run() for watch in self._watches]
+            for coroutine in (*watches, self._drains.run(), self._presence.run()):
                 self._begin(coroutine)
+            # The first request shall not go to somebody who is not there.
+            await self._presence.look()
         if (request_kwargs or {}).get("mock_response"):
             # No server is asked, so no instance takes its turn (warm_up in serve.py).
             return healthy_deployments[:1]
@@ -220,11 +226,12 @@ class Routing(CustomLogger):
     def _best_of(self, offered: list[Deployment]) -> Deployment | None:
         """The deployment whose rest ends first: its answer or its error is better than none."""
 
-        def until(deployment: Deployment) -> float:
+        def rank(deployment: Deployment) -> tuple[bool, float, int]:
             rests = (deployment.instance.rest, deployment.model.rest)
-            return max((rest.until for rest in rests if rest), default=0.0)
+            until = max((rest.until for rest in rests if rest), default=0.0)
+            return deployment.instance.absent, until, deployment.level
 
-        return min(offered, key=lambda candidate: (until(candidate), candidate.level), default=None)
+        return min(offered, key=rank, default=None)
 
     def _load(self, deployment: Deployment) -> None:
         """Have an instance load a model, while others answer."""

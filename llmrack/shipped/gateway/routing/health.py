@@ -160,6 +160,7 @@ class Instance(Resting):
     + waiting: scopes of the requests that wait for its next token
     + missed: signs of life that it has not given, one after the other
     + drained: whether a deploy is about to restart it (drain.py)
+    + absent: whether it has no name now (presence.py)
     """
 
     name: str
@@ -170,6 +171,7 @@ class Instance(Resting):
     waiting: set[anyio.CancelScope] = field(default_factory=set)
     missed: int = 0
     drained: bool = False
+    absent: bool = False
 
     def model(self, upstream: str) -> Model:
         """The state of one of its models."""
@@ -199,7 +201,7 @@ class Instance(Resting):
 
     def can_be_asked(self, upstream: str, now: float) -> bool:
         """Whether neither it nor the model rests, or a request may try whether it is back."""
-        return not self.drained and all(
+        return not (self.drained or self.absent) and all(
             rest is None or (not self.watched and rest.may_be_tried(now))
             for rest in (self.rest, self.model(upstream).rest)
         )

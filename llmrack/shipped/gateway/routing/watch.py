@@ -43,9 +43,7 @@ class Watch:
         self._looked_at_loaded = -math.inf
         self._query = httpx.QueryParams(spec["query"]) or None
         self._proofs: set[asyncio.Task[None]] = set()
-        self._client = httpx.AsyncClient(
-            headers=headers(spec), timeout=SIGN_TIMEOUT, verify=tls(spec["verify"])
-        )
+        self._client = self._connection()
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -56,8 +54,20 @@ class Watch:
                 LOG.error("%s cannot be watched: %s", self.instance.name, type(error).__name__)
             await asyncio.sleep(INTERVAL)
 
+    def _connection(self) -> httpx.AsyncClient:
+        spec = self._spec
+        return httpx.AsyncClient(
+            headers=headers(spec), timeout=SIGN_TIMEOUT, verify=tls(spec["verify"])
+        )
+
     async def _look(self) -> None:
         instance, now = self.instance, time.monotonic()
+        if instance.absent:
+            # A pod that ends waits until nobody is connected, and this has no end by itself.
+            await self._client.aclose()
+            return
+        if self._client.is_closed:
+            self._client = self._connection()
         in_use = bool(instance.waiting) or now - instance.used < IN_USE
         if not in_use and not any(self._resting()):
             return
