@@ -20,6 +20,7 @@ from rich.table import Table
 from llmrack_lab import keys
 from llmrack_lab.base import DEBIAN, SUITE
 from llmrack_lab.gpus import DRIVER, DRIVER_PACKAGES, STATES
+from llmrack_lab.kube.commands import kube
 from llmrack_lab.lab import Lab
 from llmrack_lab.needs import require_root
 from llmrack_lab.shell import LabError, Progress, remove_folder
@@ -225,6 +226,9 @@ def lose(lab: Lab, target: str, others: tuple[str, ...]) -> None:
     """
     lab.lose(target, *others)
     click.echo(f"{target}: cut off from {', '.join(others) or 'nobody'}")
+
+
+lab.add_command(kube)
 
 
 def _names(lab: Lab) -> str:

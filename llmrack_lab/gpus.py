@@ -159,14 +159,9 @@ def told(folder: Path) -> str:
 
 def host_files(pretended: Pretence) -> HostFiles:
     """The files that make a new host pretend this from its first boot on."""
-    package = Path(__file__).parent / "pretended_gpu"
-    files = {
-        f"{_PROGRAMS}/pretended_gpu/{path.name}": (path.read_text(), 0o644, 0)
-        for path in package.glob("*.py")
-    }
+    files = {f"{_PROGRAMS}/{path}": (text, mode, 0) for path, (text, mode) in programs().items()}
     for path, module in {
         "usr/local/sbin/pretended-gpus": "",
-        f"{_PROGRAMS}/nvidia-smi": ".nvidia_smi",
         "usr/local/sbin/modprobe": ".modules modprobe",
         "usr/local/sbin/rmmod": ".modules rmmod",
     }.items():
@@ -183,6 +178,14 @@ def host_files(pretended: Pretence) -> HostFiles:
         f"{_UNITS}/{READY_UNIT}": (_READY_UNIT, 0o644, 0),
         f"{_UNITS}/multi-user.target.d/pretended-gpus.conf": (_wants(READY_UNIT), 0o644, 0),
     }
+
+
+def programs() -> dict[str, tuple[str, int]]:
+    """What pretends, in its folder: path → (content, mode)."""
+    package = Path(__file__).parent / "pretended_gpu"
+    files = {f"pretended_gpu/{one.name}": (one.read_text(), 0o644) for one in package.glob("*.py")}
+    launcher = _LAUNCHER.format(programs=_PROGRAMS, module=".nvidia_smi")
+    return files | {"nvidia-smi": (launcher, 0o755)}
 
 
 def _wants(unit: str) -> str:

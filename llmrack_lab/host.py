@@ -222,7 +222,7 @@ class LabHost:
         """Cut the power; the disk stays."""
         processes.kill(self._place.lab_id, self.name, [self._place.namespace])
         for tree in CGROUPS:
-            _remove_cgroup(self._cgroup(tree))
+            remove_cgroup(self._cgroup(tree))
 
     @property
     def _console(self) -> Path:
@@ -277,7 +277,9 @@ def _escaped(path: Path) -> str:
     return str(path).replace("\\", "\\\\").replace(":", "\\:")
 
 
-def _remove_cgroup(group: Path) -> None:
+def remove_cgroup(group: Path) -> None:
+    """Remove a cgroup with those below it, once its last process is gone. Raises LabError."""
+
     def is_gone() -> bool:
         # Busy until the kernel has buried the last process.
         for folder in (*sorted(group.rglob("*/"), reverse=True), group):

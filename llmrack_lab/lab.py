@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from llmrack_lab import files, gpus, keys, needs, processes, release, services, state
-from llmrack_lab.base import DEBIAN, ensure_base, host_architecture
-from llmrack_lab.host import HostPlace, LabHost
+from llmrack_lab.base import ensure_base, host_architecture
+from llmrack_lab.host import HostPlace, LabHost, remove_cgroup
+from llmrack_lab.lines import Line, lines
 from llmrack_lab.machine import mount_points
-from llmrack_lab.network import MACHINE, Network, check_lab_name
+from llmrack_lab.network import MACHINE, Beside, Network, check_lab_name
 from llmrack_lab.owned import Owned, locked
 from llmrack_lab.saved import SavedStates
 from llmrack_lab.shell import LabError, Progress, remove_folder, silent
@@ -19,16 +20,6 @@ from llmrack_lab.state import State
 FIRST_HOST = 10
 MOST_HOSTS = 50
 REPLACE_HOSTS = "cat > /run/hosts; cmp -s /run/hosts /etc/hosts || cat /run/hosts > /etc/hosts"
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of a lab's status; `what` says honestly what kind of thing it is."""
-
-    name: str
-    address: str
-    state: str
-    what: str
 
 
 class Lab:
@@ -61,8 +52,8 @@ class Lab:
         LabError when the machine lacks something, or a name or the subnet is taken by somebody
         else.
         """
-        if not 1 <= count <= MOST_HOSTS:
-            raise LabError(f"a lab has 1 to {MOST_HOSTS} hosts, not {count}")
+        if not 0 <= count <= MOST_HOSTS:
+            raise LabError(f"a lab has up to {MOST_HOSTS} hosts, not {count}")
         needs.require_root()
         self._root.mkdir(parents=True, exist_ok=True)
         needs.install_missing(progress, self._root / "packages.log")
@@ -95,6 +86,11 @@ class Lab:
             files.write_ssh(self.ssh_config, addresses)
             return self._up_hosts([self.host(name) for name in names], network, lab, progress)
 
+    @property
+    def id(self) -> str:
+        """The mark of its processes; LabError if there is no lab."""
+        return self._state().id
+
     def down(self, progress: Progress = silent) -> None:
         """Remove the lab: processes, namespaces, bridge, firewall table, folder. No lab, no error.
 
@@ -115,6 +111,8 @@ class Lab:
                     host.kill()
                 progress("removing the network")
                 network.down()
+            for group in Owned(self.folder / "made").names("cgroup"):
+                remove_cgroup(Path(group))
             for mounted in mount_points():
                 if mounted.is_relative_to(self.folder):
                     raise LabError(f"{mounted} is mounted, and not by the lab: unmount it first")
@@ -128,25 +126,9 @@ class Lab:
 
     def status(self) -> list[Line]:
         """One line for each host and service; empty when there is no lab."""
-        lab = state.read(self.folder)
-        if lab is None:
+        if (lab := state.read(self.folder)) is None:
             return []
-        debian = f"Debian {DEBIAN[lab.suite]} host"
-        lines = [
-            Line(host.name, host.address, _host_state(host), f"{debian}{cards}")
-            for host in self._hosts(lab)
-            for cards in [gpus.told(self.folder / host.name)]
-        ]
-        servers, needed = self._services(lab), services.needed(lab.release)
-        for service in (*services.RELEASE_SERVICES, *services.PROVIDERS):
-            if service not in needed:
-                lines.append(Line(service.name, "", "not needed", f"official: {service.purpose}"))
-                continue
-            running = "running" if servers.is_running(service) else "stopped"
-            kind = lab.release if service is services.MIRROR else "stand-in"
-            described = f"{kind}: {service.purpose}"
-            lines.append(Line(service.name, servers.address(service), running, described))
-        return lines
+        return lines(lab, self.folder, self._hosts(lab), self._services(lab))
 
     @property
     def ssh_config(self) -> Path:
@@ -197,6 +179,21 @@ class Lab:
         if name.startswith("box"):
             return network.lose(name, self.host(name).address, addresses)
         network.lose(services.HOST, network.address(services.commanded(name).number), addresses)
+
+    def beside(self, name: str, number: int, cgroups: Sequence[Path]) -> Beside:
+        """A place in the lab's network for something else than a host.
+
+        + name: of its namespace, three letters at most
+        + number: of its address in the subnet
+        + cgroups: that it will make; `down` removes them
+        """
+        lab = self._state()
+        network, owned = self._network(lab), Owned(self.folder / "made")
+        for group in cgroups:
+            owned.add("cgroup", str(group))
+        network.up_host(name, [network.address(number)])
+        place = network.namespace_file(name)
+        return Beside(lab.id, place, network.address(number), self._names(lab))
 
     @property
     def _root(self) -> Path:
@@ -252,13 +249,16 @@ class Lab:
         )
         return LabHost(name, network.address(FIRST_HOST + number), place)
 
-    def _hosts_file(self, lab: State) -> str:
+    def _names(self, lab: State) -> dict[str, str]:
         network = self._network(lab)
-        names = {
+        return {
             service.hostname: network.address(service.number)
             for service in services.needed(lab.release)
         }
-        return files.hosts_file(names | {host.name: host.address for host in self._hosts(lab)})
+
+    def _hosts_file(self, lab: State) -> str:
+        hosts = {host.name: host.address for host in self._hosts(lab)}
+        return files.hosts_file(self._names(lab) | hosts)
 
     def _write_settings(self, chosen: release.Release) -> None:
         stands_in = chosen.kind != "official"
@@ -289,8 +289,3 @@ class Lab:
             if host not in booted and host.answers():
                 host.ssh(REPLACE_HOSTS, input=hosts_file)
         return hosts
-
-
-def _host_state(host: LabHost) -> str:
-    running = "running" if host.answers() else "no ssh"
-    return running if host.is_running() else "stopped"

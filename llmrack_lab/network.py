@@ -9,6 +9,7 @@ import json
 import re
 import socket
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,17 @@ MACHINE = "machine"
 
 TABLES = "llmrack_"
 """Every lab's firewall table starts so: by it labs know of each other."""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A place in a lab's network: the lab's mark, a namespace, its address, the names
+    of the stand-ins with their addresses."""
+
+    lab_id: str
+    namespace: Path
+    address: str
+    names: dict[str, str]
 
 
 class Network:
