@@ -37,22 +37,33 @@ def chat(
     from llmrack.hosts.connection import Unreached
     from llmrack.observe.chat import NoChat, open_chat
 
-    # An exception would be raised in whichever greenlet runs at the time.
-    signal.signal(signal.SIGINT, _leave)
+    leave_at_interrupt()
+    with could_not_ask(NoChat, Unreached):
+        converse(open_chat(inventory, Path.cwd(), model, instance, gateway), message)
+
+
+def converse(talk: Chat, message: str | None) -> None:
+    """Send a message, or else what standard input says, or what a person types.
+
+    Raises ClickException if it is not answered.
+    """
     try:
-        with could_not_ask(NoChat, Unreached):
-            talk = open_chat(inventory, Path.cwd(), model, instance, gateway)
-            if message is None and sys.stdin.isatty():
-                _talk(talk)
-            else:
-                _say(talk, [{"role": "user", "content": message or sys.stdin.read()}])
+        if message is None and sys.stdin.isatty():
+            _talk(talk)
+        else:
+            _say(talk, [{"role": "user", "content": message or sys.stdin.read()}])
     except Failed as error:
         raise click.ClickException(str(error)) from None
 
 
-def _leave(*_: object) -> None:
-    click.echo(err=True)
-    os._exit(INTERRUPTED)
+def leave_at_interrupt() -> None:
+    """End at Ctrl-C; an exception would be raised in whichever greenlet runs at the time."""
+
+    def leave(*_: object) -> None:
+        click.echo(err=True)
+        os._exit(INTERRUPTED)
+
+    signal.signal(signal.SIGINT, leave)
 
 
 def _talk(talk: Chat) -> None:

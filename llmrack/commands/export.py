@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import click
@@ -45,6 +46,7 @@ def export(inventory: str, file: Path, with_env: bool) -> None:
 def _usage(site: Site, inventory: str) -> str | None:
     """The gateways' usage since their logs begin, as JSON; None if there is no gateway."""
     from llmrack.commands.logged import gateways
+    from llmrack.observe.requests.on_host import ask_log
     from llmrack.observe.requests.usage import ask_usages
     from llmrack.observe.requests.usage_print import as_json
 
@@ -52,7 +54,7 @@ def _usage(site: Site, inventory: str) -> str | None:
         return None
     days = max(host.settings.gateway_log_days for host in site.fleet.gateways)
     by = ("model", "provider", "key", "day")
-    usages = ask_usages(gateways(inventory), timedelta(days=days), by)
+    usages = ask_usages(partial(ask_log, gateways(inventory)), timedelta(days=days), by)
     for host, why in usages["model"].unreached.items():
         click.echo(f"{host}: what it was asked is not in it: {why}", err=True)
     return json.dumps(

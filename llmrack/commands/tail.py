@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from functools import wraps
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,45 +19,78 @@ from llmrack.problems import nearest
 from llmrack.shipped.host.tail import Filters
 
 if TYPE_CHECKING:
+    from llmrack.observe.requests.tail import Follow
     from llmrack.stack.schema import Stack
+
+
+def filter_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Which requests are shown: the command gets them as ``filters``."""
+
+    @wraps(command)
+    def with_filters(
+        *args: Any,  # noqa: ANN401  (the command's)
+        model: str | None,
+        key: str | None,
+        provider: str | None,
+        **others: Any,  # noqa: ANN401  (the command's)
+    ) -> None:
+        slow = others.pop("slow")
+        least = slow.total_seconds() if slow else None
+        filters = Filters(model, key, provider, others.pop("errors"), least)
+        command(*args, filters=filters, **others)
+
+    made: Callable[..., None] = with_filters
+    for option in (
+        click.option(
+            "--slow", type=Last(), metavar="TIME", help="Only what took so long or longer: 5s."
+        ),
+        click.option("--errors", is_flag=True, help="Only what failed, or where an attempt did."),
+        click.option("--provider", metavar="NAME", help="Only requests that it answered."),
+        click.option("--key", metavar="NAME", help="Only requests with this client's key."),
+        click.option("--model", metavar="NAME", help="Only requests for it, or that it answered."),
+    ):
+        made = option(made)
+    return made
 
 
 @click.command()
 @inventory_option
-@click.option("--model", metavar="NAME", help="Only requests for it, or that it answered.")
-@click.option("--key", metavar="NAME", help="Only requests with this client's key.")
-@click.option("--provider", metavar="NAME", help="Only requests that it answered.")
-@click.option("--errors", is_flag=True, help="Only what failed, or where an attempt did.")
-@click.option("--slow", type=Last(), metavar="TIME", help="Only what took so long or longer: 5s.")
+@filter_options
 @last_option(None)
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each.")
-def tail(  # noqa: PLR0913  (click passes each option)
-    inventory: str,
-    model: str | None,
-    key: str | None,
-    provider: str | None,
-    errors: bool,
-    slow: timedelta | None,
-    last: timedelta | None,
-    as_json: bool,
-) -> None:
+def tail(inventory: str, filters: Filters, last: timedelta | None, as_json: bool) -> None:
     """Print requests as they end, from all gateways, until Ctrl-C.
 
     A gateway that cannot be reached is said, and tried again.
     """
+    from llmrack.observe.requests.tail import on_hosts
+
+    asked = gateways(inventory)
+    print_lines(on_hosts(asked, filters), filters, asked.declared.stack, last, as_json)
+
+
+def print_lines(
+    followed: Mapping[str, Follow],
+    filters: Filters,
+    stack: Stack,
+    last: timedelta | None,
+    as_json: bool,
+) -> None:
+    """Print requests as they end until somebody interrupts.
+
+    + followed: the gateways' logs
+    + last: begin with requests that ended so long ago
+    """
     from llmrack.observe.requests import tail as observed
     from llmrack.observe.requests import tail_print
 
-    asked = gateways(inventory)
-    least = slow.total_seconds() if slow else None
-    filters = Filters(model, key, provider, errors, least)
-    for doubt in _doubts(filters, asked.declared.stack):
+    for doubt in _doubts(filters, stack):
         click.echo(doubt, err=True)
     # The programs on the hosts end with the connections.
     signal.signal(signal.SIGINT, lambda *_: os._exit(0))
     if not as_json:
         click.echo(tail_print.HEAD)
-    for line in observed.tail(asked, filters, last, lambda text: click.echo(text, err=True)):
+    for line in observed.tail(followed, last, lambda text: click.echo(text, err=True)):
         for text in [json.dumps(line)] if as_json else tail_print.rows(line):
             click.echo(text)
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -11,15 +14,27 @@ from llmrack.commands.declared import inventory_option
 from llmrack.commands.logged import gateways, last_option
 from llmrack.observe.requests.usage import BY
 
+if TYPE_CHECKING:
+    from llmrack.observe.requests.usage import Usage
+
+
+def usage_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What is counted, and how it is printed: last, by, plot, form."""
+    for option in (
+        click.option("--html", "form", flag_value="html", help="Print a page with the table."),
+        click.option("--csv", "form", flag_value="csv", help="Print the groups as CSV."),
+        click.option("--json", "form", flag_value="json", help="Print it as JSON."),
+        click.option("--plot", is_flag=True, help="Also draw calls, errors and latency over time."),
+        click.option("--by", type=click.Choice(BY), default="model", show_default=True),
+        last_option("24h"),
+    ):
+        command = option(command)
+    return command
+
 
 @click.command()
 @inventory_option
-@last_option("24h")
-@click.option("--by", type=click.Choice(BY), default="model", show_default=True)
-@click.option("--plot", is_flag=True, help="Also draw calls, errors and latency over time.")
-@click.option("--json", "form", flag_value="json", help="Print it as JSON.")
-@click.option("--csv", "form", flag_value="csv", help="Print the groups as CSV.")
-@click.option("--html", "form", flag_value="html", help="Print a page with the table.")
+@usage_options
 def usage(inventory: str, last: timedelta, by: str, plot: bool, form: str | None) -> None:
     """Count what the gateways were asked: calls, errors, tokens, cost, times.
 
@@ -27,10 +42,16 @@ def usage(inventory: str, last: timedelta, by: str, plot: bool, form: str | None
 
     Exit code: 0 all gateways were asked, 2 one could not be.
     """
-    from llmrack.observe.requests import usage_print
+    from llmrack.observe.requests.on_host import ask_log
     from llmrack.observe.requests.usage import ask_usage
 
-    counted = ask_usage(gateways(inventory), last, by)
+    print_usage(ask_usage(partial(ask_log, gateways(inventory)), last, by), plot, form)
+
+
+def print_usage(counted: Usage, plot: bool, form: str | None) -> NoReturn:
+    """Print it, and end with its exit code."""
+    from llmrack.observe.requests import usage_print
+
     forms = {
         "json": usage_print.as_json,
         "csv": usage_print.as_csv,

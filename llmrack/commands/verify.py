@@ -69,13 +69,8 @@ def _drill(
             fleet = LiveFleet(inventory, Path.cwd(), limit)
             plans = fleet.plans
             _say(intention(fleet.declared.stack, plans))
-            if not yes and any(plan.drills for plan in plans):
-                if not sys.stdin.isatty():
-                    raise CouldNotAsk(
-                        "a drill breaks what is live; where nobody can be asked, give --yes"
-                    )
-                if not click.confirm("Begin?", err=True):
-                    sys.exit(COULD_NOT_RUN)
+            if any(plan.drills for plan in plans) and not agreed(yes):
+                sys.exit(COULD_NOT_RUN)
             report = fleet.drill(_say)
     except KeyboardInterrupt:
         _say("Interrupted: what was broken is restored.")
@@ -85,6 +80,18 @@ def _drill(
     if junit:
         Path(junit).write_text(as_junit(report, standins), encoding="utf-8")
     sys.exit(report.exit_code)
+
+
+def agreed(yes: bool) -> bool:
+    """Whether a person agrees to a drill. Raises CouldNotAsk where nobody can be asked.
+
+    + yes: it was agreed to beforehand
+    """
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise CouldNotAsk("a drill breaks what is live; where nobody can be asked, give --yes")
+    return click.confirm("Begin?", err=True)
 
 
 def _say(text: str) -> None:

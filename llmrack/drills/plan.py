@@ -36,12 +36,14 @@ class Cause(StrEnum):
     + FROZEN: its processes are stopped: connections are accepted, and get no answer
     + CUT_OFF: the gateway's host drops packets to it
     + REFUSED: the gateway's host resets connections to it
+    + KILLED: its pod is ended within a second
     """
 
     STOPPED = "stopped"
     FROZEN = "frozen"
     CUT_OFF = "cut off"
     REFUSED = "refused"
+    KILLED = "killed"
 
     @property
     def known_at_once(self) -> bool:

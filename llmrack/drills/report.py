@@ -31,6 +31,7 @@ _HOW = {
     Cause.FROZEN: "its processes are halted, then go on",
     Cause.CUT_OFF: "{gateway} drops what its gateway sends there",
     Cause.REFUSED: "{gateway} resets what its gateway sends there",
+    Cause.KILLED: "its pod is ended within a second; Kubernetes makes it anew",
 }
 
 

@@ -60,7 +60,7 @@ def start(host: Host, command: StringCommand, together: bool = True) -> Stream:
         together = False
     through = transport(host)
     line = made.get_raw_value()
-    stream = _over_ssh(through, line, together) if through else _on_this_machine(line, together)
+    stream = _over_ssh(through, line, together) if through else on_this_machine(line, together)
     if first_lines:
         stream.stdin.write("".join(f"{line}\n" for line in first_lines).encode())
         stream.stdin.flush()
@@ -97,8 +97,8 @@ def _over_ssh(through: Transport, line: str, together: bool) -> Stream:
     )
 
 
-def _on_this_machine(line: str, together: bool) -> Stream:
-    """For a machine that deploys itself (``@local``)."""
+def on_this_machine(line: str, together: bool) -> Stream:
+    """Start a command for a shell here, as for a machine that deploys itself (``@local``)."""
     process = Popen(  # noqa: S604  (as pyinfra does)
         line,
         shell=True,

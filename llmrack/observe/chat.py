@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+
+from httpx import Client
 
 from llmrack.hosts.asking import Gateways
 from llmrack.hosts.provider_requests import NotAnswered, Reach
@@ -16,6 +19,7 @@ from llmrack.hosts.tunnel import http_client
 from llmrack.observe.chat_stream import Broken, Counts, Tell, read
 from llmrack.problems import nearest
 from llmrack.secrets.places import MASTER_KEY
+from llmrack.site.site import Site
 from llmrack.stack.deployments import Deployment, deployments
 from llmrack.stack.fleet import Host, gateway_url
 from llmrack.stack.kinds import kind_of
@@ -89,15 +93,11 @@ def open_chat(
     gateways = Gateways(inventory, folder)
     host = _gateway(gateways, gateway)
     stack = gateways.declared.stack
-    if model in stack.names:
-        kind = kind_of(stack.models[stack.members(model)[0]])
-        if kind != "chat":
-            raise NoChat(f"{model} is for {kind}, and this is a chat; name a model that chats")
     if instance is None:
-        prefixes = tuple(name.removesuffix("*") for name in stack.names if is_wildcard(name))
-        if model not in stack.names and not (prefixes and model.startswith(prefixes)):
-            raise NoChat(f"nobody serves a model {model!r}; {nearest(model, stack.names)}")
+        insist_on_chat(stack, model)
         return _through(gateways, host, model)
+    if model in stack.names:
+        insist_on_chat(stack, model)
     return _with(gateways, host, model, instance)
 
 
@@ -113,25 +113,41 @@ def _gateway(gateways: Gateways, name: str | None) -> Host:
 
 
 def _through(gateways: Gateways, host: Host, model: str) -> Chat:
-    declared = gateways.declared
-    stack = declared.stack
-    every = deployments(stack, declared.fleet, host)
-    group = _group(stack, every, model)
-    key = declared.secrets[MASTER_KEY]
     connected = gateways.connect(host)
+    return through_gateway(
+        gateways.declared, host, model, lambda: http_client(connected, gateway_url(host))
+    )
+
+
+def insist_on_chat(stack: Stack, model: str) -> None:
+    """Raise NoChat unless a gateway serves ``model``, and it chats."""
+    if model in stack.names:
+        kind = kind_of(stack.models[stack.members(model)[0]])
+        if kind != "chat":
+            raise NoChat(f"{model} is for {kind}, and this is a chat; name a model that chats")
+        return
+    prefixes = tuple(name.removesuffix("*") for name in stack.names if is_wildcard(name))
+    if not (prefixes and model.startswith(prefixes)):
+        raise NoChat(f"nobody serves a model {model!r}; {nearest(model, stack.names)}")
+
+
+def through_gateway(
+    site: Site, host: Host, model: str, client_of: Callable[[], AbstractContextManager[Client]]
+) -> Chat:
+    """A chat with ``model`` through the gateway ``host``.
+
+    + client_of: opens a client for the gateway's address
+    """
+    stack = site.stack
+    every = deployments(stack, site.fleet, host)
+    group = _group(stack, every, model)
+    key = site.secrets[MASTER_KEY]
 
     def say(messages: Sequence[Message], tell: Tell) -> Answered:
         body = {"model": model, "messages": list(messages), **STREAMED, "max_tokens": MOST_TOKENS}
+        request, asked = Request(CHAT, body, bearer(key)), f"{GATEWAY} on {host.name}"
         began = time.perf_counter()
-        with (
-            http_client(connected, gateway_url(host)) as client,
-            ask(
-                client,
-                Request(CHAT, body, bearer(key)),
-                f"{GATEWAY} on {host.name}",
-                PATIENT,
-            ) as answer,
-        ):
+        with client_of() as client, ask(client, request, asked, PATIENT) as answer:
             if answer.status != 200:
                 raise Failed(explain(answer.status, message_of(answer.text()), group))
             try:
@@ -140,7 +156,7 @@ def _through(gateways: Gateways, host: Host, model: str) -> Chat:
                 raise Failed(explain(error.status, error.words, group)) from None
             by = answer.headers.get("x-litellm-model-id", "somebody")
         deployment = next((answering for answering in every if answering.id == by), None)
-        members = {asked.model for asked in group}
+        members = {one.model for one in group}
         return Answered(
             f"{deployment.instance}/{deployment.model}" if deployment else by,
             model if deployment and deployment.model not in members else "",

@@ -53,7 +53,7 @@ def untrusted(server: str, provider: str) -> Trouble:
 
 def no_address(server: str) -> Trouble:
     """The server's name has no address."""
-    cause = f"the gateway's host finds no address for {server}"
+    cause = f"there is no address for {server}"
     return Trouble("name", cause, "correct the name or its DNS")
 
 

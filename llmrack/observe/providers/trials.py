@@ -25,6 +25,7 @@ from llmrack.observe.exit_codes import FINE, NOT_ASKED, NOT_FINE, worst
 from llmrack.secrets.audit import now
 from llmrack.secrets.locking import alone_with
 from llmrack.secrets.value import Secret
+from llmrack.stack.declaration import Declaration
 from llmrack.stack.fleet import Host
 from llmrack.stack.model_lists import Server, not_listed, servers
 from llmrack.tables import printed
@@ -116,25 +117,11 @@ def test_providers(
 
     def question(gateway: Host, connected: PyinfraHost) -> list[Tested]:
         reach = Reach(connected, secrets, providers, gateway)
-        tests = [gevent.spawn(_test, reach, server, gateway.name) for server in asked[gateway.name]]
+        tests = [
+            gevent.spawn(test_server, reach, server, gateway.name, declared.declaration)
+            for server in asked[gateway.name]
+        ]
         return [test.get() for test in tests]
-
-    def _test(reach: Reach, server: Server, gateway: str) -> Tested:
-        who = (server.provider, server.instance, gateway, now())
-        ms = models = None
-        missing: tuple[str, ...] = ()
-        if not server.declared.lists_models:
-            return Tested(*who, untested=why_no_test(server))
-        try:
-            with reach.talk(server) as talk:
-                listed = talk.models()
-                ms, models = round(talk.seconds * 1000), len(listed)
-                problems = not_listed(declared.declaration, server, listed, gateway)
-                missing = tuple(map(str, problems))
-                talk.prove_key()
-        except NotAnswered as error:
-            return Tested(*who, error.trouble, ms, models, missing)
-        return Tested(*who, None, ms, models, missing)
 
     results: list[Tested] = []
     for gateway, answer in gateways.ask(question).items():
@@ -148,6 +135,27 @@ def test_providers(
         else:
             results += answer
     return results
+
+
+def test_server(reach: Reach, server: Server, gateway: str, declaration: Declaration) -> Tested:
+    """Ask one server for its models, and whether it takes the key.
+
+    + gateway: who asks, in messages
+    """
+    who = (server.provider, server.instance, gateway, now())
+    ms = models = None
+    missing: tuple[str, ...] = ()
+    if not server.declared.lists_models:
+        return Tested(*who, untested=why_no_test(server))
+    try:
+        with reach.talk(server) as talk:
+            listed = talk.models()
+            ms, models = round(talk.seconds * 1000), len(listed)
+            missing = tuple(map(str, not_listed(declaration, server, listed, gateway)))
+            talk.prove_key()
+    except NotAnswered as error:
+        return Tested(*who, error.trouble, ms, models, missing)
+    return Tested(*who, None, ms, models, missing)
 
 
 def why_no_test(server: Server) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from llmrack.files import replace_file
 from llmrack.hosts.asking import Gateways
 from llmrack.observe.report.page import Findings, page
+from llmrack.observe.requests.on_host import ask_log
 from llmrack.observe.requests.usage import ask_usages
 from llmrack.observe.status.asking import status_of
 from llmrack.verify.last_report import last_proof
@@ -25,8 +27,9 @@ def ask_report(gateways: Gateways, folder: Path, last: timedelta) -> Findings:
     + last: the length of a period; the second one precedes it
     """
     status = status_of(gateways)
-    usage = ask_usages(gateways, last, BY)
-    before = ask_usages(gateways, last, BY[:1], until=usage[BY[0]].since)[BY[0]]
+    asked = partial(ask_log, gateways)
+    usage = ask_usages(asked, last, BY)
+    before = ask_usages(asked, last, BY[:1], until=usage[BY[0]].since)[BY[0]]
     proof, standins = last_proof(folder) or (None, [])
     site = gateways.declared
     now = datetime.now(UTC)

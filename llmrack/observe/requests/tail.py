@@ -5,19 +5,18 @@ from __future__ import annotations
 import heapq
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import gevent
 from gevent.queue import Empty, Queue
-from pyinfra.api.host import Host as PyinfraHost
 
 from llmrack.hosts.asking import Gateways
 from llmrack.hosts.connection import FAILURES, Unreached, reason
-from llmrack.hosts.streams import started
+from llmrack.hosts.streams import Stream, started
 from llmrack.observe.requests.on_host import command, program
 from llmrack.observe.requests.usage import stamp
 from llmrack.shipped.host import tail as host_tail
@@ -35,37 +34,35 @@ Line = dict[str, Any]
 Told = tuple[str, Line | None]
 
 
-@dataclass(frozen=True)
-class _Followed:
-    """The values that the followers of all gateways share.
+# The lines of a gateway from a time on (its text in the log; None: from now on); None among them: a
+# sign of life. Raises one of hosts.connection.FAILURES when the gateway is lost.
+Follow = Callable[[str | None], Iterator[Line | None]]
 
-    + queue: receives their lines
-    + tell: is called with a sentence when a gateway is lost or back
-    """
 
-    gateways: Gateways
-    filters: Filters
-    queue: Queue[Told]
-    tell: Callable[[str], None]
+def on_hosts(gateways: Gateways, filters: Filters) -> dict[str, Follow]:
+    """How the log of each gateway of an inventory is followed, by the host's name."""
+    return {host.name: partial(_on_host, gateways, filters, host) for host in gateways.hosts}
 
 
 def tail(
-    gateways: Gateways, filters: Filters, last: timedelta | None, tell: Callable[[str], None]
+    gateways: Mapping[str, Follow], last: timedelta | None, tell: Callable[[str], None]
 ) -> Iterator[Line]:
     """Lines of the log of requests as they are written, in the order of their times, without end.
 
+    + gateways: how each one is followed, by its name
     + last: begin with requests that ended so long ago; None: from now on
     + tell: is called with a sentence when a gateway is lost or back
 
-    ``gateway``, the host, is added to each line.
+    ``gateway``, the name, is added to each line.
     """
     since = stamp(datetime.now(UTC) - last) if last else None
     queue: Queue[Told] = Queue(WAITING)
-    followed = _Followed(gateways, filters, queue, tell)
-    followers = [gevent.spawn(_follow, followed, host, since) for host in gateways.hosts]
+    followers = [
+        gevent.spawn(_follow, name, follow, since, queue, tell) for name, follow in gateways.items()
+    ]
     try:
         # One gateway may send its earlier lines much sooner than another; new ones hardly.
-        yield from merged(queue, {host.name for host in gateways.hosts} if last else set())
+        yield from merged(queue, set(gateways) if last else set())
     finally:
         gevent.killall(followers)
 
@@ -98,52 +95,65 @@ def merged(queue: Queue[Told], awaited: set[str]) -> Iterator[Line]:
         heapq.heappush(held, (line["time"], number, time.monotonic(), held_line))
 
 
-def _follow(followed: _Followed, host: Host, since: str | None) -> None:
-    """Put a gateway's lines into the queue; connect again whenever it is lost."""
+def _follow(
+    name: str,
+    follow: Follow,
+    since: str | None,
+    queue: Queue[Told],
+    tell: Callable[[str], None],
+) -> None:
+    """Put a gateway's lines into the queue; follow it again whenever it is lost."""
     lost = False
     while True:
-        connected = None
         try:
-            connected = followed.gateways.connect(host)
-            for line in _lines(host, connected, since, followed.filters):
+            for line in follow(since):
                 if lost:
-                    followed.tell(f"{host.name}: followed again")
+                    tell(f"{name}: followed again")
                     lost = False
                 since = line["time"] if line else since
-                followed.queue.put((host.name, line))
+                queue.put((name, line))
         except FAILURES as error:
             why = reason(error)
         if not lost:
-            followed.tell(f"{host.name}: not followed: {why}; tried again every {RETRY:.0f} s")
+            tell(f"{name}: not followed: {why}; tried again every {RETRY:.0f} s")
         lost = True
         # The lines of the meantime come when it is back.
         since = since or stamp(datetime.now(UTC))
-        followed.queue.put((host.name, None))
-        if connected:
-            with suppress(*FAILURES):
-                connected.disconnect()
+        queue.put((name, None))
         gevent.sleep(RETRY)
 
 
-def _lines(
-    host: Host, connected: PyinfraHost, since: str | None, filters: Filters
+def _on_host(
+    gateways: Gateways, filters: Filters, host: Host, since: str | None
 ) -> Iterator[Line | None]:
-    """The lines that a host's program prints; None: a sign of life. Raises Unreached at the end."""
-    call = program(host_tail, folder=host.home.requests, since=since, filters=filters)
-    with started(connected, command(host), together=False) as stream:
+    connected = gateways.connect(host)
+    try:
+        call = program(host_tail, folder=host.home.requests, since=since, filters=filters)
+        with started(connected, command(host), together=False) as stream:
+            yield from lines_of(stream, call)
+    finally:
+        with suppress(*FAILURES):
+            connected.disconnect()
 
-        def write(text: bytes) -> None:
-            stream.stdin.write(text)
-            stream.stdin.flush()
 
-        write(f"{call}\n".encode())
-        while True:
-            with gevent.Timeout(SILENCE, Unreached(f"nothing was heard for {SILENCE:.0f} s")):
-                text = stream.stdout.readline()
-            if not text:
-                complaints = stream.stderr.read().decode(errors="replace").split("\n")
-                raise Unreached(next(filter(None, reversed(complaints)), "the connection ended"))
-            if text == b"\n":
-                # Without an answer the program would end.
-                write(b"\n")
-            yield json.loads(text) if text.strip() else None
+def lines_of(stream: Stream, call: str) -> Iterator[Line | None]:
+    """The lines that the program of ``call`` prints; None: a sign of life.
+
+    Raises Unreached at the end.
+    """
+
+    def write(text: bytes) -> None:
+        stream.stdin.write(text)
+        stream.stdin.flush()
+
+    write(f"{call}\n".encode())
+    while True:
+        with gevent.Timeout(SILENCE, Unreached(f"nothing was heard for {SILENCE:.0f} s")):
+            text = stream.stdout.readline()
+        if not text:
+            complaints = stream.stderr.read().decode(errors="replace").split("\n")
+            raise Unreached(next(filter(None, reversed(complaints)), "the connection ended"))
+        if text == b"\n":
+            # Without an answer the program would end.
+            write(b"\n")
+        yield json.loads(text) if text.strip() else None

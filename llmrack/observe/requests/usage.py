@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from llmrack.hosts.asking import Gateways
-from llmrack.observe.requests.on_host import ask_log
 from llmrack.shipped.host import usage as host_usage
 from llmrack.shipped.host.sketch import percentile
 from llmrack.shipped.host.usage import Sums, from_plain
 from llmrack.verify.results import one_line
 
 K = TypeVar("K")
+# Runs a program of shipped/host where each gateway's log is. It returns what the program prints, by
+# the gateway's name, and why others could not be asked.
+AskLog = Callable[..., tuple[dict[str, Any], dict[str, str]]]
 BY = ("model", "provider", "instance", "place", "key", "day")
 SERIES = 60
 # Characters of a name that are shown; clients make up names of models.
@@ -98,17 +99,17 @@ class Usage:
     unreached: dict[str, str]
 
 
-def ask_usage(gateways: Gateways, last: timedelta, by: str) -> Usage:
+def ask_usage(ask_log: AskLog, last: timedelta, by: str) -> Usage:
     """Ask all gateways for the requests that ended in the ``last`` hours or days.
 
     + by: one of BY: model (as asked for), provider, instance, place (house or outside), key, day
       (UTC)
     """
-    return ask_usages(gateways, last, (by,))[by]
+    return ask_usages(ask_log, last, (by,))[by]
 
 
 def ask_usages(
-    gateways: Gateways, last: timedelta, bys: Sequence[str], until: datetime | None = None
+    ask_log: AskLog, last: timedelta, bys: Sequence[str], until: datetime | None = None
 ) -> dict[str, Usage]:
     """As ``ask_usage``, for several groupings, in one pass over the logs.
 
@@ -118,7 +119,6 @@ def ask_usages(
     seconds = max(1, int(last.total_seconds()))
     since = end - timedelta(seconds=seconds)
     by_host, unreached = ask_log(
-        gateways,
         host_usage,
         since=stamp(since),
         until=stamp(end),

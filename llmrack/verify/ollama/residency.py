@@ -80,8 +80,9 @@ def judge_journal(host: Host, instance: Instance, lines: Sequence[str]) -> Resul
         detail = f"cards in use: {len(lines)}" if lines else "no longer reaches back to its start"
         return Result(host.name, "ollama", "journal", True, name, detail=detail)
     detail = (
-        f"it started without a card that it should use; `llmrack status --gpus` says what is "
-        f"wrong, restart it when that is mended. Its journal: {one_line(complaint)}"
+        f"it started without a card that it should use; `llmrack status --gpus`, or `nvidia-smi` "
+        f"in a pod, says what is wrong, restart it when that is mended. Its journal: "
+        f"{one_line(complaint)}"
     )
     return Result(host.name, "ollama", "journal", False, name, detail=detail)
 
@@ -138,10 +139,10 @@ class _Served:
         if needs_gpu(self.host, self.instance):
             if not on_gpu:
                 raise Failed(
-                    "runs on the CPU; `llmrack status --gpus` says whether the cards and their "
-                    "driver are well, the instance's journal why they are not used; restart it "
-                    "when they are, or declare a box without GPU with `gpu_required = False`"
-                    + _rocm_hint(self.host)
+                    "runs on the CPU; `llmrack status --gpus`, or `nvidia-smi` in a pod, says "
+                    "whether the cards and their driver are well, the instance's journal why they "
+                    "are not used; restart it when they are, or declare a box without GPU with "
+                    "`gpu_required = False`, and pods without `gpus`" + _rocm_hint(self.host)
                 )
             if on_gpu < size and not self.declared.gpu_split:
                 raise Failed(

@@ -36,7 +36,7 @@ def gateway() -> Gateway:
             "the gateway cannot connect to cloud (http://cloud)",
         ),
         (500, "OpenAIException - Connection error.", "the gateway cannot connect to cloud"),
-        (500, "Cannot connect to host x [Name or service not known]", "finds no address"),
+        (500, "Cannot connect to host x [Name or service not known]", "there is no address"),
         (
             500,
             "Cannot connect to host REDACTED:1 ssl:True [SSLCertVerificationError: "

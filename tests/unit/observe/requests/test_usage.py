@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from math import ceil
 
 import pytest
@@ -29,9 +30,8 @@ def asked(monkeypatch, tmp_path):
             name: None if log is None else write(tmp_path / name, *log)
             for name, log in lines.items()
         }
-        monkeypatch.setattr(usage, "ask_log", on_hosts(folders))
         monkeypatch.setattr(usage, "now", lambda: NOW)
-        return ask_usage(None, last, by)
+        return ask_usage(partial(on_hosts(folders), None), last, by)
 
     return ask
 
@@ -94,10 +94,9 @@ def test_days_come_in_their_order(asked):
     assert [group.name for group in answer.groups] == ["2026-11-20", "2026-11-21"]
 
 
-def test_several_groupings_need_one_pass(monkeypatch, tmp_path):
+def test_several_groupings_need_one_pass(tmp_path):
     folder = write(tmp_path / "gw", line(9), line(8, key="eve"))
-    monkeypatch.setattr(usage, "ask_log", on_hosts({"gw": folder}))
-    answer = ask_usages(None, HOUR, ("model", "key"), NOW)
+    answer = ask_usages(partial(on_hosts({"gw": folder}), None), HOUR, ("model", "key"), NOW)
     assert [group.name for group in answer["key"].groups] == ["demo", "eve"]
     assert [group.calls for group in answer["model"].groups] == [2]
     assert answer["key"].total == answer["model"].total
@@ -211,9 +210,8 @@ def test_nothing_was_noted_where_there_is_no_log(tmp_path):
     assert (answer["groups"], answer["damaged"]) == ({"model": []}, 0)
 
 
-def test_the_end_is_now_unless_another_is_given(monkeypatch):
-    monkeypatch.setattr(usage, "ask_log", on_hosts({}))
-    answer = ask_usage(None, HOUR, "model")
+def test_the_end_is_now_unless_another_is_given():
+    answer = ask_usage(partial(on_hosts({}), None), HOUR, "model")
     assert timedelta() < answer.until - datetime.now(UTC) <= timedelta(seconds=1)
     assert answer.until - answer.since == HOUR
 
