@@ -16,6 +16,7 @@ from llmrack.commands.export import export
 from llmrack.commands.graph import graph
 from llmrack.commands.import_ import import_
 from llmrack.commands.keys import keys
+from llmrack.commands.kube.group import kube
 from llmrack.commands.logs import logs
 from llmrack.commands.models import models
 from llmrack.commands.pin import pin
@@ -48,8 +49,22 @@ def main() -> None:
 
 
 for command in (
-    *(adopt, bundle, chat, check, client, curl, dashboard, export, graph, import_, keys, lab, logs),
-    *(models, pin, plan, releases, report, rollback, schema, secrets, status, tail, usage, verify),
+    *(adopt, bundle, chat, check, client, curl, dashboard, export, graph, import_, keys, kube, lab),
+    *(
+        logs,
+        models,
+        pin,
+        plan,
+        releases,
+        report,
+        rollback,
+        schema,
+        secrets,
+        status,
+        tail,
+        usage,
+        verify,
+    ),
 ):
     main.add_command(command)
 secrets.add_command(list_)

@@ -1,4 +1,4 @@
-"""`llmrack schema`: the JSON Schema of stack.yaml."""
+"""`llmrack schema`: the JSON Schema of stack.yaml, or of kube.yaml."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import json
 
 import click
 
+from llmrack.kube.settings import Kube
 from llmrack.stack.schema import Stack
 
 
 @click.command()
-def schema() -> None:
+@click.option("--kube", is_flag=True, help="That of kube.yaml instead.")
+def schema(kube: bool) -> None:
     """Print the JSON Schema of stack.yaml, from which editors complete it."""
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    click.echo(json.dumps(dialect | Stack.model_json_schema(), indent=2))
+    declared = Kube if kube else Stack
+    click.echo(json.dumps(dialect | declared.model_json_schema(), indent=2))

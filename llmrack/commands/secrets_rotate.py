@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from pyinfra.api.exceptions import PyinfraError
 
-from llmrack.commands.declared import inventory_option
+from llmrack.commands.declared import inventory_option, is_in_cluster
 from llmrack.commands.secret_input import ask
 from llmrack.problems import DeclarationError
 from llmrack.secrets.places import MASTER_KEY
@@ -25,9 +25,13 @@ def rotate_(inventory: str, name: str) -> None:
     """
     # The requests need httpx, which costs 0.2 s to import.
     from llmrack.deploy.rotation import new_master_key, plan, rotate
+    from llmrack.kube.rotation import plan as plan_in_cluster
 
     try:
-        rotation = plan(inventory, Path.cwd(), name)
+        if is_in_cluster(inventory):
+            rotation = plan_in_cluster(Path.cwd(), name)
+        else:
+            rotation = plan(inventory, Path.cwd(), name)
         new = ask(name)
         if name == MASTER_KEY and not new.reveal():
             new = new_master_key()
@@ -36,7 +40,7 @@ def rotate_(inventory: str, name: str) -> None:
         raise click.ClickException(str(error)) from None
     if not done:
         sys.exit(1)
-    click.echo(f"{name} is rotated: every host uses the new one, and it is proven")
+    click.echo(f"{name} is rotated: the new one is in use, and it is proven")
     if rotation.providers:
         click.echo(f"now revoke the old one at {', '.join(rotation.providers)}")
     elif rotation.grace:

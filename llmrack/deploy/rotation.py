@@ -6,13 +6,19 @@ import os
 import secrets as random
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
-from llmrack.observe.providers.trials import exit_code, keep_tested, table, test_providers
+from llmrack.observe.providers.trials import (
+    Tested,
+    exit_code,
+    keep_tested,
+    table,
+    test_providers,
+)
 from llmrack.problems import DeclarationError, Problem, nearest
 from llmrack.secrets import audit, store
 from llmrack.secrets.places import MASTER_KEY
@@ -32,13 +38,16 @@ class Rotation:
     """One secret that gets another value.
 
     + old: where it is kept, and its value until now
+    + test: asks the providers that show it whether they take another value
+    + deploy: deploys, which ends with the proof; returns whether both came off
     """
 
-    inventory: str
     folder: Path
     name: str
     declared: Site
     old: StoredSecret
+    test: Callable[[Sequence[str], Secret], list[Tested]]
+    deploy: Callable[[], bool]
 
     @cached_property
     def providers(self) -> list[str]:
@@ -60,6 +69,19 @@ class Rotation:
 def plan(inventory: str, folder: Path, name: str) -> Rotation:
     """Look up what is to be rotated; DeclarationError where that cannot be."""
     declared = read_inventory(inventory, folder)
+    old = insist_on_rotatable(declared, name)
+
+    def test(providers: Sequence[str], new: Secret) -> list[Tested]:
+        return test_providers(inventory, folder, providers, {name: new})
+
+    def deploy() -> bool:
+        return carried_out(folder, "pyinfra", inventory, "deploy.py", "-y")
+
+    return Rotation(folder, name, declared, old, test, deploy)
+
+
+def insist_on_rotatable(declared: Site, name: str) -> StoredSecret:
+    """Where a secret is kept, and its value. Raises DeclarationError for one that stays."""
     kept = declared.kept.get(name)
     if kept is None:
         raise _problem(name, "is no secret that is in use here", nearest(name, declared.kept))
@@ -68,7 +90,15 @@ def plan(inventory: str, folder: Path, name: str) -> Rotation:
         raise _problem(name, cause, f"run llmrack secrets set {name}, and unset it there")
     if declared.places.has_vault and declared.places.is_sops:
         raise _problem(name, "is kept by SOPS", "change it by sops, then deploy")
-    return Rotation(inventory, folder, name, declared, kept)
+    return kept
+
+
+def carried_out(folder: Path, *words: str) -> bool:
+    """Whether a command of Python's (``python -m``) comes off in ``folder``."""
+    command = [sys.executable, "-m", *words]
+    # A value that this process has in its environment stays what it is: it was not rotated.
+    done = subprocess.run(command, cwd=folder, env=os.environ, check=False)  # noqa: S603
+    return done.returncode == 0
 
 
 def new_master_key() -> Secret:
@@ -92,26 +122,25 @@ def rotate(rotation: Rotation, new: Secret, tell: Tell) -> bool:
         _insist_on_tested(rotation, new, tell)
     store.begin_rotation(places, name, old, new, rotation.grace)
     kept_in = places.vault if places.has_vault else places.env_file
-    tell(f"{name} is stored in {kept_in.name}; now the hosts")
+    tell(f"{name} is stored in {kept_in.name}; now it is deployed")
     try:
-        done = _deploy(rotation)
+        done = rotation.deploy()
     except BaseException:
         store.settle_rotation(places, name, old)
-        tell(f"interrupted: the old {name} is stored again; deploy, to bring the hosts back to it")
+        tell(f"interrupted: the old {name} is stored again; deploy, to bring back what there was")
         raise
     if done:
         store.settle_rotation(places, name, None)
         return True
     tell(f"that failed: the old {name} is put back")
     store.settle_rotation(places, name, old)
-    if not _deploy(rotation):
-        tell("the hosts could not be brought back to it: mend what is told above, then deploy")
+    if not rotation.deploy():
+        tell("what there was could not be brought back: mend what is told above, then deploy")
     return False
 
 
 def _insist_on_tested(rotation: Rotation, new: Secret, tell: Tell) -> None:
-    keys = {rotation.name: new}
-    tested = test_providers(rotation.inventory, rotation.folder, rotation.providers, keys)
+    tested = rotation.test(rotation.providers, new)
     names = ", ".join(rotation.providers)
     if exit_code(tested):
         places = rotation.declared.places
@@ -124,14 +153,6 @@ def _insist_on_tested(rotation: Rotation, new: Secret, tell: Tell) -> None:
         tell(sentence)
     if works := dict.fromkeys(trial.provider for trial in tested if not trial.untested):
         tell(f"the new {rotation.name} works: {', '.join(works)}")
-
-
-def _deploy(rotation: Rotation) -> bool:
-    """Deploy, which ends with the proof; returns whether both came off."""
-    command = [sys.executable, "-m", "pyinfra", rotation.inventory, "deploy.py", "-y"]
-    # A value that this process has in its environment stays what it is: it was not rotated.
-    done = subprocess.run(command, cwd=rotation.folder, env=os.environ, check=False)  # noqa: S603
-    return done.returncode == 0
 
 
 def _problem(name: str, cause: str, way_out: str) -> DeclarationError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from pyinfra_cli.util import PYTHON_CODES
 from llmrack.problems import DeclarationError, Problem, unusable
 from llmrack.secrets.places import Places
 from llmrack.secrets.sources import find, placeholders
+from llmrack.secrets.value import StoredSecret
 from llmrack.site.issued_keys import KEYS_FILE, read_issued
 from llmrack.site.known_cards import with_known_cards
 from llmrack.site.litellm_names import unknown_names
@@ -86,15 +88,30 @@ def read(
     Raises DeclarationError with every mistake that can be found in one pass.
     """
     fleet = with_known_cards(fleet_of(inventory, folder), folder)
+    return site_of(fleet, folder, with_bundle, may_be_empty)
+
+
+def site_of(
+    fleet: Fleet,
+    folder: Path,
+    with_bundle: bool = True,
+    may_be_empty: str | None = None,
+    found: Callable[[Iterable[str]], dict[str, StoredSecret]] | None = None,
+) -> Site:
+    """The same for hosts that are known; see ``read``.
+
+    + found: those of the named secrets that have a value, if they are not kept here
+    """
     bundle_folder = _shared_setting(fleet, "bundle") if with_bundle else ""
     bundle = load_bundle(folder / bundle_folder, bundle_folder) if bundle_folder else None
     if bundle:
         fleet = from_bundle(fleet, bundle)
     stack_file, env_file = _shared_setting(fleet, "stack_file"), _shared_setting(fleet, "env_file")
     stack, lines = load_stack(folder / stack_file, stack_file)
-    places = _places(fleet, folder)
+    places = places_of_fleet(fleet, folder)
     fleet = with_proxies(fleet)
-    kept = find(places, [*secret_names(stack), *logins(fleet)])
+    names = [*secret_names(stack), *logins(fleet)]
+    kept = found(names) if found else find(places, names)
     keys_file = (folder / stack_file).with_name(KEYS_FILE)
     issued = read_issued(keys_file)
     declaration = Declaration(
@@ -111,10 +128,11 @@ def read(
 
 def places_of(inventory: Inventory, folder: Path) -> Places:
     """Where secrets are kept. Raises DeclarationError for mistakes in the settings."""
-    return _places(fleet_of(inventory, folder), folder)
+    return places_of_fleet(fleet_of(inventory, folder), folder)
 
 
-def _places(fleet: Fleet, folder: Path) -> Places:
+def places_of_fleet(fleet: Fleet, folder: Path) -> Places:
+    """The same for hosts that are known."""
     return Places(
         folder / _shared_setting(fleet, "env_file"), folder / _shared_setting(fleet, "secrets_file")
     )

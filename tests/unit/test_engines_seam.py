@@ -19,6 +19,7 @@ WRITTEN = re.compile(rf"({'|'.join(Settings.model_fields)}|OLLAMA_(API_)?KEY|oll
 ALLOWED = {
     "components/engines.py": "the list of engines",
     "verify/engines.py": "the list of their proofs",
+    "kube/engines.py": "the list of those that pods can run",
     "stack/providers.py": "the list of kinds of provider",
     **dict.fromkeys(
         (

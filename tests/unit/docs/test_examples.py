@@ -10,6 +10,7 @@ import pytest
 import trustme
 import yaml
 
+from llmrack.kube.settings import Kube
 from llmrack.observe.report.graph_svg import svg
 from llmrack.site.litellm_names import unknown_names
 from llmrack.site.secret_names import secret_names
@@ -42,6 +43,10 @@ def examples(language: str) -> list[object]:
 @pytest.mark.parametrize("text", examples("yaml"))
 def test_example_of_a_stack_holds_together(text: str, tmp_path: Path) -> None:
     shown = yaml.safe_load(text)
+    if "engines" in shown:
+        # Of kube.yaml; a whole digest is too long for a page.
+        Kube.model_validate(yaml.safe_load(re.sub("sha256:[0-9a-f]+…", f"sha256:{'0' * 64}", text)))
+        return
     whole = shown | {part: rest | shown.get(part, {}) for part, rest in REST.items()}
     path = tmp_path / "stack.yaml"
     path.write_text(yaml.safe_dump(whole, sort_keys=False))

@@ -1,0 +1,1 @@
+"""`llmrack kube`: the stack in a Kubernetes cluster."""

@@ -1,0 +1,1 @@
+"""What the cluster shall have, as plain values in the form of Kubernetes' API."""

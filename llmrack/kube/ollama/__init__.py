@@ -1,0 +1,1 @@
+"""Ollama in a cluster's pods."""
