@@ -29,8 +29,8 @@ AUDIT := $(BIN)/uv tool run --from pip-audit==2.10.1 pip-audit --disable-pip --r
 # What the tests of pages look at them with.
 CHROMIUM := chromium fonts-dejavu-core
 
-.PHONY: demo demo-down test test-quick test-commands test-rest test-page test-hosts faults soak lint lock \
-	gateway-contract bench audit
+.PHONY: demo demo-down test test-quick test-commands test-rest test-page test-hosts test-cluster \
+	test-kube kube-programs faults soak lint lock gateway-contract bench audit
 
 # A lab of two hosts, deployed and proven.
 demo: .venv/installed
@@ -48,7 +48,7 @@ test: lint
 	command -v chromium || { apt-get -q update && \
 		apt-get install -y -q --no-install-recommends $(CHROMIUM); }
 	$(MAKE) -j 3 test-quick test-page
-	$(MAKE) test-hosts
+	$(MAKE) -j 2 test-hosts test-cluster
 
 # In halves, which take the same time: what starts a process for each command, and all else.
 COMMANDS := tests/unit/commands tests/unit/backup tests/unit/test_cli.py
@@ -61,6 +61,14 @@ test-page:
 	$(BIN)/pytest tests/page tests/contract
 test-hosts:
 	$(call in_labs,"$(OF_LABS)" $(call first,$(filter-out $(OF_LABS) $(SOAK),$(ON_HOSTS))))
+
+# On a real cluster, if its programs are there; test-kube builds them first: minutes, once.
+test-cluster:
+	$(BIN)/pytest tests/kube
+test-kube: kube-programs
+	$(MAKE) test-cluster
+kube-programs: .venv/installed
+	$(BIN)/llmrack lab kube programs
 
 # Every fault that llmrack promises to outlive, and the table of them in docs/reliability.md.
 faults: .venv/installed

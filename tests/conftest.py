@@ -19,7 +19,9 @@ from tests.lab.site import ROOT, Site
 
 HOSTS = 4
 # The folders of tests on lab hosts.
-FOLDERS = tuple(ROOT / "tests" / name for name in ("lab", "lab/faults", "scenarios", "soak"))
+FOLDERS = tuple(
+    ROOT / "tests" / name for name in ("lab", "lab/faults", "scenarios", "soak", "kube")
+)
 
 # The session's lab, once there is one.
 _labs: list[Lab] = []

@@ -38,6 +38,8 @@ general_settings:
 KEYS = "OPENAI_API_KEY=sk-of-the-time-before\nLITELLM_MASTER_KEY=sk-that-clients-have\n"
 # Their commands take minutes: they restart the gateway for each key, build bundles and labs.
 LONG = [f"docs/{name}.md" for name in ("keys", "lab", "offline", "operate", "secrets")]
+# Its commands need a cluster (tests/kube/test_docs.py).
+IN_CLUSTER = "docs/kubernetes.md"
 # What a person would end with Ctrl-C, and what shows that it has begun.
 FOLLOWS, REDRAWS = "llmrack tail", "--watch"
 

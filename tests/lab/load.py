@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -53,47 +54,48 @@ class Answer:
         return bool(self.lost) and not self.is_short and self.first is not None
 
 
-class Load:
-    """Requests for ``model`` to the gateway on ``host`` while the context lasts, plain and streamed
-    in turn.
+class Requests:
+    """Requests for ``model`` to a gateway while the context lasts, plain and streamed in turn.
 
-    + key: default: the master key of the lab
+    + url: of the gateway, with its port
     + clients: each with the SDK's own pool of connections, and one request at a time
     + rate: requests a second of all of them, if they can; 0: as many as they can
     + pooled: False for a new connection each request
     + max_retries: of the SDK, whose default is 2; 0 shows every failure
+    + through: what runs the clients elsewhere: the words before their command
     """
 
     def __init__(
         self,
-        site: Site,
-        host: str = "box1",
+        url: str,
+        key: str,
         model: str = "llama3.2:1b",
         *,
-        key: str = "",
         clients: int = 4,
         rate: float = 10,
         pooled: bool = True,
         max_retries: int = 0,
+        through: Sequence[str] = (),
     ) -> None:
         self._order = {
-            "url": f"http://{site.lab.host(host).address}:4000/v1",
-            "key": key or site.secrets["LITELLM_MASTER_KEY"],
+            "url": f"{url}/v1",
+            "key": key,
             "model": model,
             "clients": clients,
             "rate": rate,
             "pooled": pooled,
             "max_retries": max_retries,
         }
+        self._through = through
         self._folder = TemporaryDirectory(prefix="load-")
         self._answers = Path(self._folder.name) / "answers"
         self._errors = Path(self._folder.name) / "errors"
 
-    def __enter__(self) -> Load:
+    def __enter__(self) -> Requests:
         with self._answers.open("w") as out, self._errors.open("w") as errors:
             # A process of its own: pyinfra has patched this one for gevent.
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.lab.load_client"],
+                [*self._through, sys.executable, "-m", "tests.lab.load_client"],
                 cwd=ROOT,
                 stdin=subprocess.PIPE,
                 stdout=out,
@@ -134,6 +136,32 @@ class Load:
         """Those that have ended by now; ``answers`` are all, after the end."""
         lines = self._answers.read_text().split("\n")
         return [_answer(json.loads(line)) for line in lines[:-1]]
+
+
+class Load(Requests):
+    """Requests to the gateway on a host of a lab; ``key`` is its master key unless given."""
+
+    def __init__(
+        self,
+        site: Site,
+        host: str = "box1",
+        model: str = "llama3.2:1b",
+        *,
+        key: str = "",
+        clients: int = 4,
+        rate: float = 10,
+        pooled: bool = True,
+        max_retries: int = 0,
+    ) -> None:
+        super().__init__(
+            f"http://{site.lab.host(host).address}:4000",
+            key or site.secrets["LITELLM_MASTER_KEY"],
+            model,
+            clients=clients,
+            rate=rate,
+            pooled=pooled,
+            max_retries=max_retries,
+        )
 
 
 def _answer(row: dict[str, Any]) -> Answer:

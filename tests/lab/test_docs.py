@@ -1,6 +1,6 @@
 """Every command in README and docs runs as it stands there (make's are what CI runs).
 
-Those of long pages: test_docs_long.py.
+Those of long pages: test_docs_long.py; those that need a cluster: tests/kube/test_docs.py.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ import re
 import pytest
 
 from tests import ROOT
-from tests.lab.docs_pages import LONG, PAGES, Clone, commands
+from tests.lab.docs_pages import IN_CLUSTER, LONG, PAGES, Clone, commands
+
+HERE = [page for page in PAGES if commands(page) and page not in (*LONG, IN_CLUSTER)]
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if commands(page) and page not in LONG])
+@pytest.mark.parametrize("page", HERE)
 def test_commands_of_the_page_run(clone: Clone, page: str) -> None:
     for command in commands(page):
         clone.run(command)

@@ -78,8 +78,8 @@ def commands_of(group: click.Group, *path: str) -> Iterator[str]:
 
 
 def every_command() -> set[str]:
-    """Every command of llmrack, but those of its lab."""
-    return {name for name in commands_of(main) if not name.startswith("lab ")}
+    """Every command of llmrack that can connect to a host."""
+    return {name for name in commands_of(main) if not name.startswith(("lab ", "kube "))}
 
 
 def asking() -> list[tuple[str, ...]]:
