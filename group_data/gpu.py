@@ -44,10 +44,12 @@ ollama_memory_max = None
 ollama_tasks_max = None
 
 # The address and port it listens on. Anything but loopback is open to the network, and Ollama has
-# no authentication: with ollama_guard a firewall rule (nftables) lets only the gateways in.
+# no authentication: with ollama_guard a firewall rule (nftables) lets only the gateways in, and the
+# addresses and ranges of ollama_admitted, such as a cluster's nodes: ["10.1.0.0/24"].
 ollama_bind = "127.0.0.1"
 ollama_port = 11434
 ollama_guard = True
+ollama_admitted = []
 
 # For gateways: which instances are asked first (1 to 10, lower first), and the share of each
 # instance of this host among those of the same priority. None: what the provider says.

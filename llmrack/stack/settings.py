@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
@@ -32,11 +32,22 @@ def _address(value: str) -> str:
     return value
 
 
+def _network(value: str) -> str:
+    try:
+        return str(ip_network(value))
+    except ValueError:
+        raise ValueError(
+            "has an entry that is no address or range; write it as in 10.0.0.0/24, without bits "
+            "beyond the range"
+        ) from None
+
+
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Bind = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]+$"), AfterValidator(_address)]
 Version = Annotated[
     str, StringConstraints(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+[A-Za-z0-9.+-]*$", max_length=40)
 ]
+Network = Annotated[str, StringConstraints(max_length=60), AfterValidator(_network)]
 # No part is "..", or a home could be the home of somebody else.
 AbsolutePath = Annotated[
     str, StringConstraints(pattern=r"^(/\.?[A-Za-z0-9_-][A-Za-z0-9._-]*)+/?$", max_length=200)
@@ -136,6 +147,7 @@ class Settings(BaseModel):
     ollama_bind: Bind = "127.0.0.1"
     ollama_port: Port = 11434
     ollama_guard: bool = True
+    ollama_admitted: tuple[Network, ...] = ()
     ollama_batch: int = Field(1, ge=1)
     ollama_priority: int | None = Field(None, ge=1, le=10)
     ollama_weight: float | None = Field(None, gt=0)

@@ -254,7 +254,7 @@ def _resource_name(model: EngineModel) -> str:
 
 
 def _guard(fleet: Fleet, host: Host, declared: tuple[Instance, ...]) -> list[Resource]:
-    """The firewall rules of a LAN bind, which let only the gateways through; needs root."""
+    """The firewall rules of a LAN bind, which let gateways through, and who is admitted; root's."""
     settings = host.settings
     if is_loopback(settings.ollama_bind) or not settings.ollama_guard:
         return []
@@ -264,7 +264,7 @@ def _guard(fleet: Fleet, host: Host, declared: tuple[Instance, ...]) -> list[Res
         render(
             "ollama/guard.nft.j2",
             ports=", ".join(str(instance.port) for instance in declared),
-            gateways=gateways,
+            admitted=(*gateways, *settings.ollama_admitted),
         ),
     )
     path = f"/etc/systemd/system/{GUARD}"

@@ -39,7 +39,7 @@ def groups(d: Declaration) -> Iterator[Problem]:
         if provider.runs_on and provider.runs_on not in d.fleet.groups:
             yield d.problem(
                 f"providers.{name}.group",
-                f"the inventory has no host in a group {provider.runs_on!r}",
+                f"the group {provider.runs_on!r} is empty",
                 nearest(provider.runs_on, d.fleet.groups),
             )
     if not d.fleet.gateways:

@@ -194,6 +194,14 @@ def test_lan_bind_is_open_to_gateways_alone():
     assert "tcp dport { 11434 } drop" in rules.content
 
 
+def test_who_is_admitted_passes_the_guard():
+    admitted = ("10.1.0.0/24", "fd00::/8")
+    files = resource(File, "ollama", ollama_bind="0.0.0.0", ollama_admitted=admitted)
+    rules = next(f for f in files if f.path.endswith(".nft"))
+    assert "ip saddr 10.1.0.0/24 tcp dport { 11434 } accept" in rules.content
+    assert "ip6 saddr fd00::/8 tcp dport { 11434 } accept" in rules.content
+
+
 def test_guard_can_be_declined():
     assert not [
         f

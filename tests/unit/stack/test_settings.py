@@ -65,6 +65,7 @@ def test_settings_of_pyinfra_and_of_the_user_are_left_alone():
         ({"service_home": "/llm"}, "is a folder of its own"),
         ({"service_home": "/home/a b"}, "has characters that are not allowed"),
         ({"ollama_bind": "eth0; rm"}, "has characters that are not allowed"),
+        ({"ollama_admitted": ["10.1.0.5/24"]}, "has an entry that is no address or range"),
         ({"ollama_version": None}, "ollama_version (host box1)"),
         ({"ollama_sha256": {"riscv": "a" * 64}}, "ollama_sha256"),
     ],

@@ -175,7 +175,7 @@ def test_two_servers_on_one_port_are_found():
 
 def test_unknown_group_names_the_nearest():
     (text,) = found(with_provider("local", kind="ollama", group="gpus"))
-    assert "no host in a group 'gpus'; did you mean 'gpu'?" in text
+    assert "the group 'gpus' is empty; did you mean 'gpu'?" in text
 
 
 def test_fleet_without_gateway_is_refused():
