@@ -10,6 +10,7 @@ from pyinfra.api.exceptions import PyinfraError
 
 from llmrack.commands.declared import inventory_option, is_in_cluster
 from llmrack.commands.secret_input import ask
+from llmrack.kube.settings import FILE
 from llmrack.problems import DeclarationError
 from llmrack.secrets.places import MASTER_KEY
 
@@ -25,6 +26,7 @@ def rotate_(inventory: str, name: str) -> None:
     """
     # The requests need httpx, which costs 0.2 s to import.
     from llmrack.deploy.rotation import new_master_key, plan, rotate
+    from llmrack.kube.rotation import and_in_cluster
     from llmrack.kube.rotation import plan as plan_in_cluster
 
     try:
@@ -32,6 +34,8 @@ def rotate_(inventory: str, name: str) -> None:
             rotation = plan_in_cluster(Path.cwd(), name)
         else:
             rotation = plan(inventory, Path.cwd(), name)
+            if Path(FILE).exists():
+                rotation = and_in_cluster(rotation)
         new = ask(name)
         if name == MASTER_KEY and not new.reveal():
             new = new_master_key()

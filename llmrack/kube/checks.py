@@ -11,7 +11,16 @@ from llmrack.kube.settings import FILE, Kube
 from llmrack.problems import Problem
 from llmrack.site.site import Site
 from llmrack.stack.fleet import Host
+from llmrack.stack.settings import Settings
 from llmrack.stack.yaml_lines import Lines
+
+# Settings that mean in a cluster what they mean on hosts.
+EFFECTIVE = (
+    *("stack_file", "env_file", "secrets_file", "proxy", "no_proxy"),
+    *("gateway_drain", "gateway_cooldown", "gateway_log_days"),
+    *("ollama_port", "ollama_environment", "ollama_extra_environment"),
+    *("ollama_priority", "ollama_weight"),
+)
 
 
 def problems_of(
@@ -23,10 +32,22 @@ def problems_of(
     + lines: the 1-based line of each key path of ``kube.yaml``
     """
     return [
-        Problem(FILE, f"engines.{name}", cause, way_out, lines.get(("engines", name), 0))
-        for name, of_engine in pods.items()
-        for cause, way_out in _of_engine(site, name, of_engine, engine_of(kube.engines[name]))
+        *_without_effect(kube, lines),
+        *(
+            Problem(FILE, f"engines.{name}", cause, way_out, lines.get(("engines", name), 0))
+            for name, of_engine in pods.items()
+            for cause, way_out in _of_engine(site, name, of_engine, engine_of(kube.engines[name]))
+        ),
     ]
+
+
+def _without_effect(kube: Kube, lines: Lines) -> Iterator[Problem]:
+    """Settings that mean something on hosts alone."""
+    for name in kube.settings:
+        if name in Settings.model_fields and name not in EFFECTIVE:
+            cause = "has no effect in a cluster"
+            place = lines.get(("settings", name), 0)
+            yield Problem(FILE, f"settings.{name}", cause, "take it out", place)
 
 
 def _of_engine(

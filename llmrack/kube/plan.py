@@ -8,7 +8,7 @@ from typing import Any
 
 from llmrack.kube.cluster import Cluster
 from llmrack.kube.form import MANAGED_BY, MANAGER, PART_OF, Object, identity
-from llmrack.kube.kubectl import Kubectl
+from llmrack.kube.kubectl import Kubectl, KubectlError
 from llmrack.kube.objects.all import namespace, objects
 from llmrack.kube.ownership import ours
 from llmrack.kube.refusals import insist_on_ours, tried
@@ -50,12 +50,20 @@ def plan(cluster: Cluster, kubectl: Kubectl) -> Plan:
 
     Raises Refused and KubectlError.
     """
-    wanted = objects(cluster)
+    declared = objects(cluster)
+    try:
+        before = {identity(one): one for one in kubectl.present(declared)}
+    except KubectlError:
+        # Says which of them the cluster does not know.
+        tried(kubectl, declared)
+        raise
+    insist_on_ours(declared, before)
+    wanted = [_as_scaled(one, before.get(identity(one)), kubectl.manager) for one in declared]
     then = tried(kubectl, wanted)
-    before = {identity(one): one for one in kubectl.present(wanted)}
-    insist_on_ours(wanted, before)
     differing = {
-        identity(one) for one in then if _content(one) != _content(before.get(identity(one)))
+        identity(one)
+        for one in then
+        if _content(one, kubectl.manager) != _content(before.get(identity(one)), kubectl.manager)
     }
     names = {identity(one) for one in wanted}
     return Plan(
@@ -82,7 +90,9 @@ def difference(cluster: Cluster, kubectl: Kubectl) -> str:
 
 def objects_of(stack: str, kubectl: Kubectl) -> list[Object]:
     """Every object that llmrack made for a stack, besides the keys, the namespace and claims."""
-    known = kubectl.run("api-resources", "--verbs=delete", "--namespaced", "--output=name").stdout
+    # It fails, too, if one of the cluster's other interfaces does not answer.
+    words = ("api-resources", "--verbs=delete", "--namespaced", "--output=name")
+    known = kubectl.run(*words, accepted=(0, 1)).stdout
     kinds = ",".join(kind for kind in KINDS if kind in known.split())
     return kubectl.objects(kinds, f"{PART_OF}={stack},{MANAGED_BY}={MANAGER}")
 
@@ -100,13 +110,25 @@ def without_needed(unwanted: Iterable[Object], stack: str, kubectl: Kubectl) -> 
     ]
 
 
-def _content(thing: Object | None) -> Object | None:
+def _as_scaled(one: Object, there: Object | None, manager: str) -> Object:
+    """An object with the replicas that it has, if nobody but llmrack has set them yet.
+
+    Left out, the server would go back to one pod before whatever scales it has had its turn
+    (https://kubernetes.io/docs/reference/using-api/server-side-apply/#transferring-ownership).
+    """
+    ours_there = ours(there, manager).get("spec", {}) if there else {}
+    if "replicas" in one.get("spec", {}) or "replicas" not in ours_there:
+        return one
+    return one | {"spec": one["spec"] | {"replicas": ours_there["replicas"]}}
+
+
+def _content(thing: Object | None, manager: str) -> Object | None:
     """What of an object a run can change: neither the server's counts nor its state."""
     if thing is None:
         return None
     uncounted = ("resourceVersion", "generation", "managedFields")
     about = {key: value for key, value in thing["metadata"].items() if key not in uncounted}
-    return thing | {"metadata": about, "status": None, "ours": ours(thing)}
+    return thing | {"metadata": about, "status": None, "ours": ours(thing, manager)}
 
 
 def _config_maps(value: Any) -> set[str]:  # noqa: ANN401  (JSON)

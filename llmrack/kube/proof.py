@@ -8,12 +8,14 @@ from datetime import datetime
 
 import httpx
 
+from llmrack.components.monitor.monitor import metrics_key
 from llmrack.kube.cluster import Cluster, engine_name
 from llmrack.kube.engines import engine_of
 from llmrack.kube.forward import forwarded
-from llmrack.kube.kubectl import Kubectl
+from llmrack.kube.kubectl import Kubectl, KubectlError
 from llmrack.kube.objects.engine import SERVER
 from llmrack.kube.objects.gateway import PORT
+from llmrack.kube.objects.monitoring import METRICS
 from llmrack.secrets.places import MASTER_KEY
 from llmrack.stack.deployments import deployments
 from llmrack.stack.engines import instances
@@ -34,7 +36,10 @@ def prove(cluster: Cluster, kubectl: Kubectl, say: Say) -> Report:
     results: list[Result] = []
     there = present(cluster, kubectl)
     for host in there:
-        results += _of_engine(cluster, kubectl, host, say)
+        try:
+            results += prove_pod(cluster, kubectl, host, say)
+        except KubectlError as error:
+            results.append(Result(host.name, "pod", "reached", False, host.name, detail=str(error)))
     stack, fleet = cluster.site.stack, with_pods(cluster, there)
     with gateway_client(cluster, kubectl) as client:
         key, cooldown = cluster.secrets[MASTER_KEY], cluster.settings.gateway_cooldown
@@ -44,7 +49,20 @@ def prove(cluster: Cluster, kubectl: Kubectl, say: Say) -> Report:
             deployments(stack, fleet, cluster.gateway),
             say,
         )
+        if cluster.kube.monitoring:
+            results.append(_scraped(cluster, client))
     return Report(tuple(results), started)
+
+
+def _scraped(cluster: Cluster, client: httpx.Client) -> Result:
+    """Whether metrics are answered to Prometheus' key."""
+    key = metrics_key(cluster.secrets[MASTER_KEY])
+    try:
+        answer = client.get(METRICS, headers={"Authorization": f"Bearer {key.reveal()}"})
+        detail = "" if answer.status_code == 200 else f"it answers {answer.status_code}"
+    except httpx.HTTPError as error:
+        detail = f"no answer ({type(error).__name__})"
+    return Result(cluster.name, "gateway", "metrics", not detail, detail=detail)
 
 
 def present(cluster: Cluster, kubectl: Kubectl) -> list[Host]:
@@ -93,7 +111,8 @@ def _client(kubectl: Kubectl, thing: str, port: int) -> Iterator[httpx.Client]:
         yield client
 
 
-def _of_engine(cluster: Cluster, kubectl: Kubectl, host: Host, say: Say) -> list[Result]:
+def prove_pod(cluster: Cluster, kubectl: Kubectl, host: Host, say: Say) -> list[Result]:
+    """Ask one pod of an engine for everything that it is to have. Raises KubectlError."""
     (instance,) = instances(cluster.site.stack, host)
 
     def journal(words: Sequence[str]) -> list[str]:

@@ -31,7 +31,8 @@ def tried(kubectl: Kubectl, wanted: Sequence[Object]) -> list[Object]:
 def insist_on_ours(wanted: Iterable[Object], before: Mapping[str, Object]) -> None:
     """Raise Refused for objects of somebody else that have a name of ours.
 
-    Secrets are shared, key by key. Another stack of llmrack in the same namespace is somebody else.
+    The Secret with the keys is shared, key by key. Another stack of llmrack in the same namespace
+    is somebody else.
     """
     reasons = [
         f"{name}: {why}"
@@ -46,18 +47,35 @@ def _not_ours(one: Object, there: Object) -> str | None:
     """Why an object that is there may not become ours; None if it may."""
     found = there["metadata"].get("labels", {})
     stack = found.get(PART_OF) if found.get(MANAGED_BY) == MANAGER else None
-    if one["kind"] in ("Secret", "Namespace") or stack == one["metadata"]["labels"][PART_OF]:
+    labels = one["metadata"].get("labels", {})
+    if PART_OF not in labels:
+        return _would_lose(there)
+    if stack == labels[PART_OF]:
         return None
     whose = f"belongs to llmrack's gateway {stack}" if stack else "is not llmrack's"
     return f"is there already and {whose}; delete it, or declare another name or namespace"
 
 
+def _would_lose(there: Object) -> str | None:
+    """Why a Secret that is shared may not be merged into; None if it may.
+
+    kubectl takes a note of its own client-side apply for one of everything that whoever applies by
+    the server has set, and takes away what that one does not declare (kubectl's
+    cmd/apply, migrateToSSAIfNecessary).
+    """
+    note = "kubectl.kubernetes.io/last-applied-configuration"
+    if note not in there["metadata"].get("annotations", {}):
+        return None
+    name = there["metadata"]["name"]
+    return (
+        "was made by `kubectl apply`, by whose note all its keys would count as llmrack's, and be "
+        f"lost; remove the note (kubectl annotate secret {name} {note}-) and apply it with "
+        "--server-side from now on, or name another Secret in kube.yaml"
+    )
+
+
 def _reasons(kubectl: Kubectl, one: Object) -> Iterable[str]:
     try:
-        for there in kubectl.present([one]):
-            if why := _not_ours(one, there):
-                yield why
-                return
         kubectl.apply([one], dry=True)
     except KubectlError as error:
         yield _explained(one, str(error))
@@ -71,12 +89,13 @@ def _explained(one: Object, said: str) -> str:
             f"{', '.join(fields) or 'a field'} was set by {', '.join(managers)}, by hand or by "
             "another program; remove it there, or take it out of what is declared"
         )
-    if "updates to statefulset spec" in said or "volumeClaimTemplates" in said:
-        name = one["metadata"]["name"]
+    if "volumeClaimTemplates" in said:
+        about = one["metadata"]
         return (
             "the claims of pods that exist cannot change; declare storage and storage_class as "
-            f"they were, or run `kubectl delete statefulset {name} --cascade=orphan` first, which "
-            "leaves pods and claims"
+            "they were, or, for pods to come, run `kubectl --namespace "
+            f"{about['namespace']} delete statefulset {about['name']} --cascade=orphan` first, "
+            "which leaves pods and claims"
         )
     if any(words in said for words in _UNKNOWN_KIND):
         return "the cluster does not know this kind; install what offers it, or leave it out"

@@ -32,14 +32,14 @@ class Removal:
 def planned_removal(cluster: Cluster, kubectl: Kubectl) -> Removal:
     """What a removal would take. Raises KubectlError."""
     secret = None if cluster.kube.secret_is_given else kubectl.get("secret", cluster.kube.secret)
-    keys: tuple[str, ...] = tuple(ours(secret).get("data", {})) if secret else ()
+    keys: tuple[str, ...] = tuple(ours(secret, kubectl.manager).get("data", {})) if secret else ()
     rest = set(secret.get("data") or {}) - set(keys) if secret else set()
     return Removal(
         tuple(objects_of(cluster.name, kubectl)),
         tuple(kubectl.objects("persistentvolumeclaims", f"{PART_OF}={cluster.name}")),
         secret if keys else None,
         keys,
-        bool(secret and not rest and not others(secret)),
+        bool(secret and not rest and not others(secret, kubectl.manager)),
     )
 
 

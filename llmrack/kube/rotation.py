@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from llmrack.deploy.rotation import Rotation, carried_out, insist_on_rotatable
@@ -32,7 +34,17 @@ def plan(folder: Path, name: str) -> Rotation:
             for server in servers(site.stack, site.fleet, cluster.gateway, provider)
         ]
 
-    def deploy() -> bool:
-        return carried_out(folder, "llmrack", "kube", "apply")
+    return Rotation(folder, name, site, old, test, partial(_applied, folder))
 
-    return Rotation(folder, name, site, old, test, deploy)
+
+def and_in_cluster(on_hosts: Rotation) -> Rotation:
+    """The rotation on hosts, and after them in the cluster that the same folder declares."""
+
+    def deploy() -> bool:
+        return on_hosts.deploy() and _applied(on_hosts.folder)
+
+    return replace(on_hosts, deploy=deploy)
+
+
+def _applied(folder: Path) -> bool:
+    return carried_out(folder, "llmrack", "kube", "apply")

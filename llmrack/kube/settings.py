@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from llmrack.stack.types import Closed
 
@@ -28,10 +29,22 @@ LabelKey = Annotated[
 LabelValue = Annotated[
     str, StringConstraints(pattern=r"^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?$", max_length=63)
 ]
-# A name with its registry, by digest: what a tag means can change.
+
+
+def _pinned(value: str) -> str:
+    if not re.search(r"@sha256:[0-9a-f]{64}$", value):
+        raise ValueError(
+            "is not pinned, and what a tag means can change; name the image with its digest, as in "
+            "registry.example.org/name:1.2.3@sha256:0123…"
+        )
+    return value
+
+
+# A name with its registry, by digest.
 Image = Annotated[
     str,
-    StringConstraints(pattern=r"^[a-z0-9][A-Za-z0-9._:/-]*@sha256:[0-9a-f]{64}$", max_length=300),
+    AfterValidator(_pinned),
+    StringConstraints(pattern=r"^[a-z0-9][A-Za-z0-9._:/-]*(@sha256:[0-9a-f]*)?$", max_length=300),
 ]
 # Kubernetes' quantities that are used here (apimachinery pkg/api/resource).
 Bytes = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,8}(Ki|Mi|Gi|Ti|k|M|G|T)$")]
@@ -149,8 +162,8 @@ class Gateway(Closed):
     route: Route | None = Field(None, description="An HTTPRoute in front of it.")
     from_namespaces: tuple[ObjectName, ...] | None = Field(
         None,
-        description="Namespaces whose pods may ask it, besides its own and the ingress "
-        "controller's. Default: all.",
+        description="Namespaces whose pods may ask it, besides its own and that of the route's "
+        "Gateway. An ingress controller's and Prometheus' must be named. Default: all.",
     )
 
 
@@ -185,6 +198,12 @@ class Kube(Closed):
     monitoring: bool = Field(
         False,
         description="A ServiceMonitor, rules and the dashboard, for the Prometheus Operator.",
+    )
+    monitoring_labels: dict[LabelKey, LabelValue] = Field(
+        default_factory=dict,
+        description="Labels by which your Prometheus chooses monitors and rules: kube-prometheus-"
+        "stack those with the name of its release.",
+        examples=[{"release": "prometheus"}],
     )
     inventory: str | None = Field(
         None,

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from llmrack_lab import gpus, machine, processes, state
 from llmrack_lab.host import remove_cgroup
 from llmrack_lab.kube.configuration import PAUSE, PODS, SERVICES, write_configuration
@@ -100,6 +102,12 @@ class Cluster:
     def is_running(self) -> bool:
         """Whether it has a process at all."""
         return bool(processes.find(self.lab.id, ROLE))
+
+    @property
+    def address(self) -> str:
+        """The address of its node, which pods come from for everybody outside."""
+        server = json.loads(self.config.read_text())["clusters"][0]["cluster"]["server"]
+        return str(httpx.URL(server).host)
 
     def kubectl(self, *words: str, given: str | None = None, check: bool = True) -> str:
         """What kubectl prints. Raises LabError."""

@@ -113,8 +113,8 @@ def test_a_pod_is_ready_when_it_has_every_model(
     lists: Path, run: Run, stopped: OllamaProcess, start_ollama: StartOllama
 ) -> None:
     server = again(stopped, start_ollama)
-    (lists / "list").write_text("pull llama3.2\n")
+    (lists / "list").write_text("pull llama3.2:latest\n")
     assert run("has-models.sh", server).returncode == 0
-    (lists / "list").write_text("pull llama3.2\npull llama3.1\n")
+    (lists / "list").write_text("pull llama3.2:latest\npull llama3.1:latest\n")
     done = run("has-models.sh", server)
-    assert (done.returncode, done.stdout) == (1, "the model llama3.1 is not there\n")
+    assert (done.returncode, done.stdout) == (1, "the model llama3.1:latest is not there\n")

@@ -26,8 +26,11 @@ def tell(text: str) -> None:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """The cluster, with two pretended GPUs; removed at the end unless LLMRACK_TEST_KEEP is set."""
-    if not are_built(LAB):
+    """The cluster, with two pretended GPUs; removed at the end unless LLMRACK_TEST_KEEP is set.
+
+    Its programs are built first, or waited for, where LLMRACK_TEST_CLUSTER is set.
+    """
+    if not are_built(LAB) and not os.environ.get("LLMRACK_TEST_CLUSTER"):
         pytest.skip("the cluster's programs are not built: make test-kube builds them")
     name = os.environ.get("LLMRACK_TEST_LAB", "testk")
     lab = Lab(name, LAB, os.environ.get("LLMRACK_TEST_SUBNET", "10.79.0.0/24"))

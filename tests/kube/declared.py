@@ -67,6 +67,8 @@ class Declared:
         self.folder = folder
         self.namespace = namespace
         self.cluster = cluster
+        # Everything that commands have printed.
+        self.printed = ""
         self.kube: dict[str, Any] = merged(KUBE, {"namespace": namespace})
         self.stack: dict[str, Any] = STACK
         self.keys = {"LITELLM_MASTER_KEY": MASTER, "OLLAMA_API_KEY": "ollama-0123456789abcdef"}
@@ -126,4 +128,6 @@ class Declared:
         return kubectl(self.read().kube)
 
     def llmrack(self, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
-        return llmrack("kube", *words, cwd=self.folder, given=given, cluster=self.cluster)
+        done = llmrack("kube", *words, cwd=self.folder, given=given, cluster=self.cluster)
+        self.printed += done.stdout + done.stderr
+        return done

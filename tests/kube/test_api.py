@@ -16,9 +16,12 @@ from llmrack.kube.plan import Plan, plan, without_needed
 from llmrack.kube.refusals import Refused
 from llmrack.kube.removal import planned_removal, remove, told
 from llmrack_lab.kube.cluster import Cluster
+from llmrack_lab.shell import wait_until
 from tests.kube.declared import Declared
 from tests.kube.prometheus_operator import install, uninstall
 from tests.unit.kube.conftest import MASTER
+
+REVISION = "deployment.kubernetes.io/revision"
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +50,11 @@ def value_of(way: Kubectl, key: str) -> str | None:
     return base64.b64decode(data[key]).decode() if key in data else None
 
 
+def replicas(way: Kubectl) -> int:
+    found: int = (way.get("statefulset", "gpu") or {})["spec"]["replicas"]
+    return found
+
+
 def refused(declared: Declared, way: Kubectl) -> str:
     with pytest.raises(Refused) as caught:
         planned(declared, way)
@@ -63,6 +71,37 @@ def test_everything_is_taken_and_a_second_time_nothing_changes(
 def test_a_secret_is_merged_key_by_key(way: Kubectl) -> None:
     assert value_of(way, "THEIRS") == "one"
     assert value_of(way, "LITELLM_MASTER_KEY") == MASTER
+
+
+def test_a_secret_of_kubectl_apply_is_left_alone(
+    declared: Declared, way: Kubectl, cluster: Cluster
+) -> None:
+    """By its note, kubectl would take all its keys for llmrack's, and away."""
+    theirs = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "applied"}}
+    way.run("apply", "--filename=-", given=json.dumps(theirs | {"stringData": {"THEIRS": "one"}}))
+    declared.change(kube={"secret": "applied"})
+    said = refused(declared, way)
+    assert "Secret ml-api/applied: was made by `kubectl apply`" in said
+    way.run("annotate", "secret", "applied", "kubectl.kubernetes.io/last-applied-configuration-")
+    carry_out(declared, way)
+    data = (way.get("secret", "applied") or {})["data"]
+    declared.change(kube={"secret": "llmrack-keys"})
+    assert {"THEIRS", "LITELLM_MASTER_KEY"} <= data.keys()
+
+
+def test_two_stacks_do_not_take_each_others_keys(declared: Declared, way: Kubectl) -> None:
+    kube, stack = declared.kube, declared.stack
+    declared.kube = kube | {"gateway": kube["gateway"] | {"name": "second"}, "engines": {}}
+    declared.stack = {
+        "providers": {"cloud": stack["providers"]["cloud"]},
+        "models": {"cloud-kimi": stack["models"]["cloud-kimi"]},
+    }
+    declared.write()
+    removal = planned_removal(declared.read(), declared.way())
+    declared.kube, declared.stack = kube, stack
+    declared.write()
+    assert (removal.objects, removal.keys) == ((), ())
+    assert planned_removal(declared.read(), way).keys
 
 
 def test_nothing_secret_is_in_an_annotation_or_an_event(way: Kubectl) -> None:
@@ -113,9 +152,11 @@ def test_files_of_releases_stay_while_a_deployment_can_go_back_to_them(
     assert unwanted and unwanted < before
     assert without_needed(done.unwanted, "litellm", way) == []
     # Nothing goes back to it any more.
-    for one in way.objects("replicasets", "app.kubernetes.io/part-of=litellm"):
-        if one["metadata"]["annotations"]["deployment.kubernetes.io/revision"] == "1":
-            way.run("delete", "replicaset", one["metadata"]["name"])
+    chosen = ("replicasets", "app.kubernetes.io/part-of=litellm")
+    sets = way.objects(*chosen)
+    sets.sort(key=lambda one: int(one["metadata"]["annotations"][REVISION]))
+    way.delete(sets[:-1])
+    assert wait_until(lambda: len(way.objects(*chosen)) == 1, 60)
     gone = without_needed(planned(declared, way).unwanted, "litellm", way)
     assert {one["metadata"]["name"] for one in gone} == unwanted
 
@@ -125,7 +166,7 @@ def test_what_was_applied_before_can_be_applied_again(declared: Declared, way: K
     assert before is not None
     declared.change(kube={"gateway.cpu": "500m"})
     carry_out(declared, way)
-    way.apply([ours(before)])
+    way.apply([ours(before, way.manager)])
     again = way.get("deployment", "litellm")
     assert again is not None and again["spec"] == before["spec"]
     declared.change(kube={"gateway.cpu": None})
@@ -162,11 +203,14 @@ def test_what_is_no_longer_declared_is_seen(declared: Declared, way: Kubectl) ->
 
 
 def test_a_number_of_replicas_is_left_to_what_scales(declared: Declared, way: Kubectl) -> None:
+    assert replicas(way) == 2
     declared.change(kube={"engines.gpu.replicas": None, "engines.gpu.most": 4})
     carry_out(declared, way)
+    # Not one, which is what is meant where nothing is said.
+    assert replicas(way) == 2
     way.run("scale", "statefulset", "gpu", "--replicas=3")
     assert planned(declared, way).changed == ()
-    assert (way.get("statefulset", "gpu") or {})["spec"]["replicas"] == 3
+    assert replicas(way) == 3
 
 
 def test_an_object_of_somebody_else_is_not_taken_over(declared: Declared, way: Kubectl) -> None:
@@ -190,7 +234,7 @@ def test_another_stack_of_llmrack_is_not_taken_over(declared: Declared, way: Kub
 def test_a_misspelt_field_of_ours_would_be_refused(way: Kubectl) -> None:
     wrong = way.get("service", "litellm") or {}
     with pytest.raises(KubectlError, match='unknown field "selectorz"'):
-        way.apply([ours(wrong) | {"spec": {"selectorz": {}}}], dry=True)
+        way.apply([ours(wrong, way.manager) | {"spec": {"selectorz": {}}}], dry=True)
 
 
 def test_a_removal_leaves_what_was_there(declared: Declared, way: Kubectl) -> None:

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
 from llmrack_lab.kube.cluster import Cluster
 from llmrack_lab.shell import wait_until
-from tests import DEADLINE
+from tests import DEADLINE, ROOT
 from tests.kube.declared import Declared, Images, llmrack
 
 
 @pytest.fixture(scope="module")
-def serving(declared: Declared, images: Images) -> Declared:
+def watcher() -> Iterator[subprocess.Popen[str]]:
+    """Notes the command line of every process of this machine, pods' and kubectl's among them."""
+    command = [sys.executable, str(ROOT / "tests" / "lab" / "watch.py")]
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:
+        assert process.stdin
+        process.stdin.write("[]\n")
+        process.stdin.flush()
+        yield process
+        process.kill()
+
+
+@pytest.fixture(scope="module")
+def serving(declared: Declared, images: Images, watcher: object) -> Declared:
     declared.use(images)
     declared.change(kube={"engines.gpu.replicas": 1, "gateway.replicas": 1})
     declared.applied()
@@ -86,6 +101,30 @@ def test_a_rotated_key_is_in_the_cluster(serving: Declared, cluster: Cluster) ->
     assert done.returncode == 0, done.stdout + done.stderr
     serving.keys["OLLAMA_API_KEY"] = "rotated-0123456789abcdef"
     assert "nothing was to change" in serving.applied()
+
+
+def test_no_secret_was_seen(
+    serving: Declared, cluster: Cluster, watcher: subprocess.Popen[str]
+) -> None:
+    """Neither in what commands print nor in a command line, an object, an event or a log."""
+    for words in (("render",), ("diff",), ("status", "--json")):
+        serving.llmrack(*words)
+    lines = json.loads(watcher.communicate(timeout=DEADLINE)[0])["args"]
+    assert any("kubectl" in line for line in lines) and any("serve.py" in line for line in lines)
+    way, kinds = serving.way(), "all,configmaps,events,pvc,endpointslices,networkpolicies"
+    listed = json.loads(way.run("get", kinds, "--output", "json", "--show-managed-fields").stdout)
+    secrets = json.loads(way.run("get", "secrets", "--output", "json").stdout)["items"]
+    texts = [serving.printed, *lines, json.dumps(listed)]
+    texts += [json.dumps(secret["metadata"]) for secret in secrets]
+    texts += [file.read_text(errors="replace") for file in (cluster.folder / "log").iterdir()]
+    texts += [
+        way.run("logs", one["metadata"]["name"], "--all-containers").stdout
+        for one in listed["items"]
+        if one["kind"] == "Pod"
+    ]
+    for name, value in serving.keys.items():
+        for form in (value, base64.b64encode(value.encode()).decode()):
+            assert not [text[:80] for text in texts if form in text], name
 
 
 def test_a_removal_keeps_models_and_tells_so(serving: Declared) -> None:

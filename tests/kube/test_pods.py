@@ -39,6 +39,16 @@ def pods(declared: Declared, of: str) -> dict[str, str]:
     }
 
 
+def evict(declared: Declared, name: str) -> str:
+    """Ask for a pod's end, as a node does that is drained; returns what the cluster says."""
+    path = f"/api/v1/namespaces/{declared.namespace}/pods/{name}/eviction"
+    about = {"name": name, "namespace": declared.namespace}
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": about}
+    words = ("create", f"--raw={path}", "--filename=-")
+    done = declared.way().run(*words, given=json.dumps(body), accepted=(0, 1))
+    return done.stdout + done.stderr
+
+
 def scale(declared: Declared, replicas: int) -> None:
     """As an autoscaler does."""
     declared.way().run("scale", "statefulset", "gpu", f"--replicas={replicas}")
@@ -99,22 +109,40 @@ def test_a_set_that_is_scaled_is_followed(serving: Declared) -> None:
 
 
 def test_evictions_take_one_pod_at_a_time_and_lose_no_request(serving: Declared) -> None:
-    """As a node that is drained asks for it."""
     first, second = pods(serving, "litellm")
 
-    def evict(name: str) -> str:
-        path = f"/api/v1/namespaces/{serving.namespace}/pods/{name}/eviction"
-        about = {"name": name, "namespace": serving.namespace}
-        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": about}
-        words = ("create", f"--raw={path}", "--filename=-")
-        done = serving.way().run(*words, given=json.dumps(body), accepted=(0, 1))
-        return done.stdout + done.stderr
-
     with serving.load() as load:
-        assert "Success" in evict(first)
-        assert "Cannot evict pod as it would violate the pod's disruption budget" in evict(second)
-        assert wait_until(lambda: "Success" in evict(second), DEADLINE)
+        assert "Success" in evict(serving, first)
+        refused = "Cannot evict pod as it would violate the pod's disruption budget"
+        assert refused in evict(serving, second)
+        assert wait_until(lambda: "Success" in evict(serving, second), DEADLINE)
         assert wait_until(lambda: len(pods(serving, "litellm")) == 2, DEADLINE)
+        load.wait_for(30)
+    assert not lost(load.answers)
+
+
+def test_an_engine_that_is_updated_loses_no_request(serving: Declared) -> None:
+    """One pod at a time, each proven before the next."""
+    before = pods(serving, "gpu")
+    with serving.load() as load:
+        serving.change(stack={"models.assistant.create.system": "Be very short."})
+        done = serving.llmrack("apply", "--patience", "120s")
+        load.wait_for(20)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr.index("loading assistant on gpu-1") < done.stderr.index(
+        "loading assistant on gpu-0"
+    )
+    assert not lost(load.answers)
+    assert not set(before.values()) & set(pods(serving, "gpu").values())
+
+
+def test_an_engine_that_is_evicted_loses_no_request(serving: Declared) -> None:
+    before = pods(serving, "gpu")
+    with serving.load() as load:
+        assert "Success" in evict(serving, "gpu-1")
+        assert wait_until(
+            lambda: pods(serving, "gpu").get("gpu-1", before["gpu-1"]) != before["gpu-1"], DEADLINE
+        )
         load.wait_for(30)
     assert not lost(load.answers)
 
@@ -154,12 +182,13 @@ def test_a_pod_without_a_card_is_told(serving: Declared) -> None:
     def told() -> bool:
         status = serving.llmrack("status")
         assert status.returncode == 1
-        return "gpu-2 has no node" in " ".join(status.stdout.split())
+        return "has no node" in " ".join(status.stdout.split())
 
     assert wait_until(told, DEADLINE)
     assert "Insufficient nvidia.com/gpu" in serving.llmrack("status").stdout
     said = serving.failed(1, "--patience", "5s")
-    assert "nothing has moved for 5 s: gpu-2 has no node" in " ".join(said.split())
+    assert "StatefulSet gpu: gpu-2 has no node: " in said
+    assert "what failed was not well before; what was changed stays" in said
     scale(serving, 2)
 
 

@@ -21,15 +21,17 @@ def read() -> Cluster:
         return read_cluster(Path.cwd())
 
 
-def reach() -> tuple[Cluster, Kubectl]:
+def reach(with_keys: bool = True) -> tuple[Cluster, Kubectl]:
     """The same, with the keys of a Secret that somebody else fills, and a way to the cluster.
+
+    + with_keys: whether keys are needed
 
     Raises ClickException, and CouldNotAsk.
     """
     cluster = read()
     with could_not_ask(), plain_errors():
         way = kubectl(cluster.kube)
-        if cluster.kube.secret_is_given:
+        if with_keys and cluster.kube.secret_is_given:
             cluster = read_cluster(Path.cwd(), read_given(cluster, way))
     return cluster, way
 

@@ -18,7 +18,7 @@ def remove(with_models: bool, dry: bool, yes: bool) -> None:
 
     Exit code: 0 removed, 1 not, 2 the cluster could not be asked.
     """
-    cluster, kubectl = reach()
+    cluster, kubectl = reach(with_keys=False)
     with could_not_ask():
         planned = planned_removal(cluster, kubectl)
         for line in told(planned, cluster, with_models):

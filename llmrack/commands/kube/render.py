@@ -29,6 +29,9 @@ def render(folder: str | None) -> None:
         return
     with plain_errors():
         Path(folder).mkdir(parents=True, exist_ok=True)
+        # Of a run before: whoever applies the folder would bring back what is no longer declared.
+        for old in Path(folder).glob("[0-9][0-9]-*.yaml"):
+            old.unlink()
         for number, one in enumerate(shown):
             name = f"{number:02}-{one['kind'].lower()}-{one['metadata']['name']}.yaml"
             (Path(folder) / name).write_text(as_yaml([one]), encoding="utf-8")

@@ -26,7 +26,7 @@ def usage(last: timedelta, by: str, plot: bool, form: str | None) -> None:
     from llmrack.kube.pods import ask_log
     from llmrack.observe.requests.usage import ask_usage
 
-    cluster, kubectl = reach()
+    cluster, kubectl = reach(with_keys=False)
     with could_not_ask():
         counted = ask_usage(partial(ask_log, cluster, kubectl), last, by)
     print_usage(counted, plot, form)
@@ -40,6 +40,6 @@ def tail(filters: Filters, last: timedelta | None, as_json: bool) -> None:
     """Print requests as they end, from all pods of the gateway, until Ctrl-C."""
     from llmrack.kube.pods import followed
 
-    cluster, kubectl = reach()
+    cluster, kubectl = reach(with_keys=False)
     with could_not_ask():
         print_lines(followed(cluster, kubectl, filters), filters, cluster.site.stack, last, as_json)

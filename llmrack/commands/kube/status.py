@@ -19,7 +19,7 @@ def status(as_json: bool) -> None:
     from llmrack.kube.status import status_of
     from llmrack.observe.status import view
 
-    cluster, kubectl = reach()
+    cluster, kubectl = reach(with_keys=False)
     with could_not_ask():
         found = status_of(cluster, kubectl)
     click.echo(view.as_json(found) if as_json else view.text(found), nl=as_json)

@@ -59,7 +59,8 @@ def stateful_set(cluster: Cluster, name: str, models: Mapping[str, Any]) -> Obje
         "serviceName": name,
         "selector": {"matchLabels": part.selector},
         "podManagementPolicy": "Parallel",
-        "updateStrategy": {"type": "RollingUpdate"},
+        # An update raises it first, and proves each pod before the next (apply.py).
+        "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}},
         "minReadySeconds": 5,
         "revisionHistoryLimit": 5,
         # Models outlive the pods and the set.

@@ -23,6 +23,8 @@ LISTEN = f"0.0.0.0:{PORT}"
 RELEASE, WRITABLE, PYTHON = "/etc/llmrack/release", "/var/lib/llmrack", "/opt/llmrack/bin/python"
 HEALTH = f"{WRITABLE}/health.json"
 CONTAINER = "gateway"
+# Bytes that one of the pod's two logs may take; a pod that fills its disk (2Gi) is ended at once.
+LOG_BYTES = 512 * 2**20
 # Bytes of one ConfigMap; Kubernetes takes 1 MiB with its names.
 LARGEST = 900 * 1024
 # Seconds that a pod still answers after it was told to end: until all nodes know that it has gone.
@@ -145,6 +147,7 @@ def _variables(cluster: Cluster) -> dict[str, str]:
         "CONFIG_FILE_PATH": f"{RELEASE}/config.yaml",
         "LLMRACK_REQUEST_LOG": f"{WRITABLE}/requests.jsonl",
         "LLMRACK_LOG_DAYS": str(cluster.settings.gateway_log_days),
+        "LLMRACK_LOG_BYTES": str(LOG_BYTES),
         "HOME": WRITABLE,
         "RUNTIME_DIRECTORY": WRITABLE,
     }
@@ -178,7 +181,7 @@ def network_policy(cluster: Cluster) -> Object:
     object_ = part(cluster).made("networking.k8s.io/v1", "NetworkPolicy")
     rule: Object = {"ports": [{"port": "http", "protocol": "TCP"}]}
     if gateway.from_namespaces is not None:
-        names = sorted({cluster.namespace, *gateway.from_namespaces})
+        names = sorted({cluster.namespace, *_of_route(gateway), *gateway.from_namespaces})
         rule["from"] = [
             {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
             for name in names
@@ -187,6 +190,12 @@ def network_policy(cluster: Cluster) -> Object:
     return object_ | {
         "spec": {"podSelector": chosen, "policyTypes": ["Ingress"], "ingress": [rule]}
     }
+
+
+def _of_route(gateway: Gateway) -> set[str]:
+    """The namespace that requests of the HTTPRoute come from, if it is another one."""
+    route = gateway.route
+    return {route.gateway_namespace} if route and route.gateway_namespace else set()
 
 
 def _key(path: str) -> str:

@@ -18,6 +18,8 @@ from llmrack.secrets.places import MASTER_KEY
 KEY = "key"
 # The label by which Grafana's sidecar finds dashboards (the default of its chart).
 DASHBOARD_LABEL = {"grafana_dashboard": "1"}
+# Without the slash, LiteLLM leads there.
+METRICS = "/metrics/"
 
 
 def monitoring(cluster: Cluster) -> list[Object]:
@@ -41,7 +43,7 @@ def _key(cluster: Cluster) -> Object:
 def _service_monitor(cluster: Cluster) -> Object:
     endpoint = {
         "port": "http",
-        "path": "/metrics/",
+        "path": METRICS,
         "interval": "15s",
         "authorization": {"credentials": {"name": _name(cluster), "key": KEY}},
         # What a gateway says of an instance is about that one.
@@ -52,12 +54,14 @@ def _service_monitor(cluster: Cluster) -> Object:
         ],
     }
     object_ = part(cluster).made("monitoring.coreos.com/v1", "ServiceMonitor")
+    object_["metadata"]["labels"] |= cluster.kube.monitoring_labels
     chosen = {"matchLabels": part(cluster).selector}
     return object_ | {"spec": {"selector": chosen, "endpoints": [endpoint]}}
 
 
 def _rules(cluster: Cluster) -> Object:
     object_ = part(cluster).made("monitoring.coreos.com/v1", "PrometheusRule")
+    object_["metadata"]["labels"] |= cluster.kube.monitoring_labels
     return object_ | {"spec": yaml.safe_load(verbatim("kube/rules.yml"))}
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import httpx
 
+from llmrack.components.ollama import internet
 from llmrack.kube.engine import CLAIM, FILES, Answered, PodEngine
-from llmrack.kube.ollama.modelfile import modelfile
+from llmrack.kube.ollama.modelfile import can_be_quoted, modelfile
 from llmrack.observe.status.judging import loaded_of
 from llmrack.resources.script import script_text
 from llmrack.site.site import Site
@@ -39,15 +40,17 @@ class OllamaPods(PodEngine):
         }
 
     def problems(self, site: Site, pod: Host) -> Iterator[tuple[str, str]]:
-        """A pod is one instance, and has no file of the machine that deploys."""
-        if pod.settings.ollama_instances != "one":
-            yield "a pod runs one instance", "take ollama_instances out, and declare more replicas"
-            return
+        """A pod has no file of the machine that deploys, and its models are made by Modelfiles."""
         for model in engine_models(site.stack, pod):
             if model.create and model.create.files:
                 yield (
                     f"{model.name} is made from a local file, which no pod has",
                     "serve it from a host, or push it to a registry and pull it from there",
+                )
+            elif model.create and not can_be_quoted(model.create):
+                yield (
+                    f"{model.name} has a text with three quotes in a row, or with one at its end",
+                    "write other quotes: no Modelfile can have these",
                 )
 
     def files(self, site: Site, pod: Host) -> Mapping[str, str]:
@@ -66,6 +69,7 @@ class OllamaPods(PodEngine):
         """As on hosts, but for its places."""
         (instance,) = instances(pod)
         return {
+            **internet.variables(pod),
             **dict(instance.environment),
             "OLLAMA_HOST": f"0.0.0.0:{self.port(pod)}",
             "OLLAMA_MODELS": f"{CLAIM}/models",

@@ -6,6 +6,8 @@ from typing import Any
 
 from llmrack.stack.models import Create
 
+_QUOTES = '"""'
+
 
 def modelfile(create: Create) -> str:
     """The text of the Modelfile; a copy is its source and nothing else.
@@ -25,9 +27,19 @@ def modelfile(create: Create) -> str:
     return "\n".join(lines) + "\n"
 
 
+def can_be_quoted(create: Create) -> bool:
+    """Whether its texts can stand in a Modelfile, whose quotes nothing escapes."""
+    request = create.request
+    several = [item for value in request.get("parameters", {}).values() for item in _several(value)]
+    texts = [request.get("template"), request.get("system"), *several]
+    return not any(
+        isinstance(text, str) and (_QUOTES in text or text.endswith('"')) for text in texts
+    )
+
+
 def _quoted(text: str) -> str:
     """In three quotes, which Ollama's parser takes as they are."""
-    return f'"""{text}"""'
+    return f"{_QUOTES}{text}{_QUOTES}"
 
 
 def _several(value: object) -> tuple[Any, ...]:

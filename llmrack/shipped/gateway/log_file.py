@@ -25,6 +25,8 @@ LOG.addHandler(logging.StreamHandler(sys.stderr))
 
 # Bytes after which a file is put aside.
 LARGEST = 64 * 2**20
+# Bytes that what was put aside may take, the newest first; 0: as many as there are.
+MOST = int(os.environ.get("LLMRACK_LOG_BYTES") or 0)
 # Lines that may wait for a slow disk; further ones are lost.
 MOST_WAITING = 100_000
 DAY = 86_400.0
@@ -117,9 +119,14 @@ class LogFile:
             if not due or aside.exists():
                 return
             self._path.rename(aside)
-        for old in self._path.parent.glob(f"{self._path.stem}-*.jsonl"):
-            if time.time() - old.stat().st_mtime > self._days * DAY:
-                old.unlink(missing_ok=True)
+        taken = 0
+        for old in sorted(self._path.parent.glob(f"{self._path.stem}-*.jsonl"), reverse=True):
+            with contextlib.suppress(FileNotFoundError):
+                found = old.stat()
+                taken += found.st_size
+                is_old = time.time() - found.st_mtime > self._days * DAY
+                if is_old or (MOST and taken > MOST):
+                    old.unlink(missing_ok=True)
 
 
 def flush_all(seconds: float) -> None:

@@ -9,15 +9,34 @@ scratch=$(mktemp -d)
 log=$scratch/serve.log
 ollama serve >"$log" 2>&1 &
 server=$!
-trap 'kill "$server" 2>/dev/null || true' EXIT
+doing=
+trap 'kill "$server" $doing 2>/dev/null || true' EXIT
+# The first process of a container is only ended by what it asks for.
+trap 'exit 143' TERM INT
+
+# Prints the last line of what was said, without what draws it on a terminal, unless it is told.
+tell() {
+  now=$(tail -c 4096 "$scratch/said" | tr '\r' '\n' | sed 's/\x1b\[[0-9;?]*[A-Za-z]//g' |
+    tr -cd '\12\40-\176' | sed 's/  */ /g; s/ $//' | grep . | tail -n 1 | cut -c1-100) || true
+  [ "$now" = "$told" ] || echo "$now"
+  told=$now
+}
 
 # WHAT COMMAND…: runs a command of Ollama on a model; says in one line that and why it fails.
 attempt() {
-  what=$1
+  what=$1 told=
   shift
   echo "$name: $what"
-  { "$@" 2>&1 || : >"$scratch/failed"; } | tee "$scratch/said"
-  [ -e "$scratch/failed" ] || return 0
+  "$@" >"$scratch/said" 2>&1 </dev/null &
+  doing=$!
+  while kill -0 "$doing" 2>/dev/null; do
+    sleep 1
+    tell
+  done
+  if wait "$doing"; then
+    doing=
+    return 0
+  fi
   why=$(sed -n 's/.*Error: //p' "$scratch/said" | tail -n 1)
   echo "$name: $what it failed: ${why:-see the lines above}; see the models in stack.yaml" >&2
   exit 1

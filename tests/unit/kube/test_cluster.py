@@ -95,8 +95,13 @@ def test_a_key_that_a_given_secret_lacks_is_named(declare: Declare, folder: Path
         (
             {"settings": {"ollama_instances": "per-gpu"}},
             {},
-            "engines.gpu: a pod runs one instance; take ollama_instances out, and declare more "
-            "replicas",
+            "settings.ollama_instances: has no effect in a cluster; take it out",
+        ),
+        (
+            {},
+            {"models.assistant.create.system": 'Say """no""" more.'},
+            "engines.gpu: assistant:latest has a text with three quotes in a row, or with one at "
+            "its end; write other quotes: no Modelfile can have these",
         ),
         (
             {},

@@ -44,16 +44,20 @@ HEAD = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a", "namespa
     ],
 )
 def test_fields_are_those_that_are_noted_for_us(value: Any, fields: Any, found: Any) -> None:
-    assert ours(thing([noted(fields)], data=value)) == HEAD | found
+    assert ours(thing([noted(fields)], data=value), "llmrack") == HEAD | found
 
 
 def test_labels_stay_beside_the_name() -> None:
     one = thing([noted({"f:metadata": {"f:labels": {"f:a": {}}}})])
     one["metadata"]["labels"] = {"a": "1", "b": "2"}
-    assert ours(one)["metadata"] == {"name": "a", "namespace": "ml", "labels": {"a": "1"}}
+    assert ours(one, "llmrack")["metadata"] == {
+        "name": "a",
+        "namespace": "ml",
+        "labels": {"a": "1"},
+    }
 
 
 def test_without_a_note_nothing_is_ours() -> None:
     one = thing([noted({"f:data": {"f:A": {}}}, "kubectl-create")], data={"A": "1"})
-    assert ours(one) == HEAD
-    assert others(one) == {"kubectl-create"}
+    assert ours(one, "llmrack") == HEAD
+    assert others(one, "llmrack") == {"kubectl-create"}

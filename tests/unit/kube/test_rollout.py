@@ -10,7 +10,6 @@ import pytest
 from llmrack.kube import rollout
 from llmrack.kube.kubectl import Kubectl, KubectlError
 from llmrack.kube.rollout import (
-    Patience,
     is_done,
     is_loading,
     is_ready,
@@ -20,7 +19,7 @@ from llmrack.kube.rollout import (
 
 
 def pod(**status: Any) -> dict[str, Any]:
-    return {"metadata": {"name": "gpu-0"}, "status": status}
+    return {"metadata": {"name": "gpu-0", "uid": "2"}, "status": status}
 
 
 def container(name: str, state: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -40,7 +39,7 @@ def container(name: str, state: dict[str, Any], **more: Any) -> dict[str, Any]:
                     }
                 ]
             },
-            "gpu-0 has no node: 0/1 nodes are available: 1 Insufficient nvidia.com/gpu.",
+            "has no node: 0/1 nodes are available: 1 Insufficient nvidia.com/gpu.",
         ),
         (
             {
@@ -51,7 +50,7 @@ def container(name: str, state: dict[str, Any], **more: Any) -> dict[str, Any]:
                     )
                 ]
             },
-            "gpu-0: ImagePullBackOff: no such image",
+            "ImagePullBackOff: no such image",
         ),
         (
             {
@@ -63,9 +62,9 @@ def container(name: str, state: dict[str, Any], **more: Any) -> dict[str, Any]:
                     )
                 ]
             },
-            "gpu-0: CrashLoopBackOff: x: cannot be pulled",
+            "CrashLoopBackOff: x: cannot be pulled",
         ),
-        ({"containerStatuses": [container("ollama", {"running": {}})]}, "gpu-0 is not ready"),
+        ({"containerStatuses": [container("ollama", {"running": {}})]}, "is not ready"),
     ],
 )
 def test_a_pod_says_what_it_waits_for(status: dict[str, Any], said: str) -> None:
@@ -78,10 +77,24 @@ def test_a_container_that_is_about_to_start_has_nothing_to_say(reason: str) -> N
     assert list(why_not_ready(pod(containerStatuses=[waiting]))) == []
 
 
+def test_a_pod_tells_what_its_readiness_script_says() -> None:
+    running = pod(containerStatuses=[container("ollama", {"running": {}})])
+    warned = {"Unhealthy": "Readiness probe failed: the model llama3.1 is not there"}
+    said = "is not ready: the model llama3.1 is not there"
+    assert list(why_not_ready(running, warned)) == [said]
+
+
+def test_a_pod_without_its_volume_says_so() -> None:
+    waiting = container("ollama", {"waiting": {"reason": "ContainerCreating"}})
+    warned = {"FailedMount": "Unable to attach or mount volumes", "BackOff": "x"}
+    found = list(why_not_ready(pod(containerStatuses=[waiting]), warned))
+    assert found == ["FailedMount: Unable to attach or mount volumes"]
+
+
 def test_a_pod_that_ends_says_so_and_no_more() -> None:
     ending = pod(containerStatuses=[container("server", {"running": {}})])
     ending["metadata"]["deletionTimestamp"] = "2026-11-29T22:00:00Z"
-    assert list(why_not_ready(ending)) == ["gpu-0 ends once its last requests are answered"]
+    assert list(why_not_ready(ending)) == ["ends once its last requests are answered"]
 
 
 def test_a_pod_that_loads_its_models_is_no_failure() -> None:
@@ -98,12 +111,16 @@ class Crashing(Kubectl):
     """A cluster with a pod whose container is started again and again."""
 
     def __init__(self) -> None:
-        super().__init__("kubectl", None, "ml")
+        super().__init__("kubectl", None, "ml", "llmrack-gateway")
 
     def get(self, kind: str, name: str) -> dict[str, Any] | None:
         return rolled(availableReplicas=1) | {
-            "spec": {"replicas": 2, "selector": {"matchLabels": {}}}
+            "metadata": {"generation": 2, "uid": "1"},
+            "spec": {"replicas": 2, "selector": {"matchLabels": {}}},
         }
+
+    def events(self, which: str) -> list[dict[str, Any]]:
+        return []
 
     def objects(self, kinds: str, labels: str) -> list[dict[str, Any]]:
         crashed = {"waiting": {"reason": "CrashLoopBackOff", "message": "x: gone"}}
@@ -117,10 +134,10 @@ def test_a_container_that_is_started_again_and_again_is_no_move(
     monkeypatch.setattr(rollout, "PAUSE", 0.02)
     said: list[str] = []
     with pytest.raises(KubectlError, match="StatefulSet gpu: nothing has moved for 1 s: gpu-0"):
-        wait_for(Crashing(), "StatefulSet", "gpu", said.append, Patience(1))
+        wait_for(Crashing(), "StatefulSet", "gpu", said.append, 1)
     assert sorted(said) == [
+        "StatefulSet gpu: gpu-0 CrashLoopBackOff: x: gone",
         "StatefulSet gpu: gpu-0 is not ready",
-        "StatefulSet gpu: gpu-0: CrashLoopBackOff: x: gone",
     ]
 
 
@@ -145,3 +162,9 @@ def rolled(**status: int) -> dict[str, Any]:
 def test_a_rollout_is_not_done_while_anything_is_old_or_not_there(status: dict[str, int]) -> None:
     assert is_done(rolled())
     assert not is_done(rolled(**status))
+
+
+def test_an_update_that_is_held_back_is_done_with_the_pods_that_it_may_take() -> None:
+    held = {"spec": {"replicas": 2, "updateStrategy": {"rollingUpdate": {"partition": 1}}}}
+    assert is_done(rolled(updatedReplicas=1) | held)
+    assert not is_done(rolled(updatedReplicas=0) | held)

@@ -40,7 +40,7 @@ def test_an_unknown_key_is_named_with_those_that_are_known_there(tmp_path: Path)
 
 def test_an_image_without_a_digest_is_refused(tmp_path: Path) -> None:
     said = mistakes(tmp_path, "gateway: {image: 'ollama/ollama:latest'}\n")
-    assert said.startswith("kube.yaml:1: gateway.image: ")
+    assert said.startswith("kube.yaml:1: gateway.image: is not pinned, and what a tag means can ")
 
 
 def test_a_kind_of_gpus_that_is_not_declared_is_refused(tmp_path: Path) -> None:
@@ -83,4 +83,15 @@ def test_an_engine_cannot_have_the_name_of_something_else(tmp_path: Path, name: 
     text = f"gateway: {{image: '{IMAGE}'}}\nengines:\n  {name}: {{image: '{IMAGE}'}}\n"
     assert mistakes(tmp_path, text) == (
         f"kube.yaml:3: engines.{name}: means something else here; call it otherwise"
+    )
+
+
+def test_a_number_of_pods_is_set_by_one_of_two(tmp_path: Path) -> None:
+    text = (
+        f"gateway: {{image: '{IMAGE}'}}\n"
+        f"engines:\n  gpu:\n    image: {IMAGE}\n    replicas: 2\n    most: 4\n"
+    )
+    assert mistakes(tmp_path, text) == (
+        "kube.yaml:6: engines.gpu.most: stands beside replicas, and either llmrack sets the number "
+        "or somebody else; take one of them out"
     )

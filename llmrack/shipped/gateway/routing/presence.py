@@ -52,7 +52,10 @@ class Presence:
     async def run(self) -> None:
         """Look until cancelled."""
         while self._hosts:
-            await self.look()
+            try:
+                await self.look()
+            except Exception as error:
+                LOG.error("names cannot be looked up: %s", type(error).__name__)
             await asyncio.sleep(POLL)
 
     async def look(self) -> None:

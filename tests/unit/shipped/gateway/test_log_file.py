@@ -51,6 +51,20 @@ def test_a_file_that_is_large_is_put_aside(tmp_path: Path, monkeypatch: pytest.M
     assert all(path.stat().st_size < 2000 for path in tmp_path.iterdir())
 
 
+def test_what_was_put_aside_takes_no_more_than_it_may_the_oldest_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_file, "LARGEST", 1000)
+    monkeypatch.setattr(log_file, "MOST", 3000)
+    file = log_file.LogFile(tmp_path / "requests.jsonl", 30)
+    for number in range(300):
+        file.add(number=number)
+        file.flush(10)
+    entries = [line["number"] for path in aside(tmp_path) for line in lines(path)]
+    assert entries == list(range(entries[0], entries[-1] + 1)) and entries[0] > 0
+    assert sum(path.stat().st_size for path in aside(tmp_path)) <= 3000
+
+
 def test_a_file_of_yesterday_is_put_aside(tmp_path: Path) -> None:
     path = tmp_path / "requests.jsonl"
     path.write_text('{"number": 0}\n')
