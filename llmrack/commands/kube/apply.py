@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def apply(patience: timedelta) -> None:
     """Bring the cluster to what is declared, and prove the result.
 
-    Exit code: 0 proven, 1 not proven: the cluster has again what it had before, 2 nothing was
+    Exit code: 0 proven, 1 not proven: the last line says what the cluster has now, 2 nothing was
     changed, or the cluster does not answer.
     """
     # The requests need httpx, which costs 0.2 s to import.
